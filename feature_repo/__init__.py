@@ -1,0 +1,1 @@
+"""Feast: entities, sources, views, services, and the folds that define each feature once."""

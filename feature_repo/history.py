@@ -1,0 +1,32 @@
+"""A shopper's row as the model's history: the same function online, in training and in evaluation."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from feature_repo.identity import item_hash
+from feature_repo.shopper import ShopperState
+from streams.messages.wire import HISTORY, Int32s, Ints
+
+_cached_hash = lru_cache(maxsize=1_000_000)(item_hash)
+
+
+def write_history(state: ShopperState, items: Ints, actions: Int32s, times: Ints) -> None:
+    """Write a shopper's recent events into one row of the history tensors.
+
+    Args:
+        state: the shopper's features.
+        items: [L] item hashes, zero-filled by the caller; likewise `actions` and `times` (ms). Right-aligned.
+    """
+    recent = state.recent[-HISTORY:]
+    if not recent:
+        return
+    n = len(recent)
+    items[-n:] = [_cached_hash(e.item_id) for e in recent]
+    actions[-n:] = [e.action for e in recent]
+    times[-n:] = [e.timestamp for e in recent]
+
+
+def hashes(packed: bytes) -> Ints:
+    """Item hashes of a packed list such as `ShopperState.bought`."""
+    return np.frombuffer(packed, "<i8").astype(np.int64)

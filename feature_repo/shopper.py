@@ -1,0 +1,130 @@
+"""A shopper's features: the packed row, and the fold that updates it online and builds it offline.
+
+The fold sees the event and the row, nothing else (rule 6): no clock, no catalogue, no I/O. What needs the catalogue
+(category affinity, price level against catalogue prices) is computed when the row is read, in `joined`.
+"""
+
+from bisect import insort
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
+from feature_repo.identity import event_tie, item_hash
+from streams.messages.events import Event, EventType
+
+RECENT: Final = 50
+"""Events a row remembers one by one."""
+REMEMBERED: Final = 1_024
+"""Items a row remembers as bought, and as seen; beyond it the oldest are forgotten."""
+ALIASES: Final = 16
+SESSION_GAP_MS: Final = 30 * 60_000
+
+
+class RecentEvent(Struct, array_like=True, frozen=True, order=True):
+    """One remembered event; ordered by event time, ties by the event's hash."""
+
+    timestamp: int
+    tie: int
+    action: int
+    item_id: str
+    quantity: int
+    price_cents: int  # -1: the event had no price
+
+
+class Session(Struct, array_like=True):
+    """The session under way: ended by 30 minutes of event time without an event."""
+
+    start: int = -1
+    last: int = -1
+    events: int = 0
+    items: int = 0
+    carts: int = 0
+    count: int = 0  # sessions so far, this one included
+
+
+class ShopperState(Struct, array_like=True):
+    """All features of a shopper. Times are event time in ms, prices integer hundredths."""
+
+    recent: list[RecentEvent] = []
+    counts: dict[int, int] = {}  # action code → events
+    last: dict[int, int] = {}  # action code → newest timestamp
+    session: Session = msgspec.field(default_factory=Session)
+    price_sum: int = 0  # of the prices that views, carts and purchases carried
+    price_count: int = 0
+    spent: int = 0
+    channels: dict[str, int] = {}
+    bought: bytes = b""  # item hashes, 8 bytes each, oldest first
+    seen: bytes = b""
+    aliases: list[str] = []
+    last_query: str = ""
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(ShopperState)
+
+
+def pack(state: ShopperState) -> bytes:
+    """The row's bytes: equal states give equal bytes."""
+    return _encoder.encode(state)
+
+
+def unpack(packed: bytes) -> ShopperState:
+    """The inverse of `pack`; no bytes give a shopper of whom nothing is known."""
+    return _decoder.decode(packed) if packed else ShopperState()
+
+
+def fold(state: ShopperState, event: Event) -> None:
+    """Fold one event into a shopper's row, in place."""
+    code = ACTION_CODE[event.type]
+    state.counts[code] = state.counts.get(code, 0) + 1
+    state.last[code] = max(state.last.get(code, 0), event.timestamp)
+    state.channels[event.channel] = state.channels.get(event.channel, 0) + 1
+    _fold_session(state.session, event)
+    if event.type in ITEM_ACTIONS and event.item_id is not None:
+        _fold_item(state, event, event.item_id, code)
+    elif event.type is EventType.SEARCH:
+        state.last_query = (event.query or "")[:256]
+    elif event.type is EventType.IDENTIFY:
+        state.aliases = _with_aliases(state.aliases, event)
+
+
+def _fold_session(session: Session, event: Event) -> None:
+    if session.last < 0 or event.timestamp - session.last > SESSION_GAP_MS:
+        session.start = event.timestamp
+        session.events = session.items = session.carts = 0
+        session.count += 1
+    session.last = max(session.last, event.timestamp)
+    session.events += 1
+    session.items += event.item_id is not None
+    session.carts += event.type is EventType.ADD_TO_CART
+
+
+def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> None:
+    cents = -1 if event.price is None else round(event.price * 100)
+    insort(
+        state.recent,
+        RecentEvent(event.timestamp, event_tie(event.event_id), code, item_id, event.quantity, cents),
+    )
+    del state.recent[:-RECENT]
+    if cents >= 0 and event.type is not EventType.RETURN:
+        state.price_sum += cents
+        state.price_count += 1
+    packed = item_hash(item_id).to_bytes(8, "little", signed=True)
+    state.seen = _remember(state.seen, packed)
+    if event.type is EventType.PURCHASE:
+        state.bought = _remember(state.bought, packed)
+        state.spent += max(cents, 0) * event.quantity
+
+
+def _remember(known: bytes, packed: bytes) -> bytes:
+    at = known.find(packed)
+    while at >= 0 and at % 8:  # a match across two neighbours is no match
+        at = known.find(packed, at + 1)
+    return known if at >= 0 else (known + packed)[-8 * REMEMBERED :]
+
+
+def _with_aliases(aliases: list[str], event: Event) -> list[str]:
+    new = [a for a in event.user_ids or [] if a != event.user_id and a not in aliases]
+    return (aliases + new)[-ALIASES:]

@@ -1,0 +1,1 @@
+"""The Faust application: everything that runs per event."""

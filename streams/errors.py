@@ -1,0 +1,93 @@
+"""Every error Headrace raises on purpose, as one tree.
+
+HeadraceError
+├── UsageError            wrong command line, setting or input file        exit 2
+│   └── SettingsError     an environment variable with a bad value
+├── StackError            a local server that cannot be started or reached exit 1
+├── StreamError           a stream or topic that is not what it was
+│   ├── TopicChanged      recreated, or its partition count changed
+│   └── FencedOut         another worker owns the row now
+├── StoreError            the online store refused or lost an operation
+├── ModelError            a model that cannot be trained, exported or served
+│   └── ModelUnavailable  Triton is down, or answers no request
+├── BadRecord             a record that breaks the contract (→ `dead.letters`)
+└── CheckFailed           a command ran, and what it checked does not hold exit 1
+"""
+
+from enum import StrEnum
+
+
+class HeadraceError(Exception):
+    """Base of the tree: its text is the one line a user sees."""
+
+    exit_code = 1
+
+
+class UsageError(HeadraceError):
+    """The user asked for something that cannot be done as asked."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """An environment variable holds a value that is not allowed."""
+
+
+class StackError(HeadraceError):
+    """A server of the stack cannot be started, reached or stopped."""
+
+
+class StreamError(HeadraceError):
+    """The stream is not what the stored progress says it is."""
+
+
+class TopicChanged(StreamError):
+    """A topic was recreated or its partition count changed under stored fences."""
+
+
+class FencedOut(StreamError):
+    """A row's fence moved: another worker owns the partition now."""
+
+
+class StoreError(HeadraceError):
+    """The online store refused or lost an operation."""
+
+
+class ModelError(HeadraceError):
+    """A model cannot be trained, exported, published or served."""
+
+
+class ModelUnavailable(ModelError):
+    """Triton does not answer, or not in time."""
+
+
+class CheckFailed(HeadraceError):
+    """The command ran, and something that it checks does not hold."""
+
+
+class Reason(StrEnum):
+    """Why a record became a dead letter (header `headrace.reason`)."""
+
+    INVALID_JSON = "invalid_json"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_TYPE = "unknown_type"
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    TIMESTAMP_IN_FUTURE = "timestamp_in_future"
+    PROCESSING_FAILED = "processing_failed"
+
+
+class BadRecord(HeadraceError):
+    """A record breaks the contract.
+
+    Attributes:
+        reason: the class of the defect.
+        detail: one sentence naming the field.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

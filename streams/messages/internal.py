@@ -1,0 +1,58 @@
+"""What Headrace's own topics carry: item deltas and watermarks, from the shoppers' road to the items' road.
+
+Both travel inside an `ItemBatch`, one message for each (chunk, target partition), in the order they arose. Each entry
+knows the offset of the record that caused it, so how records were cut into chunks leaves no trace.
+"""
+
+from msgspec import Struct
+
+
+class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
+    """One event as an item's counters see it.
+
+    Attributes:
+        offset: offset of the causing record in the batch's origin; the item row's fence stands on it.
+        item_id: the item.
+        action: index into `feature_repo.actions.ACTIONS`.
+        timestamp: event time, ms.
+        quantity: units.
+        price_cents: unit price in hundredths, or -1 when the event had none.
+        late: whether the source's own watermark had already passed the window's end plus lateness; such a delta
+            corrects the counters and changes no decision about a window.
+    """
+
+    offset: int
+    item_id: str
+    action: int
+    timestamp: int
+    quantity: int
+    price_cents: int
+    late: bool
+
+
+class Watermark(Struct, frozen=True, array_like=True, tag=1):
+    """A source partition's event time has crossed a window's edge: no on-time delta before `time` follows.
+
+    Attributes:
+        offset: offset of the record that crossed; -1 for an idle source or the end of a replay.
+        time: event time, ms.
+        idle: the source has nothing more to say for now and holds no window back.
+    """
+
+    offset: int
+    time: int
+    idle: bool
+
+
+class ItemBatch(Struct, frozen=True, array_like=True):
+    """All that one chunk of one source has to say to one partition of the items' road.
+
+    Attributes:
+        origin: "topic/partition" of the consumed records, as in a row's fence.
+        source: the `events` partition whose watermarks these are.
+        entries: deltas and watermarks, in the order they arose.
+    """
+
+    origin: str
+    source: int
+    entries: list[ItemDelta | Watermark]

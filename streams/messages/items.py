@@ -1,0 +1,20 @@
+"""What comes in on `items`: the catalogue, one record an item, a null value for a withdrawn one."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from streams.messages.events import Id, TimestampMs
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """An item as the shop describes it."""
+
+    item_id: Id
+    title: Annotated[str, Meta(min_length=1, max_length=4_000)]
+    description: str | None = None
+    brand: str | None = None
+    categories: list[str] | None = None
+    price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    available: bool = True
+    timestamp: TimestampMs | None = None

@@ -1,0 +1,110 @@
+"""What goes out: one struct for each output topic. `id` is a function of the cause alone."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class ModelRef(Struct, frozen=True):
+    """The model version that made an output."""
+
+    name: str
+    version: str
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """What every output carries."""
+
+    id: str
+    timestamp: int
+    model: ModelRef
+    fallback: str | None = None
+
+
+class RecommendationReason(Struct, frozen=True, omit_defaults=True):
+    """Why an item is in the list: `weight` is the score that `item_id`'s event contributed."""
+
+    kind: str
+    text: str
+    weight: float
+    item_id: str | None = None
+
+
+class RecommendedItem(Struct, frozen=True):
+    """One entry of a recommendation; `ctr` is null when the version has no click head."""
+
+    item_id: str
+    score: float
+    ctr: float | None
+    reasons: list[RecommendationReason]
+
+
+class Recommendation(Cause, frozen=True, kw_only=True):
+    """The answer to a trigger event, best item first."""
+
+    event_id: str
+    user_id: str
+    items: list[RecommendedItem]
+
+
+class ScoredItem(Struct, frozen=True):
+    """An item and the probability that the shopper clicks on it."""
+
+    item_id: str
+    ctr: float
+
+
+class CtrScores(Cause, frozen=True, kw_only=True, omit_defaults=False):
+    """The answer to an impression (`event_id`) or a score request (`request_id`)."""
+
+    user_id: str
+    items: list[ScoredItem]
+    event_id: str | None = None
+    request_id: str | None = None
+
+
+class ForecastWindow(Struct, frozen=True):
+    """Demand expected in one window; quantile levels as text map to units."""
+
+    start: int
+    end: int
+    quantiles: dict[str, float]
+
+
+class DemandForecast(Cause, frozen=True, kw_only=True):
+    """Forecasts of an item's next windows, made when a window closed."""
+
+    item_id: str
+    windows: list[ForecastWindow]
+
+
+class DemandAlert(Cause, frozen=True, kw_only=True):
+    """Observed demand parted from what was expected."""
+
+    scope: Literal["item", "category", "shop"]
+    episode: str
+    state: Literal["open", "update", "closed"]
+    window_start: int
+    window_end: int
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    score: float
+    direction: Literal["spike", "drop"]
+    item_id: str | None = None
+    category: str | None = None
+
+
+class FeatureLog(Struct, frozen=True, kw_only=True):
+    """The features one output was made from, for training on what was really served."""
+
+    output_id: str
+    scenario: str
+    user_id: str
+    timestamp: int
+    features: dict[str, object]
+    model: ModelRef
+    event_id: str | None = None
+    request_id: str | None = None
+    items: list[str] | None = None

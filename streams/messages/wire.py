@@ -1,0 +1,110 @@
+"""The tensors between a worker and the served models: names, shapes and types, stated once.
+
+Shape letters: B shoppers, L events of history, X excluded items, M candidates to score, E extra items the version does
+not know, D model width, K recommended items, R reasons an item, W withdrawn items, T trending items, C context pairs,
+P probed items, N texts, S bytes of all texts, F features; G demand series, H windows of history, Z horizon, Q quantiles.
+
+Every tensor is two-dimensional or less and never empty: a list with nothing in it is one `NO_ITEM`, because a
+zero-size tensor does not survive Triton's Python backend. Item ids travel as `feature_repo.identity.item_hash`.
+
+Model `headrace`, request "score" (all tensors of `ScoreTensors`):
+    answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
+    (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
+    FP32 [B, K, R] (what that event added to the score), `ctr` FP32 [M] (the item's average where nothing else is known).
+Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
+    answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
+    `has_ctr` UINT8 [1].
+Model `headrace_demand` (`units` FP32 [G, H] newest last, `window_start` INT64 [G] of the first window to forecast,
+`window_ms` INT64 [1]):
+    answers `quantiles` FP32 [G, Z, Q] for the levels `DEMAND_QUANTILES`.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MODEL: Final = "headrace"
+DEMAND_MODEL: Final = "headrace_demand"
+
+HISTORY: Final = 50
+"""L: events of history that travel."""
+TOP_K: Final = 20
+"""K: items in a recommendation."""
+REASONS: Final = 2
+"""R: reasons an item."""
+CONTEXT: Final = 8
+"""C: context pairs that travel; further pairs, in order of name, are left out."""
+DEMAND_HISTORY: Final = 168
+"""H: windows of demand history, a week of hours by default."""
+DEMAND_HORIZON: Final = 4
+"""Z: windows forecast at once."""
+DEMAND_QUANTILES: Final = (0.01, 0.1, 0.5, 0.9, 0.99)
+"""Q: levels of the demand quantiles."""
+
+Ints = NDArray[np.int64]
+Int32s = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+
+class ScoreTensors(NamedTuple):
+    """One "score" request; a history is right-aligned, newest event last, NO_ITEM and zeros before it."""
+
+    history_item: Ints  # [B, L]
+    history_action: Int32s  # [B, L]  feature_repo.actions codes
+    history_time: Ints  # [B, L]  ms
+    now: Ints  # [B]  ms, event time of the cause
+    context: Ints  # [B, C]  context_hash of channel and context, NO_ITEM padded
+    recommend: Int32s  # [B]  1 where recommendations are wanted
+    exclude: Ints  # [B, X]
+    withdrawn: Ints  # [W]
+    extra_item: Ints  # [E]
+    extra_vector: Floats  # [E, D]
+    boost_item: Ints  # [T]
+    boost: Floats  # [T]  added to the score
+    candidate_item: Ints  # [M]
+    candidate_row: Int32s  # [M]  which shopper asks
+    candidate_position: Int32s  # [M]  0-based place in the list shown
+
+
+class ScoreAnswer(NamedTuple):
+    """What a "score" request answers."""
+
+    rec_item: Ints  # [B, K]
+    rec_score: Floats  # [B, K]
+    rec_ctr: Floats  # [B, K]
+    reason_event: Int32s  # [B, K, R]
+    reason_weight: Floats  # [B, K, R]
+    ctr: Floats  # [M]
+
+
+class DescribeTensors(NamedTuple):
+    """One "describe" request."""
+
+    probe_item: Ints  # [P]
+    text_bytes: Bytes  # [S]  UTF-8 of all texts, one after the other
+    text_length: Int32s  # [N]  bytes of each
+
+
+class DescribeAnswer(NamedTuple):
+    """What a "describe" request answers."""
+
+    known: Bytes  # [P]
+    text_vector: Floats  # [N, D]
+    popular: Ints  # [100]
+    has_ctr: Bytes  # [1]
+
+
+class DemandTensors(NamedTuple):
+    """One demand request."""
+
+    units: Floats  # [G, H]
+    window_start: Ints  # [G]
+    window_ms: Ints  # [1]
+
+
+class DemandAnswer(NamedTuple):
+    """What a demand request answers."""
+
+    quantiles: Floats  # [G, Z, Q]

@@ -1,0 +1,160 @@
+"""Every knob of Headrace, read from `HEADRACE_*` environment variables in one place."""
+
+import os
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from streams.errors import SettingsError
+from streams.messages.events import EventType
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
+
+
+def parse_duration_ms(value: object) -> object:
+    """Turn `90s`, `10m`, `1h` or `1d` into milliseconds; leave integers as they are."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.match(value)
+    if match is None:
+        raise ValueError("a duration such as 30s, 10m, 1h or 1d")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def _parse_switch(value: object) -> object:
+    if isinstance(value, str) and value.lower() in {"on", "off"}:
+        return value.lower() == "on"
+    if isinstance(value, bool):
+        return value
+    raise ValueError("on or off")
+
+
+DurationMs = Annotated[int, BeforeValidator(parse_duration_ms)]
+Switch = Annotated[bool, BeforeValidator(_parse_switch)]
+
+TRIGGERS = (EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.SEARCH)
+
+
+class Exclude(StrEnum):
+    """What is never recommended."""
+
+    CURRENT = "current"
+    PURCHASED = "purchased"
+    SEEN = "seen"
+    NONE = "none"
+
+
+class Durable(StrEnum):
+    """Whether offsets wait until the online store has its writes on disk."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class Settings(BaseSettings):
+    """The settings of CONTRACT, with their defaults. Durations are milliseconds."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".headrace"), description="everything the local stack writes")
+    kafka: str | None = Field(None, description="bootstrap servers; set: use that cluster, start none")
+    redis: str | None = Field(None, description="Redis or Valkey host:port; set: use it, start none")
+    triton: str | None = Field(None, description="Triton gRPC host:port; set: use it, start none")
+    port_offset: int = Field(0, ge=0, le=40_000, description="added to every local default port")
+    data: Path = Field(Path("../shared/data"), description="public data sets for measuring")
+    metrics_port: int = Field(19_100, ge=0, le=65_535, description="Prometheus endpoint of a worker; 0 = off")
+    chunk: int = Field(512, ge=1, le=100_000, description="most records that travel the road at once")
+    chunk_bytes: int = Field(4_194_304, ge=1_024, description="and most bytes")
+    group: str = Field(
+        "headrace", pattern=r"^[a-zA-Z0-9_-]{1,80}$", description="Faust app id, consumer group, Feast project"
+    )
+    partitions: int = Field(4, ge=1, le=1_000, description="of topics that `up` or `topics create` makes")
+    replication: int = Field(1, ge=1, le=10, description="of topics that `up` or `topics create` makes")
+    model_repo: Path | None = Field(None, description="where versions are published; default under HOME")
+    window: DurationMs = Field(3_600_000, ge=1_000, description="demand window")
+    lateness: DurationMs = Field(600_000, ge=0, description="how late an event may come")
+    triggers: Annotated[frozenset[EventType], NoDecode] = Field(
+        frozenset(TRIGGERS), description="events answered with recommendations"
+    )
+    exclude: Exclude = Field(Exclude.CURRENT, description="what is never recommended")
+    trending: Switch = Field(True, description="live popularity in scores and fallbacks; off: exact replay")
+    max_event_bytes: int = Field(262_144, ge=256, description="a larger input is a dead letter")
+    future: DurationMs = Field(3_600_000, ge=0, description="how far an event's time may lie past its append")
+    feature_log: float = Field(1.0, ge=0, le=1, description="share of outputs with a `feature.log` record")
+    durable: Durable = Field(Durable.AUTO, description="wait for the store's disk before committing")
+    deadline: DurationMs = Field(2_000, ge=10, description="base time a model call may take")
+    idle: DurationMs = Field(30_000, ge=100, description="quiet time after which a partition holds nothing back")
+
+    @field_validator("triggers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("triggers")
+    @classmethod
+    def _known(cls, value: frozenset[EventType]) -> frozenset[EventType]:
+        if EventType.IMPRESSION in value:
+            raise ValueError("any event types but impression, which is answered with CTR scores")
+        return value
+
+    def port(self, default: int) -> int:
+        """A local server's port: its default moved by `HEADRACE_PORT_OFFSET`."""
+        return default + self.port_offset
+
+    @property
+    def kafka_address(self) -> str:
+        return self.kafka or f"127.0.0.1:{self.port(19_092)}"
+
+    @property
+    def redis_address(self) -> str:
+        return self.redis or f"127.0.0.1:{self.port(16_379)}"
+
+    @property
+    def triton_address(self) -> str:
+        return self.triton or f"127.0.0.1:{self.port(18_001)}"
+
+    @property
+    def models(self) -> Path:
+        """The model repository's folder."""
+        return self.model_repo or self.home / "models"
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: naming the variable, its value and what is allowed.
+    """
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]  (fields come from the environment)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return load_settings()
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = f"HEADRACE_{str(first['loc'][0]).upper()}"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{name}={os.environ.get(name, first['input'])!r} is not allowed: it must be {message}."
+
+
+def describe(render: Callable[[str, Any, str], str]) -> list[str]:
+    """One rendered line for each setting: name, default, meaning (for the reference documentation)."""
+    return [
+        render(f"HEADRACE_{name.upper()}", field.default, field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]

@@ -1,0 +1,71 @@
+"""Names, keys, partitions and retention of every topic, in one place."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from streams.settings import Settings
+
+#: A dead letter carries its original bytes: broker and producers let this much through.
+MAX_MESSAGE_BYTES = 4_194_304 + 65_536
+_WEEK_MS = 7 * 86_400_000
+
+
+class Topic(StrEnum):
+    """Topics that other programs speak to."""
+
+    EVENTS = "events"
+    ITEMS = "items"
+    SCORE_REQUESTS = "score.requests"
+    RECOMMENDATIONS = "recommendations"
+    CTR_SCORES = "ctr.scores"
+    DEMAND_FORECASTS = "demand.forecasts"
+    DEMAND_ALERTS = "demand.alerts"
+    DEAD_LETTERS = "dead.letters"
+    FEATURE_LOG = "feature.log"
+
+
+INPUTS = frozenset({Topic.EVENTS, Topic.ITEMS, Topic.SCORE_REQUESTS})
+_COMPACTED = frozenset({Topic.ITEMS, Topic.DEMAND_FORECASTS})
+
+
+class TopicSpec(NamedTuple):
+    """A topic as `up` creates it."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+def rekeyed(group: str) -> str:
+    """Internal topic for records whose partition is not the one murmur2(user_id) names."""
+    return f"headrace.{group}.rekeyed"
+
+
+def item_deltas(group: str) -> str:
+    """Internal topic that carries what shoppers did to items, keyed by item."""
+    return f"headrace.{group}.item-deltas"
+
+
+def public_topics(settings: Settings) -> list[TopicSpec]:
+    """Every topic of the contract."""
+    return [TopicSpec(t, settings.partitions, settings.replication, _config(t)) for t in Topic]
+
+
+def internal_topics(group: str, partitions: int, replication: int) -> list[TopicSpec]:
+    """The group's own topics; they have as many partitions as `events`, so that Faust assigns them together."""
+    config = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "retention.ms": str(_WEEK_MS)}
+    return [TopicSpec(name, partitions, replication, config) for name in (rekeyed(group), item_deltas(group))]
+
+
+def _config(topic: Topic) -> dict[str, str]:
+    config = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    if topic in INPUTS:
+        # Replayed years would be deleted by retention at once if their own time stood on the record.
+        config["message.timestamp.type"] = "LogAppendTime"
+    if topic in _COMPACTED:
+        config["cleanup.policy"] = "compact"
+    else:
+        config["retention.ms"] = str(_WEEK_MS)
+    return config
