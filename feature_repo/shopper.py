@@ -48,8 +48,8 @@ class ShopperState(Struct, array_like=True):
     """All features of a shopper. Times are event time in ms, prices integer hundredths."""
 
     recent: list[RecentEvent] = []
-    counts: dict[int, int] = {}  # action code → events
-    last: dict[int, int] = {}  # action code → newest timestamp
+    counts: list[int] = []  # events by action code; as long as the newest code seen
+    last: list[int] = []  # newest timestamp by action code, 0 for never
     session: Session = msgspec.field(default_factory=Session)
     price_sum: int = 0  # of the prices that views, carts and purchases carried
     price_count: int = 0
@@ -78,8 +78,12 @@ def unpack(packed: bytes) -> ShopperState:
 def fold(state: ShopperState, event: Event) -> None:
     """Fold one event into a shopper's row, in place."""
     code = ACTION_CODE[event.type]
-    state.counts[code] = state.counts.get(code, 0) + 1
-    state.last[code] = max(state.last.get(code, 0), event.timestamp)
+    missing = code + 1 - len(state.counts)
+    if missing > 0:
+        state.counts += [0] * missing
+        state.last += [0] * missing
+    state.counts[code] += 1
+    state.last[code] = max(state.last[code], event.timestamp)
     state.channels[event.channel] = state.channels.get(event.channel, 0) + 1
     _fold_session(state.session, event)
     if event.type in ITEM_ACTIONS and event.item_id is not None:
