@@ -1,0 +1,28 @@
+"""`headrace …`: one file a command group, registered here."""
+
+import sys
+
+import typer
+
+from streams.cli import features, models, recordings, stack, topics, traffic, worker
+from streams.cli.output import complain
+from streams.errors import HeadraceError
+
+app = typer.Typer(
+    name="headrace",
+    help="Recommendations, CTR scores and demand alerts from a shop's Kafka clickstream.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (stack, topics, worker, recordings, traffic, features, models):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one line and its exit code."""
+    try:
+        app()
+    except HeadraceError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)
