@@ -23,8 +23,8 @@ class Fence:
         return offset <= self._offsets.get(origin, -1)
 
     def advance(self, origin: str, offset: int) -> None:
-        """Note that the record at `offset` is folded now."""
-        self._offsets[origin] = offset
+        """Note that the records up to `offset` are folded now; a fence never goes back."""
+        self._offsets[origin] = max(offset, self._offsets.get(origin, -1))
 
     def pack(self) -> bytes:
         """Bytes that compare equal exactly when the fences are equal."""

@@ -1,24 +1,25 @@
 """A shopper's row as the model's history: the same function online, in training and in evaluation."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from feature_repo.identity import item_hash
-from feature_repo.shopper import ShopperState
+from feature_repo.shopper import RecentEvent
 from streams.messages.wire import HISTORY, Int32s, Ints
 
 _cached_hash = lru_cache(maxsize=1_000_000)(item_hash)
 
 
-def write_history(state: ShopperState, items: Ints, actions: Int32s, times: Ints) -> None:
+def write_history(recent: Sequence[RecentEvent], items: Ints, actions: Int32s, times: Ints) -> None:
     """Write a shopper's recent events into one row of the history tensors.
 
     Args:
-        state: the shopper's features.
+        recent: the shopper's remembered events, oldest first (`ShopperState.recent`).
         items: [L] item hashes, zero-filled by the caller; likewise `actions` and `times` (ms). Right-aligned.
     """
-    recent = state.recent[-HISTORY:]
+    recent = recent[-HISTORY:]
     if not recent:
         return
     n = len(recent)

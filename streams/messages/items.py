@@ -18,3 +18,9 @@ class Item(Struct, frozen=True, kw_only=True):
     price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
     available: bool = True
     timestamp: TimestampMs | None = None
+
+
+class Withdrawn(Struct, frozen=True):
+    """The item is no longer in the catalogue."""
+
+    item_id: str

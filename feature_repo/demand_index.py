@@ -1,0 +1,139 @@
+"""Which windows of which items close when: one packed row for each partition of the items' road (rule 9).
+
+Windows that are due are found here, without listing keys: the row holds each source's watermark, the items that sold in
+windows still open, and for each item that sold lately a bit for each of the last closed windows. It costs memory for
+what sold. Everything is integers, and windows close one after the other in event time, so the closings are a function
+of the deltas alone, whatever the chunks and however the sources interleave.
+
+The exception is time without events: a source is idle because nothing came for a while, and that is a fact about the
+run. Deltas it sends later for windows that closed without it count as late.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from feature_repo.item import units_sold
+from streams.messages.internal import ItemDelta, Watermark
+
+REMEMBERED: Final = 48
+"""Closed windows of which an item's sales are remembered as bits."""
+WATCHED: Final = 12
+"""An item that sold in so many of them is judged in windows without a sale too: a zero there may be news."""
+AFTERMATH: Final = 2
+"""Windows after a sale in which an open episode is looked at, so that a spike of a slow item gets its end."""
+
+_BITS: Final = (1 << REMEMBERED) - 1
+_SOLD_LATELY: Final = (1 << (AFTERMATH + 1)) - 1
+
+
+class SourceMark(Struct, array_like=True):
+    """How far the event time of one `events` partition has come, ms."""
+
+    time: int = -1
+    idle: bool = False
+
+
+class DemandIndex(Struct, array_like=True):
+    """The state of one partition's windows; a window is its number, `start // window_ms`."""
+
+    sources: dict[int, SourceMark] = {}
+    closed: int = 0  # windows below are closed
+    pending: dict[int, set[str]] = {}  # open window → items sold in it on time
+    recent: dict[str, int] = {}  # item → bit i: it sold in window closed - 1 - i
+
+
+class Closing(NamedTuple):
+    """A window of an item that is complete.
+
+    Attributes:
+        judged: forecast it and look for alerts; else only an open episode is brought to its end.
+        last: without a sale the item is not looked at again; an open episode ends here.
+    """
+
+    item_id: str
+    window_start: int
+    judged: bool
+    last: bool
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(DemandIndex)
+
+
+def pack(index: DemandIndex) -> bytes:
+    """The row's bytes: equal states give equal bytes."""
+    return _encoder.encode(index)
+
+
+def unpack(packed: bytes) -> DemandIndex:
+    """The inverse of `pack`; no bytes give an index that has seen nothing."""
+    return _decoder.decode(packed) if packed else DemandIndex()
+
+
+def observe(index: DemandIndex, source: int, delta: ItemDelta, window_ms: int) -> None:
+    """Note a delta: which window of which item will be due, and that its source is not idle."""
+    mark = index.sources.get(source)
+    if mark is not None:
+        mark.idle = False
+    window = delta.timestamp // window_ms
+    if units_sold(delta) and not delta.late and window >= index.closed:
+        index.pending.setdefault(window, set()).add(delta.item_id)
+
+
+def advance(
+    index: DemandIndex, source: int, watermark: Watermark, *, sources: int, window_ms: int, lateness_ms: int
+) -> list[Closing]:
+    """Take a source's watermark and close the windows that are now complete, oldest first, items in order of id.
+
+    Args:
+        sources: partitions of `events`; one that has not spoken yet holds every window open.
+    """
+    mark = index.sources.setdefault(source, SourceMark())
+    mark.time = max(mark.time, watermark.time)
+    mark.idle = watermark.idle
+    if len(index.sources) < sources:
+        return []
+    return _close(index, (_low(index) - lateness_ms) // window_ms, window_ms)
+
+
+def _low(index: DemandIndex) -> int:
+    """The time that all sources have passed; when all are idle, the time that one of them has."""
+    held = [mark.time for mark in index.sources.values() if not mark.idle]
+    return min(held) if held else max(mark.time for mark in index.sources.values())
+
+
+def _close(index: DemandIndex, until: int, window_ms: int) -> list[Closing]:
+    """Close the windows below number `until`; a stretch in which no item can be due is passed in one step."""
+    closings: list[Closing] = []
+    while index.closed < until:
+        if not index.recent:
+            index.closed = min(min(index.pending, default=until), until)
+            if index.closed == until:
+                break
+        closings += _close_one(index, window_ms)
+    return closings
+
+
+def _close_one(index: DemandIndex, window_ms: int) -> list[Closing]:
+    sold = index.pending.pop(index.closed, set())
+    recent = {item: bits << 1 & _BITS for item, bits in index.recent.items()}
+    for item in sold:
+        recent[item] = recent.get(item, 0) | 1
+    start = index.closed * window_ms
+    index.closed += 1
+    index.recent = {item: bits for item, bits in recent.items() if bits}
+    return [
+        Closing(item, start, _judged(bits), last=not _due(bits << 1 & _BITS))
+        for item, bits in sorted(index.recent.items())
+        if _due(bits)
+    ]
+
+
+def _judged(bits: int) -> bool:
+    return bool(bits & 1) or bits.bit_count() >= WATCHED
+
+
+def _due(bits: int) -> bool:
+    return bool(bits & _SOLD_LATELY) or bits.bit_count() >= WATCHED

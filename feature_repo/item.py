@@ -1,0 +1,165 @@
+"""An item's features: the packed row, and the fold that updates it from item deltas.
+
+Many shoppers change an item, and their partitions interleave differently in every run, so the fold is commutative and
+exact (rule 6): integers only, counted in windows of event time. A window is known by its number, `start // window_ms`.
+
+Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is concluded, however
+far one source runs ahead of another. `windows` is for people and training, and keeps a span behind the newest event.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from feature_repo.actions import ACTION_CODE, ACTIONS
+from streams.messages.internal import ItemDelta
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
+
+KEPT_WINDOWS: Final = DEMAND_HISTORY + DEMAND_HORIZON
+"""Windows behind the newest that a row remembers: a history, seen from as far back as one forecast reaches."""
+
+_PURCHASE: Final = ACTION_CODE["purchase"]
+_RETURN: Final = ACTION_CODE["return"]
+
+
+class WindowCounts(Struct, array_like=True):
+    """What happened to an item in one window, on time or late. `returned` and `late` are units, the rest events."""
+
+    views: int = 0
+    carts: int = 0
+    purchases: int = 0
+    returned: int = 0
+    late: int = 0
+
+
+class Episode(Struct, array_like=True):
+    """The alert under way: demand has parted from its forecast and has not come back.
+
+    Attributes:
+        opened: window whose close raised the alert; names the episode.
+        start: first window of the evidence; what is normal is judged from the windows before it.
+        spike: whether demand is above, else below.
+        quiet: windows in a row that looked normal again.
+    """
+
+    opened: int
+    start: int
+    spike: bool
+    quiet: int = 0
+
+
+class ItemActivity(Struct, array_like=True):
+    """All features of an item. Times are event time in ms, money integer hundredths, windows numbers."""
+
+    counts: list[int] = []  # events by action code; as long as the newest code seen
+    newest: int = 0
+    units: int = 0  # sold, late ones included
+    returned: int = 0
+    late: int = 0  # units sold that came too late for any decision
+    revenue: int = 0  # price × units of the purchases that carried a price
+    windows: dict[int, WindowCounts] = {}
+    sold: dict[int, int] = {}  # units sold on time
+    first: int = -1  # first window with units on time
+    concluded: int = -1  # newest window of which forecasts and alerts are out
+    calm: int = -1  # window in which the last episode ended
+    episode: Episode | None = None
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(ItemActivity)
+
+
+def pack(state: ItemActivity) -> bytes:
+    """The row's bytes: equal states give equal bytes."""
+    return _encoder.encode(state)
+
+
+def unpack(packed: bytes) -> ItemActivity:
+    """The inverse of `pack`; no bytes give an item of which nothing is known."""
+    return _decoder.decode(packed) if packed else ItemActivity()
+
+
+def fold(state: ItemActivity, delta: ItemDelta, window_ms: int) -> None:
+    """Fold one delta into an item's row, in place; the order of deltas leaves no trace."""
+    missing = delta.action + 1 - len(state.counts)
+    if missing > 0:
+        state.counts += [0] * missing
+    state.counts[delta.action] += 1
+    window = delta.timestamp // window_ms
+    # A source that was idle may send on-time deltas of a window that closed without it: late for us.
+    late = delta.late or window <= state.concluded
+    if delta.action == _PURCHASE:
+        _fold_purchase(state, delta, window, late)
+    elif delta.action == _RETURN:
+        state.returned += delta.quantity
+    _fold_window(state, delta, window, late, window_ms)
+
+
+def units_sold(delta: ItemDelta) -> int:
+    """Demand in a delta: units of a purchase; returns are counted apart."""
+    return delta.quantity if delta.action == _PURCHASE else 0
+
+
+def forget_before(state: ItemActivity, window: int) -> None:
+    """Drop `sold` windows older than `window`."""
+    if state.sold and min(state.sold) < window:
+        state.sold = {number: units for number, units in state.sold.items() if number >= window}
+
+
+def as_features(state: ItemActivity) -> dict[str, object]:
+    """The row by names, for people and dumps: integers and strings only."""
+    episode = state.episode
+    return {
+        "events": {ACTIONS[code]: n for code, n in enumerate(state.counts) if n},
+        "newest": state.newest,
+        "units": state.units,
+        "returned": state.returned,
+        "late": state.late,
+        "revenue_cents": state.revenue,
+        "windows": {str(n): msgspec.structs.asdict(c) for n, c in sorted(state.windows.items())},
+        "sold": {str(n): units for n, units in sorted(state.sold.items())},
+        "first_window": state.first,
+        "concluded_window": state.concluded,
+        "calm_since_window": state.calm,
+        "episode": msgspec.structs.asdict(episode) if episode else "",
+    }
+
+
+def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: bool) -> None:
+    state.units += delta.quantity
+    state.revenue += max(delta.price_cents, 0) * delta.quantity
+    if late:
+        state.late += delta.quantity
+        return
+    state.sold[window] = state.sold.get(window, 0) + delta.quantity
+    state.first = window if state.first < 0 else min(state.first, window)
+
+
+def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, window_ms: int) -> None:
+    newest = state.newest // window_ms
+    state.newest = max(state.newest, delta.timestamp)
+    if window > newest:
+        oldest = window - KEPT_WINDOWS
+        state.windows = {n: c for n, c in state.windows.items() if n > oldest}
+    elif window <= newest - KEPT_WINDOWS:
+        return
+    counts = state.windows.get(window)
+    if counts is None:
+        counts = state.windows[window] = WindowCounts()
+    _count(counts, ACTIONS[delta.action], delta.quantity, late)
+
+
+def _count(counts: WindowCounts, action: str, quantity: int, late: bool) -> None:
+    match action:
+        case "view":
+            counts.views += 1
+        case "add_to_cart":
+            counts.carts += 1
+        case "purchase":
+            counts.purchases += 1
+            counts.late += quantity if late else 0
+        case "return":
+            counts.returned += quantity
+        case _:
+            pass

@@ -1,0 +1,65 @@
+"""How far a source partition's event time has come, and which events come late.
+
+One producer's clock that runs ahead moves nothing alone: the watermark of a source is the second newest time among
+distinct shoppers. What is late is decided here, at the source, by the order of its own log; how sources interleave at
+the items' road then changes no decision.
+"""
+
+import msgspec
+from msgspec import Struct
+
+
+class SourceWatermark(Struct, array_like=True):
+    """Event time of one `events` partition, in ms.
+
+    Attributes:
+        newest, newest_user: the newest event time seen, and whose it was.
+        second: the newest event time of anyone else; the watermark.
+        announced: the last watermark told to the items' road; windows are late by this one.
+    """
+
+    newest: int = -1
+    newest_user: str = ""
+    second: int = -1
+    second_user: str = ""
+    announced: int = -1
+
+    def is_late(self, timestamp: int, window_ms: int, lateness_ms: int) -> bool:
+        """Whether the window of `timestamp` was already closable when this event came."""
+        end = (timestamp // window_ms + 1) * window_ms
+        return end + lateness_ms <= self.announced
+
+    def observe(self, timestamp: int, user_id: str, window_ms: int, lateness_ms: int) -> int | None:
+        """Take one event's time; return the watermark to announce when another window became closable."""
+        self._rank(timestamp, user_id)
+        if self.second < 0:
+            return None
+        due = (self.second - lateness_ms) // window_ms
+        told = (self.announced - lateness_ms) // window_ms
+        if self.announced >= 0 and due <= told:
+            return None
+        self.announced = self.second
+        return self.announced
+
+    def _rank(self, timestamp: int, user_id: str) -> None:
+        if user_id == self.newest_user:
+            self.newest = max(self.newest, timestamp)
+        elif timestamp > self.newest:
+            self.second, self.second_user = self.newest, self.newest_user
+            self.newest, self.newest_user = timestamp, user_id
+        elif timestamp > self.second:
+            self.second, self.second_user = timestamp, user_id
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(SourceWatermark)
+
+
+def pack(mark: SourceWatermark) -> bytes:
+    """The bytes of a source's row."""
+    return _encoder.encode(mark)
+
+
+def unpack(packed: bytes) -> SourceWatermark:
+    """The inverse of `pack`; no bytes give a source that has seen nothing."""
+    return _decoder.decode(packed) if packed else SourceWatermark()

@@ -1,0 +1,71 @@
+"""The catalogue that every worker holds: what is sold, what it is called, whether it can be had."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from feature_repo.catalogue import item_text
+from feature_repo.identity import NO_ITEM, item_hash
+from streams.messages.items import Item
+from streams.messages.wire import Ints
+
+
+class Entry(NamedTuple):
+    """What a worker knows of an item."""
+
+    item_id: str
+    title: str
+    text: str  # what the text encoder reads
+    categories: tuple[str, ...]
+    available: bool
+
+
+class Catalogue:
+    """Items by hash. A withdrawn item keeps its entry, unavailable, so that history and reasons can name it."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, Entry] = {}
+        self._withdrawn: set[int] = set()
+        self.changes = 0
+        """Counts updates, so that what is derived from the catalogue knows when it is stale."""
+
+    def put(self, item: Item) -> None:
+        """Add or replace an item."""
+        key = item_hash(item.item_id)
+        text = item_text(item.title, item.description, item.brand, item.categories)
+        self._entries[key] = Entry(
+            item.item_id, item.title, text, tuple(item.categories or ()), item.available
+        )
+        (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
+        self.changes += 1
+
+    def withdraw(self, item_id: str) -> None:
+        """Take an item out of every list from now on."""
+        key = item_hash(item_id)
+        known = self._entries.get(key, Entry(item_id, item_id, item_id, (), available=False))
+        self._entries[key] = known._replace(available=False)
+        self._withdrawn.add(key)
+        self.changes += 1
+
+    def get(self, key: int) -> Entry | None:
+        """The entry of an item hash."""
+        return self._entries.get(key)
+
+    def title(self, item_id: str) -> str:
+        """An item's title, or its id when the catalogue lacks it."""
+        entry = self._entries.get(item_hash(item_id))
+        return entry.title if entry else item_id
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_hash(item_id) in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._entries)
+
+    def withdrawn(self) -> Ints:
+        """Hashes of what must not be recommended; one NO_ITEM when everything may. [W]"""
+        return np.fromiter(sorted(self._withdrawn) or [NO_ITEM], np.int64)

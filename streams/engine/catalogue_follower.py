@@ -1,0 +1,71 @@
+"""Keeps a catalogue caught up with `items`: read in bulk by every worker, outside the consumer group (rule 7)."""
+
+import logging
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from streams.engine.catalogue import Catalogue
+from streams.errors import BadRecord
+from streams.messages.decoding import decode_item
+from streams.messages.items import Withdrawn
+from streams.settings import Settings
+from streams.topics import MAX_MESSAGE_BYTES, Topic
+
+logger = logging.getLogger(__name__)
+
+
+class CatalogueFollower:
+    """Reads all partitions of `items` from the beginning and follows them."""
+
+    def __init__(self, settings: Settings, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._partitions = partitions
+        self.catalogue = Catalogue()
+
+    @classmethod
+    async def open(cls, settings: Settings, partitions: int) -> "CatalogueFollower":
+        """Connect and read the catalogue to its present end."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_address,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+        )
+        await consumer.start()
+        tps = [TopicPartition(Topic.ITEMS, p) for p in range(partitions)]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning(*tps)
+        follower = cls(settings, consumer, tps)
+        await follower.catch_up()
+        return follower
+
+    async def catch_up(self) -> None:
+        """Read to the end offsets as they are now: what was produced to `items` before this call is known after it."""
+        ends = await self._consumer.end_offsets(self._partitions)
+        while await self._behind(ends):
+            batches = await self._consumer.getmany(*self._partitions, timeout_ms=200, max_records=5_000)
+            for records in batches.values():
+                for record in records:
+                    self._apply(record)
+
+    async def close(self) -> None:
+        """Leave the topic."""
+        await self._consumer.stop()
+
+    async def _behind(self, ends: dict[TopicPartition, int]) -> bool:
+        return any([await self._consumer.position(tp) < end for tp, end in ends.items()])
+
+    def _apply(self, record: ConsumerRecord) -> None:
+        try:
+            item = decode_item(
+                record.key, record.value, appended_ms=record.timestamp, settings=self._settings
+            )
+        except BadRecord as bad:
+            # The items' road owns this record and sends the dead letter; here it only stays out of the catalogue.
+            logger.debug("items %d/%d left out: %s", record.partition, record.offset, bad)
+            return
+        if isinstance(item, Withdrawn):
+            self.catalogue.withdraw(item.item_id)
+        else:
+            self.catalogue.put(item)

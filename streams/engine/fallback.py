@@ -1,0 +1,59 @@
+"""What is answered when the model does not, and how an answer says that it is not the model's best."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+
+from feature_repo.history import hashes
+from feature_repo.identity import NO_ITEM
+from streams.engine.catalogue import Catalogue
+from streams.engine.questions import Answer, Question
+from streams.messages.events import Event
+from streams.messages.outputs import ModelRef
+from streams.messages.wire import REASONS, TOP_K, Ints
+
+MODEL_UNAVAILABLE = "model_unavailable"
+UNKNOWN_USER = "unknown_user"
+UNKNOWN_ITEM = "unknown_item"
+NO_CLICK_HEAD = "no_click_head"
+
+#: Click probability said when nothing at all is known: the order of magnitude of published click rates of shops.
+BASE_CTR = 0.05
+
+
+def shortfall(question: Question, catalogue: Catalogue) -> str | None:
+    """Why the model's answer to a question is weaker than usual, or None. Pure."""
+    if not question.recent:
+        return UNKNOWN_USER
+    cause = question.cause
+    asked: Sequence[str] = question.candidates
+    if isinstance(cause, Event) and cause.item_id is not None:
+        asked = [cause.item_id]
+    return UNKNOWN_ITEM if any(item not in catalogue for item in asked) else None
+
+
+def best_sellers(trending: Iterable[int], popular: Ints, catalogue: Catalogue) -> list[int]:
+    """The list that stands in for the model: what trends, what the version knows as popular, the rest of the shop."""
+    return list(dict.fromkeys([*trending, *(int(key) for key in popular), *sorted(catalogue)]))
+
+
+def popularity_answer(
+    question: Question, ranking: Sequence[int], unavailable: Collection[int], model: ModelRef
+) -> Answer:
+    """Answer from a popularity ranking, under the question's exclusions. Pure; shapes as the model's answers."""
+    excluded = set(hashes(question.exclude).tolist())
+    items = np.full(TOP_K, NO_ITEM, np.int64)
+    if question.recommend:
+        best = (key for key in ranking if key not in excluded and key not in unavailable and key != NO_ITEM)
+        for place, key in zip(range(TOP_K), best, strict=False):
+            items[place] = key
+    return Answer(
+        items=items,
+        scores=(1 / np.arange(1, TOP_K + 1)).astype(np.float32),
+        ctrs=np.full(TOP_K, np.nan, np.float32),
+        reason_events=np.full((TOP_K, REASONS), -1, np.int32),
+        reason_weights=np.zeros((TOP_K, REASONS), np.float32),
+        candidate_ctrs=np.full(len(question.candidates), BASE_CTR, np.float32),
+        model=model,
+        fallback=MODEL_UNAVAILABLE,
+    )

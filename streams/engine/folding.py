@@ -1,0 +1,105 @@
+"""Step 3: a chunk folded into rows; what there is to ask, and what to tell the items' road. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.identity import event_tie
+from feature_repo.shopper import ShopperState, fold
+from streams.engine.intake import Taken
+from streams.engine.poison import blame
+from streams.engine.questions import Caused, Question, Scenario
+from streams.engine.rows import ShopperRow, SourceRow
+from streams.messages.events import Event, EventType
+from streams.messages.internal import ItemDelta, Watermark
+from streams.settings import Settings
+
+_TOLD = frozenset(EventType) - {EventType.SEARCH, EventType.IDENTIFY}
+
+
+class Asked(NamedTuple):
+    """A question and the record that caused it."""
+
+    taken: Taken
+    question: Question
+
+
+class Folded(NamedTuple):
+    """What a chunk came to, beside the rows it changed."""
+
+    asked: list[Asked]
+    told: list[ItemDelta | Watermark]
+
+
+class ChunkFold:
+    """Folds the records of one chunk, in the order of the log.
+
+    Args:
+        rows: the rows of all shoppers of the chunk.
+        source: the row of the `events` partition that feeds this chunk; None for score requests.
+    """
+
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        settings: Settings,
+        rows: Mapping[str, ShopperRow],
+        source: SourceRow | None,
+    ) -> None:
+        self._scenarios = scenarios
+        self._settings = settings
+        self._rows = rows
+        self._source = source
+        self.folded = Folded([], [])
+
+    def take(self, taken: Taken) -> None:
+        """Fold or answer one record."""
+        cause = taken.cause
+        row = self._rows[cause.user_id]
+        with blame(taken):
+            if isinstance(cause, Event):
+                self._take_event(taken, cause, row)
+            else:
+                self._ask(taken, row.state, f"/{taken.place}", None)
+
+    def _take_event(self, taken: Taken, event: Event, row: ShopperRow) -> None:
+        origin, offset = taken.place.origin, taken.place.offset
+        if row.fence.passed(origin, offset):
+            return
+        tie = event_tie(event.event_id)
+        if tie not in row.seen:
+            self._ask(taken, row.state, f"/{event.event_id}", True)
+            fold(row.state, event)
+            self._ask(taken, row.state, f"/{event.event_id}", False)
+            row.seen.add(tie)
+            self._tell(taken.offset, event)
+        row.fence.advance(origin, offset)
+        row.newest = max(row.newest, event.timestamp)
+
+    def _ask(self, taken: Taken, state: ShopperState, suffix: str, before_fold: bool | None) -> None:
+        cause: Caused = taken.cause
+        for scenario in self._scenarios:
+            in_turn = before_fold is None or scenario.before_fold is before_fold
+            if in_turn and scenario.wants(cause, self._settings):
+                question = scenario.ask(scenario, cause, scenario.name + suffix, state, self._settings)
+                self.folded.asked.append(Asked(taken, question))
+
+    def _tell(self, offset: int, event: Event) -> None:
+        assert self._source is not None
+        mark, window, lateness = self._source.mark, self._settings.window, self._settings.lateness
+        late = mark.is_late(event.timestamp, window, lateness)
+        if event.type in _TOLD:
+            self.folded.told.extend(item_deltas(event, offset, late=late))
+        crossed = mark.observe(event.timestamp, event.user_id, window, lateness)
+        if crossed is not None:
+            self.folded.told.append(Watermark(offset, crossed, idle=False))
+
+
+def item_deltas(event: Event, offset: int, *, late: bool) -> list[ItemDelta]:
+    """One event as the counters of its items see it; an item shown twice in an impression counts once."""
+    items = dict.fromkeys(event.items or ()) if event.item_id is None else (event.item_id,)
+    cents = -1 if event.price is None else round(event.price * 100)
+    code = ACTION_CODE[event.type]
+    return [
+        ItemDelta(offset, item_id, code, event.timestamp, event.quantity, cents, late) for item_id in items
+    ]

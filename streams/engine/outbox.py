@@ -1,0 +1,150 @@
+"""Step 5: everything a chunk has to say, produced in batches, one wait for all acks."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from msgspec import Struct
+
+from streams.engine.intake import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Misplaced, Place
+from streams.engine.partitions import partition_of
+from streams.errors import BadRecord
+from streams.messages.internal import ItemBatch
+from streams.settings import Settings
+from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.transport import RawRecord
+
+logger = logging.getLogger(__name__)
+
+_BATCH_BYTES = 524_288
+_RETRY_S = 1.0
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Message(NamedTuple):
+    """A record to produce; `timestamp` is event time in ms."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    headers: Headers = ()
+
+
+class Outbox:
+    """Collects a chunk's messages by partition, in order. Holds no connection; `Producer.send` takes it whole."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        self._group = settings.group
+        self._partitions = partitions
+        self._json = msgspec.json.Encoder()
+        self._msgpack = msgspec.msgpack.Encoder()
+        self.messages: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
+
+    def say(self, topic: Topic, key: str, value: Struct, timestamp: int) -> None:
+        """Add one output, as JSON."""
+        message = Message(key.encode(), self._json.encode(value), timestamp)
+        self.messages[topic, partition_of(key, self._partitions)].append(message)
+
+    def dead_letter(self, record: RawRecord, place: Place, why: BadRecord) -> None:
+        """Add a dead letter: the original bytes, the reason in headers."""
+        headers = (
+            ("headrace.id", str(place).encode()),
+            ("headrace.reason", why.reason.encode()),
+            ("headrace.detail", why.detail.encode("utf-8", "replace")),
+            *_origin_headers(place),
+        )
+        message = Message(record.key, record.value, record.timestamp, headers)
+        self.messages[Topic.DEAD_LETTERS, place.partition % self._partitions].append(message)
+
+    def forward(self, misplaced: Misplaced) -> None:
+        """Add an event for the partition that owns its shopper, carrying where it came from (rule 1)."""
+        user_id = misplaced.event.user_id
+        message = Message(
+            user_id.encode(),
+            misplaced.record.value,
+            misplaced.record.timestamp,
+            _origin_headers(misplaced.place),
+        )
+        target = rekeyed(self._group), partition_of(user_id, self._partitions)
+        self.messages[target].append(message)
+
+    def tell_items(self, partition: int, batch: ItemBatch, timestamp: int) -> None:
+        """Add a batch of deltas and watermarks for one partition of the items' road."""
+        message = Message(None, self._msgpack.encode(batch), timestamp)
+        self.messages[item_deltas(self._group), partition].append(message)
+
+
+def _origin_headers(place: Place) -> Headers:
+    return (
+        (ORIGIN_TOPIC, place.topic.encode()),
+        (ORIGIN_PARTITION, str(place.partition).encode()),
+        (ORIGIN_OFFSET, str(place.offset).encode()),
+    )
+
+
+class Producer:
+    """Sends outboxes whole. Kafka out of reach is waited for: nothing is dropped, nothing is reordered for good."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    @classmethod
+    async def open(cls, settings: Settings) -> "Producer":
+        """Connect an idempotent producer."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_address,
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES,
+            request_timeout_ms=30_000,
+        )
+        await producer.start()
+        return cls(producer)
+
+    async def send(self, outbox: Outbox) -> None:
+        """Produce everything and wait for the acks. After a failure the whole outbox goes out again, ids equal."""
+        while True:
+            try:
+                acks = [
+                    ack
+                    for (topic, partition), messages in outbox.messages.items()
+                    for ack in await self._queue(topic, partition, messages)
+                ]
+                await asyncio.gather(*acks)
+            except MessageSizeTooLargeError:
+                raise
+            except KafkaError as error:
+                logger.warning("Kafka took no output (%r); trying again", error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Flush and disconnect."""
+        await self._producer.stop()
+
+    async def _queue(
+        self, topic: str, partition: int, messages: list[Message]
+    ) -> list["asyncio.Future[object]"]:
+        acks: list[asyncio.Future[object]] = []
+        batch = self._producer.create_batch()
+        for m in messages:
+            if not _add(batch, m):
+                acks.append(await self._producer.send_batch(batch, topic, partition=partition))
+                batch = self._producer.create_batch()
+                _add(batch, m)
+        acks.append(await self._producer.send_batch(batch, topic, partition=partition))
+        return acks
+
+
+def _add(batch: BatchBuilder, m: Message) -> bool:
+    added = batch.append(timestamp=m.timestamp, key=m.key, value=m.value, headers=list(m.headers))
+    return added is not None

@@ -1,0 +1,79 @@
+"""What a scenario asks of the model for one cause, and what it gets back."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from feature_repo.shopper import RecentEvent, ShopperState
+from streams.engine.catalogue import Catalogue
+from streams.messages.events import Event
+from streams.messages.outputs import Cause, ModelRef
+from streams.messages.requests import ScoreRequest
+from streams.messages.wire import Floats, Int32s, Ints
+from streams.settings import Settings
+from streams.topics import Topic
+
+Caused = Event | ScoreRequest
+
+
+class Question(NamedTuple):
+    """One row of a chunk's model request.
+
+    Attributes:
+        cause: the event or request to answer.
+        output_id: a function of the cause alone.
+        recent: the shopper's history as of the cause, oldest first.
+        exclude: item hashes never recommended to this shopper now, 8 bytes each.
+        recommend: whether recommendations are wanted.
+        candidates: items whose click probability is wanted, in the order shown.
+        channel: the platform of the cause; context for the click head, as `cause.context` is.
+    """
+
+    scenario: "Scenario"
+    cause: Caused
+    output_id: str
+    recent: Sequence[RecentEvent]
+    exclude: bytes
+    recommend: bool
+    candidates: Sequence[str]
+    channel: str
+
+
+class Answer(NamedTuple):
+    """What the model, or the fallback in its place, says to one question.
+
+    Attributes:
+        items: recommended item hashes, best first, NO_ITEM where fewer remain. [K]
+        scores, ctrs: of these items; a NaN ctr means that the version has no click head. [K]
+        reason_events: positions in the model's history of L events, -1 for none. [K, R]
+        reason_weights: what that event added to the score. [K, R]
+        candidate_ctrs: click probability of each candidate asked for. [m]
+    """
+
+    items: Ints
+    scores: Floats
+    ctrs: Floats
+    reason_events: Int32s
+    reason_weights: Floats
+    candidate_ctrs: Floats
+    model: ModelRef
+    fallback: str | None
+
+
+class Scenario(NamedTuple):
+    """A use of the stream: data and three pure functions.
+
+    Attributes:
+        name: as in `feature.log`.
+        topic: where its answers go.
+        before_fold: whether the cause is scored before it is folded (rule 8).
+        wants: which causes it answers.
+        ask: cause and features to a question.
+        answer: question and answer to the message that goes out.
+    """
+
+    name: str
+    topic: Topic
+    before_fold: bool
+    wants: Callable[[Caused, Settings], bool]
+    ask: Callable[["Scenario", Caused, str, ShopperState, Settings], Question]
+    answer: Callable[[Question, Answer, Catalogue], Cause]

@@ -1,0 +1,69 @@
+"""Rows in hand: what the store held, and what a chunk makes of it."""
+
+from collections.abc import Iterable
+
+from feature_repo import shopper, watermark
+from feature_repo.fences import Fence, SeenIds
+from feature_repo.row_store import Kind, RowWrite, StoredRow
+
+
+class ShopperRow:
+    """A shopper's row while a chunk is folded into it."""
+
+    def __init__(self, user_id: str, stored: StoredRow) -> None:
+        self.user_id = user_id
+        self._stored = stored
+        self.fence = Fence(stored.fence)
+        self.seen = SeenIds(stored.seen)
+        self.state = shopper.unpack(stored.states[0])
+        self.newest = -1
+        """Event time of the newest event folded now, ms; -1 while nothing was."""
+
+    def write(self) -> RowWrite:
+        """The row as it is to be written."""
+        return RowWrite(
+            kind=Kind.USER,
+            key=self.user_id,
+            expected=self._stored.fence,
+            fence=self.fence.pack(),
+            seen=self.seen.pack(),
+            states=(shopper.pack(self.state),),
+            timestamp=max(self.newest, *self.state.last, 0),
+        )
+
+
+class SourceRow:
+    """The bookkeeping row of one `events` partition: its watermark, and how far it is folded."""
+
+    def __init__(self, partition: int, stored: StoredRow) -> None:
+        self.key = source_key(partition)
+        self._stored = stored
+        self.fence = Fence(stored.fence)
+        self.mark = watermark.unpack(stored.states[0])
+
+    def write(self) -> RowWrite:
+        """The row as it is to be written."""
+        return RowWrite(
+            kind=Kind.SHARD,
+            key=self.key,
+            expected=self._stored.fence,
+            fence=self.fence.pack(),
+            seen=b"",
+            states=(watermark.pack(self.mark),),
+            timestamp=max(self.mark.newest, 0),
+        )
+
+
+def source_key(partition: int) -> str:
+    """Key of the row of an `events` partition."""
+    return f"events/{partition}"
+
+
+def index_key(partition: int) -> str:
+    """Key of the row of a partition of the items' road."""
+    return f"items/{partition}"
+
+
+def touched(rows: Iterable[ShopperRow]) -> list[RowWrite]:
+    """Writes for the rows that a chunk changed."""
+    return [row.write() for row in rows if row.newest >= 0]

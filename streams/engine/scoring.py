@@ -1,0 +1,74 @@
+"""Step 4: all questions of a chunk, one Triton call; popularity where Triton does not answer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streams.engine.catalogue import Catalogue
+from streams.engine.fallback import NO_CLICK_HEAD, BASE_CTR, best_sellers, popularity_answer, shortfall
+from streams.engine.new_items import NewItems
+from streams.engine.questions import Answer, Question
+from streams.engine.tensors import Surroundings, to_answers, to_tensors
+from streams.engine.trending import Trending
+from streams.engine.triton import Triton
+from streams.errors import ModelUnavailable
+from streams.messages.outputs import ModelRef
+from streams.messages.wire import MODEL, ScoreAnswer
+
+
+class Scorer:
+    """Answers questions with the served version, whichever that is."""
+
+    def __init__(
+        self, triton: Triton, catalogue: Catalogue, new_items: NewItems, trending: Trending
+    ) -> None:
+        self._triton = triton
+        self._catalogue = catalogue
+        self._new_items = new_items
+        self._trending = trending
+
+    async def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question, in order; never raises for a missing model."""
+        if not questions:
+            return []
+        await self._trending.refresh()
+        try:
+            return await self._ask_model(questions)
+        except ModelUnavailable:
+            return self._stand_in(questions)
+
+    async def _ask_model(self, questions: Sequence[Question]) -> list[Answer]:
+        await self._new_items.refresh()
+        while True:
+            tensors = to_tensors(questions, self._surroundings())
+            rows = len(questions) + len(tensors.candidate_item) // 10
+            answer, version = await self._triton.ask(MODEL, tensors, rows, ScoreAnswer)
+            if version == self._new_items.version:
+                break
+            await self._new_items.refresh(version)  # the version was swapped: its extra items are others
+        fallbacks = [shortfall(question, self._catalogue) for question in questions]
+        answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
+        return [_with_known_rates(a) for a in answers]
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            withdrawn=self._catalogue.withdrawn(),
+            extra_item=self._new_items.items,
+            extra_vector=self._new_items.matrix,
+            boost_item=self._trending.items,
+            boost=self._trending.boost,
+        )
+
+    def _stand_in(self, questions: Sequence[Question]) -> list[Answer]:
+        ranking = best_sellers(self._trending.ranking, self._new_items.popular, self._catalogue)
+        unavailable = set(self._catalogue.withdrawn().tolist())
+        model = ModelRef(MODEL, self._new_items.version)
+        return [popularity_answer(question, ranking, unavailable, model) for question in questions]
+
+
+def _with_known_rates(answer: Answer) -> Answer:
+    """A version without a click head still owes a probability: the base rate, and `fallback` says so."""
+    if not np.isnan(answer.candidate_ctrs).any():
+        return answer
+    rates = np.full_like(answer.candidate_ctrs, BASE_CTR)
+    return answer._replace(candidate_ctrs=rates, fallback=answer.fallback or NO_CLICK_HEAD)

@@ -1,0 +1,93 @@
+"""Questions of a chunk to the tensors of one request, and the tensors of its answer back to one answer a question."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from feature_repo.history import hashes, write_history
+from feature_repo.identity import NO_ITEM, context_hash, item_hash
+from streams.engine.questions import Answer, Question
+from streams.messages.outputs import ModelRef
+from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
+
+
+class Surroundings(NamedTuple):
+    """What a request says about the shop, the same for every shopper of a chunk."""
+
+    withdrawn: Ints  # [W]
+    extra_item: Ints  # [E]
+    extra_vector: Floats  # [E, D]
+    boost_item: Ints  # [T]
+    boost: Floats  # [T]
+
+
+def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensors:
+    """Assemble one request for all questions of a chunk. Pure."""
+    n = len(questions)
+    history_item = np.zeros((n, HISTORY), np.int64)
+    history_action = np.zeros((n, HISTORY), np.int32)
+    history_time = np.zeros((n, HISTORY), np.int64)
+    context = np.zeros((n, CONTEXT), np.int64)
+    for row, question in enumerate(questions):
+        write_history(question.recent, history_item[row], history_action[row], history_time[row])
+        pairs = context_row(question)
+        context[row, : len(pairs)] = pairs
+    candidates = [(item_hash(i), row, at) for row, q in enumerate(questions) for at, i in enumerate(q.candidates)]
+    flat = np.array(candidates or [(NO_ITEM, 0, 0)], np.int64)
+    return ScoreTensors(
+        history_item,
+        history_action,
+        history_time,
+        now=np.array([q.cause.timestamp for q in questions], np.int64),
+        context=context,
+        recommend=np.array([q.recommend for q in questions], np.int32),
+        exclude=_exclusions(questions),
+        withdrawn=shop.withdrawn,
+        extra_item=shop.extra_item,
+        extra_vector=shop.extra_vector,
+        boost_item=shop.boost_item,
+        boost=shop.boost,
+        candidate_item=np.ascontiguousarray(flat[:, 0]),
+        candidate_row=np.ascontiguousarray(flat[:, 1], np.int32),
+        candidate_position=np.ascontiguousarray(flat[:, 2], np.int32),
+    )
+
+
+def context_row(question: Question) -> list[int]:
+    """The hashed context of one cause: its channel, then its context pairs by name."""
+    pairs = sorted((question.cause.context or {}).items())
+    return [context_hash("channel", question.channel), *(context_hash(k, v) for k, v in pairs)][:CONTEXT]
+
+
+def to_answers(
+    questions: Sequence[Question], tensors: ScoreAnswer, model: ModelRef, fallbacks: Sequence[str | None]
+) -> list[Answer]:
+    """Cut one answer's tensors into an answer a question. Pure."""
+    answers: list[Answer] = []
+    at = 0
+    for row, (question, fallback) in enumerate(zip(questions, fallbacks, strict=True)):
+        end = at + len(question.candidates)
+        answers.append(
+            Answer(
+                items=tensors.rec_item[row],
+                scores=tensors.rec_score[row],
+                ctrs=tensors.rec_ctr[row],
+                reason_events=tensors.reason_event[row],
+                reason_weights=tensors.reason_weight[row],
+                candidate_ctrs=tensors.ctr[at:end],
+                model=model,
+                fallback=fallback,
+            )
+        )
+        at = end
+    return answers
+
+
+def _exclusions(questions: Sequence[Question]) -> Ints:
+    width = max(1, *(len(q.exclude) // 8 for q in questions))
+    exclude = np.zeros((len(questions), width), np.int64)
+    for row, question in enumerate(questions):
+        if question.exclude:
+            exclude[row, : len(question.exclude) // 8] = hashes(question.exclude)
+    return exclude

@@ -1,0 +1,56 @@
+"""Live popularity over all shoppers, as of the moment: off where a replay must be exact (rule 13)."""
+
+import time
+
+import numpy as np
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.row_store import RowStore
+from streams.messages.internal import ItemDelta
+from streams.messages.wire import Floats, Ints
+
+_REFRESH_S = 5.0
+_BUCKET_S = 3_600
+_BUCKETS = 24
+_TOP = 100
+_BOOST = 0.02
+"""Score per doubling of an item's weight: trends break near ties, they do not overrule the shopper's own history."""
+_WEIGHT = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
+
+
+class Trending:
+    """Counts what happens now in the store, and holds the top of the last day for a few seconds."""
+
+    def __init__(self, store: RowStore, *, on: bool) -> None:
+        self._store = store
+        self._on = on
+        self._due = 0.0
+        self.ranking: list[int] = []
+        self.items: Ints = np.array([NO_ITEM], np.int64)
+        self.boost: Floats = np.zeros(1, np.float32)
+
+    async def add(self, deltas: list[ItemDelta]) -> None:
+        """Count a chunk's deltas."""
+        counts: dict[str, int] = {}
+        for delta in deltas:
+            if weight := _WEIGHT.get(delta.action, 0):
+                counts[delta.item_id] = counts.get(delta.item_id, 0) + weight
+        if self._on and counts:
+            await self._store.add_trending(_bucket(), counts)
+
+    async def refresh(self) -> None:
+        """Read the top again when what is held is older than a few seconds."""
+        if not self._on or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _REFRESH_S
+        top = await self._store.trending(_bucket(), _BUCKETS, _TOP)
+        self.ranking = [item_hash(item_id) for item_id, _ in top]
+        if top:
+            self.items = np.array(self.ranking, np.int64)
+            weights = np.array([weight for _, weight in top], np.float32)
+            self.boost = (_BOOST * np.log2(1 + weights)).astype(np.float32)
+
+
+def _bucket() -> int:
+    return int(time.time()) // _BUCKET_S

@@ -1,0 +1,1 @@
+"""Recorded streams: read, write, validate, import, simulate, record and replay."""

@@ -1,0 +1,98 @@
+"""What travels from Kafka to an agent: raw records, a chunk of them at a time."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+
+class RawRecord(NamedTuple):
+    """One record as the broker keeps it; nothing is decoded.
+
+    Attributes:
+        topic: where it was read.
+        partition: where it was read.
+        offset: its place there.
+        timestamp: append or create time as the topic is configured, ms since 1970 UTC.
+        key: bytes of the key, or None.
+        value: bytes of the value, or None.
+        headers: name and value of each header, in order.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        return (
+            len(self.key or b"")
+            + len(self.value or b"")
+            + sum(len(name) + len(value) for name, value in self.headers)
+        )
+
+
+class RecordChunk(NamedTuple):
+    """Records of one partition that travel together, in order.
+
+    Attributes:
+        topic: where they were read.
+        partition: where they were read.
+        records: the records; never empty where an agent sees it.
+    """
+
+    topic: str
+    partition: int
+    records: list[RawRecord]
+
+    @property
+    def first_offset(self) -> int:
+        return self.records[0].offset
+
+    @property
+    def last_offset(self) -> int:
+        return self.records[-1].offset
+
+
+class Span(NamedTuple):
+    """A stretch of a partition's log, read to its end.
+
+    The bounds are positions of the reader, so a span covers the offsets that compaction or transaction markers left
+    without a record: spans of one reading touch, whatever lies between their records.
+
+    Attributes:
+        begin: first offset covered.
+        end: first offset after it.
+        records: all records in between.
+    """
+
+    begin: int
+    end: int
+    records: list[RawRecord]
+
+    def from_offset(self, offset: int) -> "Span":
+        """The part at and after `offset`, which lies within the span."""
+        return Span(offset, self.end, [record for record in self.records if record.offset >= offset])
+
+
+def split(span: Span, most_bytes: int) -> Iterator[Span]:
+    """Cut a span so that the records of each part hold `most_bytes` at most, a larger record travelling alone."""
+    begin, taken = span.begin, []
+    for record, total in _running_size(span.records, most_bytes):
+        if taken and total == record.size:
+            end = taken[-1].offset + 1
+            yield Span(begin, end, taken)
+            begin, taken = end, []
+        taken.append(record)
+    yield Span(begin, span.end, taken)
+
+
+def _running_size(records: Iterable[RawRecord], most_bytes: int) -> Iterator[tuple[RawRecord, int]]:
+    total = 0
+    for record in records:
+        size = record.size
+        total = size if total + size > most_bytes else total + size
+        yield record, total
