@@ -18,7 +18,7 @@ from streams.engine.shoppers import Collaborators, ShoppersRoad
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.errors import FencedOut, StoreError
-from streams.scenarios import SHOPPER_SCENARIOS
+from streams.scenarios import DEMAND, SHOPPER_SCENARIOS
 from streams.settings import Settings
 from streams.topics import INPUTS, Topic, item_deltas, rekeyed
 from streams.transport import RecordChunk
@@ -66,7 +66,7 @@ class Runtime:
         roads = (
             ShoppersRoad(SHOPPER_SCENARIOS, with_),
             ItemRowsRoad(settings, partitions, store, producer, new_items),
-            DemandRoad(settings, partitions, store, triton, producer, trending),
+            DemandRoad(DEMAND, settings, partitions, store, triton, producer, trending),
         )
         metrics.serve(settings.metrics_port)
         gc.collect()
@@ -99,9 +99,7 @@ class Runtime:
         await self._triton.close()
         await self._store.close()
 
-    async def _until_done(
-        self, travel: Callable[[RecordChunk], Awaitable[None]], chunk: RecordChunk
-    ) -> None:
+    async def _until_done(self, travel: Callable[[RecordChunk], Awaitable[None]], chunk: RecordChunk) -> None:
         """Travel until nothing intervenes. Travelling twice is harmless: fences skip what is done, ids are equal.
 
         Raises:

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     chunk: int = Field(512, ge=1, le=100_000, description="most records that travel the road at once")
     chunk_bytes: int = Field(4_194_304, ge=1_024, description="and most bytes")
     group: str = Field(
-        "headrace", pattern=r"^[a-zA-Z0-9_-]{1,80}$", description="Faust app id, consumer group, Feast project"
+        "headrace",
+        pattern=r"^[a-zA-Z0-9_-]{1,80}$",
+        description="Faust app id, consumer group, Feast project",
     )
     partitions: int = Field(4, ge=1, le=1_000, description="of topics that `up` or `topics create` makes")
     replication: int = Field(1, ge=1, le=10, description="of topics that `up` or `topics create` makes")

@@ -34,9 +34,7 @@ class Catalogue:
         """Add or replace an item."""
         key = item_hash(item.item_id)
         text = item_text(item.title, item.description, item.brand, item.categories)
-        self._entries[key] = Entry(
-            item.item_id, item.title, text, tuple(item.categories or ()), item.available
-        )
+        self._entries[key] = Entry(item.item_id, item.title, text, tuple(item.categories or ()), item.available)
         (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
         self.changes += 1
 

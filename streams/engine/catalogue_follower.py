@@ -56,11 +56,9 @@ class CatalogueFollower:
     async def _behind(self, ends: dict[TopicPartition, int]) -> bool:
         return any([await self._consumer.position(tp) < end for tp, end in ends.items()])
 
-    def _apply(self, record: ConsumerRecord) -> None:
+    def _apply(self, record: ConsumerRecord[bytes, bytes]) -> None:
         try:
-            item = decode_item(
-                record.key, record.value, appended_ms=record.timestamp, settings=self._settings
-            )
+            item = decode_item(record.key, record.value, appended_ms=record.timestamp, settings=self._settings)
         except BadRecord as bad:
             # The items' road owns this record and sends the dead letter; here it only stays out of the catalogue.
             logger.debug("items %d/%d left out: %s", record.partition, record.offset, bad)

@@ -25,10 +25,9 @@ def shortfall(question: Question, catalogue: Catalogue) -> str | None:
     """Why the model's answer to a question is weaker than usual, or None. Pure."""
     if not question.recent:
         return UNKNOWN_USER
-    cause = question.cause
-    asked: Sequence[str] = question.candidates
-    if isinstance(cause, Event) and cause.item_id is not None:
-        asked = [cause.item_id]
+    cause, asked = question.cause, question.candidates
+    if not asked and isinstance(cause, Event) and cause.item_id is not None:
+        asked = (cause.item_id,)
     return UNKNOWN_ITEM if any(item not in catalogue for item in asked) else None
 
 

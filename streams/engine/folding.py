@@ -100,6 +100,4 @@ def item_deltas(event: Event, offset: int, *, late: bool) -> list[ItemDelta]:
     items = dict.fromkeys(event.items or ()) if event.item_id is None else (event.item_id,)
     cents = -1 if event.price is None else round(event.price * 100)
     code = ACTION_CODE[event.type]
-    return [
-        ItemDelta(offset, item_id, code, event.timestamp, event.quantity, cents, late) for item_id in items
-    ]
+    return [ItemDelta(offset, item_id, code, event.timestamp, event.quantity, cents, late) for item_id in items]

@@ -60,9 +60,7 @@ class Idleness:
     async def _announce(self, partition: int) -> None:
         row = (await self._store.read(Kind.SHARD, [source_key(partition)]))[0]
         mark = watermark.unpack(row.states[0])
-        batch = ItemBatch(
-            f"{Topic.EVENTS}/{partition}", partition, [Watermark(-1, mark.announced, idle=True)]
-        )
+        batch = ItemBatch(f"{Topic.EVENTS}/{partition}", partition, [Watermark(-1, mark.announced, idle=True)])
         outbox = Outbox(self._settings, self._partitions)
         for target in range(self._partitions):
             outbox.tell_items(target, batch, max(mark.announced, 0))

@@ -88,6 +88,4 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
 
 def _origin(record: RawRecord) -> Place:
     headers = dict(record.headers)
-    return Place(
-        headers[ORIGIN_TOPIC].decode(), int(headers[ORIGIN_PARTITION]), int(headers[ORIGIN_OFFSET])
-    )
+    return Place(headers[ORIGIN_TOPIC].decode(), int(headers[ORIGIN_PARTITION]), int(headers[ORIGIN_OFFSET]))

@@ -71,9 +71,7 @@ class ItemRowsRoad:
         refused: list[Refused] = []
         for record in chunk.records:
             try:
-                item = decode_item(
-                    record.key, record.value, appended_ms=record.timestamp, settings=self._settings
-                )
+                item = decode_item(record.key, record.value, appended_ms=record.timestamp, settings=self._settings)
             except BadRecord as bad:
                 refused.append(Refused(record, Place(record.topic, record.partition, record.offset), bad))
                 continue
@@ -100,13 +98,13 @@ class ItemRowsRoad:
             expected=row.fence,
             fence=fence.pack(),
             seen=row.seen,
-            states=(self._state(one, row, vectors), None),
+            states=(self._state(one, vectors), None),
             timestamp=one.timestamp,
         )
 
-    def _state(self, one: _Listed, row: StoredRow, vectors: dict[str, bytes]) -> bytes:
+    def _state(self, one: _Listed, vectors: dict[str, bytes]) -> bytes:
         if isinstance(one.item, Withdrawn):
-            return catalogue_rows.pack(catalogue_rows.withdrawn(catalogue_rows.unpack(row.states[0])))
+            return catalogue_rows.pack(catalogue_rows.withdrawn())
         entry = catalogue_rows.from_item(one.item)
         if vector := vectors.get(one.item.item_id):
             entry.text_vector, entry.encoder_version = vector, self._new_items.version

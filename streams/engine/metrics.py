@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from errno import EADDRINUSE
 from typing import Final
@@ -25,7 +25,7 @@ _PORTS_TO_TRY = 16
 
 
 @contextmanager
-def timed(road: str, step: str) -> Iterator[None]:
+def timed(road: str, step: str) -> Generator[None]:
     """Count the seconds of one step of one chunk."""
     began = time.perf_counter()
     yield

@@ -93,8 +93,7 @@ class NewItems:
     async def _stored(self, item_ids: list[str]) -> list[Floats | None]:
         found = [rows.unpack(row.states[0]) for row in await self._store.read(Kind.ITEM, item_ids)]
         return [
-            np.frombuffer(item.text_vector, "<f4") if item.encoder_version == self.version else None
-            for item in found
+            np.frombuffer(item.text_vector, "<f4") if item.encoder_version == self.version else None for item in found
         ]
 
     async def _computed(self, missing: list[tuple[int, Entry]]) -> dict[int, Floats]:

@@ -131,9 +131,7 @@ class Producer:
         """Flush and disconnect."""
         await self._producer.stop()
 
-    async def _queue(
-        self, topic: str, partition: int, messages: list[Message]
-    ) -> list["asyncio.Future[object]"]:
+    async def _queue(self, topic: str, partition: int, messages: list[Message]) -> list["asyncio.Future[object]"]:
         acks: list[asyncio.Future[object]] = []
         batch = self._producer.create_batch()
         for m in messages:

@@ -1,6 +1,6 @@
 """Only pure steps can poison: what raises in one is isolated, named and left out (rule 11)."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from streams.engine.intake import Refused, Taken
@@ -24,7 +24,7 @@ class Poisoned(Exception):
 
 
 @contextmanager
-def blame(taken: Taken) -> Iterator[None]:
+def blame(taken: Taken) -> Generator[None]:
     """Run pure code for one record; whatever it raises is that record's fault."""
     try:
         yield

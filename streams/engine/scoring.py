@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.engine.catalogue import Catalogue
-from streams.engine.fallback import NO_CLICK_HEAD, BASE_CTR, best_sellers, popularity_answer, shortfall
+from streams.engine.fallback import BASE_CTR, NO_CLICK_HEAD, best_sellers, popularity_answer, shortfall
 from streams.engine.new_items import NewItems
 from streams.engine.questions import Answer, Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
@@ -19,9 +19,7 @@ from streams.messages.wire import MODEL, ScoreAnswer
 class Scorer:
     """Answers questions with the served version, whichever that is."""
 
-    def __init__(
-        self, triton: Triton, catalogue: Catalogue, new_items: NewItems, trending: Trending
-    ) -> None:
+    def __init__(self, triton: Triton, catalogue: Catalogue, new_items: NewItems, trending: Trending) -> None:
         self._triton = triton
         self._catalogue = catalogue
         self._new_items = new_items

@@ -81,9 +81,7 @@ class ShoppersRoad:
             await self._with.store.write(_writes(rows, source))
         _count(chunk, intake)
 
-    async def _read(
-        self, chunk: RecordChunk, intake: Intake
-    ) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
+    async def _read(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
         users = list(dict.fromkeys(taken.cause.user_id for taken in intake.taken))
         read = self._with.store.read
         if chunk.topic == Topic.SCORE_REQUESTS:
@@ -100,9 +98,7 @@ class ShoppersRoad:
             fold.take(taken)
         return fold.folded
 
-    def _outbox(
-        self, chunk: RecordChunk, intake: Intake, folded: Folded, answers: Sequence[Answer]
-    ) -> Outbox:
+    def _outbox(self, chunk: RecordChunk, intake: Intake, folded: Folded, answers: Sequence[Answer]) -> Outbox:
         outbox = Outbox(self._with.settings, self._with.partitions)
         for refused in intake.refused:
             outbox.dead_letter(*refused)

@@ -1,10 +1,8 @@
 """Triton, asked with named tuples of arrays and answering with them (see `messages.wire`)."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,14 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from streams.engine.breaker import Breaker
 from streams.errors import ModelUnavailable
+from streams.messages.wire import (
+    DemandAnswer,
+    DemandTensors,
+    DescribeAnswer,
+    DescribeTensors,
+    ScoreAnswer,
+    ScoreTensors,
+)
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -22,20 +28,14 @@ _PROBE_S = 1.0
 _ROW_MS = 50
 """Deadline added for each row asked for: a large batch is slow, not broken (rule 12)."""
 
-
-class _Arrays(Protocol):
-    _fields: tuple[str, ...]
-
-    def __getitem__(self, index: int, /) -> NDArray[np.generic]: ...
+Tensors = ScoreTensors | DescribeTensors | DemandTensors
+A = TypeVar("A", ScoreAnswer, DescribeAnswer, DemandAnswer)
 
 
-A = TypeVar("A", bound=tuple[NDArray[np.generic], ...])
-
-
-class Versioned(NamedTuple):
+class _Raw(NamedTuple):
     """The arrays of an answer by name, and the version that gave them."""
 
-    arrays: dict[str, NDArray[np.generic]]
+    arrays: dict[str, Any]
     version: str
 
 
@@ -47,7 +47,7 @@ class Triton:
         self._base_ms = settings.deadline
         self._breakers: dict[str, Breaker] = {}
 
-    async def ask(self, model: str, tensors: "_Arrays", rows: int, kind: Callable[..., A]) -> tuple[A, str]:
+    async def ask(self, model: str, tensors: Tensors, rows: int, kind: type[A]) -> tuple[A, str]:
         """Send one request; answer the named tuple `kind` and the model's version.
 
         Raises:
@@ -57,8 +57,8 @@ class Triton:
         if not breaker.may_call():
             raise ModelUnavailable(f"{model} did not answer lately")
         try:
-            answer = await self._infer(model, tensors, rows)
-        except (InferenceServerException, asyncio.TimeoutError, OSError) as error:
+            raw = await self._infer(model, tensors, rows)
+        except (InferenceServerException, OSError) as error:
             if breaker.closed:
                 logger.warning("%s is not available: %s", model, error)
             breaker.refused()
@@ -66,20 +66,21 @@ class Triton:
         if not breaker.closed:
             logger.warning("%s is available again", model)
         breaker.succeeded()
-        names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
-        return kind(*(answer.arrays[name] for name in names)), answer.version
+        return kind(**{name: raw.arrays[name] for name in kind._fields}), raw.version
 
     async def close(self) -> None:
         """Disconnect."""
         await self._client.close()
 
-    async def _infer(self, model: str, tensors: "_Arrays", rows: int) -> Versioned:
-        inputs = [_input(name, tensors[i]) for i, name in enumerate(tensors._fields)]
+    async def _infer(self, model: str, tensors: Tensors, rows: int) -> _Raw:
+        inputs = [_input(name, array) for name, array in tensors._asdict().items()]
         timeout = (self._base_ms + _ROW_MS * rows) / 1000
         result = await self._client.infer(model, inputs, client_timeout=timeout)
+        if result is None:
+            raise ModelUnavailable(f"{model} answered nothing")
         response = result.get_response()
-        arrays = {o.name: result.as_numpy(o.name) for o in response.outputs}
-        return Versioned(arrays, response.model_version)
+        arrays = {output.name: result.as_numpy(output.name) for output in response.outputs}
+        return _Raw(arrays, response.model_version)
 
 
 def _input(name: str, array: NDArray[np.generic]) -> InferInput:

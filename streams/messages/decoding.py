@@ -1,8 +1,8 @@
 """Turn the bytes of an input record into its message, or say which defect keeps it from being one.
 
 The fast path is one typed decoder. Only a record that it refuses is taken apart field by field, because the
-contract is kinder than the decoder (of a repeated key the last counts, null is as good as absent) and because a
-dead letter names its reason.
+contract is kinder than the decoder (of a repeated key the last counts, null is as good as absent) and a dead
+letter names its reason.
 Both paths are functions of the bytes alone: the same record is judged the same way everywhere.
 """
 

@@ -15,6 +15,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from streams.errors import UsageError
 from streams.topics import Topic
 
+#: The end of the year 9999.
+LAST_MS: Final = 253_402_300_799_999
+
 
 class Record(NamedTuple):
     """One record of a stream.
@@ -35,11 +38,11 @@ class Record(NamedTuple):
 
 
 class Line(Struct, omit_defaults=True):
-    """A record as a line holds it: `value` word for word, or `value_base64` where it is no JSON on one line."""
+    """A record as a line holds it: `value` word for word, or in base64 where it is no JSON on one line."""
 
     topic: str
     key: str | None
-    timestamp: Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+    timestamp: Annotated[int, Meta(ge=0, le=LAST_MS)]
     value: Raw | UnsetType = UNSET
     value_base64: str | UnsetType = UNSET
     key_base64: str | UnsetType = UNSET
@@ -68,79 +71,89 @@ def read_recording(path: Path) -> Iterator[Record]:
         UsageError: the file cannot be read, or a line is no record; names file and line.
     """
     timestamp = 0
-    with open_recording(path) as lines:
-        for number, line in enumerate(_lines(path, lines), 1):
-            if line.isspace():
-                continue
-            try:
-                record = parse_line(line, timestamp)
-            except (msgspec.DecodeError, UnicodeDecodeError, Base64Error, RecursionError) as error:
-                raise UsageError(f"{path}, line {number}: {error}; every line must be one record") from error
-            timestamp = record.timestamp
-            yield record
+    for number, line in read_lines(path):
+        try:
+            record = parse_line(line, timestamp)
+        except UsageError as error:
+            raise UsageError(f"{path}, line {number}: {error}; every line must be one record") from error
+        timestamp = record.timestamp
+        yield record
 
 
 def parse_line(line: bytes, previous_timestamp: int = 0) -> Record:
     """Turn one line into its record.
 
     Raises:
-        msgspec.DecodeError: the line is neither a record nor a JSON object.
+        UsageError: the line is neither a record nor a JSON object; without the line's place.
     """
     try:
-        parsed = _decode_line(line)
-    except msgspec.ValidationError:
-        return _parse_bare(line, previous_timestamp)
-    if parsed.value_base64:
-        value = b64decode(parsed.value_base64, validate=True)
-    elif parsed.value is UNSET:
-        raise msgspec.ValidationError("Object missing required field `value`")
-    else:
-        value = bytes(parsed.value)
-        value = None if value == b"null" else value
-    key = parsed.key
-    if parsed.key_base64:
-        key = b64decode(parsed.key_base64, validate=True).decode("utf-8", "surrogateescape")
-    headers = parsed.headers
+        try:
+            return _record(_decode_line(line))
+        except msgspec.ValidationError:
+            return _bare_record(line, previous_timestamp)
+    except (msgspec.DecodeError, UnicodeDecodeError, Base64Error, RecursionError) as error:
+        raise UsageError(str(error)) from error
+
+
+def _record(line: Line) -> Record:
+    headers = line.headers
     pairs = () if not headers else tuple(headers.items() if isinstance(headers, dict) else headers)
-    return Record(parsed.topic, key, parsed.timestamp, value, pairs)
+    return Record(line.topic, _key(line), line.timestamp, _value(line), pairs)
 
 
-def _parse_bare(line: bytes, previous_timestamp: int) -> Record:
+def _key(line: Line) -> str | None:
+    if isinstance(line.key_base64, str):
+        return b64decode(line.key_base64, validate=True).decode("utf-8", "surrogateescape")
+    return line.key
+
+
+def _value(line: Line) -> bytes | None:
+    if isinstance(line.value_base64, str):
+        return b64decode(line.value_base64, validate=True)
+    if isinstance(line.value, UnsetType):
+        raise msgspec.ValidationError("Object missing required field `value`")
+    value = bytes(line.value)
+    return None if value == b"null" else value
+
+
+def _bare_record(line: bytes, previous_timestamp: int) -> Record:
     event = _decode_bare(line)
     if event.topic is not UNSET:
         _decode_line(line)  # the full form's own error says what is wrong with it
-    key, timestamp = _value_of(event.user_id), _value_of(event.timestamp)
+    key, timestamp = _any(event.user_id), _any(event.timestamp)
     return Record(
         Topic.EVENTS.value,
         key if isinstance(key, str) else None,
-        timestamp if type(timestamp) is int and timestamp >= 0 else previous_timestamp,
+        timestamp if type(timestamp) is int and 0 <= timestamp <= LAST_MS else previous_timestamp,
         line.strip(),
     )
 
 
-def _value_of(raw: Raw | UnsetType) -> object:
+def _any(raw: Raw | UnsetType) -> object:
     return None if isinstance(raw, UnsetType) else msgspec.json.decode(raw)
 
 
-def open_recording(path: Path) -> BinaryIO:
-    """Open a recorded stream for reading by its ending.
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield number and bytes of each line that is not blank.
 
     Raises:
-        UsageError: there is no such file, or it cannot be opened.
+        UsageError: there is no such file, or it cannot be read to its end.
     """
     try:
-        if path.suffix == ".gz":
-            return cast(BinaryIO, gzip.open(path, "rb"))
-        if path.suffix == ".zst":
-            stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
-            return cast(BinaryIO, io.BufferedReader(stream, 1 << 20))  # pyright: ignore[reportArgumentType]
-        return path.open("rb", buffering=1 << 20)
+        with _open(path) as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.isspace():
+                    yield number, line
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    try:
-        yield from file
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (EOFError, zstandard.ZstdError) as error:
         raise UsageError(f"cannot read {path} to its end: {error}") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
+        return cast(BinaryIO, io.BufferedReader(stream, 1 << 20))  # pyright: ignore[reportArgumentType]
+    return path.open("rb", buffering=1 << 20)

@@ -31,9 +31,7 @@ def _wants(cause: Caused, settings: Settings) -> bool:
     return isinstance(cause, Event) and cause.type in settings.triggers
 
 
-def _ask(
-    scenario: Scenario, cause: Caused, output_id: str, state: ShopperState, settings: Settings
-) -> Question:
+def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState, settings: Settings) -> Question:
     assert isinstance(cause, Event)
     return Question(
         scenario=scenario,
@@ -84,9 +82,7 @@ def _items(question: Question, answer: Answer, catalogue: Catalogue) -> Iterator
         )
 
 
-def _reasons(
-    question: Question, answer: Answer, place: int, catalogue: Catalogue
-) -> list[RecommendationReason]:
+def _reasons(question: Question, answer: Answer, place: int, catalogue: Catalogue) -> list[RecommendationReason]:
     recent = question.recent[-HISTORY:]
     offset = HISTORY - len(recent)  # histories are right-aligned
     reasons = [

@@ -1,6 +1,6 @@
 """What travels from Kafka to an agent: raw records, a chunk of them at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -79,20 +79,14 @@ class Span(NamedTuple):
 
 
 def split(span: Span, most_bytes: int) -> Iterator[Span]:
-    """Cut a span so that the records of each part hold `most_bytes` at most, a larger record travelling alone."""
-    begin, taken = span.begin, []
-    for record, total in _running_size(span.records, most_bytes):
-        if taken and total == record.size:
+    """Cut a span so that the records of each part hold `most_bytes` at most; a larger record travels alone."""
+    begin, taken, held = span.begin, list[RawRecord](), 0
+    for record in span.records:
+        size = record.size
+        if taken and held + size > most_bytes:
             end = taken[-1].offset + 1
             yield Span(begin, end, taken)
-            begin, taken = end, []
+            begin, taken, held = end, [], 0
         taken.append(record)
+        held += size
     yield Span(begin, span.end, taken)
-
-
-def _running_size(records: Iterable[RawRecord], most_bytes: int) -> Iterator[tuple[RawRecord, int]]:
-    total = 0
-    for record in records:
-        size = record.size
-        total = size if total + size > most_bytes else total + size
-        yield record, total

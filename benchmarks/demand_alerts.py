@@ -1,0 +1,187 @@
+"""How well demand alerts find the anomalies planted in simulated shops, and what a closing costs.
+
+    python benchmarks/demand_alerts.py --seeds 5 --out benchmarks/results/demand_alerts.json
+
+Each shop is simulated, the demand model is trained on its recording, and the recording runs through the demand road
+without servers, from four sources in chunks of 512. Beside it: the statistical fallback in the model's place, and the
+false alarms of shops without anomalies.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, cast
+from zlib import crc32
+
+import msgspec
+import numpy as np
+import torch
+
+from feature_repo.watermark import SourceWatermark
+from streams.engine.folding import item_deltas
+from streams.messages.events import Event, EventType
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.outputs import DemandAlert
+from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
+from streams.recordings.reading import read_recording
+from streams.recordings.simulation.simulate import Plan, PlantedAnomaly, Truth, simulate
+from streams.scenarios.demand import fallback_quantiles
+from streams.scenarios.demand.offline import Forecaster, OfflineDemand
+from streams.topics import Topic
+from trainer.demand import train_demand
+
+WINDOW_MS, LATENESS_MS, SOURCES, CHUNK = 3_600_000, 600_000, 4, 512
+_GRACE_MS = 6 * WINDOW_MS
+_UNTOLD = {EventType.SEARCH, EventType.IDENTIFY}
+
+
+class Run(NamedTuple):
+    """What one recording gave."""
+
+    alerts: list[DemandAlert]
+    closings: int
+    item_windows: int
+    seconds: float
+    model_seconds: float
+
+
+class Counts(NamedTuple):
+    """Episodes against the truth."""
+
+    planted: int
+    found: int
+    episodes: int
+    false: int
+
+
+def entries_of(recording: Path) -> Iterator[tuple[int, list[ItemDelta | Watermark]]]:
+    """What each source would tell the items' road, event by event."""
+    marks = [SourceWatermark() for _ in range(SOURCES)]
+    decode = msgspec.json.Decoder(Event).decode
+    for offset, record in enumerate(read_recording(recording)):
+        if record.topic != Topic.EVENTS or record.value is None:
+            continue
+        event = decode(record.value)
+        source = crc32(event.user_id.encode()) % SOURCES
+        mark = marks[source]
+        late = mark.is_late(event.timestamp, WINDOW_MS, LATENESS_MS)
+        told: list[ItemDelta | Watermark] = []
+        if event.type not in _UNTOLD:
+            told += item_deltas(event, offset, late=late)
+        crossed = mark.observe(event.timestamp, event.user_id, WINDOW_MS, LATENESS_MS)
+        if crossed is not None:
+            told.append(Watermark(offset, crossed, idle=False))
+        yield source, told
+    for source, mark in enumerate(marks):
+        yield source, [Watermark(-1, mark.announced, idle=True)]
+
+
+def run(recording: Path, forecaster: Forecaster) -> Run:
+    """Run a recording through the demand road."""
+    model_seconds = 0.0
+
+    def timed(tensors: DemandTensors) -> DemandAnswer:
+        nonlocal model_seconds
+        began = time.perf_counter()
+        answer = forecaster(tensors)
+        model_seconds += time.perf_counter() - began
+        return answer
+
+    road = OfflineDemand(timed, sources=SOURCES, window_ms=WINDOW_MS, lateness_ms=LATENESS_MS)
+    alerts: list[DemandAlert] = []
+    stream = entries_of(recording)
+    seconds = 0.0
+    while chunk := list(islice(stream, CHUNK)):
+        began = time.perf_counter()
+        for source in range(SOURCES):
+            told = [entry for from_, entries in chunk if from_ == source for entry in entries]
+            alerts += [o for o in road.take(source, told) if isinstance(o, DemandAlert)]
+        seconds += time.perf_counter() - began
+    first = min(a.first for a in road.activities.values() if a.first >= 0)
+    windows = (road.index.closed - first) * len(road.activities)
+    return Run(alerts, road.closed, windows, seconds, model_seconds)
+
+
+def judge(alerts: list[DemandAlert], planted: list[PlantedAnomaly]) -> Counts:
+    """An episode is right when it opens within a planted anomaly of its item and direction, or shortly after."""
+    opened = [alert for alert in alerts if alert.state == "open"]
+    right = {
+        alert.episode: index
+        for alert in opened
+        for index, truth in enumerate(planted)
+        if alert.item_id == truth.item_id
+        and alert.direction == truth.direction
+        and alert.window_end > truth.start
+        and alert.window_start < truth.end + _GRACE_MS
+    }
+    return Counts(len(planted), len(set(right.values())), len(opened), len(opened) - len(right))
+
+
+def exported(folder: Path) -> Forecaster:
+    """The forecaster as it is served."""
+    program = torch.export.load(folder / DEMAND_MODEL / "program.pt2").module()
+
+    def forecast(tensors: DemandTensors) -> DemandAnswer:
+        with torch.inference_mode():
+            return DemandAnswer(program(*(torch.from_numpy(part) for part in tensors)).numpy())
+
+    return forecast
+
+
+def measure(seeds: range, anomalies: int, scratch: Path) -> dict[str, dict[str, float]]:
+    """Model and fallback over shops of these seeds."""
+    runs: dict[str, list[tuple[Counts, Run]]] = {"model": [], "fallback": []}
+    training: list[float] = []
+    for seed in seeds:
+        recording = scratch / f"shop-{seed}.jsonl"
+        simulate(Plan(seed=seed, anomalies=anomalies), recording)
+        truth = msgspec.json.decode(Path(f"{recording}.truth.json").read_bytes(), type=Truth)
+        began = time.perf_counter()
+        train_demand(recording, scratch, window_ms=WINDOW_MS, seed=seed, tell=lambda _: None)
+        training.append(time.perf_counter() - began)
+        for name, forecaster in (("model", exported(scratch)), ("fallback", fallback_quantiles)):
+            done = run(recording, cast(Forecaster, forecaster))
+            counts = judge(done.alerts, truth.anomalies)
+            runs[name].append((counts, done))
+            print(seed, name, counts, f"{done.closings} closings", flush=True)
+    return {name: _sum_up(found) | {"train_seconds": round(float(np.mean(training)), 1)} for name, found in runs.items()}
+
+
+def _sum_up(found: list[tuple[Counts, Run]]) -> dict[str, float]:
+    counts = Counts(*(sum(column) for column in zip(*(c for c, _ in found), strict=True)))
+    closings = sum(r.closings for _, r in found)
+    pure = sum(r.seconds - r.model_seconds for _, r in found)
+    return {
+        "planted": counts.planted,
+        "recall": round(counts.found / counts.planted, 3) if counts.planted else 1.0,
+        "precision": round(1 - counts.false / max(counts.episodes, 1), 3),
+        "false_episodes": counts.false,
+        "item_windows": sum(r.item_windows for _, r in found),
+        "closings": closings,
+        "closings_per_second": round(closings / sum(r.seconds for _, r in found)),
+        "closings_per_second_without_model": round(closings / pure),
+    }
+
+
+def main() -> None:
+    """Print the figures, and write them with `--out`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        planted = measure(range(1, arguments.seeds + 1), 5, Path(scratch))
+        quiet = measure(range(101, arguments.seeds + 101), 0, Path(scratch))
+    text = json.dumps({"planted": planted, "quiet": quiet}, indent=2) + "\n"
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

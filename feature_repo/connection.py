@@ -1,0 +1,61 @@
+"""How Headrace reaches Redis or Valkey: the address in Feast's form, retries, and errors that say what to do."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from streams.errors import StoreError
+
+_RETRIES = 4
+_TIMEOUT_S = 30.0
+"""Longer than any script or wait for the disk; a server silent for so long is taken for lost."""
+
+
+def connect(address: str) -> Redis:
+    """A client for `host:port[,option=value…]`, the form of Feast's connection string (`password=…`, `ssl=true`).
+
+    It tries a command again a few times over about a second; every command of ours may be repeated.
+    """
+    first, *options = address.split(",")
+    host, _, port = first.rpartition(":")
+    given = dict(_option(option) for option in options)
+    return Redis(
+        host=host,
+        port=int(port),
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=2.0,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        **given,
+    )
+
+
+def _option(option: str) -> tuple[str, Any]:
+    name, _, value = option.partition("=")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+@contextmanager
+def store_errors(address: str) -> Iterator[None]:
+    """Turn the client's errors into StoreError."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        place = address.split(",")[0]
+        raise StoreError(
+            f"The online store at {place} does not answer ({error}): start it with `headrace up`, "
+            "or set HEADRACE_REDIS."
+        ) from error
+    except RedisError as error:
+        raise StoreError(f"The online store refused an operation: {error}") from error

@@ -1,0 +1,18 @@
+"""What the `feast` command line finds: every definition by a name of its own."""
+
+from feature_repo import repo
+from streams.settings import settings
+
+(
+    user,
+    item,
+    shopper,
+    item_catalogue,
+    item_activity,
+    shopper_features,
+    catalogue_features,
+    activity_features,
+    recommend,
+    ctr,
+    demand,
+) = repo.definitions(settings())

@@ -1,0 +1,115 @@
+"""Where a row stands in Redis: Feast's own keys, fields and values, spelled out without importing Feast.
+
+A row is one hash. Its key is Feast's serialised entity key (version 3) followed by the project, which is the group, so
+that a second group shares nothing. A view adds two fields: its packed feature, named by MurmurHash3 of "view:feature",
+and `_ts:view`, the event time. `_fence` and `_seen` are the workers' bookkeeping; Feast reads past them.
+The worker writes half a million rows a minute and starts in a second: Feast's own functions allow neither.
+"""
+
+import struct
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+import mmh3
+
+
+class Kind(StrEnum):
+    """What a row describes. A shard is bookkeeping of a partition: no Feast view, in no dump."""
+
+    USER = "user"
+    ITEM = "item"
+    SHARD = "shard"
+
+
+JOIN_KEY: Final[dict[Kind, str]] = {Kind.USER: "user_id", Kind.ITEM: "item_id", Kind.SHARD: "shard_id"}
+VIEWS: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.USER: ("shopper",),
+    Kind.ITEM: ("item_catalogue", "item_activity"),
+    Kind.SHARD: ("shard",),
+}
+#: The one packed feature of each view; names differ, so that one request may ask for several views.
+FEATURE: Final[dict[str, str]] = {
+    "shopper": "shopper_state",
+    "item_catalogue": "catalogue_state",
+    "item_activity": "activity_state",
+    "shard": "shard_state",
+}
+FENCE: Final = b"_fence"
+SEEN: Final = b"_seen"
+
+_STRING: Final = 2  # feast.types.ValueType.STRING
+_LENGTH: Final = struct.Struct("<I")
+_BYTES_VAL: Final = b"\x0a"  # field 1 of feast.types.Value, length-delimited
+_SECONDS: Final = b"\x08"  # field 1 of google.protobuf.Timestamp
+_NANOS: Final = b"\x10"  # field 2
+
+
+def _key_prefix(kind: Kind) -> bytes:
+    name = JOIN_KEY[kind].encode()
+    return struct.pack("<III", 1, _STRING, len(name)) + name + _LENGTH.pack(_STRING)
+
+
+_PREFIX: Final[dict[Kind, bytes]] = {kind: _key_prefix(kind) for kind in Kind}
+
+
+def row_key(kind: Kind, key: str, group: str) -> bytes:
+    """The Redis key of a row."""
+    value = key.encode()
+    return _PREFIX[kind] + _LENGTH.pack(len(value)) + value + group.encode()
+
+
+def scan_pattern(kind: Kind, group: str) -> bytes:
+    """A glob that every row of the kind and group matches, and rows of groups that end alike as well."""
+    return _PREFIX[kind] + b"*" + group.encode()
+
+
+def entity_of(kind: Kind, redis_key: bytes, group: str) -> str | None:
+    """The user or item of a key that `scan_pattern` found; None when it belongs to another group."""
+    start = len(_PREFIX[kind]) + _LENGTH.size
+    (length,) = _LENGTH.unpack_from(redis_key, start - _LENGTH.size)
+    if redis_key[start + length :] != group.encode():
+        return None
+    return redis_key[start : start + length].decode()
+
+
+def feature_field(view: str) -> bytes:
+    """The hash field that holds a view's packed feature."""
+    return _LENGTH.pack(mmh3.hash(f"{view}:{FEATURE[view]}", signed=False))
+
+
+def time_field(view: str) -> bytes:
+    """The hash field that holds a view's event time."""
+    return f"_ts:{view}".encode()
+
+
+def wrap(state: bytes) -> bytes:
+    """A packed state as the serialised Feast value of a Bytes feature."""
+    return _BYTES_VAL + _varint(len(state)) + state
+
+
+def unwrap(value: bytes) -> bytes:
+    """The inverse of `wrap`; no bytes give no bytes."""
+    at = 1
+    while at < len(value) and value[at] & 0x80:
+        at += 1
+    return value[at + 1 :]
+
+
+@lru_cache(maxsize=65_536)
+def timestamp(time_ms: int) -> bytes:
+    """An event time (ms since 1970 UTC) as a serialised protobuf Timestamp, which leaves zeros out."""
+    seconds, millis = divmod(time_ms, 1_000)
+    return (_SECONDS + _varint(seconds) if seconds else b"") + (
+        _NANOS + _varint(millis * 1_000_000) if millis else b""
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

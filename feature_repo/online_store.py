@@ -1,0 +1,102 @@
+"""Feast's Redis store with the workers' fences: same keys, same fields, another rule for who may write."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from feast import FeatureView, RepoConfig
+from feast.infra.online_stores.helpers import _mmh3, _redis_key  # pyright: ignore[reportPrivateUsage]
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.utils import make_tzaware
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from feature_repo.layout import time_field
+from feature_repo.row_script import WRITE, Change, pack_changes
+from streams.errors import FencedOut
+
+Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+
+
+class HeadraceOnlineStoreConfig(RedisOnlineStoreConfig):
+    """Options of Feast's Redis store; Feast finds this class by the name of the store's."""
+
+    type: Literal["feature_repo.online_store.HeadraceOnlineStore"] = (  # pyright: ignore[reportIncompatibleVariableOverride]
+        "feature_repo.online_store.HeadraceOnlineStore"
+    )
+
+
+class HeadraceOnlineStore(RedisOnlineStore):
+    """Reads like Feast's store. Writes what it is given, late or not, unless a worker owns the row.
+
+    Feast skips a row whose event time is not newer than the stored one, so late events would vanish. Here the fence
+    alone decides: `push` and `materialize` fill rows that no worker has written, and are refused on the others,
+    because a state that moves without its fence would be folded wrongly from then on.
+    """
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: Sequence[Row],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write all rows in one call, or none.
+
+        Raises:
+            FencedOut: a worker owns one of them.
+        """
+        if not data:
+            return
+        refused = self._get_client(config.online_store).eval(WRITE, len(data), *_arguments(config, table, data))
+        _check(data, refused)
+        if progress:
+            progress(len(data))
+
+    async def online_write_batch_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: Sequence[Row],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """`online_write_batch` without blocking the event loop."""
+        if not data:
+            return
+        client = await self._get_client_async(config.online_store)
+        refused = await client.eval(WRITE, len(data), *_arguments(config, table, data))  # pyright: ignore[reportGeneralTypeIssues]
+        _check(data, refused)
+        if progress:
+            progress(len(data))
+
+
+def _arguments(config: RepoConfig, table: FeatureView, data: Sequence[Row]) -> list[bytes]:
+    """The write script's keys and arguments."""
+    features = [feature.name for feature in table.features]
+    names = [n for f in features for n in (_mmh3(f"{table.name}:{f}"), time_field(table.name))]
+    version = config.entity_key_serialization_version
+    keys = [_redis_key(config.project, key, version) for key, *_ in data]
+    changes = [
+        Change(
+            expected=b"",
+            fence=b"",
+            seen=b"",
+            time=_timestamp(time),
+            fields=[(features.index(name), value.SerializeToString()) for name, value in values.items()],
+        )
+        for _, values, time, _ in data
+    ]
+    return [*keys, pack_changes(changes), *names]
+
+
+def _timestamp(time: datetime) -> bytes:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(make_tzaware(time))
+    return timestamp.SerializeToString()
+
+
+def _check(data: Sequence[Row], refused: Any) -> None:
+    if refused:
+        key = data[refused - 1][0].entity_values[0].string_val
+        raise FencedOut(f"A worker owns the row of {key!r}: Feast may only fill rows that no worker has written.")

@@ -1,0 +1,43 @@
+"""The Feast repository of one deployment: its configuration, a store to read from, and registration."""
+
+from typing import Any
+
+from feast import FeatureStore, RepoConfig
+
+from feature_repo.entities import ITEM, USER
+from feature_repo.services import services
+from feature_repo.views import views
+from streams.settings import Settings
+
+
+def repo_config(settings: Settings) -> RepoConfig:
+    """The project is the group, so that a second group shares nothing; the registry lies under HEADRACE_HOME."""
+    registry = settings.home.absolute() / "feast" / "registry.db"
+    return RepoConfig(
+        project=settings.group,
+        provider="local",
+        registry=str(registry),
+        online_store={
+            "type": "feature_repo.online_store.HeadraceOnlineStore",
+            "connection_string": settings.redis_address,
+        },
+        offline_store={"type": "file"},
+        entity_key_serialization_version=3,
+    )
+
+
+def definitions(settings: Settings) -> list[Any]:
+    """Entities, views and services, as `FeatureStore.apply` takes them."""
+    all_views = views(settings.home)
+    return [USER, ITEM, *all_views, *services(all_views)]
+
+
+def feature_store(settings: Settings) -> FeatureStore:
+    """A Feast client of this deployment."""
+    (settings.home.absolute() / "feast").mkdir(parents=True, exist_ok=True)
+    return FeatureStore(config=repo_config(settings))
+
+
+def apply(settings: Settings) -> None:
+    """Register entities, views and services; once registered, again changes nothing."""
+    feature_store(settings).apply(definitions(settings))

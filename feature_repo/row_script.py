@@ -1,0 +1,88 @@
+"""The two scripts that read and write rows inside the server, and the bytes they are fed with.
+
+One call a chunk: per-row commands cost more in the client than in the server. Values travel as one length-prefixed
+argument, since redis-py spends longest on counting arguments; keys stay keys, so that access rules hold. On a cluster
+a script may touch one hash slot only: there `RowStore` would send the same script once a row, in a pipeline.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+#: KEYS: rows. ARGV: field names. Answers one list of values a row, null for an absent field.
+READ: Final = """
+local rows = {}
+for i, key in ipairs(KEYS) do rows[i] = redis.call('HMGET', key, unpack(ARGV)) end
+return rows
+"""
+
+#: KEYS: rows. ARGV[1]: `pack_changes` of them. ARGV[2], ARGV[3], …: names of a field and of its time, in turns.
+#: Answers 0, or the position of the first row whose fence is neither as expected nor already the new one; then nothing
+#: is written. A row that has its new fence is a retry after a lost answer: its fence is written once more and nothing
+#: else, so that a WAITAOF behind the script waits for the disk all the same.
+WRITE: Final = """
+local call, cut, changes, at = redis.call, struct.unpack, ARGV[1], 1
+local retried = {}
+for i, key in ipairs(KEYS) do
+  local expected, fence
+  expected, fence, at = cut('<I4c0I4c0', changes, at)
+  local found = call('HGET', key, '_fence') or ''
+  if found ~= expected then
+    if found ~= fence then return i end
+    retried[i] = true
+  end
+end
+for i, key in ipairs(KEYS) do
+  local fence, seen, time, fields, field, value
+  fence, seen, time, fields, at = cut('<I4c0I4c0I1c0I1', changes, at)
+  local command = {'_fence', fence, '_seen', seen}
+  for f = 1, fields do
+    field, value, at = cut('<I1I4c0', changes, at)
+    local n = 4 * f
+    command[n + 1], command[n + 2], command[n + 3], command[n + 4] = ARGV[field], value, ARGV[field + 1], time
+  end
+  if retried[i] then
+    call('HSET', key, '_fence', fence)
+  elseif fence == '' then
+    call('HSET', key, unpack(command, 5))
+  else
+    call('HSET', key, unpack(command))
+  end
+end
+return 0
+"""
+
+_LENGTH: Final = struct.Struct("<I").pack
+_BYTE: Final = struct.Struct("<B").pack
+_FIELD: Final = struct.Struct("<BI").pack
+
+
+class Change(NamedTuple):
+    """What happens to one row.
+
+    Attributes:
+        expected: the fence the row must have, empty for a row no worker has written.
+        fence: the fence it gets, empty to give it none.
+        seen: bookkeeping that goes with the fence.
+        time: serialised Timestamp of the fields.
+        fields: number of the field's name among the names, and its value.
+    """
+
+    expected: bytes
+    fence: bytes
+    seen: bytes
+    time: bytes
+    fields: Sequence[tuple[int, bytes]]
+
+
+def pack_changes(changes: Sequence[Change]) -> bytes:
+    """The changes as the write script reads them, in the order of its keys: all fences first, then what is written."""
+    fences: list[bytes] = []
+    parts: list[bytes] = []
+    for expected, fence, seen, time, fields in changes:
+        sized_fence = _LENGTH(len(fence)) + fence
+        fences += (_LENGTH(len(expected)), expected, sized_fence)
+        parts += (sized_fence, _LENGTH(len(seen)), seen, _BYTE(len(time)), time, _BYTE(len(fields)))
+        for number, value in fields:
+            parts += (_FIELD(2 * number + 2, len(value)), value)
+    return b"".join(fences + parts)

@@ -1,0 +1,210 @@
+"""Rows of the online store in bulk: one script call to read a chunk's rows, one to write them behind their fences."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from redis.asyncio import Redis
+
+from feature_repo.connection import connect, store_errors
+from feature_repo.layout import (
+    FENCE,
+    SEEN,
+    VIEWS,
+    Kind,
+    entity_of,
+    feature_field,
+    row_key,
+    scan_pattern,
+    time_field,
+    timestamp,
+    unwrap,
+    wrap,
+)
+from feature_repo.row_script import READ, WRITE, Change, pack_changes
+from streams.errors import FencedOut, StoreError
+from streams.settings import Durable, Settings
+
+__all__ = ["VIEWS", "Kind", "RowStore", "RowWrite", "StoredRow"]
+
+logger = logging.getLogger(__name__)
+
+_DISK_TIMEOUT_MS: Final = 10_000
+_TRENDING_EXPIRES_S: Final = 7 * 86_400
+_SCAN_COUNT: Final = 1_000
+
+_ALL_VIEWS: Final = [view for views in VIEWS.values() for view in views]
+_NAMES: Final = [name(view) for view in _ALL_VIEWS for name in (feature_field, time_field)]
+_NUMBER: Final = {kind: [_ALL_VIEWS.index(view) for view in views] for kind, views in VIEWS.items()}
+_READ_NAMES: Final = {kind: [FENCE, SEEN, *map(feature_field, views)] for kind, views in VIEWS.items()}
+
+
+class StoredRow(NamedTuple):
+    """A row as it stands: `states` in the order of `VIEWS[kind]`, empty bytes for what is absent."""
+
+    fence: bytes
+    seen: bytes
+    states: tuple[bytes, ...]
+
+
+class RowWrite(NamedTuple):
+    """A row as it shall stand.
+
+    Attributes:
+        kind, key: which row; a row at most once in a call.
+        expected: the fence as it was read.
+        fence, seen: the new bookkeeping.
+        states: packed states in the order of `VIEWS[kind]`; None leaves a view as it is.
+        timestamp: event time in ms of the newest event folded.
+    """
+
+    kind: Kind
+    key: str
+    expected: bytes
+    fence: bytes
+    seen: bytes
+    states: tuple[bytes | None, ...]
+    timestamp: int
+
+
+class RowStore:
+    """The online store of one group. Every method raises StoreError when the server cannot be reached."""
+
+    def __init__(self, client: Redis, address: str, group: str, *, durable: bool) -> None:
+        self._client = client
+        self._address = address
+        self._group = group
+        self._durable = durable
+
+    @classmethod
+    async def open(cls, settings: Settings) -> "RowStore":
+        """Connect, and find out whether writes can be waited for on disk.
+
+        Raises:
+            StoreError: the server does not answer, or `HEADRACE_DURABLE` is on and it keeps no append-only file.
+        """
+        client = connect(settings.redis_address)
+        durable = False
+        if settings.durable is not Durable.OFF:
+            with store_errors(settings.redis_address):
+                durable = bool((await client.info("persistence"))["aof_enabled"])
+        if not durable and settings.durable is Durable.ON:
+            raise StoreError(
+                "HEADRACE_DURABLE is on, but the online store keeps no append-only file: set `appendonly yes` there."
+            )
+        if not durable and settings.durable is Durable.AUTO:
+            logger.warning("The online store keeps no append-only file: its crash may lose features.")
+        return cls(client, settings.redis_address, settings.group, durable=durable)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def wait_until_up(self) -> None:
+        """Return when the server answers again."""
+        pause = 0.1
+        while True:
+            try:
+                with store_errors(self._address):
+                    await cast(Awaitable[bool], self._client.ping())
+                return
+            except StoreError as error:
+                logger.warning("%s", error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+
+    async def read(self, kind: Kind, keys: Sequence[str]) -> list[StoredRow]:
+        """The rows of `keys`, in their order."""
+        if not keys:
+            return []
+        redis_keys = [row_key(kind, key, self._group) for key in keys]
+        with store_errors(self._address):
+            rows: list[list[bytes | None]] = await cast(
+                Awaitable[Any], self._client.eval(READ, len(redis_keys), *redis_keys, *_READ_NAMES[kind])
+            )
+        return [_stored(row) for row in rows]
+
+    async def write(self, rows: Sequence[RowWrite]) -> None:
+        """Write all rows, or none when a fence has moved; return when they are on disk, if durable.
+
+        A row that already has its new fence was written by an earlier try and counts as written.
+
+        Raises:
+            FencedOut: naming the first row that another worker has written since it was read.
+        """
+        if not rows:
+            return
+        keys = [row_key(row.kind, row.key, self._group) for row in rows]
+        changes = pack_changes([_change(row) for row in rows])
+        # One pipeline, because WAITAOF waits for what its own connection has written.
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.eval(WRITE, len(keys), *keys, changes, *_NAMES)
+        if self._durable:
+            pipeline.execute_command("WAITAOF", 1, 0, _DISK_TIMEOUT_MS)
+        with store_errors(self._address):
+            refused, *on_disk = await pipeline.execute()
+        if refused:
+            row = rows[refused - 1]
+            raise FencedOut(f"The {row.kind} row of {row.key!r} has moved on: another worker owns it now.")
+        if on_disk and on_disk[0][0] < 1:
+            raise StoreError(f"The online store had its writes not on disk after {_DISK_TIMEOUT_MS // 1000} s.")
+
+    async def keys(self, kind: Kind) -> AsyncIterator[str]:
+        """Every key of a kind, in no order; one that moves while it is read may come twice."""
+        pattern = scan_pattern(kind, self._group)
+        with store_errors(self._address):
+            async for found in self._client.scan_iter(pattern, count=_SCAN_COUNT):
+                key = entity_of(kind, found, self._group)
+                if key is not None:
+                    yield key
+
+    async def remember_topics(self, topics: dict[str, str]) -> dict[str, str]:
+        """Store "id:partitions" of each topic name the group has not stored yet; return what is stored (rule 2)."""
+        name = f"headrace:{self._group}:topics"
+        pipeline = self._client.pipeline(transaction=True)
+        for topic, identity in topics.items():
+            pipeline.hsetnx(name, topic, identity)
+        pipeline.hgetall(name)
+        with store_errors(self._address):
+            stored: dict[bytes, bytes] = (await pipeline.execute())[-1]
+        return {topic.decode(): identity.decode() for topic, identity in stored.items()}
+
+    async def add_trending(self, bucket: int, counts: dict[str, int]) -> None:
+        """Add to the counts of items in an hour (`bucket`: hours since 1970)."""
+        if not counts:
+            return
+        name = self._trending(bucket)
+        pipeline = self._client.pipeline(transaction=True)
+        for item_id, count in counts.items():
+            pipeline.zincrby(name, count, item_id)
+        pipeline.expire(name, _TRENDING_EXPIRES_S)
+        with store_errors(self._address):
+            await pipeline.execute()
+
+    async def trending(self, now_bucket: int, buckets: int, top: int) -> list[tuple[str, int]]:
+        """The `top` items of the last `buckets` hours, `now_bucket` included, most frequent first."""
+        name = f"headrace:{self._group}:trending"
+        pipeline = self._client.pipeline(transaction=True)
+        # Summed up in the server: a shop's every item would be a long answer.
+        pipeline.zunionstore(name, [self._trending(now_bucket - age) for age in range(buckets)])
+        pipeline.zrange(name, 0, top - 1, desc=True, withscores=True)
+        pipeline.unlink(name)
+        with store_errors(self._address):
+            found: list[tuple[bytes, float]] = (await pipeline.execute())[1]
+        return [(item_id.decode(), int(count)) for item_id, count in found]
+
+    def _trending(self, bucket: int) -> str:
+        return f"headrace:{self._group}:trending:{bucket}"
+
+
+def _stored(row: list[bytes | None]) -> StoredRow:
+    fence, seen, *states = row
+    return StoredRow(fence or b"", seen or b"", tuple([unwrap(state) if state else b"" for state in states]))
+
+
+def _change(row: RowWrite) -> Change:
+    kind, _, expected, fence, seen, states, time = row
+    numbered = zip(_NUMBER[kind], states, strict=True)
+    fields = [(number, wrap(state)) for number, state in numbered if state is not None]
+    return Change(expected, fence, seen, timestamp(time), fields)

@@ -1,0 +1,100 @@
+"""Feast feature views: one packed feature each, and on-demand views that unpack it into typed columns.
+
+A view is packed because Feast spends more on a row's tenth field than on the row; a client sees only columns.
+"""
+
+import inspect
+from pathlib import Path
+from types import FunctionType
+from typing import Any, NamedTuple, cast
+
+from feast import Entity, FeatureView, Field, OnDemandFeatureView
+from feast.transformation.python_transformation import PythonTransformation
+from feast.types import Bytes, String
+
+from feature_repo.entities import ITEM, USER
+from feature_repo.layout import FEATURE
+from feature_repo.sources import parquet_source
+from feature_repo.unpacked import ACTIVITY, CATALOGUE, SHOPPER, Column, schema
+
+
+class Views(NamedTuple):
+    """Every view: the stored ones, and their columns."""
+
+    shopper: FeatureView
+    item_catalogue: FeatureView
+    item_activity: FeatureView
+    shopper_features: OnDemandFeatureView
+    catalogue_features: OnDemandFeatureView
+    activity_features: OnDemandFeatureView
+
+
+def views(home: Path) -> Views:
+    """The views of one deployment; their Parquet lies under `home`."""
+    shopper = _stored("shopper", USER, home)
+    item_catalogue = _stored("item_catalogue", ITEM, home)
+    item_activity = _stored("item_activity", ITEM, home)
+    return Views(
+        shopper,
+        item_catalogue,
+        item_activity,
+        _unpacking("shopper_features", shopper, _unpack_shopper, SHOPPER),
+        _unpacking("catalogue_features", item_catalogue, _unpack_catalogue, CATALOGUE),
+        _unpacking("activity_features", item_activity, _unpack_activity, ACTIVITY),
+    )
+
+
+def _stored(name: str, entity: Entity, home: Path) -> FeatureView:
+    return FeatureView(
+        name=name,
+        entities=[entity],
+        schema=[Field(name=entity.join_key, dtype=String), Field(name=FEATURE[name], dtype=Bytes)],
+        source=parquet_source(home, name),
+    )
+
+
+def _unpacking(
+    name: str, source: FeatureView, unpack: FunctionType, columns: dict[str, Column]
+) -> OnDemandFeatureView:
+    return OnDemandFeatureView(
+        name=name,
+        sources=[source],
+        schema=schema(columns),
+        feature_transformation=_Unpacking(unpack, schema(columns)),
+        mode="python",
+    )
+
+
+class _Unpacking(PythonTransformation):
+    """A transformation that knows its columns, where Feast would call it with made-up bytes to find out."""
+
+    def __new__(cls, unpack: FunctionType, fields: list[Field]) -> "_Unpacking":
+        return cast(_Unpacking, super().__new__(cls, unpack, inspect.getsource(unpack)))
+
+    def __init__(self, unpack: FunctionType, fields: list[Field]) -> None:
+        super().__init__(unpack, inspect.getsource(unpack))
+        self._fields = fields
+
+    def infer_features(self, random_input: dict[str, Any], singleton: bool | None = False) -> list[Field]:
+        return self._fields
+
+
+# The registry keeps the source text of these three, so each brings its own import.
+
+
+def _unpack_shopper(inputs: dict[str, Any]) -> dict[str, Any]:
+    from feature_repo.unpacked import shopper_columns
+
+    return shopper_columns(inputs["shopper_state"])
+
+
+def _unpack_catalogue(inputs: dict[str, Any]) -> dict[str, Any]:
+    from feature_repo.unpacked import catalogue_columns
+
+    return catalogue_columns(inputs["catalogue_state"])
+
+
+def _unpack_activity(inputs: dict[str, Any]) -> dict[str, Any]:
+    from feature_repo.unpacked import activity_columns
+
+    return activity_columns(inputs["activity_state"])

@@ -1,0 +1,1 @@
+"""What runs Headrace's servers: `local` starts them on one machine from installed packages."""

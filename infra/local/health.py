@@ -1,0 +1,81 @@
+"""Waiting for servers, and saying why one does not come up."""
+
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from infra.local.process import Record
+from infra.local.server import HOST, Server, Tell
+from streams.errors import StackError
+
+_PATIENCE_S = 120.0
+_LOG_LINES = 8
+
+
+def require_free_ports(server: Server) -> None:
+    """Raise a StackError if another program listens where the server would."""
+    for port in server.ports:
+        with socket.socket() as probe:
+            # As the servers do: connections of a server that has just ended do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise StackError(
+                    f"{server.title} cannot start: port {port} is in use. Set HEADRACE_PORT_OFFSET to move "
+                    f"every local port, or {server.variable} to use a server that runs elsewhere."
+                ) from error
+
+
+def await_ready(servers: Mapping[Server, Record], logs: Mapping[Server, Path], tell: Tell) -> None:
+    """Wait until every server answers.
+
+    Raises:
+        StackError: one has died, or does not answer in time; with the last lines of its log.
+    """
+    pending = dict(servers)
+    tell(f"waiting for {names(pending)}")
+    deadline = time.monotonic() + _PATIENCE_S
+    while pending:
+        for server, record in list(pending.items()):
+            if record.process() is None:
+                raise StackError(_obituary(server, "ended at start", logs[server]))
+            if server.ready():
+                del pending[server]
+                tell(f"waiting for {names(pending)}" if pending else f"{server.title} answers")
+            elif time.monotonic() > deadline:
+                raise StackError(_obituary(server, f"does not answer after {_PATIENCE_S:.0f} s", logs[server]))
+        if pending:
+            time.sleep(0.1)
+
+
+def names(servers: Iterable[Server]) -> str:
+    """The servers' titles as part of a sentence."""
+    return " and ".join(server.title for server in servers)
+
+
+def require_answer(variable: str, addresses: str) -> None:
+    """Raise a StackError unless one of the `host:port` addresses, separated by commas, takes a connection."""
+    for address in addresses.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except (OSError, ValueError):
+            continue
+        return
+    raise StackError(
+        f"{variable}={addresses} does not answer: start that server, or unset {variable} to have a local one."
+    )
+
+
+def _obituary(server: Server, what: str, log: Path) -> str:
+    """One line with the cause and what to change, then the log's last lines."""
+    remedy = f"Mend what the log says (moving HEADRACE_HOME aside starts afresh), or set {server.variable}."
+    return "\n".join([f"{server.title} {what}. {remedy} Last lines of {log}:", *_last_lines(log)])
+
+
+def _last_lines(log: Path) -> list[str]:
+    lines = log.read_text(errors="replace").splitlines()
+    telling = [line for line in lines if line.strip() and not line.lstrip().startswith("at ")]
+    return [f"  {line}" for line in telling[-_LOG_LINES:]]

@@ -1,0 +1,99 @@
+"""Detached server processes: started, found again by a record on disk, stopped.
+
+A process is known by its number and its whole command line. The command line names files of one
+`HEADRACE_HOME`, so a number that now belongs to another program is never mistaken for ours.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+from msgspec import Struct
+
+from infra.local.server import Launch, Places
+
+#: The shell leaves the server to init: it outlives the command that started it, and is nobody's zombie.
+_DETACH = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!'
+_EXEC_S = 5.0
+_KILLED_S = 5.0
+
+
+class Record(Struct, frozen=True):
+    """What is written down about a started server."""
+
+    pid: int
+    command: list[str]
+    ports: list[int]
+
+    def process(self) -> psutil.Process | None:
+        """The process while it runs, and only if it is the one that was started."""
+        try:
+            process = psutil.Process(self.pid)
+            alive = process.status() != psutil.STATUS_ZOMBIE and process.cmdline() == self.command
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive else None
+
+
+def read_record(path: Path) -> Record | None:
+    """The record at `path`, or None where nothing was started."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Record)
+    except (FileNotFoundError, msgspec.DecodeError):  # cut short by a crash: as good as none
+        return None
+
+
+def start(launch: Launch, ports: Sequence[int], at: Places) -> Record:
+    """Start a server in a session of its own and write its record.
+
+    The log of the run before is kept beside the new one, as `<name>.log.1`.
+    """
+    for folder in (at.log.parent, at.record.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    if at.log.exists():
+        at.log.replace(at.log.with_suffix(".log.1"))
+    shell = ["/bin/sh", "-c", _DETACH, "sh", str(at.log), *launch.command]
+    done = subprocess.run(
+        shell, env=dict(launch.environment), start_new_session=True, stdout=subprocess.PIPE, check=True
+    )
+    record = Record(int(done.stdout), list(launch.command), list(ports))
+    at.record.write_bytes(msgspec.json.encode(record))
+    _await_exec(record)
+    return record
+
+
+def _await_exec(started: Record) -> None:
+    """Until the forked shell has become the server, its command line is still the shell's."""
+    deadline = time.monotonic() + _EXEC_S
+    while started.process() is None and psutil.pid_exists(started.pid) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def stop(processes: Sequence[psutil.Process], patience_s: float) -> None:
+    """End the processes with SIGTERM, and after `patience_s` what is left, children too, with SIGKILL."""
+    everyone = [p for process in processes for p in (process, *_children(process))]
+    for process in processes:
+        _signal(process.terminate)
+    _, alive = psutil.wait_procs(processes, timeout=patience_s)
+    # Children of a server that has ended in good order end by themselves, a moment later.
+    _, alive = psutil.wait_procs(everyone, timeout=0 if alive else 2)
+    for process in alive:
+        _signal(process.kill)
+    psutil.wait_procs(alive, timeout=_KILLED_S)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal(send: Callable[[], None]) -> None:
+    try:
+        send()
+    except psutil.NoSuchProcess:
+        return

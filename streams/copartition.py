@@ -1,0 +1,53 @@
+"""The topics of a worker have equal partition counts: what gives each row one writer."""
+
+from collections.abc import Iterable, Mapping
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from streams.errors import StackError, StreamError
+from streams.settings import Settings
+from streams.topic_admin import ensure_topics
+from streams.topics import INPUTS, Topic, internal_topics
+
+
+def prepare(settings: Settings) -> int:
+    """Create the group's internal topics and hold all input topics against each other; returns their partitions.
+
+    Raises:
+        StackError: Kafka does not answer.
+        StreamError: a topic is missing, or partition counts differ.
+    """
+    counts = _count(settings.kafka_address, INPUTS)
+    partitions = agree(counts)
+    internal = internal_topics(settings.group, partitions, settings.replication)
+    ensure_topics(settings.kafka_address, internal)
+    return agree(counts | _count(settings.kafka_address, [spec.name for spec in internal]))
+
+
+def agree(counts: Mapping[str, int]) -> int:
+    """The one partition count of all topics.
+
+    Raises:
+        StreamError: naming the topics that are missing, or whose counts differ from that of `events`.
+    """
+    missing = sorted(topic for topic, count in counts.items() if count == 0)
+    if missing:
+        raise StreamError(f"No topic {', '.join(missing)}: create it with `headrace topics create`.")
+    wanted = counts[Topic.EVENTS]
+    others = ", ".join(f"{topic} has {count}" for topic, count in sorted(counts.items()) if count != wanted)
+    if others:
+        raise StreamError(
+            f"events has {wanted} partitions, but {others}: a worker needs equal counts. "
+            "Recreate these topics, or give all of them the same number of partitions."
+        )
+    return wanted
+
+
+def _count(kafka: str, topics: Iterable[str]) -> dict[str, int]:
+    try:
+        with KafkaAdminClient(bootstrap_servers=kafka.split(",")) as admin:
+            described = admin.describe_topics(sorted(topics))
+    except KafkaError as error:
+        raise StackError(f"Kafka at {kafka} does not answer ({error}): check HEADRACE_KAFKA.") from error
+    return {topic["name"]: len(topic["partitions"]) for topic in described}

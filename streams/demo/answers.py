@@ -1,0 +1,55 @@
+"""Reads what Headrace answered: whole output topics, each output once."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from kafka import KafkaConsumer
+from kafka.structs import TopicPartition
+
+from streams.messages.outputs import Cause, CtrScores, DemandAlert, Recommendation
+from streams.topics import Topic
+
+O = TypeVar("O", bound=Cause)  # noqa: E741
+
+
+class Answers(NamedTuple):
+    """Outputs by id: a consumer of an at-least-once topic keeps the first of each."""
+
+    recommendations: dict[str, Recommendation]
+    ctr_scores: dict[str, CtrScores]
+    alerts: dict[str, DemandAlert]
+    dead_letters: int
+
+
+def read_answers(kafka: str) -> Answers:
+    """Read all output topics from their beginning to their present end."""
+    return Answers(
+        _by_id(kafka, Topic.RECOMMENDATIONS, Recommendation),
+        _by_id(kafka, Topic.CTR_SCORES, CtrScores),
+        _by_id(kafka, Topic.DEMAND_ALERTS, DemandAlert),
+        sum(1 for _ in _values(kafka, Topic.DEAD_LETTERS)),
+    )
+
+
+def _by_id(kafka: str, topic: Topic, kind: type[O]) -> dict[str, O]:
+    decoder = msgspec.json.Decoder(kind)
+    outputs: dict[str, O] = {}
+    for value in _values(kafka, topic):
+        output = decoder.decode(value)
+        outputs.setdefault(output.id, output)
+    return outputs
+
+
+def _values(kafka: str, topic: Topic) -> Iterator[bytes]:
+    consumer = KafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False)
+    try:
+        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        consumer.seek_to_beginning(*partitions)
+        while any((consumer.position(p) or 0) < ends[p] for p in partitions):
+            for records in consumer.poll(timeout_ms=1_000).values():
+                yield from (record.value for record in records)
+    finally:
+        consumer.close()

@@ -1,0 +1,206 @@
+"""The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from feature_repo import demand_index, item
+from feature_repo.demand_index import Closing, DemandIndex
+from feature_repo.fences import Fence
+from feature_repo.item import ItemActivity
+from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from streams.engine import metrics
+from streams.engine.fallback import MODEL_UNAVAILABLE
+from streams.engine.metrics import timed
+from streams.engine.outbox import Outbox, Producer
+from streams.engine.rows import index_key
+from streams.engine.trending import Trending
+from streams.engine.triton import Triton
+from streams.errors import ModelUnavailable
+from streams.messages.internal import ItemBatch, ItemDelta
+from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
+from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
+from streams.settings import Settings
+from streams.topics import Topic
+from streams.transport import RecordChunk
+
+_ROAD = "demand"
+_decoder = msgspec.msgpack.Decoder(ItemBatch)
+
+
+class DemandQuestions(NamedTuple):
+    """What a chunk's closings ask: `tensors` is None when they ask nothing; `rows` is the scenario's own."""
+
+    tensors: DemandTensors | None
+    rows: dict[tuple[str, int], int]
+
+
+class DemandScenario(NamedTuple):
+    """The pure functions of the demand scenario, handed in so that the engine knows no scenario."""
+
+    queries: Callable[[Sequence[Closing], Mapping[str, ItemActivity], int], DemandQuestions]
+    stand_in: Callable[[DemandTensors], DemandAnswer]
+    conclude: Callable[..., list[DemandForecast | DemandAlert]]
+
+
+class _ItemRow:
+    """An item's row while a chunk is folded into it."""
+
+    def __init__(self, item_id: str, stored: StoredRow) -> None:
+        self.item_id = item_id
+        self._stored = stored
+        self.fence = Fence(stored.fence)
+        self.activity = item.unpack(stored.states[1])
+
+    def write(self, origin: str, offset: int) -> RowWrite:
+        """The row as it is to be written; the chunk's own place goes into the fence, so that it always moves."""
+        self.fence.advance(origin, offset)
+        return RowWrite(
+            kind=Kind.ITEM,
+            key=self.item_id,
+            expected=self._stored.fence,
+            fence=self.fence.pack(),
+            seen=self._stored.seen,
+            states=(None, item.pack(self.activity)),
+            timestamp=self.activity.newest,
+        )
+
+
+class _IndexRow:
+    """The index row of this partition of the road."""
+
+    def __init__(self, partition: int, stored: StoredRow) -> None:
+        self._key = index_key(partition)
+        self._stored = stored
+        self.fence = Fence(stored.fence)
+        self.index: DemandIndex = demand_index.unpack(stored.states[0])
+
+    def write(self, origin: str, offset: int) -> RowWrite:
+        """The row as it is to be written."""
+        self.fence.advance(origin, offset)
+        packed = demand_index.pack(self.index)
+        return RowWrite(Kind.SHARD, self._key, self._stored.fence, self.fence.pack(), b"", (packed,), 0)
+
+
+class DemandRoad:
+    """Takes chunks of the item-deltas topic down the road."""
+
+    def __init__(
+        self,
+        scenario: DemandScenario,
+        settings: Settings,
+        partitions: int,
+        store: RowStore,
+        triton: Triton,
+        producer: Producer,
+        trending: Trending,
+    ) -> None:
+        self._scenario = scenario
+        self._settings = settings
+        self._partitions = partitions
+        self._store = store
+        self._triton = triton
+        self._producer = producer
+        self._trending = trending
+
+    async def travel(self, chunk: RecordChunk) -> None:
+        """Take one chunk down the road.
+
+        Raises:
+            FencedOut, StoreError: as the shoppers' road.
+        """
+        origin = f"{chunk.topic}/{chunk.partition}"
+        with timed(_ROAD, "read"):
+            index = _IndexRow(chunk.partition, (await self._store.read(Kind.SHARD, [index_key(chunk.partition)]))[0])
+            batches = [
+                _decoder.decode(record.value)
+                for record in chunk.records
+                if record.value is not None and not index.fence.passed(origin, record.offset)
+            ]
+            rows = await self._read({e.item_id for b in batches for e in b.entries if isinstance(e, ItemDelta)})
+        with timed(_ROAD, "fold"):
+            folded, closings = self._fold(batches, rows, index.index)
+        with timed(_ROAD, "read"):
+            rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
+        outbox = await self._conclude(closings, rows)
+        with timed(_ROAD, "emit"):
+            await self._producer.send(outbox)
+        with timed(_ROAD, "write"):
+            offset = chunk.records[-1].offset
+            await self._store.write(
+                [*(row.write(origin, offset) for row in rows.values()), index.write(origin, offset)]
+            )
+            await self._trending.add(folded)
+        metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
+
+    async def _read(self, item_ids: set[str]) -> dict[str, _ItemRow]:
+        ids = sorted(item_ids)
+        stored = await self._store.read(Kind.ITEM, ids)
+        return {item_id: _ItemRow(item_id, row) for item_id, row in zip(ids, stored, strict=True)}
+
+    def _fold(
+        self, batches: Sequence[ItemBatch], rows: Mapping[str, _ItemRow], index: DemandIndex
+    ) -> tuple[list[ItemDelta], list[Closing]]:
+        """Fold what is new; every window that a watermark closes is noted, in order."""
+        window, lateness = self._settings.window, self._settings.lateness
+        folded: list[ItemDelta] = []
+        closings: list[Closing] = []
+        for batch in batches:
+            for entry in batch.entries:
+                if not isinstance(entry, ItemDelta):
+                    closings += demand_index.advance(
+                        index,
+                        batch.source,
+                        entry,
+                        sources=self._partitions,
+                        window_ms=window,
+                        lateness_ms=lateness,
+                    )
+                    metrics.WATERMARK.labels(batch.source).set(entry.time)
+                    continue
+                row = rows[entry.item_id]
+                if row.fence.passed(batch.origin, entry.offset):
+                    continue
+                item.fold(row.activity, entry, window)
+                demand_index.observe(index, batch.source, entry, window)
+                row.fence.advance(batch.origin, entry.offset)
+                folded.append(entry)
+                metrics.LATE.inc(entry.late)
+        return folded, closings
+
+    async def _conclude(self, closings: Sequence[Closing], rows: Mapping[str, _ItemRow]) -> Outbox:
+        outbox = Outbox(self._settings, self._partitions)
+        if not closings:
+            return outbox
+        window = self._settings.window
+        activities = {item_id: row.activity for item_id, row in rows.items()}
+        with timed(_ROAD, "score"):
+            asked = self._scenario.queries(closings, activities, window)
+            answer, model, fallback = await self._ask(asked.tensors)
+        with timed(_ROAD, "conclude"):
+            outputs = self._scenario.conclude(
+                closings, activities, asked, answer, model=model, fallback=fallback, window_ms=window
+            )
+        for output in outputs:
+            topic, key = _addressed(output)
+            outbox.say(topic, key, output, output.timestamp)
+            metrics.OUTPUTS.labels(topic, fallback or "none").inc()
+        return outbox
+
+    async def _ask(self, tensors: DemandTensors | None) -> tuple[DemandAnswer | None, ModelRef, str | None]:
+        if tensors is None:
+            return None, ModelRef(DEMAND_MODEL, ""), None
+        try:
+            rows = len(tensors.window_start) // 100
+            answer, version = await self._triton.ask(DEMAND_MODEL, tensors, rows, DemandAnswer)
+        except ModelUnavailable:
+            return self._scenario.stand_in(tensors), ModelRef(DEMAND_MODEL, ""), MODEL_UNAVAILABLE
+        return answer, ModelRef(DEMAND_MODEL, version), None
+
+
+def _addressed(output: DemandForecast | DemandAlert) -> tuple[Topic, str]:
+    """Topic and key of an output; an alert that is about no one item is keyed by what it is about."""
+    if isinstance(output, DemandForecast):
+        return Topic.DEMAND_FORECASTS, output.item_id
+    return Topic.DEMAND_ALERTS, output.item_id or output.category or output.scope

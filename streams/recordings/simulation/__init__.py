@@ -1,0 +1,1 @@
+"""A seeded shop whose truth is known: tastes, click probabilities and planted demand anomalies."""

@@ -1,0 +1,144 @@
+"""Simulate a shop into a recorded stream and the file of its truth."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from streams.errors import UsageError
+from streams.messages.events import EventType
+from streams.recordings import Report, say_nothing
+from streams.recordings.outgoing import item_record
+from streams.recordings.simulation.anomalies import Anomaly, count_drops, plan_anomalies
+from streams.recordings.simulation.journal import Journal
+from streams.recordings.simulation.sales import sell_spikes, sell_staples
+from streams.recordings.simulation.shop import Shop, open_shop
+from streams.recordings.simulation.shoppers import HOUR_MS, invite, plan_visits
+from streams.recordings.simulation.visit import SHOWN, Visit
+from streams.recordings.simulation.world import World
+from streams.recordings.writing import RecordingWriter
+
+#: Monday 2026-01-05, midnight UTC.
+START_MS: Final = 1_767_571_200_000
+_REPORT_EVERY: Final = 200
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What to simulate.
+
+    Raises:
+        UsageError: so small a shop that nothing can be planted in it.
+    """
+
+    users: int = 500
+    items: int = 200
+    days: int = 21
+    seed: int = 1
+    anomalies: int = 5
+
+    def __post_init__(self) -> None:
+        if self.users < 1 or self.days < 1 or self.anomalies < 0 or self.seed < 0:
+            raise UsageError("--users and --days must be at least 1, --anomalies and --seed at least 0")
+        needed = max(2 * SHOWN, 4 * self.anomalies)
+        if self.items < needed:
+            raise UsageError(f"--items must be at least {needed} with {self.anomalies} anomalies")
+
+
+class PlantedAnomaly(Struct, frozen=True):
+    """An anomaly as the truth file states it; `start` and `end` (exclusive) in ms."""
+
+    scope: str
+    item_id: str
+    start: int
+    end: int
+    direction: str
+
+
+class Truth(Struct, frozen=True):
+    """What `FILE.truth.json` holds: the anomalies, and the click probabilities of each impression."""
+
+    anomalies: list[PlantedAnomaly]
+    ctr: dict[str, list[float]]
+
+
+class Simulated(Struct, frozen=True):
+    """What was written."""
+
+    records: int
+    items: int
+    events: int
+    users: int
+    anomalies: int
+    out: str
+    truth: str
+
+
+def simulate(plan: Plan, out: Path, report: Report = say_nothing) -> Simulated:
+    """Write the recorded stream to `out` and its truth beside it; the same plan gives the same bytes.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    world = _make_world(plan)
+    sell_staples(world)
+    sell_spikes(world)
+    shown = _run_visits(world, report)
+    events = world.journal.in_order()
+    truth_path = out.with_name(f"{out.name}.truth.json")
+    with RecordingWriter(out) as writer:
+        for item in world.shop.items:
+            writer.write(item_record(item, START_MS), trusted=True)
+        for record in events:
+            writer.write(record, trusted=True)
+    truth = Truth([_planted(world.shop, a) for a in world.anomalies], shown)
+    truth_path.write_bytes(msgspec.json.encode(truth) + b"\n")
+    return Simulated(
+        records=writer.records,
+        items=plan.items,
+        events=len(events),
+        users=len({record.key for record in events}),
+        anomalies=len(world.anomalies),
+        out=str(out),
+        truth=str(truth_path),
+    )
+
+
+def _make_world(plan: Plan) -> World:
+    rng = np.random.default_rng(plan.seed)
+    shop = open_shop(rng, plan.items, count_drops(plan.anomalies))
+    return World(
+        rng=rng,
+        shop=shop,
+        shoppers=invite(rng, plan.users),
+        journal=Journal(plan.seed, START_MS + plan.days * 24 * HOUR_MS),
+        anomalies=plan_anomalies(rng, shop, plan.anomalies, START_MS, plan.days),
+        start=START_MS,
+        days=plan.days,
+    )
+
+
+def _run_visits(world: World, report: Report) -> dict[str, list[float]]:
+    visits = plan_visits(world.rng, world.shoppers, world.start, world.days)
+    shown: dict[str, list[float]] = {}
+    last: dict[int, int] = {}
+    for number, (user, start) in enumerate(zip(visits.user.tolist(), visits.start.tolist(), strict=True)):
+        if number % _REPORT_EVERY == 0:
+            report(number, len(visits.user))
+        visit = Visit(world, user=user, number=number, start=start, last=last.get(user, -1))
+        if user not in last and world.shoppers.has_app[user]:
+            _sign_in(world.journal, visit.user_id, start)
+        visit.run(shown)
+        last[user] = visit.last
+    report(len(visits.user), len(visits.user))
+    return shown
+
+
+def _sign_in(journal: Journal, user_id: str, moment: int) -> None:
+    journal.note(EventType.IDENTIFY, user_id, moment, user_ids=[f"app-of-{user_id}"], channel="app")
+
+
+def _planted(shop: Shop, anomaly: Anomaly) -> PlantedAnomaly:
+    item_id = shop.items[anomaly.item].item_id
+    return PlantedAnomaly("item", item_id, anomaly.start, anomaly.end, anomaly.direction)

@@ -1,0 +1,77 @@
+"""Run every check over a recorded stream."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from streams.errors import BadRecord, UsageError
+from streams.messages.decoding import decode_event, decode_item, decode_request
+from streams.recordings import Report, say_nothing
+from streams.recordings.reading import Record, parse_line, read_lines
+from streams.recordings.validation.checks import Message, all_checks
+from streams.recordings.validation.report import Result, Status, Tally, Validation
+from streams.settings import Settings
+from streams.topics import INPUTS, Topic
+
+_REPORT_EVERY: Final = 5_000
+
+
+def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: Report = say_nothing) -> Validation:
+    """Check a recorded stream as if it were replayed at `now_ms` (ms since 1970 UTC).
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    unparsed, broken, foreign = Tally(), Tally(), Tally()
+    topics: Counter[str] = Counter()
+    checks = all_checks()
+    timestamp = 0
+    for number, line in read_lines(path):
+        place = f"line {number}"
+        if number % _REPORT_EVERY == 0:
+            report(number, 0)
+        try:
+            record = parse_line(line, timestamp)
+        except UsageError as error:
+            unparsed.add(f"{place}: {error}")
+            continue
+        timestamp = record.timestamp
+        topics[record.topic] += 1
+        if record.topic not in INPUTS:
+            foreign.add(f"{place}: {record.topic}")
+        message = _decode(record, place, now_ms, settings, broken)
+        for check in checks:
+            check.see(place, record, message)
+    results = [
+        _has_records(topics),
+        unparsed.result("lines", "every line is a record", "lines are no records"),
+        broken.result("contract", "every value keeps the contract", "values break the contract"),
+        foreign.result("topics", "inputs only", "records are of no input topic", otherwise=Status.WARN),
+        *(result for check in checks for result in check.results()),
+    ]
+    ok = all(result.status is not Status.FAIL for result in results)
+    return Validation(ok, topics.total(), results)
+
+
+def _decode(record: Record, place: str, now_ms: int, settings: Settings, broken: Tally) -> Message:
+    key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
+    try:
+        match record.topic:
+            case Topic.EVENTS:
+                return decode_event(record.value, appended_ms=now_ms, settings=settings)
+            case Topic.ITEMS:
+                return decode_item(key, record.value, appended_ms=now_ms, settings=settings)
+            case Topic.SCORE_REQUESTS:
+                return decode_request(record.value, appended_ms=now_ms, settings=settings)
+            case _:
+                return None
+    except BadRecord as error:
+        broken.add(f"{place}: {error}")
+        return None
+
+
+def _has_records(topics: Counter[str]) -> Result:
+    counts = ", ".join(f"{count} on {topic}" for topic, count in sorted(topics.items()))
+    if topics[Topic.EVENTS] == 0:
+        return Result("records", Status.FAIL, f"no record on events ({counts or 'the file is empty'})")
+    return Result("records", Status.PASS, counts)

@@ -1,0 +1,111 @@
+"""When an alert opens, and when it is over.
+
+It opens on the model's forecast, for one window or for the last few together. It ends on the item's own past: demand
+is held against the windows before the episode, because the model's view of normal follows what it sees, the anomaly
+included.
+"""
+
+from typing import Final, NamedTuple
+
+from feature_repo.item import Episode, ItemActivity
+from feature_repo.season import season
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
+from streams.scenarios.demand.surprise import Moments, expected_counts, tail_above, tail_below
+
+OPENS_BELOW: Final = 1e-5
+"""Probability, under the forecast, of demand so far out that it opens an episode: a guard for thousands of items."""
+LONGEST: Final = 48
+"""Windows after which a changed level counts as the new normal."""
+_WARM_UP: Final = 48
+"""Windows an item must have been selling before its demand can be called unusual."""
+_QUIET: Final = 2
+"""Normal windows in a row that end a spike."""
+_SPAN: Final = DEMAND_HORIZON
+_LEAST_EXCESS: Final = 4
+"""Units a spike must exceed what was expected by, and a drop must fall short by: less is not worth a call."""
+_SEASONS: Final = 7
+_SHRINK: Final = 1.0
+"""Windows that the overall level weighs, beside those of earlier seasons."""
+
+
+class Evidence(NamedTuple):
+    """Demand in the last `windows` windows, held against what was expected.
+
+    Attributes:
+        tail: probability of demand this far out.
+    """
+
+    windows: int
+    observed: int
+    moments: Moments
+    tail: float
+    spike: bool
+
+
+def units_in(activity: ItemActivity, last: int, windows: int = 1) -> int:
+    """Units sold on time in the `windows` windows up to number `last`."""
+    return sum(activity.sold.get(number, 0) for number in range(last - windows + 1, last + 1))
+
+
+def weigh(observed: int, windows: int, moments: Moments) -> Evidence:
+    """Hold an observed count against its forecast."""
+    spike = observed > moments.mean
+    tail = tail_above(observed, moments) if spike else tail_below(observed, moments)
+    return Evidence(windows, observed, moments, tail, spike)
+
+
+def opening(activity: ItemActivity, window: int, one: Moments, span: Moments) -> Evidence | None:
+    """The evidence that opens an episode at the close of `window`, if there is any.
+
+    Args:
+        one: forecast of the window, made before it.
+        span: forecast of the last Z windows together, made before them.
+    """
+    if window - activity.first < _WARM_UP:
+        return None
+    candidates = [(1, one)]
+    if window - _SPAN >= activity.calm:  # the last episode's own windows are no evidence for another
+        candidates.append((_SPAN, span))
+    found: list[Evidence] = []
+    for windows, moments in candidates:
+        observed = units_in(activity, window, windows)
+        if _worth(observed, moments):
+            found.append(weigh(observed, windows, moments))
+    best = min(found, key=lambda evidence: evidence.tail, default=None)
+    return best if best is not None and best.tail < OPENS_BELOW else None
+
+
+def _worth(observed: int, moments: Moments) -> bool:
+    """Cheap, and nearly always no: far enough out, in units and in standard deviations."""
+    distance = observed - moments.mean
+    return abs(distance) >= _LEAST_EXCESS and distance * distance > 4 * moments.variance
+
+
+def follow(activity: ItemActivity, episode: Episode, window: int, window_ms: int) -> tuple[Evidence, bool]:
+    """Hold `window` against the time before the episode; whether it looks normal again (counted in `quiet`)."""
+    normal = expected_counts(usual(activity, episode.start, window, window_ms))
+    evidence = weigh(units_in(activity, window), 1, normal)
+    if episode.spike:
+        quiet = not evidence.spike or evidence.tail > 0.01
+    else:
+        span = range(window - _SPAN + 1, window + 1)
+        before = sum(usual(activity, episode.start, number, window_ms) for number in span)
+        quiet = 2 * units_in(activity, window, _SPAN) >= before
+    episode.quiet = episode.quiet + 1 if quiet else 0
+    return evidence, quiet
+
+
+def over(episode: Episode, window: int, *, last: bool) -> bool:
+    """Whether the episode ends with `window`."""
+    enough = _QUIET if episode.spike else 1
+    return last or episode.quiet >= enough or window - episode.opened >= LONGEST
+
+
+def usual(activity: ItemActivity, before: int, window: int, window_ms: int) -> float:
+    """Units usual in `window`, from windows before number `before` alone: same place in the season, and level."""
+    lag = season(window_ms)
+    oldest = max(activity.first, before - DEMAND_HISTORY)
+    level = sum(u for n, u in activity.sold.items() if oldest <= n < before) / max(before - oldest, 1)
+    nearest = window - lag * max(1, -(-(window - before + 1) // lag))
+    same = [activity.sold.get(n, 0) for n in range(nearest, oldest - 1, -lag)][:_SEASONS]
+    return (sum(same) + _SHRINK * level) / (len(same) + _SHRINK)

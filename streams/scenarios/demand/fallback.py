@@ -1,0 +1,47 @@
+"""Quantiles without the model: the item's own level and daily shape, with the spread of a Poisson count."""
+
+from typing import Final
+
+import numpy as np
+
+from feature_repo.season import season
+from streams.messages.wire import (
+    DEMAND_HISTORY,
+    DEMAND_HORIZON,
+    DEMAND_QUANTILES,
+    DemandAnswer,
+    DemandTensors,
+    Floats,
+)
+
+_NORMAL: Final = np.array([-2.326348, -1.281552, 0.0, 1.281552, 2.326348], np.float32)
+_SHRINK: Final = 2.0
+"""Seasons that the overall level weighs, beside the windows one, two, … seasons before."""
+
+assert len(_NORMAL) == len(DEMAND_QUANTILES)
+
+
+def fallback_quantiles(tensors: DemandTensors) -> DemandAnswer:
+    """Forecast from recent means; shapes as the model's answer."""
+    rate = _rates(tensors.units, season(int(tensors.window_ms[0])))[:, :, None]
+    # Wilson and Hilferty: the cube root of a gamma-like count is nearly normal.
+    shape = np.maximum(rate, 1e-3)
+    root = 1 - 1 / (9 * shape) + _NORMAL / (3 * np.sqrt(shape))
+    return DemandAnswer(np.maximum(rate * np.maximum(root, 0) ** 3, 0).astype(np.float32))
+
+
+def _rates(units: Floats, lag: int) -> Floats:
+    """Expected units of the next Z windows. [G, Z]"""
+    calm = np.minimum(units, _cap(units))
+    level = calm.mean(1)
+    rates = np.empty((len(units), DEMAND_HORIZON), np.float32)
+    for z in range(DEMAND_HORIZON):
+        same = calm[:, DEMAND_HISTORY - lag + z % lag :: -lag]
+        rates[:, z] = (same.sum(1) + _SHRINK * level) / (same.shape[1] + _SHRINK)
+    return rates
+
+
+def _cap(units: Floats) -> Floats:
+    """Above it a window is an exception that should not raise the level. [G, 1]"""
+    selling = np.maximum((units > 0).sum(1, keepdims=True), 1)
+    return 2 + 3 * (np.sqrt(units).sum(1, keepdims=True) / selling) ** 2

@@ -1,0 +1,61 @@
+"""The items' road for demand without servers: one partition, rows in memory. For evaluation, benchmarks and tests."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from feature_repo import demand_index, item
+from feature_repo.demand_index import Closing, DemandIndex
+from feature_repo.item import ItemActivity
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
+from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
+from streams.scenarios.demand.conclude import conclude
+from streams.scenarios.demand.queries import queries
+
+Forecaster = Callable[[DemandTensors], DemandAnswer]
+
+
+class OfflineDemand:
+    """Takes what sources have to say, as the served road does chunk by chunk.
+
+    Attributes:
+        activities: the items' rows.
+        index: the partition's row.
+        closed: closings so far.
+    """
+
+    def __init__(self, forecaster: Forecaster, *, sources: int, window_ms: int, lateness_ms: int) -> None:
+        self._forecaster = forecaster
+        self._sources = sources
+        self._window_ms = window_ms
+        self._lateness_ms = lateness_ms
+        self.activities: defaultdict[str, ItemActivity] = defaultdict(ItemActivity)
+        self.index = DemandIndex()
+        self.closed = 0
+
+    def take(self, source: int, entries: Iterable[ItemDelta | Watermark]) -> list[DemandForecast | DemandAlert]:
+        """Take one chunk; what its closings give out."""
+        closings: list[Closing] = []
+        for entry in entries:
+            if isinstance(entry, ItemDelta):
+                demand_index.observe(self.index, source, entry, self._window_ms)
+                item.fold(self.activities[entry.item_id], entry, self._window_ms)
+            else:
+                closings += demand_index.advance(
+                    self.index,
+                    source,
+                    entry,
+                    sources=self._sources,
+                    window_ms=self._window_ms,
+                    lateness_ms=self._lateness_ms,
+                )
+        return self._conclude(closings)
+
+    def _conclude(self, closings: list[Closing]) -> list[DemandForecast | DemandAlert]:
+        self.closed += len(closings)
+        asked = queries(closings, self.activities, self._window_ms)
+        answer = None if asked.tensors is None else self._forecaster(asked.tensors)
+        model = ModelRef(DEMAND_MODEL, "offline")
+        return conclude(
+            closings, self.activities, asked, answer, model=model, fallback=None, window_ms=self._window_ms
+        )

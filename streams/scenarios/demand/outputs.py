@@ -1,0 +1,74 @@
+"""The messages of the demand scenario; every id is a function of what caused it."""
+
+from collections.abc import Sequence
+from math import log10
+from typing import Final, Literal, NamedTuple
+
+from feature_repo.item import Episode
+from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef
+from streams.scenarios.demand.episodes import Evidence
+from streams.scenarios.demand.surprise import interval
+
+_LEVELS: Final = ("0.1", "0.5", "0.9")
+_CERTAIN: Final = 15.0
+"""A score of 1 is as surprising as one in 10 to this power."""
+
+
+class Origin(NamedTuple):
+    """What all messages of a chunk share."""
+
+    model: ModelRef
+    fallback: str | None
+    window_ms: int
+
+
+def forecast(
+    item_id: str, first: int, quantiles: Sequence[Sequence[float]], origin: Origin
+) -> DemandForecast:
+    """The forecast of the windows from `first` (ms) on, made when the window before it closed. quantiles [Z, 3]"""
+    ms = origin.window_ms
+    return DemandForecast(
+        id=f"demand.forecasts/{item_id}/{first}",
+        timestamp=first,
+        model=origin.model,
+        fallback=origin.fallback,
+        item_id=item_id,
+        windows=[
+            ForecastWindow(first + z * ms, first + (z + 1) * ms, dict(zip(_LEVELS, levels, strict=True)))
+            for z, levels in enumerate(quantiles)
+        ],
+    )
+
+
+def alert(
+    item_id: str,
+    window: int,
+    episode: Episode,
+    state: Literal["open", "update", "closed"],
+    evidence: Evidence,
+    origin: Origin,
+) -> DemandAlert:
+    """The alert raised, kept up or ended when window number `window` closed."""
+    ms = origin.window_ms
+    end = (window + 1) * ms
+    direction = "spike" if episode.spike else "drop"
+    name = f"{item_id}/{episode.opened * ms}/{direction}"
+    lower, upper = interval(evidence.moments)
+    return DemandAlert(
+        id=f"demand.alerts/{name}/{state}/{end - ms}",
+        timestamp=end,
+        model=origin.model,
+        fallback=origin.fallback,
+        scope="item",
+        episode=name,
+        state=state,
+        window_start=end - evidence.windows * ms,
+        window_end=end,
+        observed=float(evidence.observed),
+        expected=round(evidence.moments.mean, 4),
+        lower=float(lower),
+        upper=float(upper),
+        score=round(min(-log10(evidence.tail) / _CERTAIN, 1.0), 4),
+        direction=direction,
+        item_id=item_id,
+    )

@@ -1,0 +1,82 @@
+"""Creates topics, and says where an existing one differs from what the contract needs."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.errors import StackError
+from streams.topics import TopicSpec
+
+if TYPE_CHECKING:
+    from kafka.admin import KafkaAdminClient
+
+#: With another value of these, good records are refused or deleted. The rest is its owner's business.
+_CHECKED = ("message.timestamp.type", "max.message.bytes")
+_TIMEOUT_MS = 15_000
+
+
+class TopicsReport(NamedTuple):
+    """What `ensure_topics` found and did."""
+
+    created: list[str]
+    existing: list[str]
+    mismatches: list[str]  # a sentence each
+
+
+def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> TopicsReport:
+    """Create the topics that are missing and wait until each has its leaders; leave existing ones alone.
+
+    Raises:
+        StackError: Kafka cannot be reached, or refuses a topic.
+    """
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        with KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=_TIMEOUT_MS) as admin:
+            present = set(admin.list_topics())
+            existing = [spec for spec in specs if spec.name in present]
+            created = _create(admin, [spec for spec in specs if spec.name not in present])
+            mismatches = _mismatches(admin, existing)
+    except KafkaError as error:
+        raise StackError(f"Kafka at {bootstrap} does not create the topics: {error}") from error
+    return TopicsReport(created, [spec.name for spec in existing], mismatches)
+
+
+def _create(admin: "KafkaAdminClient", specs: Sequence[TopicSpec]) -> list[str]:
+    from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+    names = [spec.name for spec in specs]
+    if not specs:
+        return names
+    wanted = {
+        spec.name: {
+            "num_partitions": spec.partitions,
+            "replication_factor": spec.replication,
+            "configs": dict(spec.config),
+        }
+        for spec in specs
+    }
+    for topic in admin.create_topics(wanted, timeout_ms=_TIMEOUT_MS, raise_errors=False)["topics"]:
+        error = for_code(topic["error_code"])
+        # Another process may have created it since we looked.
+        if topic["error_code"] and error is not TopicAlreadyExistsError:
+            raise KafkaError(f"{topic['name']}: {topic['error_message']}")
+    admin.wait_for_topics(names, timeout_ms=_TIMEOUT_MS)
+    return names
+
+
+def _mismatches(admin: "KafkaAdminClient", specs: Sequence[TopicSpec]) -> list[str]:
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    if not specs:
+        return []
+    resources = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs]
+    described: Mapping[str, Mapping[str, Mapping[str, str]]] = admin.describe_configs(resources, config_filter="all")[
+        "topic"
+    ]
+    return [
+        f"topic {spec.name} has {name}={actual}, and needs {spec.config[name]}"
+        for spec in specs
+        for name in _CHECKED
+        if name in spec.config and (actual := described[spec.name][name]["value"]) != spec.config[name]
+    ]

@@ -1,0 +1,182 @@
+"""The consumer's thread: reads spans of partitions through aiokafka."""
+
+# aiokafka says where a partition's reading stands, and tells that data has come, only through its fetcher and its
+# subscription; Faust's own driver reaches for the same two.
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, credentials_to_aiokafka_auth, server_list
+from faust.types import TP
+
+from streams.errors import TopicChanged
+from streams.transport.chunks import RawRecord, Span
+
+log = logging.getLogger(__name__)
+
+# A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
+_FETCH_WAIT_MS = 100
+
+
+class Quota(NamedTuple):
+    """What one road can take now."""
+
+    partitions: Sequence[TP]
+    chunks: int
+
+
+class ReaderThread(AIOKafkaConsumerThread):
+    """Faust's consumer thread, reading spans instead of records."""
+
+    logger = logging.getLogger("faust")
+
+    async def read(self, quotas: Sequence[Quota], most: int, timeout: float) -> list[tuple[TP, Span]]:
+        """At most one span of `most` records for each partition; waits `timeout` seconds for the first."""
+        return await self.call_thread(self._read, quotas, most, timeout)
+
+    async def rewind(self) -> dict[TP, int]:
+        """Seek every assigned partition to the group's committed offset, or to its log's start; returns the offsets.
+
+        Raises:
+            TopicChanged: a log ends before what the group has committed.
+        """
+        return await self.call_thread(self._rewind)
+
+    async def seek_back(self, tp: TP, offset: int) -> None:
+        """Read `tp` from `offset` on, in the thread that reads, so that no read runs across it."""
+        await self.call_thread(self._seek_back, tp, offset)
+
+    def wake(self) -> None:
+        """Let a waiting `read` return: what it may take has changed."""
+        self.thread_loop.call_soon_threadsafe(self._wake)
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        conf = self.app.conf
+        return AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            bootstrap_servers=server_list(transport.url, transport.default_port),
+            # Equal subscriptions and partition counts give partition p of every topic to one worker: one writer a row.
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset=conf.consumer_auto_offset_reset,
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+        )
+
+    async def _read(self, quotas: Sequence[Quota], most: int, timeout: float) -> list[tuple[TP, Span]]:
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        if not self.consumer.flow_active:
+            return []
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        with fetcher._subscriptions.fetch_context():
+            spans = await self._take_all(fetcher, quotas, most)
+            if not spans:
+                waiter = fetcher._create_fetch_waiter()
+                done, _ = await asyncio.wait([waiter], timeout=timeout)
+                if not done:
+                    waiter.cancel()
+                    return []
+                waiter.result()
+                spans = await self._take_all(fetcher, quotas, most)
+        return spans
+
+    async def _take_all(self, fetcher: Any, quotas: Sequence[Quota], most: int) -> list[tuple[TP, Span]]:
+        spans: list[tuple[TP, Span]] = []
+        for partitions, chunks in quotas:
+            room = chunks
+            for tp in partitions:
+                span = await self._take(fetcher, tp, most) if room else None
+                if span is not None:
+                    spans.append((tp, span))
+                    room -= 1
+        return spans
+
+    async def _take(self, fetcher: Any, tp: TP, most: int) -> Span | None:
+        subscriptions = fetcher._subscriptions
+        if subscriptions.reassignment_in_progress or not subscriptions.is_assigned(tp):
+            return None
+        state = subscriptions.subscription.assignment.state_value(tp)
+        if tp not in fetcher._records or not state.has_valid_position:
+            return None
+        begin = state.position
+        # With no timeout and no reassignment this never suspends: nothing moves the position but what is taken here.
+        taken = await fetcher.fetched_records([tp], timeout=0, max_records=most)
+        if state.position == begin:
+            return None
+        return Span(begin, state.position, [_raw(record) for record in taken.get(tp, ())])
+
+    async def _rewind(self) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        tps = list(consumer.assignment())
+        committed = await asyncio.gather(*(consumer.committed(tp) for tp in tps))
+        starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        offsets = {
+            TP(tp.topic, tp.partition): _start(tp, done, starts[tp], ends[tp])
+            for tp, done in zip(tps, committed, strict=True)
+        }
+        for tp, offset in offsets.items():
+            consumer.seek(TopicPartition(*tp), offset)
+        return offsets
+
+    async def _seek_back(self, tp: TP, offset: int) -> None:
+        consumer = self._ensure_consumer()
+        if tp in consumer.assignment():
+            consumer.seek(TopicPartition(*tp), offset)
+
+    def _wake(self) -> None:
+        fetcher = self._ensure_consumer()._fetcher
+        for waiter in fetcher._fetch_waiters:
+            fetcher._notify(waiter)
+
+    async def _commit(self, offsets: dict[TP, int]) -> bool:
+        consumer = self._ensure_consumer()
+        owned = consumer.assignment()
+        try:
+            await consumer.commit(
+                {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in owned}
+            )
+        except CommitFailedError:
+            # The group has gone on without this worker: its successor does the work again.
+            log.info("offsets not committed: the group has rebalanced")
+            return False
+        return True
+
+
+def _raw(record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
+    return RawRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple(record.headers),
+    )
+
+
+def _start(tp: TopicPartition, committed: int | None, first: int, end: int) -> int:
+    if committed is None:
+        return first
+    if committed > end:
+        raise TopicChanged(
+            f"{tp.topic} partition {tp.partition} ends at {end}, but the group has committed {committed}: the topic "
+            "was recreated or has lost data. Use another HEADRACE_GROUP, or delete this group's offsets and features."
+        )
+    if committed < first:
+        log.warning("%s/%d: retention has deleted offsets %d to %d", tp.topic, tp.partition, committed, first - 1)
+    return max(committed, first)

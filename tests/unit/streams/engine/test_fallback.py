@@ -1,0 +1,59 @@
+"""What is answered when the model is not there, and how an answer says so."""
+
+import numpy as np
+
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.shopper import RecentEvent
+from streams.engine.catalogue import Catalogue
+from streams.engine.fallback import best_sellers, popularity_answer, shortfall
+from streams.engine.questions import Question
+from streams.messages.events import Event, EventType
+from streams.messages.items import Item
+from streams.messages.outputs import ModelRef
+from streams.scenarios import CTR, RECOMMEND
+
+VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="a")
+RECENT = (RecentEvent(1, 1, 1, "a", 1, -1),)
+
+
+def question(**changes: object) -> Question:
+    plain = Question(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
+    return plain._replace(**changes)
+
+
+def catalogue(*ids: str) -> Catalogue:
+    made = Catalogue()
+    for item_id in ids:
+        made.put(Item(item_id=item_id, title=f"Title {item_id}"))
+    return made
+
+
+def test_a_shopper_without_history_is_unknown():
+    assert shortfall(question(recent=()), catalogue("a")) == "unknown_user"
+
+
+def test_an_item_outside_the_catalogue_is_unknown():
+    assert shortfall(question(), catalogue("b")) == "unknown_item"
+    assert shortfall(question(scenario=CTR, candidates=("a", "z")), catalogue("a")) == "unknown_item"
+
+
+def test_a_known_shopper_and_known_items_need_no_fallback():
+    assert shortfall(question(), catalogue("a")) is None
+
+
+def test_the_stand_in_skips_what_is_excluded_or_unavailable():
+    shop = catalogue("a", "b", "c", "d")
+    shop.withdraw("b")
+    ranking = best_sellers([item_hash("b")], np.array([item_hash("a"), NO_ITEM]), shop)
+    excluded = item_hash("a").to_bytes(8, "little", signed=True)
+    unavailable = set(shop.withdrawn().tolist())
+    answer = popularity_answer(question(exclude=excluded), ranking, unavailable, ModelRef("m", ""))
+    listed = [key for key in answer.items.tolist() if key != NO_ITEM]
+    assert sorted(listed) == sorted([item_hash("c"), item_hash("d")])
+    assert answer.fallback == "model_unavailable"
+
+
+def test_the_stand_in_ranks_what_trends_first_then_what_was_popular():
+    shop = catalogue("a", "b", "c")
+    ranking = best_sellers([item_hash("c")], np.array([item_hash("b")]), shop)
+    assert ranking == [item_hash("c"), item_hash("b"), item_hash("a")]

@@ -1,0 +1,75 @@
+"""Questions to tensors and back."""
+
+import numpy as np
+
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.shopper import RecentEvent
+from streams.engine.questions import Question
+from streams.engine.tensors import Surroundings, to_answers, to_tensors
+from streams.messages.events import Event, EventType
+from streams.messages.outputs import ModelRef
+from streams.messages.wire import HISTORY, REASONS, TOP_K, ScoreAnswer
+from streams.scenarios import CTR, RECOMMEND
+
+SHOP = Surroundings(
+    np.array([NO_ITEM]),
+    np.array([NO_ITEM]),
+    np.zeros((1, 4), np.float32),
+    np.array([NO_ITEM]),
+    np.zeros(1, np.float32),
+)
+VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=99, item_id="a", context={"page": "home"})
+
+
+def recent(n: int) -> tuple[RecentEvent, ...]:
+    return tuple(RecentEvent(at, at, 1, f"i{at}", 1, -1) for at in range(n))
+
+
+def question(n: int, candidates: tuple[str, ...] = (), exclude: bytes = b"") -> Question:
+    scenario = CTR if candidates else RECOMMEND
+    return Question(scenario, VIEW, "x", recent(n), exclude, not candidates, candidates, "web")
+
+
+def test_histories_are_right_aligned_and_cut_to_the_newest():
+    tensors = to_tensors([question(2), question(HISTORY + 3)], SHOP)
+    assert tensors.history_item[0, -2:].tolist() == [item_hash("i0"), item_hash("i1")]
+    assert not tensors.history_item[0, :-2].any()
+    assert tensors.history_time[1].tolist() == list(range(3, HISTORY + 3))
+
+
+def test_no_tensor_is_ever_empty():
+    assert all(tensor.size > 0 for tensor in to_tensors([question(0)], SHOP))
+
+
+def test_candidates_know_their_shopper_and_their_place():
+    tensors = to_tensors([question(1, ("a", "b")), question(1), question(1, ("c",))], SHOP)
+    assert tensors.candidate_item.tolist() == [item_hash(i) for i in "abc"]
+    assert tensors.candidate_row.tolist() == [0, 0, 2]
+    assert tensors.candidate_position.tolist() == [0, 1, 0]
+    assert tensors.recommend.tolist() == [0, 1, 0]
+
+
+def test_exclusions_are_padded_to_the_longest():
+    key = item_hash("a").to_bytes(8, "little", signed=True)
+    tensors = to_tensors([question(1), question(1, exclude=key + key)], SHOP)
+    assert tensors.exclude.tolist() == [[NO_ITEM, NO_ITEM], [item_hash("a")] * 2]
+
+
+def test_answers_are_cut_where_the_questions_end():
+    questions = [question(1, ("a", "b")), question(1), question(1, ("c",))]
+    k, r = TOP_K, REASONS
+    answer = ScoreAnswer(
+        np.zeros((3, k), np.int64),
+        np.zeros((3, k), np.float32),
+        np.zeros((3, k), np.float32),
+        np.zeros((3, k, r), np.int32),
+        np.zeros((3, k, r), np.float32),
+        np.array([0.1, 0.2, 0.3], np.float32),
+    )
+    answers = to_answers(questions, answer, ModelRef("m", "1"), [None, None, "unknown_item"])
+    assert [a.candidate_ctrs.tolist() for a in answers] == [
+        [np.float32(0.1), np.float32(0.2)],
+        [],
+        [np.float32(0.3)],
+    ]
+    assert [a.fallback for a in answers] == [None, None, "unknown_item"]

@@ -1,0 +1,101 @@
+"""Recommendations: triggers, exclusions, reasons."""
+
+import numpy as np
+import pytest
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.history import hashes
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.shopper import ShopperState, fold
+from streams.engine.catalogue import Catalogue
+from streams.engine.questions import Answer, Question
+from streams.messages.events import Event, EventType
+from streams.messages.items import Item
+from streams.messages.outputs import ModelRef, Recommendation
+from streams.messages.wire import HISTORY, REASONS, TOP_K
+from streams.scenarios import RECOMMEND
+from streams.settings import Exclude, Settings
+
+
+def event(kind: EventType, item_id: str | None, at: int) -> Event:
+    query = "mug" if kind is EventType.SEARCH else None
+    return Event(event_id=f"{kind}-{at}", type=kind, user_id="u", timestamp=at, item_id=item_id, query=query)
+
+
+def shopper(*events: Event) -> ShopperState:
+    state = ShopperState()
+    for one in events:
+        fold(state, one)
+    return state
+
+
+def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -> Question:
+    return RECOMMEND.ask(RECOMMEND, cause, "recommend/x", state, Settings(exclude=exclude))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [(EventType.VIEW, True), (EventType.SEARCH, True), (EventType.CLICK, False), (EventType.IMPRESSION, False)],
+)
+def test_trigger_events_are_answered(kind: EventType, wanted: bool):
+    assert RECOMMEND.wants(event(kind, "a", 1), Settings()) is wanted
+
+
+def test_what_is_excluded_follows_the_setting():
+    bought, viewed, now = (
+        event(EventType.PURCHASE, "bought", 1),
+        event(EventType.VIEW, "viewed", 2),
+        event(EventType.VIEW, "now", 3),
+    )
+    state = shopper(bought, viewed, now)
+    excluded = {rule: set(hashes(ask(now, state, rule).exclude).tolist()) for rule in Exclude}
+    assert excluded == {
+        Exclude.NONE: set(),
+        Exclude.CURRENT: {item_hash("now")},
+        Exclude.PURCHASED: {item_hash("now"), item_hash("bought")},
+        Exclude.SEEN: {item_hash(i) for i in ("now", "bought", "viewed")},
+    }
+
+
+def answered(items: list[str], reason_events: list[list[int]], ctr: float = 0.25) -> Answer:
+    keys = np.full(TOP_K, NO_ITEM, np.int64)
+    keys[: len(items)] = [item_hash(i) for i in items]
+    events = np.full((TOP_K, REASONS), -1, np.int32)
+    events[: len(items)] = reason_events
+    weights = np.full((TOP_K, REASONS), 0.5, np.float32)
+    scores = np.linspace(1, 0, TOP_K, dtype=np.float32)
+    ctrs = np.full(TOP_K, ctr, np.float32)
+    return Answer(keys, scores, ctrs, events, weights, np.zeros(0, np.float32), ModelRef("headrace", "3"), None)
+
+
+def recommend(answer: Answer) -> Recommendation:
+    shop = Catalogue()
+    for item_id in ("mug", "bowl"):
+        shop.put(Item(item_id=item_id, title=item_id.title()))
+    cause = event(EventType.ADD_TO_CART, "mug", 2)
+    state = shopper(event(EventType.VIEW, "mug", 1), cause)
+    message = RECOMMEND.answer(ask(cause, state), answer, shop)
+    assert isinstance(message, Recommendation)
+    return message
+
+
+def test_reasons_name_the_events_that_moved_the_score():
+    message = recommend(answered(["bowl"], [[HISTORY - 1, HISTORY - 2]]))
+    assert [(r.kind, r.item_id, r.text) for r in message.items[0].reasons] == [
+        ("add_to_cart", "mug", "because you added to the cart Mug"),
+        ("view", "mug", "because you viewed Mug"),
+    ]
+    assert ACTION_CODE["add_to_cart"] == 3
+
+
+def test_an_item_that_no_event_moved_says_that_it_is_popular():
+    message = recommend(answered(["bowl"], [[-1, -1]]))
+    assert [r.kind for r in message.items[0].reasons] == ["popular"]
+
+
+def test_places_left_empty_are_left_out():
+    assert [i.item_id for i in recommend(answered(["bowl"], [[-1, -1]])).items] == ["bowl"]
+
+
+def test_without_a_click_head_ctr_is_null():
+    assert recommend(answered(["bowl"], [[-1, -1]], ctr=float("nan"))).items[0].ctr is None
