@@ -21,9 +21,9 @@ import msgspec
 import numpy as np
 import torch
 
+from feature_repo.deltas import tell
 from feature_repo.watermark import SourceWatermark
-from streams.engine.folding import item_deltas
-from streams.messages.events import Event, EventType
+from streams.messages.events import Event
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.outputs import DemandAlert
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
@@ -36,7 +36,6 @@ from trainer.demand import train_demand
 
 WINDOW_MS, LATENESS_MS, SOURCES, CHUNK = 3_600_000, 600_000, 4, 512
 _GRACE_MS = 6 * WINDOW_MS
-_UNTOLD = {EventType.SEARCH, EventType.IDENTIFY}
 
 
 class Run(NamedTuple):
@@ -67,15 +66,7 @@ def entries_of(recording: Path) -> Iterator[tuple[int, list[ItemDelta | Watermar
             continue
         event = decode(record.value)
         source = crc32(event.user_id.encode()) % SOURCES
-        mark = marks[source]
-        late = mark.is_late(event.timestamp, WINDOW_MS, LATENESS_MS)
-        told: list[ItemDelta | Watermark] = []
-        if event.type not in _UNTOLD:
-            told += item_deltas(event, offset, late=late)
-        crossed = mark.observe(event.timestamp, event.user_id, WINDOW_MS, LATENESS_MS)
-        if crossed is not None:
-            told.append(Watermark(offset, crossed, idle=False))
-        yield source, told
+        yield source, tell(marks[source], event, offset, WINDOW_MS, LATENESS_MS)
     for source, mark in enumerate(marks):
         yield source, [Watermark(-1, mark.announced, idle=True)]
 
@@ -98,7 +89,7 @@ def run(recording: Path, forecaster: Forecaster) -> Run:
     while chunk := list(islice(stream, CHUNK)):
         began = time.perf_counter()
         for source in range(SOURCES):
-            told = [entry for from_, entries in chunk if from_ == source for entry in entries]
+            told = [entry for teller, entries in chunk if teller == source for entry in entries]
             alerts += [o for o in road.take(source, told) if isinstance(o, DemandAlert)]
         seconds += time.perf_counter() - began
     first = min(a.first for a in road.activities.values() if a.first >= 0)
@@ -148,7 +139,9 @@ def measure(seeds: range, anomalies: int, scratch: Path) -> dict[str, dict[str, 
             counts = judge(done.alerts, truth.anomalies)
             runs[name].append((counts, done))
             print(seed, name, counts, f"{done.closings} closings", flush=True)
-    return {name: _sum_up(found) | {"train_seconds": round(float(np.mean(training)), 1)} for name, found in runs.items()}
+    return {
+        name: _sum_up(found) | {"train_seconds": round(float(np.mean(training)), 1)} for name, found in runs.items()
+    }
 
 
 def _sum_up(found: list[tuple[Counts, Run]]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """How Headrace reaches Redis or Valkey: the address in Feast's form, retries, and errors that say what to do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,12 +47,12 @@ def _option(option: str) -> tuple[str, Any]:
 
 
 @contextmanager
-def store_errors(address: str) -> Iterator[None]:
+def store_errors(address: str) -> Generator[None, None, None]:
     """Turn the client's errors into StoreError."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
-        place = address.split(",")[0]
+        place = address.split(",", maxsplit=1)[0]
         raise StoreError(
             f"The online store at {place} does not answer ({error}): start it with `headrace up`, "
             "or set HEADRACE_REDIS."

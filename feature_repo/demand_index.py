@@ -58,13 +58,19 @@ class Closing(NamedTuple):
     last: bool
 
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(DemandIndex)
 
 
 def pack(index: DemandIndex) -> bytes:
     """The row's bytes: equal states give equal bytes."""
-    return _encoder.encode(index)
+    # msgspec orders text keys only.
+    in_order = {
+        "sources": dict(sorted(index.sources.items())),
+        "pending": {window: sorted(items) for window, items in sorted(index.pending.items())},
+        "recent": dict(sorted(index.recent.items())),
+    }
+    return _encoder.encode(msgspec.structs.replace(index, **in_order))
 
 
 def unpack(packed: bytes) -> DemandIndex:

@@ -3,8 +3,8 @@
 Many shoppers change an item, and their partitions interleave differently in every run, so the fold is commutative and
 exact (rule 6): integers only, counted in windows of event time. A window is known by its number, `start // window_ms`.
 
-Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is concluded, however
-far one source runs ahead of another. `windows` is for people and training, and keeps a span behind the newest event.
+Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is concluded,
+however far one source runs ahead of another. `windows` is for people, and keeps a span behind the newest event.
 """
 
 from typing import Final
@@ -66,13 +66,15 @@ class ItemActivity(Struct, array_like=True):
     episode: Episode | None = None
 
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ItemActivity)
 
 
 def pack(state: ItemActivity) -> bytes:
     """The row's bytes: equal states give equal bytes."""
-    return _encoder.encode(state)
+    # msgspec orders text keys only.
+    in_order = {"windows": dict(sorted(state.windows.items())), "sold": dict(sorted(state.sold.items()))}
+    return _encoder.encode(msgspec.structs.replace(state, **in_order))
 
 
 def unpack(packed: bytes) -> ItemActivity:

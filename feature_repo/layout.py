@@ -100,9 +100,7 @@ def unwrap(value: bytes) -> bytes:
 def timestamp(time_ms: int) -> bytes:
     """An event time (ms since 1970 UTC) as a serialised protobuf Timestamp, which leaves zeros out."""
     seconds, millis = divmod(time_ms, 1_000)
-    return (_SECONDS + _varint(seconds) if seconds else b"") + (
-        _NANOS + _varint(millis * 1_000_000) if millis else b""
-    )
+    return (_SECONDS + _varint(seconds) if seconds else b"") + (_NANOS + _varint(millis * 1_000_000) if millis else b"")
 
 
 @lru_cache(maxsize=65_536)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.helpers import _mmh3, _redis_key  # pyright: ignore[reportPrivateUsage]
@@ -49,7 +49,8 @@ class HeadraceOnlineStore(RedisOnlineStore):
         """
         if not data:
             return
-        refused = self._get_client(config.online_store).eval(WRITE, len(data), *_arguments(config, table, data))
+        client = self._get_client(cast(RedisOnlineStoreConfig, config.online_store))
+        refused = client.eval(WRITE, len(data), *_arguments(config, table, data))
         _check(data, refused)
         if progress:
             progress(len(data))
@@ -64,7 +65,7 @@ class HeadraceOnlineStore(RedisOnlineStore):
         """`online_write_batch` without blocking the event loop."""
         if not data:
             return
-        client = await self._get_client_async(config.online_store)
+        client = await self._get_client_async(cast(RedisOnlineStoreConfig, config.online_store))
         refused = await client.eval(WRITE, len(data), *_arguments(config, table, data))  # pyright: ignore[reportGeneralTypeIssues]
         _check(data, refused)
         if progress:

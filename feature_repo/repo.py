@@ -1,5 +1,6 @@
 """The Feast repository of one deployment: its configuration, a store to read from, and registration."""
 
+import warnings
 from typing import Any
 
 from feast import FeatureStore, RepoConfig
@@ -40,4 +41,6 @@ def feature_store(settings: Settings) -> FeatureStore:
 
 def apply(settings: Settings) -> None:
     """Register entities, views and services; once registered, again changes nothing."""
-    feature_store(settings).apply(definitions(settings))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "On demand feature view is an experimental feature", RuntimeWarning)
+        feature_store(settings).apply(definitions(settings))

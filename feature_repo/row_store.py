@@ -84,18 +84,25 @@ class RowStore:
         Raises:
             StoreError: the server does not answer, or `HEADRACE_DURABLE` is on and it keeps no append-only file.
         """
-        client = connect(settings.redis_address)
-        durable = False
+        store = cls(connect(settings.redis_address), settings.redis_address, settings.group, durable=False)
         if settings.durable is not Durable.OFF:
-            with store_errors(settings.redis_address):
-                durable = bool((await client.info("persistence"))["aof_enabled"])
-        if not durable and settings.durable is Durable.ON:
+            try:
+                store._durable = await store._keeps_a_file(settings.durable)
+            except StoreError:
+                await store.close()
+                raise
+        return store
+
+    async def _keeps_a_file(self, durable: Durable) -> bool:
+        with store_errors(self._address):
+            if (await self._client.info("persistence"))["aof_enabled"]:
+                return True
+        if durable is Durable.ON:
             raise StoreError(
                 "HEADRACE_DURABLE is on, but the online store keeps no append-only file: set `appendonly yes` there."
             )
-        if not durable and settings.durable is Durable.AUTO:
-            logger.warning("The online store keeps no append-only file: its crash may lose features.")
-        return cls(client, settings.redis_address, settings.group, durable=durable)
+        logger.warning("The online store keeps no append-only file: its crash may lose features.")
+        return False
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,9 +1,8 @@
 """Packed states as typed columns, for Feast's on-demand views. A state of no bytes gives the columns of a newcomer."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, TypeVar
 
-from feast import Field
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
 from feature_repo import catalogue, item, shopper
@@ -12,107 +11,123 @@ from feature_repo.catalogue import CatalogueItem
 from feature_repo.item import ItemActivity
 from feature_repo.shopper import ShopperState
 
-
-class Column(NamedTuple):
-    """One typed feature: how it is read off a state."""
-
-    dtype: FeastType
-    read: Callable[[Any], object]
-
-
-def _at(values: Sequence[int], code: int) -> int:
-    return values[code] if code < len(values) else 0
-
-
-def _count(code: int) -> Column:
-    return Column(Int64, lambda state: _at(state.counts, code))
-
-
-def _last(code: int) -> Column:
-    return Column(Int64, lambda state: _at(state.last, code))
-
-
-def _mean_price(state: ShopperState) -> float:
-    return state.price_sum / state.price_count / 100 if state.price_count else 0.0
-
-
-def _price(state: CatalogueItem) -> float:
-    return state.price_cents / 100 if state.price_cents >= 0 else float("nan")
-
-
-def _windows(field: str) -> Column:
-    def read(state: ItemActivity) -> list[int]:
-        return [getattr(counts, field) for _, counts in sorted(state.windows.items())]
-
-    return Column(Array(Int64), read)
-
-
 _CODES: Final = list(enumerate(ACTIONS))[1:]
+_S = TypeVar("_S")
 
-SHOPPER: Final[dict[str, Column]] = {
-    "recent_items": Column(Array(String), lambda s: [e.item_id for e in s.recent]),
-    "recent_actions": Column(Array(String), lambda s: [ACTIONS[e.action] for e in s.recent]),
-    "recent_times": Column(Array(Int64), lambda s: [e.timestamp for e in s.recent]),
-    **{f"{action}_count": _count(code) for code, action in _CODES},
-    **{f"{action}_last": _last(code) for code, action in _CODES},
-    "session_start": Column(Int64, lambda s: s.session.start),
-    "session_last": Column(Int64, lambda s: s.session.last),
-    "session_events": Column(Int64, lambda s: s.session.events),
-    "session_items": Column(Int64, lambda s: s.session.items),
-    "session_carts": Column(Int64, lambda s: s.session.carts),
-    "sessions": Column(Int64, lambda s: s.session.count),
-    "mean_price": Column(Float64, _mean_price),
-    "spent": Column(Float64, lambda s: s.spent / 100),
-    "channels": Column(Array(String), lambda s: sorted(s.channels)),
-    "bought_items": Column(Int64, lambda s: len(s.bought) // 8),
-    "seen_items": Column(Int64, lambda s: len(s.seen) // 8),
-    "aliases": Column(Array(String), lambda s: s.aliases),
-    "last_query": Column(String, lambda s: s.last_query),
+SHOPPER: Final[dict[str, FeastType]] = {
+    "recent_items": Array(String),
+    "recent_actions": Array(String),
+    "recent_times": Array(Int64),
+    **{f"{action}_count": Int64 for _, action in _CODES},
+    **{f"{action}_last": Int64 for _, action in _CODES},
+    "session_start": Int64,
+    "session_last": Int64,
+    "session_events": Int64,
+    "session_items": Int64,
+    "session_carts": Int64,
+    "sessions": Int64,
+    "mean_price": Float64,
+    "spent": Float64,
+    "channels": Array(String),
+    "bought_items": Int64,
+    "seen_items": Int64,
+    "aliases": Array(String),
+    "last_query": String,
 }
-CATALOGUE: Final[dict[str, Column]] = {
-    "title": Column(String, lambda s: s.title),
-    "description": Column(String, lambda s: s.description),
-    "brand": Column(String, lambda s: s.brand),
-    "categories": Column(Array(String), lambda s: s.categories),
-    "price": Column(Float64, _price),
-    "available": Column(Bool, lambda s: s.available),
-    "withdrawn": Column(Bool, lambda s: s.withdrawn),
+CATALOGUE: Final[dict[str, FeastType]] = {
+    "title": String,
+    "description": String,
+    "brand": String,
+    "categories": Array(String),
+    "price": Float64,
+    "available": Bool,
+    "withdrawn": Bool,
 }
-ACTIVITY: Final[dict[str, Column]] = {
-    **{f"item_{action}_count": _count(code) for code, action in _CODES},
-    "units_sold": Column(Int64, lambda s: s.units),
-    "units_returned": Column(Int64, lambda s: s.returned),
-    "revenue": Column(Float64, lambda s: s.revenue / 100),
-    "newest": Column(Int64, lambda s: s.newest),
-    "window_numbers": Column(Array(Int64), lambda s: sorted(s.windows)),
-    "window_views": _windows("views"),
-    "window_carts": _windows("carts"),
-    "window_purchases": _windows("purchases"),
+ACTIVITY: Final[dict[str, FeastType]] = {
+    **{f"item_{action}_count": Int64 for _, action in _CODES},
+    "units_sold": Int64,
+    "units_returned": Int64,
+    "revenue": Float64,
+    "newest": Int64,
+    "window_numbers": Array(Int64),
+    "window_views": Array(Int64),
+    "window_carts": Array(Int64),
+    "window_purchases": Array(Int64),
 }
-
-
-def schema(columns: dict[str, Column]) -> list[Field]:
-    """The columns as Feast declares them."""
-    return [Field(name=name, dtype=column.dtype) for name, column in columns.items()]
-
-
-def _unpack_all(
-    columns: dict[str, Column], unpack: Callable[[bytes], object], packed: Sequence[bytes | None]
-) -> dict[str, list[object]]:
-    states = [unpack(state or b"") for state in packed]
-    return {name: [column.read(state) for state in states] for name, column in columns.items()}
 
 
 def shopper_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
-    """The columns of `SHOPPER` for a batch of packed rows."""
-    return _unpack_all(SHOPPER, shopper.unpack, packed)
+    """The columns of `SHOPPER` for a batch of packed rows. Times are ms, prices currency units."""
+    return _columns(packed, shopper.unpack, _shopper)
 
 
 def catalogue_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
-    """The columns of `CATALOGUE` for a batch of packed rows."""
-    return _unpack_all(CATALOGUE, catalogue.unpack, packed)
+    """The columns of `CATALOGUE` for a batch of packed rows; NaN for no price."""
+    return _columns(packed, catalogue.unpack, _catalogue)
 
 
 def activity_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
     """The columns of `ACTIVITY` for a batch of packed rows."""
-    return _unpack_all(ACTIVITY, item.unpack, packed)
+    return _columns(packed, item.unpack, _activity)
+
+
+def _columns(
+    packed: Sequence[bytes | None], unpack: Callable[[bytes], _S], read: Callable[[_S], dict[str, object]]
+) -> dict[str, list[object]]:
+    rows = [read(unpack(state or b"")) for state in packed]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _shopper(state: ShopperState) -> dict[str, object]:
+    session = state.session
+    return {
+        "recent_items": [e.item_id for e in state.recent],
+        "recent_actions": [ACTIONS[e.action] for e in state.recent],
+        "recent_times": [e.timestamp for e in state.recent],
+        **{f"{action}_count": _at(state.counts, code) for code, action in _CODES},
+        **{f"{action}_last": _at(state.last, code) for code, action in _CODES},
+        "session_start": session.start,
+        "session_last": session.last,
+        "session_events": session.events,
+        "session_items": session.items,
+        "session_carts": session.carts,
+        "sessions": session.count,
+        "mean_price": state.price_sum / state.price_count / 100 if state.price_count else 0.0,
+        "spent": state.spent / 100,
+        "channels": sorted(state.channels),
+        "bought_items": len(state.bought) // 8,
+        "seen_items": len(state.seen) // 8,
+        "aliases": state.aliases,
+        "last_query": state.last_query,
+    }
+
+
+def _catalogue(state: CatalogueItem) -> dict[str, object]:
+    return {
+        "title": state.title,
+        "description": state.description,
+        "brand": state.brand,
+        "categories": state.categories,
+        "price": state.price_cents / 100 if state.price_cents >= 0 else float("nan"),
+        "available": state.available,
+        "withdrawn": state.withdrawn,
+    }
+
+
+def _activity(state: ItemActivity) -> dict[str, object]:
+    windows = sorted(state.windows.items())
+    return {
+        **{f"item_{action}_count": _at(state.counts, code) for code, action in _CODES},
+        "units_sold": state.units,
+        "units_returned": state.returned,
+        "revenue": state.revenue / 100,
+        "newest": state.newest,
+        "window_numbers": [number for number, _ in windows],
+        "window_views": [counts.views for _, counts in windows],
+        "window_carts": [counts.carts for _, counts in windows],
+        "window_purchases": [counts.purchases for _, counts in windows],
+    }
+
+
+def _at(values: Sequence[int], code: int) -> int:
+    return values[code] if code < len(values) else 0

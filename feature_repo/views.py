@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, cast
 
 from feast import Entity, FeatureView, Field, OnDemandFeatureView
 from feast.transformation.python_transformation import PythonTransformation
-from feast.types import Bytes, String
+from feast.types import Bytes, FeastType, String
 
 from feature_repo.entities import ITEM, USER
 from feature_repo.layout import FEATURE
 from feature_repo.sources import parquet_source
-from feature_repo.unpacked import ACTIVITY, CATALOGUE, SHOPPER, Column, schema
+from feature_repo.unpacked import ACTIVITY, CATALOGUE, SHOPPER
 
 
 class Views(NamedTuple):
@@ -54,13 +54,14 @@ def _stored(name: str, entity: Entity, home: Path) -> FeatureView:
 
 
 def _unpacking(
-    name: str, source: FeatureView, unpack: FunctionType, columns: dict[str, Column]
+    name: str, source: FeatureView, unpack: FunctionType, columns: dict[str, FeastType]
 ) -> OnDemandFeatureView:
+    fields = [Field(name=column, dtype=dtype) for column, dtype in columns.items()]
     return OnDemandFeatureView(
         name=name,
         sources=[source],
-        schema=schema(columns),
-        feature_transformation=_Unpacking(unpack, schema(columns)),
+        schema=fields,
+        feature_transformation=_Unpacking(unpack, fields),
         mode="python",
     )
 

@@ -8,12 +8,12 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, NoReturn, Protocol, cast
 
 import faust
 from faust.app.base import BootStrategy
-from faust.types import TP, StreamT
+from faust.types import EventT, StreamT
 from kafka.errors import KafkaError
 
 from streams.copartition import prepare
@@ -50,7 +50,7 @@ class Roads(Protocol):
 OpenRoads = Callable[[Settings, int], Awaitable[Roads]]
 
 
-class ChunkSchema(faust.Schema):
+class ChunkSchema(faust.Schema[Any, Any]):
     """Hands a chunk on as it is: decoding is the road's first step."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
@@ -86,9 +86,7 @@ class HeadraceApp(faust.App):
             "shoppers": (Topic.EVENTS, rekeyed(settings.group), Topic.SCORE_REQUESTS),
             "items": (Topic.ITEMS, item_deltas(settings.group)),
         }
-        chunking = Chunking(
-            settings.chunk, settings.chunk_bytes, [frozenset(names) for names in topics.values()]
-        )
+        chunking = Chunking(settings.chunk, settings.chunk_bytes, [frozenset(names) for names in topics.values()])
         self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
         for name, names in topics.items():
             channel = self.topic(*(str(topic) for topic in names), schema=ChunkSchema())
@@ -133,11 +131,9 @@ class HeadraceApp(faust.App):
     def _chunks(self) -> ChunkConsumer:
         return cast(ChunkConsumer, self.consumer)
 
-    def _loop_over(
-        self, road: Callable[[RecordChunk], Awaitable[None]]
-    ) -> Callable[[StreamT[Any]], Awaitable[None]]:
+    def _loop_over(self, road: Callable[[RecordChunk], Awaitable[None]]) -> Callable[[StreamT[Any]], Awaitable[None]]:
         async def agent(stream: StreamT[Any]) -> None:
-            async for event in stream.events():
+            async for event in cast(AsyncIterable[EventT[Any]], stream.events()):
                 await self._carry(road, cast(RecordChunk, event.value))
 
         return agent
@@ -150,7 +146,7 @@ class HeadraceApp(faust.App):
         try:
             await road(chunk)
         except Exception as error:
-            log.exception("%s/%d, offset %d on", chunk.topic, chunk.partition, chunk.first_offset)
+            log.error("%s/%d: stopped at the chunk from offset %d on", *chunk[:2], chunk.first_offset)
             self.fail(error)
         else:
             self._chunks.finish(chunk)
@@ -179,9 +175,7 @@ class HeadraceApp(faust.App):
         if self.rebalancing or self._under_way or not await self._waiting():
             self._progressed = time.monotonic()
         elif time.monotonic() - self._progressed > _STUCK_SECONDS:
-            self.fail(
-                StreamError(f"No chunk came for {_STUCK_SECONDS:.0f} s though records wait: start again.")
-            )
+            self.fail(StreamError(f"No chunk came for {_STUCK_SECONDS:.0f} s though records wait: start again."))
 
     async def _waiting(self) -> int:
         try:

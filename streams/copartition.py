@@ -1,14 +1,18 @@
 """The topics of a worker have equal partition counts: what gives each row one writer."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 
-from kafka import KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streams.errors import StackError, StreamError
 from streams.settings import Settings
 from streams.topic_admin import ensure_topics
 from streams.topics import INPUTS, Topic, internal_topics
+
+# SIGTERM waits for it: short, and a supervisor starts the worker again.
+_PATIENCE_MS = 5_000
 
 
 def prepare(settings: Settings) -> int:
@@ -46,8 +50,9 @@ def agree(counts: Mapping[str, int]) -> int:
 
 def _count(kafka: str, topics: Iterable[str]) -> dict[str, int]:
     try:
-        with KafkaAdminClient(bootstrap_servers=kafka.split(",")) as admin:
+        admin = KafkaAdminClient(bootstrap_servers=kafka.split(","), bootstrap_timeout_ms=_PATIENCE_MS)
+        with closing(admin):
             described = admin.describe_topics(sorted(topics))
     except KafkaError as error:
-        raise StackError(f"Kafka at {kafka} does not answer ({error}): check HEADRACE_KAFKA.") from error
+        raise StackError(f"Kafka at {kafka} does not answer ({error}): start it with `headrace up`, or set HEADRACE_KAFKA.") from error
     return {topic["name"]: len(topic["partitions"]) for topic in described}

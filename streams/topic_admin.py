@@ -1,17 +1,28 @@
 """Creates topics, and says where an existing one differs from what the contract needs."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from streams.errors import StackError
 from streams.topics import TopicSpec
 
-if TYPE_CHECKING:
-    from kafka.admin import KafkaAdminClient
-
 #: With another value of these, good records are refused or deleted. The rest is its owner's business.
 _CHECKED = ("message.timestamp.type", "max.message.bytes")
 _TIMEOUT_MS = 15_000
+
+
+def connect(bootstrap: str, timeout_ms: int) -> Any:
+    """A kafka-python admin client, to be closed.
+
+    Untyped, because the stubs that type checkers bring are of an older release.
+
+    Raises:
+        kafka.errors.KafkaError: no broker answers within `timeout_ms`.
+    """
+    from kafka.admin import KafkaAdminClient
+
+    client: Any = KafkaAdminClient
+    return client(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=timeout_ms)
 
 
 class TopicsReport(NamedTuple):
@@ -28,11 +39,10 @@ def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> TopicsReport:
     Raises:
         StackError: Kafka cannot be reached, or refuses a topic.
     """
-    from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
     try:
-        with KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=_TIMEOUT_MS) as admin:
+        with connect(bootstrap, _TIMEOUT_MS) as admin:
             present = set(admin.list_topics())
             existing = [spec for spec in specs if spec.name in present]
             created = _create(admin, [spec for spec in specs if spec.name not in present])
@@ -42,7 +52,7 @@ def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> TopicsReport:
     return TopicsReport(created, [spec.name for spec in existing], mismatches)
 
 
-def _create(admin: "KafkaAdminClient", specs: Sequence[TopicSpec]) -> list[str]:
+def _create(admin: Any, specs: Sequence[TopicSpec]) -> list[str]:
     from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
     names = [spec.name for spec in specs]
@@ -65,7 +75,7 @@ def _create(admin: "KafkaAdminClient", specs: Sequence[TopicSpec]) -> list[str]:
     return names
 
 
-def _mismatches(admin: "KafkaAdminClient", specs: Sequence[TopicSpec]) -> list[str]:
+def _mismatches(admin: Any, specs: Sequence[TopicSpec]) -> list[str]:
     from kafka.admin import ConfigResource, ConfigResourceType
 
     if not specs:

@@ -10,6 +10,10 @@ from streams.settings import Settings
 MAX_MESSAGE_BYTES = 4_194_304 + 65_536
 _WEEK_MS = 7 * 86_400_000
 
+#: Append time on every topic: outputs and deltas carry event time inside, and if a replayed year stood on the record
+#: itself, retention would delete it at once.
+_COMMON = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "message.timestamp.type": "LogAppendTime"}
+
 
 class Topic(StrEnum):
     """Topics that other programs speak to."""
@@ -54,18 +58,10 @@ def public_topics(settings: Settings) -> list[TopicSpec]:
 
 
 def internal_topics(group: str, partitions: int, replication: int) -> list[TopicSpec]:
-    """The group's own topics; they have as many partitions as `events`, so that Faust assigns them together."""
-    config = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "retention.ms": str(_WEEK_MS)}
+    """The group's own topics; they have as many partitions as `events`, so that Faust assigns them alike."""
+    config = {**_COMMON, "retention.ms": str(_WEEK_MS)}
     return [TopicSpec(name, partitions, replication, config) for name in (rekeyed(group), item_deltas(group))]
 
 
 def _config(topic: Topic) -> dict[str, str]:
-    config = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    if topic in INPUTS:
-        # Replayed years would be deleted by retention at once if their own time stood on the record.
-        config["message.timestamp.type"] = "LogAppendTime"
-    if topic in _COMPACTED:
-        config["cleanup.policy"] = "compact"
-    else:
-        config["retention.ms"] = str(_WEEK_MS)
-    return config
+    return {**_COMMON, **({"cleanup.policy": "compact"} if topic in _COMPACTED else {"retention.ms": str(_WEEK_MS)})}

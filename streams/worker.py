@@ -2,13 +2,17 @@
 
 import logging
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import faust
 
 from streams.errors import HeadraceError
 
-_NOISY = ("faust", "mode", "aiokafka", "kafka")
+_QUIET = ("faust", "mode", "aiokafka")
+# What stops the worker is told once, at the end: not by Faust with its trace, nor by the client that looks at the
+# topics at start with each of its tries.
+_SILENT = ("faust.worker", "kafka")
 
 
 class Worker(faust.Worker):
@@ -26,14 +30,16 @@ class Worker(faust.Worker):
             error = self._failure()
             if error is None:
                 raise
+            if not isinstance(error, HeadraceError):
+                traceback.print_exception(error)
             text = str(error) if isinstance(error, HeadraceError) else f"{type(error).__name__}: {error}"
             sys.stderr.write(f"headrace: {text}\n")
-            raise SystemExit(leaving.code or 1) from error
+            raise SystemExit(leaving.code or 1) from None
 
     def _failure(self) -> BaseException | None:
         starting = self._starting_fut
         raised = starting.exception() if starting and starting.done() and not starting.cancelled() else None
-        return self.app.failure or raised or self.crash_reason
+        return getattr(self.app, "failure", None) or raised or self.crash_reason
 
     def _setup_logging(self) -> None:
         level = self.loglevel or logging.INFO
@@ -44,7 +50,7 @@ class Worker(faust.Worker):
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             force=True,
         )
-        for name in _NOISY:
+        for name in _QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
-        # It tells of the crash that is told in one line at the end, with a trace each time.
-        logging.getLogger("mode.worker").setLevel(logging.CRITICAL + 1)
+        for name in _SILENT:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -9,7 +9,6 @@ import numpy as np
 from feature_repo.actions import ACTION_CODE
 from feature_repo.catalogue import item_text
 from feature_repo.fences import SeenIds
-from feature_repo.history import write_history
 from feature_repo.identity import event_tie, item_hash
 from feature_repo.shopper import RecentEvent, ShopperState, fold
 from streams.errors import BadRecord, ModelError
@@ -141,7 +140,10 @@ def _assemble(reader: _Reader, histories: list[list[RecentEvent]]) -> Shop:
     return Shop(
         keys,
         ids,
-        [item_text(i.title, i.description, i.brand, i.categories) if i else name for i, name in zip(items, ids, strict=True)],
+        [
+            item_text(i.title, i.description, i.brand, i.categories) if i else name
+            for i, name in zip(items, ids, strict=True)
+        ],
         np.array([i is None or i.available for i in items]),
         _sequences(histories, {name: row for row, name in enumerate(ids)}),
         impressions,

@@ -17,7 +17,7 @@ from trainer.demand_series import DemandSeries, Samples, read_series, sample
 _TRAINED_ON: Final = 120_000
 _CHECKED_ON: Final = 20_000
 _BATCH: Final = 1_024
-_EPOCHS: Final = 12
+_EPOCHS: Final = 10
 _PATIENCE: Final = 3
 _RATE: Final = 3e-3
 _HELD_BACK: Final = 0.15
@@ -83,7 +83,7 @@ def _fit(
     kept = network.state_dict()
     for epoch in range(_EPOCHS):
         for picks in np.array_split(random.permutation(len(fitting.units)), batches):
-            loss = _loss(network, Samples(*(part[picks] for part in fitting)), window_ms)
+            loss = _loss(network, fitting.pick(picks), window_ms)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -115,9 +115,7 @@ def _loss(network: DemandNetwork, samples: Samples, window_ms: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _measure(
-    network: DemandNetwork, fitting: Samples, checking: Samples, window_ms: int
-) -> dict[str, float]:
+def _measure(network: DemandNetwork, fitting: Samples, checking: Samples, window_ms: int) -> dict[str, float]:
     quantiles = _forecast(network, checking, window_ms).cpu()
     target = torch.from_numpy(checking.target)
     constant = torch.quantile(torch.from_numpy(fitting.target[:50_000, 0]), torch.tensor(DEMAND_QUANTILES))
@@ -136,7 +134,7 @@ def _export(
 ) -> None:
     """Write what a version folder on Triton holds beside its model.py, and a request with its right answer."""
     folder.mkdir(parents=True, exist_ok=True)
-    network.eval()
+    network.eval().requires_grad_(False)
     inputs = (
         torch.from_numpy(checking.units[:8]),
         torch.from_numpy(checking.window_start[:8]),
@@ -144,7 +142,9 @@ def _export(
     )
     any_number = torch.export.Dim("series", min=1)
     program = torch.export.export(
-        network, inputs, dynamic_shapes={"units_GH": {0: any_number}, "window_start_G": {0: any_number}, "window_ms": None}
+        network,
+        inputs,
+        dynamic_shapes={"units_GH": {0: any_number}, "window_start_G": {0: any_number}, "window_ms": None},
     )
     torch.export.save(program, folder / "program.pt2")
     meta = {
@@ -157,6 +157,11 @@ def _export(
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
     with torch.inference_mode():
         expected = network(*inputs)
-    names = ("units", "window_start", "window_ms")
-    request = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
-    np.savez(folder / "reference.npz", **request, out_quantiles=expected.numpy())
+    units, window_start, window = (tensor.numpy() for tensor in inputs)
+    np.savez(
+        folder / "reference.npz",
+        units=units,
+        window_start=window_start,
+        window_ms=window,
+        out_quantiles=expected.numpy(),
+    )

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON, DEMAND_QUANTILES
 
-RECENT: Final = 24
 _WIDTH: Final = 64
 _HOUR_MS: Final = 3_600_000
-_SPANS: Final = (4, 24, DEMAND_HISTORY)
+_SPANS: Final = (1, 2, 4, 8, 24, 72, DEMAND_HISTORY)
+"""Windows back over which units are averaged: single windows of a count say little, and a network would learn them by
+heart."""
+_DAY: Final = 24
 _LEAST: Final = 0.05  # units a window; keeps the scale of an item that hardly sells away from zero
 
 
@@ -35,7 +37,7 @@ class DemandNetwork(nn.Module):
         back = torch.arange(DEMAND_HISTORY // season) * season
         self.register_buffer("lags", torch.tensor(first)[:, None] - back)  # [Z, S]
         self.register_buffer("steps", torch.arange(DEMAND_HORIZON))
-        features = RECENT + len(back) + len(_SPANS) + 3 + 4 + DEMAND_HORIZON
+        features = len(back) + len(_SPANS) + 3 + 4 + DEMAND_HORIZON
         self.body = nn.Sequential(
             nn.Linear(features, _WIDTH),
             nn.GELU(),
@@ -58,8 +60,8 @@ class DemandNetwork(nn.Module):
         calm_GH = torch.minimum(units_GH, _cap(units_GH))
         same_GZS = calm_GH[:, self.lags]
         level_G1, age_G1 = _level(calm_GH)
-        scale_GZ = _LEAST + (same_GZS.mean(2) + level_G1 + calm_GH[:, -RECENT:].mean(1, keepdim=True)) / 3
-        shared = [calm_GH[:, -RECENT:], level_G1, *(calm_GH[:, -n:].mean(1, keepdim=True) for n in _SPANS)]
+        scale_GZ = _LEAST + (same_GZS.mean(2) + level_G1 + calm_GH[:, -_DAY:].mean(1, keepdim=True)) / 3
+        shared = [level_G1, *(calm_GH[:, -n:].mean(1, keepdim=True) for n in _SPANS)]
         shared_GF = torch.cat([torch.log1p(torch.cat(shared, 1)), age_G1], 1)
         own_GZF = torch.cat([torch.log1p(same_GZS), torch.log(scale_GZ)[:, :, None]], 2)
         start_GZ = window_start_G[:, None] + self.steps * window_ms
@@ -85,7 +87,7 @@ def _cap(units_GH: Tensor) -> Tensor:
 
 def _level(calm_GH: Tensor) -> tuple[Tensor, Tensor]:
     """Mean since the first sale in the history, and the share of the history since then. [G, 1] each."""
-    begun = (calm_GH.cumsum(1) > 0).sum(1, keepdim=True).clamp(min=RECENT)
+    begun = (calm_GH.cumsum(1) > 0).sum(1, keepdim=True).clamp(min=_DAY)
     return calm_GH.sum(1, keepdim=True) / begun, begun / DEMAND_HISTORY
 
 

@@ -47,7 +47,14 @@ class Samples(NamedTuple):
     window_start: Ints  # [n]
     target: Floats  # [n, Z]
 
+    def pick(self, rows: NDArray[np.int64]) -> "Samples":
+        """Some of them."""
+        return Samples(self.units[rows], self.window_start[rows], self.target[rows])
 
+
+_LATELY: Final = 24
+_REPEATS: Final = 4
+"""Draws from a small pool: so often a history may come again."""
 _decoder: Final = msgspec.json.Decoder(_Sale)
 
 
@@ -73,16 +80,16 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
 
 
 def sample(series: DemandSeries, targets: range, n: int, random: np.random.Generator) -> Samples:
-    """Draw histories whose first forecast window lies in `targets`.
+    """Draw about `n` histories whose first forecast window lies in `targets`.
 
-    Half of them from histories with a sale in the last day of windows: most forecasts are asked there. The choice looks
-    at the history alone, so that what follows is not biased.
+    A third of them from items that sell in most windows, a third from those with a sale in the last day of windows:
+    there most forecasts are asked. The choice looks at the history alone, so that what follows is not biased.
     """
     sold = np.concatenate([np.zeros((len(series.units), 1)), (series.units > 0).cumsum(1)], 1)
     columns = np.arange(targets.start, targets.stop)
-    lately = (sold[:, columns] - sold[:, columns - 24]) > 0
-    started = sold[:, columns] > 0
-    picks = np.concatenate([_draw(lately, n // 2, random), _draw(started, n - n // 2, random)])
+    lately = sold[:, columns] - sold[:, columns - _LATELY]
+    pools = (lately >= _LATELY // 2, lately > 0, sold[:, columns] > 0)
+    picks = np.concatenate([_draw(pool, n // len(pools), random) for pool in pools])
     item, column = picks[:, 0], columns[picks[:, 1]]
     span = np.arange(-DEMAND_HISTORY, DEMAND_HORIZON)
     cut = series.units[item[:, None], column[:, None] + span]
@@ -92,7 +99,9 @@ def sample(series: DemandSeries, targets: range, n: int, random: np.random.Gener
 
 def _draw(eligible: NDArray[np.bool_], n: int, random: np.random.Generator) -> NDArray[np.int64]:
     where = np.argwhere(eligible)
-    return where[random.permutation(len(where))[:n]]
+    if not len(where):
+        return where
+    return where[random.integers(0, len(where), min(n, _REPEATS * len(where)))]
 
 
 def _dense(counts: dict[tuple[str, int], int], window_ms: int) -> DemandSeries:

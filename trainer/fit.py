@@ -1,8 +1,6 @@
 """The training loop that every head shares: warm-up, clipping, early stopping, best weights restored."""
 
 import copy
-import math
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -19,7 +17,7 @@ class Tell(Protocol):
 
 
 class Plan(NamedTuple):
-    """How long and how fast to fit. `seconds` bounds a slow machine: no epoch begins after it."""
+    """How long and how fast to fit."""
 
     what: str
     learning_rate: float
@@ -27,7 +25,6 @@ class Plan(NamedTuple):
     patience: int
     steps_per_epoch: int
     weight_decay: float = 0.0
-    seconds: float = math.inf
 
 
 class Fitted(NamedTuple):
@@ -56,7 +53,7 @@ def fit(
     optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay)
     warm_up = min(100, max(1, plan.steps_per_epoch))
     best, best_epoch, best_weights = validate(), 0, copy.deepcopy(module.state_dict())
-    scale, step, epoch, began = 1.0, 0, 0, time.monotonic()
+    scale, step, epoch = 1.0, 0, 0
     note = f"validation {best:.4f}"
     for epoch in range(1, plan.epochs + 1):
         module.train()
@@ -72,7 +69,7 @@ def fit(
         else:
             scale *= 0.4
         note = f"validation {best:.4f}, epoch {epoch}"
-        if epoch - best_epoch >= plan.patience or time.monotonic() - began > plan.seconds:
+        if epoch - best_epoch >= plan.patience:
             break
     module.load_state_dict(best_weights)
     module.eval()

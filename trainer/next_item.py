@@ -14,7 +14,7 @@ from trainer.popularity import Popularity
 from trainer.windows import NO_TARGET, Batch, Windows, next_items
 
 _BATCH = 64
-_EPOCHS = 30
+_EPOCHS = 14
 _LEARNING_RATE = 3e-3
 
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import psutil
+
 from infra.local.process import Record
 from infra.local.server import HOST, Server, Tell
 from streams.errors import StackError
@@ -23,12 +25,19 @@ def require_free_ports(server: Server) -> None:
                 probe.bind((HOST, port))
             except OSError as error:
                 raise StackError(
-                    f"{server.title} cannot start: port {port} is in use. Set HEADRACE_PORT_OFFSET to move "
-                    f"every local port, or {server.variable} to use a server that runs elsewhere."
+                    f"{server.title} cannot start: port {port} is in use{_listener(port)}. Set HEADRACE_PORT_OFFSET to "
+                    f"move every local port, or {server.variable} to use a server that runs elsewhere."
                 ) from error
 
 
-def await_ready(servers: Mapping[Server, Record], logs: Mapping[Server, Path], tell: Tell) -> None:
+def _listener(port: int) -> str:
+    for connection in psutil.net_connections("tcp4"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+            return f" by process {connection.pid}" if connection.pid else ""  # hidden, if another user's
+    return ""
+
+
+def await_ready(servers: Mapping[Server, Record], tell: Tell) -> None:
     """Wait until every server answers.
 
     Raises:
@@ -40,12 +49,12 @@ def await_ready(servers: Mapping[Server, Record], logs: Mapping[Server, Path], t
     while pending:
         for server, record in list(pending.items()):
             if record.process() is None:
-                raise StackError(_obituary(server, "ended at start", logs[server]))
+                raise StackError(_obituary(server, "ended at start"))
             if server.ready():
                 del pending[server]
                 tell(f"waiting for {names(pending)}" if pending else f"{server.title} answers")
             elif time.monotonic() > deadline:
-                raise StackError(_obituary(server, f"does not answer after {_PATIENCE_S:.0f} s", logs[server]))
+                raise StackError(_obituary(server, f"does not answer after {_PATIENCE_S:.0f} s"))
         if pending:
             time.sleep(0.1)
 
@@ -69,10 +78,10 @@ def require_answer(variable: str, addresses: str) -> None:
     )
 
 
-def _obituary(server: Server, what: str, log: Path) -> str:
+def _obituary(server: Server, what: str) -> str:
     """One line with the cause and what to change, then the log's last lines."""
     remedy = f"Mend what the log says (moving HEADRACE_HOME aside starts afresh), or set {server.variable}."
-    return "\n".join([f"{server.title} {what}. {remedy} Last lines of {log}:", *_last_lines(log)])
+    return "\n".join([f"{server.title} {what}. {remedy} Last lines of {server.log}:", *_last_lines(server.log)])
 
 
 def _last_lines(log: Path) -> list[str]:

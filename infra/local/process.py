@@ -13,7 +13,7 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from infra.local.server import Launch, Places
+from infra.local.server import Launch, Server
 
 #: The shell leaves the server to init: it outlives the command that started it, and is nobody's zombie.
 _DETACH = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!'
@@ -46,21 +46,21 @@ def read_record(path: Path) -> Record | None:
         return None
 
 
-def start(launch: Launch, ports: Sequence[int], at: Places) -> Record:
-    """Start a server in a session of its own and write its record.
+def start(launch: Launch, server: Server) -> Record:
+    """Start `server` in a session of its own and write its record.
 
     The log of the run before is kept beside the new one, as `<name>.log.1`.
     """
-    for folder in (at.log.parent, at.record.parent):
+    for folder in (server.log.parent, server.record.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    if at.log.exists():
-        at.log.replace(at.log.with_suffix(".log.1"))
-    shell = ["/bin/sh", "-c", _DETACH, "sh", str(at.log), *launch.command]
+    if server.log.exists():
+        server.log.replace(server.log.with_suffix(".log.1"))
+    shell = ["/bin/sh", "-c", _DETACH, "sh", str(server.log), *launch.command]
     done = subprocess.run(
         shell, env=dict(launch.environment), start_new_session=True, stdout=subprocess.PIPE, check=True
     )
-    record = Record(int(done.stdout), list(launch.command), list(ports))
-    at.record.write_bytes(msgspec.json.encode(record))
+    record = Record(int(done.stdout), list(launch.command), list(server.ports))
+    server.record.write_bytes(msgspec.json.encode(record))
     _await_exec(record)
     return record
 

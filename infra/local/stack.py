@@ -1,10 +1,10 @@
 """`up`, `down` and `status` of the local stack."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -14,7 +14,7 @@ from infra.local.health import await_ready, names, require_answer, require_free_
 from infra.local.kafka import Kafka
 from infra.local.lock import exclusive
 from infra.local.process import Record, read_record, start, stop
-from infra.local.server import HOST, Server, Tell, places
+from infra.local.server import Server, Tell
 from infra.local.triton import Triton
 from infra.local.valkey import Valkey
 from streams.errors import StackError
@@ -23,6 +23,7 @@ from streams.topic_admin import ensure_topics
 from streams.topics import public_topics
 
 _PATIENCE_S = 30.0
+_log = logging.getLogger(__name__)
 
 
 class Addresses(NamedTuple):
@@ -64,20 +65,19 @@ def up(settings: Settings, tell: Tell) -> Addresses:
     Raises:
         StackError: with the cause, the setting to change, and the last lines of a dead server's log.
     """
-    home = settings.home.resolve()
-    with _locked(home, tell):
+    with _locked(settings, tell):
         for variable, address in _external(settings):
             require_answer(variable, address)
         servers = _local(settings)
-        records = {server: record for server in servers if (record := _running(server, home))}
+        records = {server: record for server in servers if (record := _running(server))}
         missing = [server for server in servers if server not in records]
         for server in missing:
             _require_packages(server)
             require_free_ports(server)
-        with _undone_on_failure(missing, home):
+        with _undone_on_failure(missing):
             for server in missing:
-                records[server] = _start(server, home, tell)
-            await_ready(records, {server: places(home, server.key).log for server in servers}, tell)
+                records[server] = _start(server, tell)
+            await_ready(records, tell)
             _create_topics(settings, tell)
     return Addresses(settings.kafka_address, settings.redis_address, settings.triton_address)
 
@@ -88,29 +88,27 @@ def down(settings: Settings, tell: Tell) -> list[str]:
     Returns:
         the titles of those that ran.
     """
-    home = settings.home.resolve()
-    with _locked(home, tell):
-        servers = [server for server in _servers(settings) if _process(server, home)]
+    with _locked(settings, tell):
+        servers = [server for server in _servers(settings) if _process(server)]
         if servers:
             tell(f"stopping {names(servers)}")
-        _stop(servers, home)
+        _stop(_servers(settings))
     return [server.title for server in servers]
 
 
 def status(settings: Settings) -> list[ServerStatus]:
     """Every server of the stack as it is now."""
-    home = settings.home.resolve()
     external = dict(_external(settings))
-    return [_status(server, home, external.get(server.variable)) for server in _servers(settings)]
+    return [_status(server, external.get(server.variable)) for server in _servers(settings)]
 
 
 def _servers(settings: Settings) -> list[Server]:
     """All three; the one that takes longest to prepare comes last, so that the others start meanwhile."""
     home, port = settings.home.resolve(), settings.port
     return [
-        Valkey(home, port(16_379)),
-        Triton(home, settings.models.resolve(), grpc=port(18_001), http=port(18_000), metrics=port(18_002)),
-        Kafka(home, port(19_092), controller=port(19_093)),
+        Valkey(home, (port(16_379),)),
+        Triton(home, (port(18_001), port(18_000), port(18_002)), settings.models.resolve()),
+        Kafka(home, (port(19_092), port(19_093))),
     ]
 
 
@@ -130,28 +128,33 @@ def _local(settings: Settings) -> list[Server]:
 
 
 @contextmanager
-def _locked(home: Path, tell: Tell) -> Iterator[None]:
-    with exclusive(home / "run" / "stack.lock", lambda: tell("waiting for another headrace up or down")):
+def _locked(settings: Settings, tell: Tell) -> Generator[None]:
+    lock = settings.home.resolve() / "run" / "stack.lock"
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(f"HEADRACE_HOME={settings.home} must be a folder open to writing: {error}.") from error
+    with exclusive(lock, lambda: tell("waiting for another headrace up or down")):
         yield
 
 
-def _process(server: Server, home: Path) -> psutil.Process | None:
-    record = read_record(places(home, server.key).record)
+def _process(server: Server) -> psutil.Process | None:
+    record = read_record(server.record)
     return record.process() if record else None
 
 
-def _running(server: Server, home: Path) -> Record | None:
+def _running(server: Server) -> Record | None:
     """The record of a server that runs.
 
     Raises:
         StackError: it runs, but where these settings do not look for it.
     """
-    record = read_record(places(home, server.key).record)
+    record = read_record(server.record)
     if record is None or record.process() is None:
         return None
     if record.ports != list(server.ports):
         raise StackError(
-            f"{server.title} of {home} runs on port {record.ports[0]}, and HEADRACE_PORT_OFFSET asks for "
+            f"{server.title} of {server.home} runs on port {record.ports[0]}, and HEADRACE_PORT_OFFSET asks for "
             f"{server.ports[0]}: run `headrace down` first, or give this stack a HEADRACE_HOME of its own."
         )
     return record
@@ -165,46 +168,43 @@ def _require_packages(server: Server) -> None:
         )
 
 
-def _start(server: Server, home: Path, tell: Tell) -> Record:
-    at = places(home, server.key)
+def _start(server: Server, tell: Tell) -> Record:
     tell(f"starting {server.title}")
     try:
-        launch = server.prepare(tell)
-        return start(launch, server.ports, at)
+        return start(server.prepare(tell), server)
     except OSError as error:
         raise StackError(
-            f"{server.title} cannot start: {error}. HEADRACE_HOME={home} must be a folder open to writing."
+            f"{server.title} cannot start: {error}. HEADRACE_HOME={server.home} must be a folder open to writing."
         ) from error
 
 
-def _stop(servers: Sequence[Server], home: Path) -> None:
-    stop([process for server in servers if (process := _process(server, home))], _PATIENCE_S)
+def _stop(servers: Sequence[Server]) -> None:
+    stop([process for server in servers if (process := _process(server))], _PATIENCE_S)
     for server in servers:
         server.clean()
-        places(home, server.key).record.unlink(missing_ok=True)
+        server.record.unlink(missing_ok=True)
 
 
 @contextmanager
-def _undone_on_failure(started: Sequence[Server], home: Path) -> Iterator[None]:
+def _undone_on_failure(started: Sequence[Server]) -> Generator[None]:
     try:
         yield
     except BaseException:  # Ctrl-C too
-        _stop(started, home)
+        _stop(started)
         raise
 
 
 def _create_topics(settings: Settings, tell: Tell) -> None:
     tell("creating topics")
     for mismatch in ensure_topics(settings.kafka_address, public_topics(settings)).mismatches:
-        tell(f"warning: {mismatch}")
+        _log.warning(mismatch)
 
 
-def _status(server: Server, home: Path, external: str | None) -> ServerStatus:
+def _status(server: Server, external: str | None) -> ServerStatus:
     if external:
         return ServerStatus(server.key, external, State.EXTERNAL)
-    address = f"{HOST}:{server.ports[0]}"
-    process = _process(server, home)
+    process = _process(server)
     if process is None:
-        return ServerStatus(server.key, address, State.STOPPED)
+        return ServerStatus(server.key, server.address, State.STOPPED)
     state = State.RUNNING if server.ready() else State.STARTING
-    return ServerStatus(server.key, address, state, process.pid, str(places(home, server.key).log))
+    return ServerStatus(server.key, server.address, state, process.pid, str(server.log))

@@ -4,48 +4,51 @@ import hashlib
 import http.client
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.server import HOST, Launch, Tell
+from infra.local.server import HOST, Launch, Server, Tell
 from streams.errors import StackError
 
 #: Shared memory of one model instance to begin with, and the step it grows by.
 _SHM_BYTES = 4 << 20
 _SHM = Path("/dev/shm")
+#: Exit status of a program whose shared libraries cannot be found.
+_NOT_LOADABLE = 127
 
 
 @dataclass(frozen=True)
-class Triton:
-    """The local Triton of one `HEADRACE_HOME`."""
+class Triton(Server):
+    """The local Triton; its ports are gRPC, HTTP and metrics.
 
-    home: Path
+    Attributes:
+        models: the model repository.
+    """
+
+    key = "triton"
+    title = "Triton"
+    variable = "HEADRACE_TRITON"
+    packages = ("pytriton",)
+
     models: Path
-    grpc: int
-    http: int
-    metrics: int
-    key: str = "triton"
-    title: str = "Triton"
-    variable: str = "HEADRACE_TRITON"
-    packages: tuple[str, ...] = ("pytriton",)
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        return (self.grpc, self.http, self.metrics)
 
     def prepare(self, tell: Tell) -> Launch:
         self.models.mkdir(parents=True, exist_ok=True)
         self.clean()
         site = Path(sysconfig.get_path("purelib"))
         tritonserver = site / "pytriton" / "tritonserver"
-        backends = _lay_out_backends(tritonserver, self.home / "triton" / "backends")
-        command = (str(tritonserver / "bin" / "tritonserver"), *self._options(backends))
-        return Launch(command, _environment(site))
+        backends = self.home / "triton" / "backends"
+        stub = _lay_out_backends(tritonserver, backends)
+        environment = _environment(site)
+        _require_loadable(stub, environment)
+        return Launch((str(tritonserver / "bin" / "tritonserver"), *self._options(backends)), environment)
 
     def ready(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self.http, timeout=1)
+        connection = http.client.HTTPConnection(HOST, self.ports[1], timeout=1)
         try:
             connection.request("GET", "/v2/health/ready")
             return connection.getresponse().status == http.client.OK
@@ -64,6 +67,7 @@ class Triton:
         return f"headrace_{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}_"
 
     def _options(self, backends: Path) -> tuple[str, ...]:
+        grpc, http, metrics = self.ports
         python = {
             "shm-default-byte-size": _SHM_BYTES,
             "shm-growth-byte-size": _SHM_BYTES,
@@ -80,9 +84,9 @@ class Triton:
             "--strict-readiness=false",
             "--exit-timeout-secs=5",
             *(f"--{kind}-address={HOST}" for kind in ("http", "grpc", "metrics")),
-            f"--grpc-port={self.grpc}",
-            f"--http-port={self.http}",
-            f"--metrics-port={self.metrics}",
+            f"--grpc-port={grpc}",
+            f"--http-port={http}",
+            f"--metrics-port={metrics}",
             "--http-thread-count=2",
             "--model-load-thread-count=2",
         )
@@ -103,18 +107,36 @@ def _lay_out_backends(tritonserver: Path, target: Path) -> Path:
     shutil.copytree(tritonserver / "backends", target)
     placed = Path(shutil.copy(stub, target / "python"))
     placed.chmod(0o755)
-    return target
+    return placed
+
+
+def _require_loadable(stub: Path, environment: Mapping[str, str]) -> None:
+    """Without its shared libraries the stub would fail at every model, far from the cause."""
+    done = subprocess.run([stub], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == _NOT_LOADABLE:
+        raise StackError(
+            f"Triton cannot start: its Python backend finds no library of this Python ({done.stderr.strip()}). "
+            "Install the system's libpython package for it, use a Python that was built with --enable-shared, "
+            "or set HEADRACE_TRITON."
+        )
 
 
 def _environment(site: Path) -> dict[str, str]:
-    """The models' Python is this one: its library, its standard library, its installed packages."""
-    libraries = [str(site / "nvidia_pytriton.libs"), sysconfig.get_config_var("LIBDIR")]
+    """The models' Python is this one, with its installed packages.
+
+    The stub takes no PYTHONHOME and no PYTHONPATH: it goes by the first `python3` on the PATH.
+    """
     # Half of the cores for the model, the other half for the workers that ask it.
     threads = str(max(1, (os.cpu_count() or 1) // 2))
     return {
         "OMP_NUM_THREADS": threads,
         **os.environ,
-        "LD_LIBRARY_PATH": ":".join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
-        "PYTHONHOME": sys.base_prefix,
-        "PYTHONPATH": str(site),
+        "LD_LIBRARY_PATH": _before(
+            os.environ.get("LD_LIBRARY_PATH"), site / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR")
+        ),
+        "PATH": _before(os.environ.get("PATH"), Path(sys.executable).parent),
     }
+
+
+def _before(rest: str | None, *folders: Path | str) -> str:
+    return ":".join([*map(str, folders), *([rest] if rest else [])])

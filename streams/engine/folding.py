@@ -3,18 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from feature_repo.actions import ACTION_CODE
+from feature_repo.deltas import tell
 from feature_repo.identity import event_tie
 from feature_repo.shopper import ShopperState, fold
 from streams.engine.intake import Taken
 from streams.engine.poison import blame
 from streams.engine.questions import Caused, Question, Scenario
 from streams.engine.rows import ShopperRow, SourceRow
-from streams.messages.events import Event, EventType
+from streams.messages.events import Event
 from streams.messages.internal import ItemDelta, Watermark
 from streams.settings import Settings
-
-_TOLD = frozenset(EventType) - {EventType.SEARCH, EventType.IDENTIFY}
 
 
 class Asked(NamedTuple):
@@ -86,18 +84,5 @@ class ChunkFold:
 
     def _tell(self, offset: int, event: Event) -> None:
         assert self._source is not None
-        mark, window, lateness = self._source.mark, self._settings.window, self._settings.lateness
-        late = mark.is_late(event.timestamp, window, lateness)
-        if event.type in _TOLD:
-            self.folded.told.extend(item_deltas(event, offset, late=late))
-        crossed = mark.observe(event.timestamp, event.user_id, window, lateness)
-        if crossed is not None:
-            self.folded.told.append(Watermark(offset, crossed, idle=False))
-
-
-def item_deltas(event: Event, offset: int, *, late: bool) -> list[ItemDelta]:
-    """One event as the counters of its items see it; an item shown twice in an impression counts once."""
-    items = dict.fromkeys(event.items or ()) if event.item_id is None else (event.item_id,)
-    cents = -1 if event.price is None else round(event.price * 100)
-    code = ACTION_CODE[event.type]
-    return [ItemDelta(offset, item_id, code, event.timestamp, event.quantity, cents, late) for item_id in items]
+        window, lateness = self._settings.window, self._settings.lateness
+        self.folded.told.extend(tell(self._source.mark, event, offset, window, lateness))

@@ -1,6 +1,6 @@
 """What goes out: one struct for each output topic. `id` is a function of the cause alone."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -103,7 +103,7 @@ class FeatureLog(Struct, frozen=True, kw_only=True):
     scenario: str
     user_id: str
     timestamp: int
-    features: dict[str, object]
+    features: dict[str, Any]
     model: ModelRef
     event_id: str | None = None
     request_id: str | None = None

@@ -29,9 +29,7 @@ class RawRecord(NamedTuple):
     def size(self) -> int:
         """Bytes of key, value and headers."""
         return (
-            len(self.key or b"")
-            + len(self.value or b"")
-            + sum(len(name) + len(value) for name, value in self.headers)
+            len(self.key or b"") + len(self.value or b"") + sum(len(name) + len(value) for name, value in self.headers)
         )
 
 

@@ -6,15 +6,18 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.utils.locks import Event
 
 from streams.errors import HeadraceError
 from streams.transport.chunks import RawRecord, RecordChunk, Span, split
 from streams.transport.progress import Progress, Verdict
 from streams.transport.reader import Quota, ReaderThread
+
+log = logging.getLogger(__name__)
 
 # One in hand and the next ones ready: more would only be memory, and work thrown away at a rebalance.
 _CHUNKS_A_ROAD = 3
@@ -49,12 +52,12 @@ class ChunkConsumer(driver.Consumer):
 
     logger = logging.getLogger("faust")
     transport: "ChunkTransport"
-    _thread: ReaderThread
+    _thread: ReaderThread  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._progress: dict[TP, Progress] = {}
         self._in_hand: dict[int, _Delivered] = {}
-        self._room = asyncio.Event()
+        self._room = Event()
         self._turn = 0
         super().__init__(*args, **kwargs)
 
@@ -72,7 +75,7 @@ class ChunkConsumer(driver.Consumer):
 
     def lag(self, tp: TP) -> int | None:
         """Records between what is finished and the end of the log as last heard of; None before it was heard of."""
-        progress, end = self._progress.get(tp), self.highwater(tp)
+        progress, end = self._progress.get(tp), cast("int | None", self.highwater(tp))
         return None if progress is None or end is None else end - progress.finished.frontier
 
     async def lags(self) -> Mapping[TP, int]:
@@ -108,11 +111,14 @@ class ChunkConsumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+    async def getmany(  # the name and the signature are Faust's
+        self,
+        timeout: float,  # noqa: ASYNC109
+    ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Read once, and yield a message for each chunk; its offset is the chunk's last."""
         await asyncio.sleep(0)
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+            await self.wait(cast(Any, self.can_resume_flow))
         generation = self.app.consumer_generation_id
         quotas = self._quotas()
         if not quotas:
@@ -134,6 +140,7 @@ class ChunkConsumer(driver.Consumer):
         verdict, span = progress.admit(span)
         if verdict is Verdict.SEEK_BACK:
             holes.add(tp)
+            log.info("%s/%d: reading again from %d, for %d came", *tp, progress.expected, span.begin)
             await self._thread.seek_back(tp, progress.expected)
         if verdict is not Verdict.DELIVER:
             return None
@@ -164,9 +171,9 @@ class ChunkConsumer(driver.Consumer):
             offset=last.offset,
             timestamp=last.timestamp / 1000,
             timestamp_type=0,
-            headers=(),
+            headers=[],
             key=None,
-            value=delivered.chunk,
+            value=cast(Any, delivered.chunk),
             checksum=None,
             tp=delivered.tp,
             generation_id=self.app.consumer_generation_id,
@@ -199,9 +206,7 @@ class ChunkTransport(driver.Transport):
 
     Consumer = ChunkConsumer
 
-    def __init__(
-        self, url: Any, app: Any, *, chunking: Chunking, fail: Callable[[BaseException], None]
-    ) -> None:
+    def __init__(self, url: Any, app: Any, *, chunking: Chunking, fail: Callable[[BaseException], None]) -> None:
         super().__init__(url, app)
         self.chunking = chunking
         self.fail = fail

@@ -6,7 +6,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
@@ -36,9 +36,9 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust")
 
-    async def read(self, quotas: Sequence[Quota], most: int, timeout: float) -> list[tuple[TP, Span]]:
-        """At most one span of `most` records for each partition; waits `timeout` seconds for the first."""
-        return await self.call_thread(self._read, quotas, most, timeout)
+    async def read(self, quotas: Sequence[Quota], most: int, patience: float) -> list[tuple[TP, Span]]:
+        """At most one span of `most` records for each partition; waits `patience` seconds for the first."""
+        return await self.call_thread(self._read, quotas, most, patience)
 
     async def rewind(self) -> dict[TP, int]:
         """Seek every assigned partition to the group's committed offset, or to its log's start; returns the offsets.
@@ -61,7 +61,7 @@ class ReaderThread(AIOKafkaConsumerThread):
         return AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
-            bootstrap_servers=server_list(transport.url, transport.default_port),
+            bootstrap_servers=",".join(server_list(transport.url, transport.default_port)),
             # Equal subscriptions and partition counts give partition p of every topic to one worker: one writer a row.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
@@ -76,9 +76,9 @@ class ReaderThread(AIOKafkaConsumerThread):
             **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def _read(self, quotas: Sequence[Quota], most: int, timeout: float) -> list[tuple[TP, Span]]:
+    async def _read(self, quotas: Sequence[Quota], most: int, patience: float) -> list[tuple[TP, Span]]:
         consumer = self._ensure_consumer()
-        fetcher = consumer._fetcher
+        fetcher: Any = consumer._fetcher
         if not self.consumer.flow_active:
             return []
         if consumer._closed or fetcher._closed:
@@ -87,7 +87,7 @@ class ReaderThread(AIOKafkaConsumerThread):
             spans = await self._take_all(fetcher, quotas, most)
             if not spans:
                 waiter = fetcher._create_fetch_waiter()
-                done, _ = await asyncio.wait([waiter], timeout=timeout)
+                done, _ = await asyncio.wait([waiter], timeout=patience)
                 if not done:
                     waiter.cancel()
                     return []
@@ -139,11 +139,11 @@ class ReaderThread(AIOKafkaConsumerThread):
             consumer.seek(TopicPartition(*tp), offset)
 
     def _wake(self) -> None:
-        fetcher = self._ensure_consumer()._fetcher
+        fetcher: Any = self._ensure_consumer()._fetcher
         for waiter in fetcher._fetch_waiters:
             fetcher._notify(waiter)
 
-    async def _commit(self, offsets: dict[TP, int]) -> bool:
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
         try:

@@ -64,14 +64,10 @@ def _read(asked: DemandQueries, answer: DemandAnswer) -> _Answers:
 
 def _forecast(closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandForecast:
     after = closing.window_start + origin.window_ms
-    return outputs.forecast(
-        closing.item_id, after, answers.forecasts[answers.rows[closing.item_id, after]], origin
-    )
+    return outputs.forecast(closing.item_id, after, answers.forecasts[answers.rows[closing.item_id, after]], origin)
 
 
-def _alert(
-    activity: ItemActivity, closing: Closing, answers: _Answers, origin: outputs.Origin
-) -> DemandAlert | None:
+def _alert(activity: ItemActivity, closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandAlert | None:
     if activity.episode is not None:
         return _continue(activity, activity.episode, closing, origin)
     if closing.judged and not closing.last:  # nobody would look again to end it
@@ -79,9 +75,7 @@ def _alert(
     return None
 
 
-def _open(
-    activity: ItemActivity, closing: Closing, answers: _Answers, origin: outputs.Origin
-) -> DemandAlert | None:
+def _open(activity: ItemActivity, closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandAlert | None:
     item, start, ms = closing.item_id, closing.window_start, origin.window_ms
     number = start // ms
     one = answers.one[answers.rows[item, start]]
@@ -93,15 +87,13 @@ def _open(
     return outputs.alert(item, number, activity.episode, "open", evidence, origin)
 
 
-def _continue(
-    activity: ItemActivity, episode: Episode, closing: Closing, origin: outputs.Origin
-) -> DemandAlert | None:
+def _continue(activity: ItemActivity, episode: Episode, closing: Closing, origin: outputs.Origin) -> DemandAlert | None:
     number = closing.window_start // origin.window_ms
-    evidence, quiet = follow(activity, episode, number, origin.window_ms)
+    evidence, still = follow(activity, episode, number, origin.window_ms)
     if over(episode, number, last=closing.last):
         activity.episode, activity.calm = None, number
         return outputs.alert(closing.item_id, number, episode, "closed", evidence, origin)
     age = number - episode.opened
-    if quiet or age & (age - 1):  # after 1, 2, 4, 8, … windows: a long episode says so now and then
+    if not still or age & (age - 1):  # after 1, 2, 4, 8, … windows: a long episode says so now and then
         return None
     return outputs.alert(closing.item_id, number, episode, "update", evidence, origin)

@@ -18,10 +18,12 @@ LONGEST: Final = 48
 """Windows after which a changed level counts as the new normal."""
 _WARM_UP: Final = 48
 """Windows an item must have been selling before its demand can be called unusual."""
+_NORMAL: Final = 0.01
+"""Probability of demand so far out that a spike goes on."""
 _QUIET: Final = 2
 """Normal windows in a row that end a spike."""
 _SPAN: Final = DEMAND_HORIZON
-_LEAST_EXCESS: Final = 4
+_LEAST_EXCESS: Final = 5
 """Units a spike must exceed what was expected by, and a drop must fall short by: less is not worth a call."""
 _SEASONS: Final = 7
 _SHRINK: Final = 1.0
@@ -82,17 +84,18 @@ def _worth(observed: int, moments: Moments) -> bool:
 
 
 def follow(activity: ItemActivity, episode: Episode, window: int, window_ms: int) -> tuple[Evidence, bool]:
-    """Hold `window` against the time before the episode; whether it looks normal again (counted in `quiet`)."""
-    normal = expected_counts(usual(activity, episode.start, window, window_ms))
-    evidence = weigh(units_in(activity, window), 1, normal)
-    if episode.spike:
-        quiet = not evidence.spike or evidence.tail > 0.01
-    else:
-        span = range(window - _SPAN + 1, window + 1)
-        before = sum(usual(activity, episode.start, number, window_ms) for number in span)
-        quiet = 2 * units_in(activity, window, _SPAN) >= before
-    episode.quiet = episode.quiet + 1 if quiet else 0
-    return evidence, quiet
+    """Hold `window`, for a drop the last Z, against the time before the episode.
+
+    Returns:
+        the evidence, and whether it still parts from normal; windows that do not are counted in `quiet`.
+    """
+    windows = 1 if episode.spike else _SPAN
+    span = range(window - windows + 1, window + 1)
+    usually = sum(usual(activity, episode.start, number, window_ms) for number in span)
+    evidence = weigh(units_in(activity, window, windows), windows, expected_counts(usually))
+    still = evidence.spike and evidence.tail <= _NORMAL if episode.spike else 2 * evidence.observed < usually
+    episode.quiet = 0 if still else episode.quiet + 1
+    return evidence, still
 
 
 def over(episode: Episode, window: int, *, last: bool) -> bool:

@@ -31,13 +31,14 @@ def fallback_quantiles(tensors: DemandTensors) -> DemandAnswer:
 
 
 def _rates(units: Floats, lag: int) -> Floats:
-    """Expected units of the next Z windows. [G, Z]"""
+    """Expected units of the next Z windows; what lies before the first sale says nothing. [G, Z]"""
+    known = units.cumsum(1) > 0
     calm = np.minimum(units, _cap(units))
-    level = calm.mean(1)
+    level = calm.sum(1) / np.maximum(known.sum(1), lag)
     rates = np.empty((len(units), DEMAND_HORIZON), np.float32)
     for z in range(DEMAND_HORIZON):
-        same = calm[:, DEMAND_HISTORY - lag + z % lag :: -lag]
-        rates[:, z] = (same.sum(1) + _SHRINK * level) / (same.shape[1] + _SHRINK)
+        earlier = np.s_[:, DEMAND_HISTORY - lag + z % lag :: -lag]
+        rates[:, z] = (calm[earlier].sum(1) + _SHRINK * level) / (known[earlier].sum(1) + _SHRINK)
     return rates
 
 

@@ -56,6 +56,4 @@ class OfflineDemand:
         asked = queries(closings, self.activities, self._window_ms)
         answer = None if asked.tensors is None else self._forecaster(asked.tensors)
         model = ModelRef(DEMAND_MODEL, "offline")
-        return conclude(
-            closings, self.activities, asked, answer, model=model, fallback=None, window_ms=self._window_ms
-        )
+        return conclude(closings, self.activities, asked, answer, model=model, fallback=None, window_ms=self._window_ms)

@@ -22,9 +22,7 @@ class Origin(NamedTuple):
     window_ms: int
 
 
-def forecast(
-    item_id: str, first: int, quantiles: Sequence[Sequence[float]], origin: Origin
-) -> DemandForecast:
+def forecast(item_id: str, first: int, quantiles: Sequence[Sequence[float]], origin: Origin) -> DemandForecast:
     """The forecast of the windows from `first` (ms) on, made when the window before it closed. quantiles [Z, 3]"""
     ms = origin.window_ms
     return DemandForecast(

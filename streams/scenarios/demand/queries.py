@@ -34,9 +34,7 @@ def units_before(activity: ItemActivity, window_start: int, window_ms: int) -> F
     return _units(activity, window_start // window_ms - DEMAND_HISTORY, DEMAND_HISTORY)
 
 
-def queries(
-    closings: Sequence[Closing], activities: Mapping[str, ItemActivity], window_ms: int
-) -> DemandQueries:
+def queries(closings: Sequence[Closing], activities: Mapping[str, ItemActivity], window_ms: int) -> DemandQueries:
     """Ask for every judged closing. Must run before any of them is concluded.
 
     Args:

@@ -71,8 +71,13 @@ class WorkerProcess:
     def lines(self) -> list[list[str]]:
         return [line.split() for line in self.log.read_text().splitlines()]
 
-    def chunks(self) -> list[list[int]]:
-        return [[int(offset) for offset in line[3].split(",")] for line in self.lines() if line[0] == "chunk"]
+    def chunks(self, partition: int | None = None) -> list[list[int]]:
+        """The offsets of each chunk, of one partition or of all."""
+        return [
+            [int(offset) for offset in line[3].split(",")]
+            for line in self.lines()
+            if line[0] == "chunk" and partition in {None, int(line[2])}
+        ]
 
     def seen(self) -> dict[TopicPartition, set[int]]:
         seen: dict[TopicPartition, set[int]] = defaultdict(set)
@@ -98,7 +103,7 @@ class Group:
         self.topics = Topics(rekeyed(self.name), item_deltas(self.name))
         self.workers: list[WorkerProcess] = []
         ensure_topics(kafka, internal_topics(self.name, PARTITIONS, 1))
-        self.commit({tp: end for tp, end in self.ends(sorted(INPUTS)).items()})
+        self.commit(self.ends(sorted(INPUTS)))
 
     def worker(self, seconds: float = 0.0, poison: str | None = None, **env: str) -> WorkerProcess:
         self.workers.append(WorkerProcess(self.name, self._folder, seconds, poison, env))

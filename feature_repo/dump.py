@@ -1,0 +1,93 @@
+"""Rows as lines that can be compared: every feature by name, no bookkeeping, nothing that a model derived."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
+from msgspec import Struct
+
+from feature_repo import catalogue, item, shopper
+from feature_repo.actions import ACTIONS
+from streams.errors import UsageError
+
+#: What the demand road notes when it concludes windows: it depends on the served model, not on the stream alone.
+_DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode")
+
+
+class Line(Struct):
+    """One row of one view."""
+
+    view: str
+    key: str
+    features: dict[str, Any]
+
+
+class Rows(NamedTuple):
+    """The packed rows of a stream or a store, by view and key; the fields are the views, in the dump's order."""
+
+    item_activity: dict[str, bytes]
+    item_catalogue: dict[str, bytes]
+    shopper: dict[str, bytes]
+
+    def lines(self) -> Iterable[Line]:
+        """Every row as a line, sorted by view and key."""
+        for view, rows in self._asdict().items():
+            yield from (Line(view, key, FEATURES[view](rows[key])) for key in sorted(rows))
+
+
+def shopper_features(packed: bytes) -> dict[str, Any]:
+    """A shopper's row by names; packed lists of item hashes in Base64."""
+    state = shopper.unpack(packed)
+    features = _named(state)
+    features["counts"] = {ACTIONS[code]: n for code, n in enumerate(state.counts) if n}
+    features["last"] = {ACTIONS[code]: time for code, time in enumerate(state.last) if time}
+    features["recent"] = [_named(e) | {"action": ACTIONS[e.action]} for e in state.recent]
+    return features
+
+
+def catalogue_features(packed: bytes) -> dict[str, Any]:
+    """A catalogue row by names, without what the model derived from it."""
+    features = _named(catalogue.unpack(packed))
+    return {name: value for name, value in features.items() if name not in catalogue.DERIVED}
+
+
+def activity_features(packed: bytes) -> dict[str, Any]:
+    """An item's counters by names, without the demand road's decisions."""
+    features = item.as_features(item.unpack(packed))
+    return {name: value for name, value in features.items() if name not in _DECISIONS}
+
+
+FEATURES: Final[dict[str, Callable[[bytes], dict[str, Any]]]] = {
+    "item_activity": activity_features,
+    "item_catalogue": catalogue_features,
+    "shopper": shopper_features,
+}
+
+
+def write_lines(path: Path, lines: Iterable[Line]) -> int:
+    """Write lines as JSON Lines; equal lines give equal bytes. Returns how many.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    encoder = msgspec.json.Encoder(order="deterministic")
+    written = 0
+    try:
+        with path.open("wb") as out:
+            for line in lines:
+                out.write(encoder.encode(line) + b"\n")
+                written += 1
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    return written
+
+
+def _named(value: Any) -> Any:
+    """Structs as dicts and bytes as text, all the way down."""
+    if isinstance(value, Struct):
+        return {name: _named(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list):
+        return [_named(element) for element in cast(list[Any], value)]
+    return b64encode(value).decode() if isinstance(value, bytes) else value

@@ -1,0 +1,124 @@
+"""A recorded stream folded without a worker: the folds, and the rules about rows, are those of the online road."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from feature_repo import catalogue, item, shopper
+from feature_repo.catalogue import CatalogueItem
+from feature_repo.deltas import tell
+from feature_repo.dump import Rows
+from feature_repo.fences import SeenIds
+from feature_repo.identity import event_tie
+from feature_repo.item import ItemActivity
+from feature_repo.shopper import ShopperState
+from feature_repo.watermark import SourceWatermark
+from streams.engine.partitions import partition_of
+from streams.errors import BadRecord
+from streams.messages.decoding import decode_event, decode_item
+from streams.messages.events import Event
+from streams.messages.internal import ItemDelta
+from streams.messages.items import Item
+from streams.recordings.reading import Record
+from streams.settings import Settings
+from streams.topics import Topic
+
+
+class Changed(NamedTuple):
+    """A row that a record has changed.
+
+    Attributes:
+        time: newest event time folded into it, ms: the moment from which the row could be known.
+    """
+
+    view: str
+    key: str
+    time: int
+
+
+class StreamFold:
+    """Rows as they stand after the records taken so far.
+
+    Args:
+        settings: partitions, window and lateness must be those of the worker it is compared with.
+        arrived_ms: stands for the records' append time, which a recording does not hold.
+    """
+
+    def __init__(self, settings: Settings, arrived_ms: int) -> None:
+        self._settings = settings
+        self._arrived_ms = arrived_ms
+        self._shoppers: dict[str, ShopperState] = {}
+        self._seen: dict[str, SeenIds] = {}
+        self._catalogue: dict[str, CatalogueItem] = {}
+        self._activity: dict[str, ItemActivity] = {}
+        self._marks = [SourceWatermark() for _ in range(settings.partitions)]
+        self.refused = 0
+
+    def take(self, record: Record) -> list[Changed]:
+        """Fold one record and name the rows it changed; what breaks the contract changes none.
+
+        Records of other topics than `events` and `items` hold no features.
+        """
+        try:
+            if record.topic == Topic.EVENTS:
+                event = decode_event(record.value, appended_ms=self._arrived_ms, settings=self._settings)
+                return self._take_event(event)
+            if record.topic == Topic.ITEMS:
+                return self._take_item(record)
+        except BadRecord:
+            self.refused += 1
+        return []
+
+    def packed(self, view: str, key: str) -> bytes:
+        """A row's state as the online store would hold it."""
+        match view:
+            case "shopper":
+                return shopper.pack(self._shoppers[key])
+            case "item_catalogue":
+                return catalogue.pack(self._catalogue[key])
+            case _:
+                return item.pack(self._activity[key])
+
+    def rows(self) -> Rows:
+        """All rows, packed."""
+        return Rows(
+            item_activity={key: item.pack(state) for key, state in self._activity.items()},
+            item_catalogue={key: catalogue.pack(state) for key, state in self._catalogue.items()},
+            shopper={key: shopper.pack(state) for key, state in self._shoppers.items()},
+        )
+
+    def _take_event(self, event: Event) -> list[Changed]:
+        user_id = event.user_id
+        seen = self._seen.setdefault(user_id, SeenIds())
+        tie = event_tie(event.event_id)
+        if tie in seen:
+            return []
+        seen.add(tie)
+        state = self._shoppers.setdefault(user_id, ShopperState())
+        shopper.fold(state, event)
+        return [Changed("shopper", user_id, max(state.last)), *self._tell(event)]
+
+    def _tell(self, event: Event) -> list[Changed]:
+        window, lateness = self._settings.window, self._settings.lateness
+        mark = self._marks[partition_of(event.user_id, self._settings.partitions)]
+        changed: list[Changed] = []
+        for entry in tell(mark, event, 0, window, lateness):
+            if isinstance(entry, ItemDelta):
+                state = self._activity.setdefault(entry.item_id, ItemActivity())
+                item.fold(state, entry, window)
+                changed.append(Changed("item_activity", entry.item_id, state.newest))
+        return changed
+
+    def _take_item(self, record: Record) -> list[Changed]:
+        key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
+        found = decode_item(key, record.value, appended_ms=self._arrived_ms, settings=self._settings)
+        state = catalogue.from_item(found) if isinstance(found, Item) else catalogue.withdrawn()
+        self._catalogue[found.item_id] = state
+        return [Changed("item_catalogue", found.item_id, max(state.timestamp, record.timestamp))]
+
+
+def fold_stream(records: Iterable[Record], settings: Settings, arrived_ms: int) -> Rows:
+    """The rows that a worker's store holds after a stream, in the order given."""
+    fold = StreamFold(settings, arrived_ms)
+    for record in records:
+        fold.take(record)
+    return fold.rows()

@@ -1,0 +1,70 @@
+"""Triton's Python backend for the shopper model: tensors in by DLPack, exported programs, tensors out by DLPack.
+
+With numpy 2 the backend's own numpy bridge gives empty tensors without an error, so none of it is used here.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
+from torch import Tensor
+from torch.export.passes import move_to_device_pass
+
+from .scorer import Scorer
+from .texts import Texts
+
+_SCORE_INPUT = "history_item"
+
+
+class TritonPythonModel:
+    """One version. The folder that holds this file holds all that it reads."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the version; one thread an instance on CPU, since instances are what scales."""
+        torch.set_num_threads(1)
+        folder = Path(__file__).parent
+        setting = json.loads(args["model_config"])["parameters"]["device"]["string_value"]
+        cuda = args["model_instance_kind"] == "GPU" if setting == "auto" else setting == "cuda"
+        self._device = torch.device(f"cuda:{args['model_instance_device_id']}" if cuda else "cpu")
+        arrays = {k: torch.from_numpy(v).to(self._device) for k, v in np.load(folder / "arrays.npz").items()}
+        has_ctr = (folder / "click.pt2").exists()
+        click = self._program(folder / "click.pt2") if has_ctr else None
+        self._scorer = Scorer(arrays, self._program(folder / "history.pt2"), click)
+        self._texts = Texts(folder / "tokenizer.json", self._program(folder / "text.pt2"), self._device)
+        self._has_ctr = torch.tensor([has_ctr], dtype=torch.uint8)
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer each request; one that fails answers with its error and leaves the others alone."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        try:
+            with torch.inference_mode():
+                asked = {tensor.name(): self._take(tensor) for tensor in request.inputs()}
+                answer = self._scorer.score(asked) if _SCORE_INPUT in asked else self._describe(asked)
+                outputs = [_give(name, tensor) for name, tensor in answer.items()]
+            return pb_utils.InferenceResponse(output_tensors=outputs)
+        except (KeyError, IndexError, ValueError, RuntimeError) as error:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{type(error).__name__}: {error}"))
+
+    def _describe(self, asked: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            "known": self._scorer.known(asked["probe_item"]),
+            "text_vector": self._texts.vectors(asked["text_bytes"], asked["text_length"]),
+            "popular": self._scorer.arrays["popular"],
+            "has_ctr": self._has_ctr,
+        }
+
+    def _take(self, tensor: Any) -> Tensor:
+        return torch.from_dlpack(tensor.to_dlpack()).to(self._device)
+
+    def _program(self, path: Path) -> Any:
+        program = torch.export.load(path)
+        return move_to_device_pass(program, self._device).module(check_guards=False)
+
+
+def _give(name: str, tensor: Tensor) -> Any:
+    return pb_utils.Tensor.from_dlpack(name, tensor.cpu().contiguous())

@@ -1,0 +1,171 @@
+"""Answer requests from exported programs and plain tensors: retrieval, exclusion, ranking, reasons, click rates.
+
+Stands alone beside `model.py` in a version's folder: torch and the standard library only. Shape letters: B shoppers,
+r of them that want recommendations, L events of history, N items, E extra items, D width, K recommended items,
+R reasons, M candidates, C context pairs.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+NO_ITEM = 0
+TOP_K = 20
+REASONS = 2
+_MARGIN = 12
+"""Items beyond K that are ranked too, so that items of equal score are cut off by hash and not by chance."""
+_ROWS = 64
+"""Shoppers at once: bounds the [r, N] scores that are in memory together."""
+_CANDIDATES = 8_192
+
+Tensors = Mapping[str, Tensor]
+
+
+class Lookup(NamedTuple):
+    """The version's items, then the request's extra ones, then one row for everything unknown."""
+
+    extra_item: Tensor  # [E] sorted
+    tail_vector: Tensor  # [E + 1, D]
+    tail_bias: Tensor  # [E + 1]  -inf for the unknown
+
+
+class Scorer:
+    """A trained version, ready to answer."""
+
+    def __init__(self, arrays: Tensors, encode: Callable[..., Tensor], click: Callable[..., Tensor] | None) -> None:
+        """Args:
+        arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_bias` [N], `item_prior` [N], `unknown_vector`
+            [D], `new_bias` [1], `new_prior` [1], `popular` [100].
+        encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to what each event gives [B, L, D].
+        click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
+        """
+        self.arrays = arrays
+        self._encode = encode
+        self._click = click
+
+    def score(self, asked: Tensors) -> dict[str, Tensor]:
+        """Answer a "score" request: names, shapes and meanings as in the wire contract."""
+        lookup = self._lookup(asked["extra_item"], asked["extra_vector"])
+        given_BLD = self._given(asked, lookup)
+        user_BD = given_BLD.sum(dim=1)
+        answer = self._recommend(asked, lookup, given_BLD, user_BD)
+        answer["ctr"] = self._rates(
+            asked, lookup, user_BD, asked["candidate_item"], asked["candidate_row"].long(), asked["candidate_position"]
+        )
+        return answer
+
+    def known(self, probe: Tensor) -> Tensor:
+        """Which hashes this version knows. [P] uint8"""
+        return (self._find(self.arrays["item_hash"], probe) < len(self.arrays["item_hash"])).to(torch.uint8)
+
+    def _lookup(self, items: Tensor, vectors: Tensor) -> Lookup:
+        new = (self.known(items) == 0) & (items != NO_ITEM)
+        items, order = items[new].sort(stable=True)
+        first = torch.ones_like(items, dtype=torch.bool)
+        first[1:] = items[1:] != items[:-1]
+        tail = torch.cat([vectors[new][order][first], self.arrays["unknown_vector"].unsqueeze(0)])
+        bias = self.arrays["new_bias"].expand(len(tail)).clone()
+        bias[-1] = -torch.inf
+        return Lookup(items[first], tail, bias)
+
+    def _rows(self, lookup: Lookup, items: Tensor) -> Tensor:
+        """Rows of items in version, extras, unknown; any shape."""
+        n, e = len(self.arrays["item_hash"]), len(lookup.extra_item)
+        row = self._find(self.arrays["item_hash"], items)
+        extra = self._find(lookup.extra_item, items)
+        return torch.where(row < n, row, torch.where(extra < e, n + extra, n + e))
+
+    def _vectors(self, lookup: Lookup, rows: Tensor) -> Tensor:
+        n = len(self.arrays["item_hash"])
+        vectors = self.arrays["item_vector"][rows.clamp(max=n - 1)]
+        tail = lookup.tail_vector[(rows - n).clamp(min=0)]
+        return torch.where((rows < n).unsqueeze(-1), vectors, tail)
+
+    def _given(self, asked: Tensors, lookup: Lookup) -> Tensor:
+        item, action, time = asked["history_item"], asked["history_action"], asked["history_time"]
+        parts: list[Tensor] = []
+        for at in range(0, len(item), _ROWS):
+            rows = slice(at, at + _ROWS)
+            vectors = self._vectors(lookup, self._rows(lookup, item[rows]))
+            parts.append(self._encode(vectors, action[rows], time[rows], asked["now"][rows]))
+        return torch.cat(parts)
+
+    def _recommend(self, asked: Tensors, lookup: Lookup, given_BLD: Tensor, user_BD: Tensor) -> dict[str, Tensor]:
+        count, device = len(user_BD), user_BD.device
+        answer = {
+            "rec_item": torch.zeros(count, TOP_K, dtype=torch.int64, device=device),
+            "rec_score": torch.zeros(count, TOP_K, device=device),
+            "rec_ctr": torch.full((count, TOP_K), torch.nan, device=device),
+            "reason_event": torch.full((count, TOP_K, REASONS), -1, dtype=torch.int32, device=device),
+            "reason_weight": torch.zeros(count, TOP_K, REASONS, device=device),
+        }
+        bias = self._bias(asked, lookup)
+        for rows in asked["recommend"].nonzero().squeeze(1).split(_ROWS):
+            item, score = self._retrieve(asked, lookup, bias, user_BD[rows], asked["exclude"][rows])
+            answer["rec_item"][rows], answer["rec_score"][rows] = item, score
+            vectors = self._vectors(lookup, self._rows(lookup, item))
+            event, weight = reasons(given_BLD[rows], vectors, item != NO_ITEM)
+            answer["reason_event"][rows], answer["reason_weight"][rows] = event, weight
+            place = torch.arange(TOP_K, device=device).repeat(len(rows))
+            rate = self._rates(asked, lookup, user_BD, item.flatten(), rows.repeat_interleave(TOP_K), place)
+            answer["rec_ctr"][rows] = rate.view(len(rows), TOP_K)
+        return answer
+
+    def _bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
+        """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""
+        bias = torch.cat([self.arrays["item_bias"], lookup.tail_bias])
+        bias = bias.index_add(0, self._rows(lookup, asked["boost_item"]), asked["boost"])
+        return bias.index_fill(0, self._rows(lookup, asked["withdrawn"]), -torch.inf)
+
+    def _retrieve(
+        self, asked: Tensors, lookup: Lookup, bias: Tensor, user_rD: Tensor, exclude_rX: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The best items of each shopper and their scores, ties by hash. [r, K], [r, K]"""
+        score = torch.cat([user_rD @ self.arrays["item_vector"].T, user_rD @ lookup.tail_vector.T], dim=1) + bias
+        score.scatter_(1, self._rows(lookup, exclude_rX), -torch.inf)
+        score, row = score.topk(min(TOP_K + _MARGIN, score.shape[1]), dim=1)
+        every = torch.cat([self.arrays["item_hash"], lookup.extra_item, lookup.extra_item.new_zeros(1)])
+        item, order = every[row].sort(dim=1)
+        score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
+        item = item.gather(1, best)
+        there = score > -torch.inf
+        item, score = torch.where(there, item, NO_ITEM), torch.where(there, score, 0.0)
+        missing = max(0, TOP_K - item.shape[1])
+        pad = torch.nn.functional.pad
+        return pad(item, (0, missing))[:, :TOP_K], pad(score, (0, missing))[:, :TOP_K]
+
+    def _rates(
+        self, asked: Tensors, lookup: Lookup, user_BD: Tensor, item: Tensor, row: Tensor, place: Tensor
+    ) -> Tensor:
+        """Click probability of items for shoppers, pair by pair; NaN without a click head. [M]"""
+        if self._click is None:
+            return torch.full(item.shape, torch.nan, device=item.device)
+        known_B = (asked["history_action"] > 0).sum(dim=1)
+        n = len(self.arrays["item_hash"])
+        parts: list[Tensor] = []
+        for cut in torch.arange(len(item), device=item.device).split(_CANDIDATES):
+            rows, who = self._rows(lookup, item[cut]), row[cut]
+            prior = self.arrays["item_prior"][rows.clamp(max=n - 1)]
+            prior = torch.where(rows < n, prior, self.arrays["new_prior"])
+            vectors = self._vectors(lookup, rows)
+            logit = self._click(user_BD[who], vectors, prior, place[cut], asked["context"][who], known_B[who])
+            parts.append(logit.sigmoid())
+        return torch.cat(parts)
+
+    @staticmethod
+    def _find(known: Tensor, items: Tensor) -> Tensor:
+        """Place of each item among sorted hashes, their number where it is not among them."""
+        if len(known) == 0:
+            return torch.zeros_like(items)
+        at = torch.searchsorted(known, items.contiguous()).clamp(max=len(known) - 1)
+        return torch.where(known[at] == items, at, len(known))
+
+
+def reasons(given_rLD: Tensor, item_rKD: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:
+    """The events that added most to each score, and how much; -1 and 0 where none added. [r, K, R] each"""
+    share = item_rKD @ given_rLD.transpose(1, 2)
+    weight, event = share.topk(REASONS, dim=2)
+    counts = (weight > 0) & there_rK.unsqueeze(2)
+    return torch.where(counts, event, -1).int(), torch.where(counts, weight, 0.0)

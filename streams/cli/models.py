@@ -1,0 +1,87 @@
+"""`headrace train`, `publish` and `rollback`: from a recorded stream to a served version."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from streams.cli.output import JsonFlag, print_json, progress
+from streams.settings import settings
+
+Stream = Annotated[Path, typer.Option("--stream", help="recorded stream: JSON lines, plain, .gz or .zst")]
+Out = Annotated[Path, typer.Option("--out", help="folder to write; may be copied anywhere and published from there")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
+Seed = Annotated[int, typer.Option("--seed", help="the same seed and stream give the same model on a machine")]
+TextEncoder = Annotated[
+    str | None, typer.Option("--text-encoder", help="Hugging Face name or folder; default: the installed MiniLM")
+]
+Trained = Annotated[Path, typer.Argument(help="a folder that `headrace train` wrote")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (train, publish, rollback):
+        app.command()(command)
+
+
+def train(
+    stream: Stream,
+    out: Out,
+    device: Device = "auto",
+    seed: Seed = 0,
+    text_encoder: TextEncoder = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit the shopper model and the demand model to a recorded stream."""
+    from trainer.train import train as fit_all
+
+    with progress() as bar:
+        metrics = fit_all(
+            stream,
+            out,
+            window_ms=settings().window,
+            tell=Stages(bar),
+            device=device,
+            seed=seed,
+            text_encoder=text_encoder,
+        )
+    if as_json:
+        print_json(metrics)
+    else:
+        typer.echo(f"Trained on {metrics.events:,} events; model card: {out / 'model_card.md'}")
+
+
+def publish(directory: Trained, as_json: JsonFlag = False) -> None:
+    """Make a trained folder the next version, load it in Triton and check that it answers as trained."""
+    from trainer.publish import publish as serve
+
+    _tell_version("Published", serve(directory, settings()), as_json)
+
+
+def rollback(as_json: JsonFlag = False) -> None:
+    """Serve the version before the one that is served now."""
+    from trainer.publish import rollback as go_back
+
+    _tell_version("Went back to", go_back(settings()), as_json)
+
+
+class Stages:
+    """Shows each stage of training as a bar of its own."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int, note: str) -> None:
+        """Move a stage on; a total of 0 is a stage whose length nobody knows."""
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total or None, note="")
+        self._bar.update(self._tasks[what], completed=done, total=total or None, note=note)
+
+
+def _tell_version(what: str, version: int, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": version})
+    else:
+        typer.echo(f"{what} version {version}")

@@ -1,0 +1,68 @@
+"""`headrace up`, `down` and `status`: the local Kafka, Valkey and Triton."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.cli.output import JsonFlag, console, print_json
+from streams.settings import settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+
+
+def up(as_json: JsonFlag = False) -> None:
+    """Start the local servers that do not run yet, wait until they answer, create the topics."""
+    from infra.local import stack
+
+    with _telling() as tell:
+        addresses = stack.up(settings(), tell)
+    if as_json:
+        print_json(addresses._asdict())
+        return
+    for name, address in addresses._asdict().items():
+        typer.echo(f"{name:<7} {address}")
+
+
+def down(as_json: JsonFlag = False) -> None:
+    """Stop the servers that `up` started; their data stay."""
+    from infra.local import stack
+
+    with _telling() as tell:
+        stopped = stack.down(settings(), tell)
+    if as_json:
+        print_json({"stopped": stopped})
+        return
+    typer.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
+
+
+def status(as_json: JsonFlag = False) -> None:
+    """Show each server: where it is, and whether it answers."""
+    from infra.local import stack
+
+    servers = stack.status(settings())
+    if as_json:
+        print_json({server.name: server for server in servers})
+        return
+    table = Table("server", "state", "address", "pid", "log", box=None)
+    for server in servers:
+        pid = "" if server.pid is None else str(server.pid)
+        table.add_row(server.name, server.state, server.address, pid, server.log or "")
+    Console(soft_wrap=True).print(table)
+
+
+@contextmanager
+def _telling() -> Generator[Callable[[str], None]]:
+    """A spinner on a terminal; elsewhere, such as in a CI log, one line for each step."""
+    if not console.is_terminal:
+        yield lambda message: console.print(message, soft_wrap=True)
+        return
+    with console.status("") as spinner:
+        yield spinner.update

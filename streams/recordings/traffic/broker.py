@@ -1,0 +1,107 @@
+"""What commands ask a Kafka cluster: which partitions there are, where they end, what a group has committed."""
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from kafka.structs import TopicPartition
+
+from streams.errors import StackError, UsageError
+from streams.topics import MAX_MESSAGE_BYTES
+
+# The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms`: hence a mapping.
+_PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": 10_000}
+
+Offsets = Mapping[TopicPartition, int]
+
+
+@contextmanager
+def kafka_errors(address: str) -> Generator[None]:
+    """Turn the client's errors into one line that says what to do."""
+    try:
+        yield
+    except KafkaError as error:
+        said = str(error) or type(error).__name__
+        raise StackError(
+            f"Kafka at {address}: {said}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names another"
+        ) from error
+
+
+class Broker:
+    """A cluster's metadata; a context manager that holds one connection.
+
+    Raises:
+        StackError: the cluster cannot be reached.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        with kafka_errors(address):
+            self._consumer = KafkaConsumer(bootstrap_servers=address.split(","), **_PATIENCE, enable_auto_commit=False)
+            self._admin = KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close(autocommit=False)
+        self._admin.close()
+
+    def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """Every partition of the topics.
+
+        Raises:
+            UsageError: a topic does not exist.
+        """
+        found: list[TopicPartition] = []
+        with kafka_errors(self.address):
+            present = self._consumer.topics()
+            for topic in topics:
+                if topic not in present:
+                    raise UsageError(
+                        f"there is no topic {topic} on {self.address}: `headrace topics create` makes those of the "
+                        "contract, a worker its own"
+                    )
+                numbers: set[int] = self._consumer.partitions_for_topic(topic) or set()
+                found += [TopicPartition(topic, number) for number in sorted(numbers)]
+        return found
+
+    def ends(self, topics: Iterable[str]) -> Offsets:
+        """The offset after the last record of each partition."""
+        partitions = self.partitions(topics)
+        with kafka_errors(self.address):
+            return self._consumer.end_offsets(partitions)
+
+    def beginnings(self, topics: Iterable[str]) -> Offsets:
+        """The offset of the first record that each partition still holds."""
+        partitions = self.partitions(topics)
+        with kafka_errors(self.address):
+            return self._consumer.beginning_offsets(partitions)
+
+    def committed(self, group: str) -> Offsets:
+        """What the group has committed; partitions without a commit are left out."""
+        with kafka_errors(self.address):
+            offsets = self._admin.list_group_offsets(group)[group]  # pyright: ignore[reportAttributeAccessIssue]
+        return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+
+
+def make_producer(address: str) -> KafkaProducer:
+    """A producer that keeps order, waits for all replicas and batches.
+
+    Raises:
+        StackError: the cluster cannot be reached.
+    """
+    with kafka_errors(address):
+        return KafkaProducer(
+            bootstrap_servers=address.split(","),
+            **_PATIENCE,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=5,
+            batch_size=262_144,
+            max_request_size=MAX_MESSAGE_BYTES,
+            metrics_enabled=False,
+        )

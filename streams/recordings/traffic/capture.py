@@ -1,0 +1,46 @@
+"""`headrace record`: topics into a recorded stream."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from streams.recordings import Report, say_nothing
+from streams.recordings.reading import Record
+from streams.recordings.traffic.listening import KafkaRecord
+from streams.recordings.writing import RecordingWriter
+from streams.topics import Topic
+
+
+def capture(records: Iterable[KafkaRecord], out: Path, report: Report = say_nothing) -> int:
+    """Write what comes to `out` in order of time, items before events of the same moment; the number of records.
+
+    Partitions come interleaved, so everything is held in memory until the source ends, or Ctrl-C ends it.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    held: list[Record] = []
+    with RecordingWriter(out) as writer:
+        try:
+            for record in records:
+                held.append(to_record(record))
+                if len(held) % 1_000 == 0:
+                    report(len(held), 0)
+        except KeyboardInterrupt:
+            report(len(held), 0)
+        held.sort(key=lambda record: (record.timestamp, record.topic != Topic.ITEMS))
+        for record in held:
+            writer.write(record)
+    return len(held)
+
+
+def to_record(record: KafkaRecord) -> Record:
+    """A consumed record as a recorded one."""
+    key = cast("bytes | None", record.key)
+    return Record(
+        topic=record.topic,
+        key=None if key is None else key.decode("utf-8", "surrogateescape"),
+        timestamp=record.timestamp,
+        value=cast("bytes | None", record.value),
+        headers=tuple((name, value.decode("utf-8", "replace")) for name, value in record.headers),
+    )

@@ -1,0 +1,38 @@
+"""How many answers appeared on the output topics."""
+
+from msgspec import Struct
+
+from streams.recordings.traffic.broker import Broker
+from streams.topics import Topic
+
+ANSWERS = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
+
+
+class Replayed(Struct, frozen=True):
+    """The result of a replay: what was sent, in how long, and what was appended to the output topics meanwhile."""
+
+    records: int
+    seconds: float
+    answered: dict[str, int]
+    dead_letters: int
+
+
+class AnswerCounter:
+    """Counts what is appended to the output topics from its making on."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._before = self._totals()
+
+    def _totals(self) -> dict[str, int]:
+        totals = {topic.value: 0 for topic in (*ANSWERS, Topic.DEAD_LETTERS)}
+        for partition, end in self._broker.ends(totals).items():
+            totals[partition.topic] += end
+        return totals
+
+    def result(self, records: int, seconds: float) -> Replayed:
+        """The counts by now."""
+        now = self._totals()
+        grown = {topic: now[topic] - self._before[topic] for topic in now}
+        dead = grown.pop(Topic.DEAD_LETTERS.value)
+        return Replayed(records, round(seconds, 3), grown, dead)

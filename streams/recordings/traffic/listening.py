@@ -1,0 +1,62 @@
+"""Read topics as they are, without a group: nothing is committed, nobody is disturbed."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from kafka import KafkaConsumer
+from kafka.consumer.fetcher import ConsumerRecord
+
+from streams.recordings.traffic.broker import Broker, kafka_errors
+
+_POLL_MS = 200
+
+KafkaRecord: TypeAlias = ConsumerRecord
+
+
+class Listener:
+    """Listens to every partition of some topics, from its end as it is now or from its beginning.
+
+    A context manager: what is appended after it was entered is not missed.
+
+    Raises:
+        UsageError: a topic does not exist.
+        StackError: the cluster cannot be reached.
+    """
+
+    def __init__(self, address: str, topics: Sequence[str], *, from_beginning: bool) -> None:
+        self._address = address
+        with Broker(address) as broker:
+            starts = broker.beginnings(topics) if from_beginning else broker.ends(topics)
+        with kafka_errors(address):
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=address.split(","),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                max_poll_records=5_000,
+                metrics_enabled=False,
+            )
+            self._consumer.assign(list(starts))
+            for partition, offset in starts.items():
+                self._consumer.seek(partition, offset)
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close(autocommit=False)
+
+    def records(self, quiet_s: float | None = None) -> Iterator[KafkaRecord]:
+        """Yield records, each partition's in order, until none has come for `quiet_s` seconds (None: for ever)."""
+        heard = time.monotonic()
+        while quiet_s is None or time.monotonic() - heard < quiet_s:
+            chunk = self.poll()
+            yield from chunk
+            if chunk:
+                heard = time.monotonic()
+
+    def poll(self, timeout_ms: int = _POLL_MS) -> list[KafkaRecord]:
+        """What has come by now, waiting for at most `timeout_ms`."""
+        with kafka_errors(self._address):
+            fetched = self._consumer.poll(timeout_ms=timeout_ms)
+        return [record for records in fetched.values() for record in records]

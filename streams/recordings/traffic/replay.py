@@ -1,0 +1,46 @@
+"""A whole replay: check the file, send it, wait for the answers, count them."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from streams.recordings import Report, say_nothing
+from streams.recordings.reading import read_recording
+from streams.recordings.traffic.broker import Broker
+from streams.recordings.traffic.counting import AnswerCounter, Replayed
+from streams.recordings.traffic.replaying import Replayer
+from streams.recordings.traffic.waiting import await_answers
+from streams.settings import Settings
+
+
+def replay_file(
+    path: Path,
+    settings: Settings,
+    *,
+    speed: float | None = None,
+    wait: bool = False,
+    report: Report = say_nothing,
+) -> Replayed:
+    """Replay a recorded stream; with `wait`, until the group has answered all of it.
+
+    Args:
+        path: the recorded stream; nothing is sent unless all of it can be read.
+        settings: the cluster and the group.
+        speed: event time over wall time; None sends as fast as it goes.
+        wait: see `await_answers`.
+        report: progress, first of sending, then of each topic's answering.
+
+    Raises:
+        UsageError: the file is no recorded stream, or a topic does not exist.
+        StackError: the cluster cannot be reached.
+        CheckFailed: the group makes no progress.
+    """
+    topics = Counter(record.topic for record in read_recording(path))
+    with Broker(settings.kafka_address) as broker, Replayer(settings, speed) as replayer:
+        broker.partitions(sorted(topics))
+        counter = AnswerCounter(broker)
+        started = time.monotonic()
+        sent = replayer.send(read_recording(path), topics.total(), report)
+        if wait:
+            await_answers(broker, replayer, sent, settings, report=report)
+        return counter.result(sent.records, time.monotonic() - started)

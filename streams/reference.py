@@ -1,0 +1,135 @@
+"""Writes the reference of topics, messages and settings from the code: `python -m streams.reference docs/reference`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from streams.messages import outputs
+from streams.messages.events import NEEDED, Event
+from streams.messages.items import Item
+from streams.messages.requests import ScoreRequest
+from streams.settings import Settings, describe
+from streams.topics import Topic, TopicSpec, public_topics
+
+#: The message of each topic; a dead letter is whatever its producer wrote.
+MESSAGES: dict[Topic, type[Struct]] = {
+    Topic.EVENTS: Event,
+    Topic.ITEMS: Item,
+    Topic.SCORE_REQUESTS: ScoreRequest,
+    Topic.RECOMMENDATIONS: outputs.Recommendation,
+    Topic.CTR_SCORES: outputs.CtrScores,
+    Topic.DEMAND_FORECASTS: outputs.DemandForecast,
+    Topic.DEMAND_ALERTS: outputs.DemandAlert,
+    Topic.FEATURE_LOG: outputs.FeatureLog,
+}
+_KEYS = {
+    Topic.ITEMS: "item_id",
+    Topic.DEMAND_FORECASTS: "item_id",
+    Topic.DEMAND_ALERTS: "item_id",
+    Topic.DEAD_LETTERS: "as it came",
+}
+
+
+def pages() -> dict[str, str]:
+    """The reference: file name → content."""
+    made = {"settings.md": _settings_page(), "topics.md": _topics_page(), "messages.md": _messages_page()}
+    for topic, message in MESSAGES.items():
+        schema = msgspec.json.schema(message)
+        made[f"schemas/{topic}.json"] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+    return made
+
+
+def write(folder: Path) -> None:
+    """Write every page."""
+    for name, content in pages().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def _settings_page() -> str:
+    rows = describe(lambda name, default, meaning: f"| `{name}` | {_default(default)} | {meaning} |")
+    return "\n".join(["# Settings", "", "| variable | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "`on`" if value else "`off`"
+    if isinstance(value, frozenset):
+        return f"`{','.join(sorted(map(str, value)))}`"
+    return f"`{value}`"
+
+
+def _topics_page() -> str:
+    rows = [_topic_row(spec) for spec in public_topics(Settings())]
+    head = ["# Topics", "", "| topic | key | value | configuration |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def _topic_row(spec: TopicSpec) -> str:
+    topic = Topic(spec.name)
+    message = MESSAGES.get(topic)
+    value = f"[{message.__name__}](messages.md#{message.__name__.lower()})" if message else "the original bytes"
+    config = ", ".join(f"`{key}={value}`" for key, value in sorted(spec.config.items()))
+    return f"| `{topic}` | {_KEYS.get(topic, 'user_id')} | {value} | {config} |"
+
+
+def _messages_page() -> str:
+    parts = ["# Messages", "", "JSON Schemas lie in [schemas/](schemas)."]
+    for topic, message in MESSAGES.items():
+        parts += ["", f"## {message.__name__}", "", f"On `{topic}`. {_summary(message)}", ""]
+        parts += ["| field | type | required |", "|---|---|---|", *_fields(message)]
+        if message is Event:
+            parts += ["", "A type needs its field:", "", "| type | field |", "|---|---|"]
+            parts += [f"| `{kind}` | `{field}` |" for kind, field in NEEDED.items()]
+    return "\n".join([*parts, ""])
+
+
+def _summary(message: type[Struct]) -> str:
+    return (message.__doc__ or "").split("\n", maxsplit=1)[0]
+
+
+def _fields(message: type[Struct]) -> list[str]:
+    schema = msgspec.json.schema(message)
+    definitions = schema["$defs"]
+    definition = definitions[message.__name__]
+    required = set(definition.get("required", ()))
+    return [
+        f"| `{name}` | {_type(spec, definitions)} | {'yes' if name in required else 'no'} |"
+        for name, spec in definition["properties"].items()
+    ]
+
+
+def _type(spec: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "$ref" in spec:
+        name = spec["$ref"].rsplit("/", 1)[1]
+        target = definitions[name]
+        if "enum" in target:
+            return ", ".join(f"`{value}`" for value in target["enum"])
+        inner = ", ".join(f"`{field}`: {_type(s, definitions)}" for field, s in target["properties"].items())
+        return f"object of {inner}"
+    if "anyOf" in spec:
+        return " or ".join(_type(option, definitions) for option in spec["anyOf"])
+    if "enum" in spec:
+        return ", ".join(f"`{value}`" for value in spec["enum"])
+    kind = spec.get("type", "any")
+    if kind == "array":
+        return f"list{_bounds(spec)} of {_type(spec['items'], definitions)}"
+    return f"{kind}{_bounds(spec)}"
+
+
+def _bounds(spec: dict[str, Any]) -> str:
+    low = spec.get("minimum", spec.get("minLength", spec.get("minItems")))
+    high = spec.get("maximum", spec.get("maxLength", spec.get("maxItems")))
+    if low is None and high is None:
+        return ""
+    return f" {low if low is not None else ''}..{high if high is not None else ''}"
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,151 @@
+"""Rows of the online store: what is written is read, behind fences, all or nothing."""
+
+import asyncio
+import signal
+
+import pytest
+from redis.asyncio import Redis
+from valkey_server import free_port, running_valkey, user
+
+from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from streams.errors import FencedOut, StoreError
+from streams.settings import Durable
+
+ABSENT = StoredRow(b"", b"", (b"",))
+
+
+async def test_what_is_written_is_read_in_the_order_asked(store):
+    await store.write([user("a", b"", b"1", b"state of a"), user("b", b"", b"1", b"state of b")])
+    found = await store.read(Kind.USER, ["b", "nobody", "a"])
+    assert found == [StoredRow(b"1", b"seen", (b"state of b",)), ABSENT, StoredRow(b"1", b"seen", (b"state of a",))]
+
+
+async def test_rows_of_every_kind_go_in_one_write(store):
+    item = RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", b"counted"), 5)
+    shard = RowWrite(Kind.SHARD, "events/0", b"", b"1", b"", (b"marks",), 5)
+    await store.write([user("x", b"", b"1"), item, shard])
+    assert (await store.read(Kind.ITEM, ["x"]))[0].states == (b"described", b"counted")
+    assert (await store.read(Kind.SHARD, ["events/0"]))[0].states == (b"marks",)
+    assert (await store.read(Kind.USER, ["x"]))[0].states == (b"state",)
+
+
+async def test_a_view_written_as_none_stays_as_it_is(store):
+    await store.write([RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", None), 5)])
+    await store.write([RowWrite(Kind.ITEM, "x", b"1", b"2", b"", (None, b"counted"), 5)])
+    assert await store.read(Kind.ITEM, ["x"]) == [StoredRow(b"2", b"", (b"described", b"counted"))]
+
+
+async def test_any_bytes_survive(store):
+    state = bytes(range(256)) * 300
+    await store.write([user("ü\x00*", b"", bytes(range(256)), state)])
+    assert await store.read(Kind.USER, ["ü\x00*"]) == [StoredRow(bytes(range(256)), b"seen", (state,))]
+
+
+async def test_a_moved_fence_fences_the_writer_out_and_nothing_is_written(store):
+    await store.write([user("a", b"", b"1"), user("b", b"", b"1")])
+    await store.write([user("b", b"1", b"successor")])
+    with pytest.raises(FencedOut, match="'b'"):
+        await store.write([user("a", b"1", b"2", b"new"), user("b", b"1", b"2", b"new")])
+    found = await store.read(Kind.USER, ["a", "b"])
+    assert [row.fence for row in found] == [b"1", b"successor"]
+    assert [row.states for row in found] == [(b"state",), (b"state",)]
+
+
+async def test_of_two_writers_that_read_the_same_one_wins(store):
+    outcomes = await asyncio.gather(
+        *(store.write([user("a", b"", f"{n}".encode())]) for n in range(8)), return_exceptions=True
+    )
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, FencedOut) for outcome in outcomes) == 7
+
+
+async def test_a_retry_after_a_lost_answer_counts_as_written(store):
+    write = [user("a", b"", b"1"), user("b", b"", b"1")]
+    await store.write(write)
+    await store.write(write)
+    assert [row.fence for row in await store.read(Kind.USER, ["a", "b"])] == [b"1", b"1"]
+
+
+async def test_a_retry_writes_nothing_but_its_fence(store):
+    await store.write([user("a", b"", b"1", b"mine")])
+    await store.write([user("a", b"1", b"1", b"successor's, under the same fence")])
+    await store.write([user("a", b"", b"1", b"mine")])
+    assert (await store.read(Kind.USER, ["a"]))[0].states == (b"successor's, under the same fence",)
+
+
+async def test_an_older_event_is_written_too_since_the_fence_alone_decides(store):
+    await store.write([user("a", b"", b"1", b"new", at=9_000)])
+    await store.write([user("a", b"1", b"2", b"late", at=1_000)])
+    assert (await store.read(Kind.USER, ["a"]))[0].states == (b"late",)
+
+
+async def test_groups_share_nothing(store, make_settings):
+    await store.write([user("a", b"", b"1")])
+    other = await RowStore.open(make_settings(group="other"))
+    assert await other.read(Kind.USER, ["a"]) == [ABSENT]
+    await other.remember_topics({"events": "id:4"})
+    assert await store.remember_topics({}) == {}
+    await other.close()
+
+
+async def test_keys_are_those_of_the_kind_and_group(store, make_settings):
+    await store.write([user(f"u{n}", b"", b"1") for n in range(50)])
+    await store.write([RowWrite(Kind.ITEM, "i", b"", b"1", b"", (b"x", None), 5)])
+    ends_alike = await RowStore.open(make_settings(group="x" + make_settings().group))
+    await ends_alike.write([user("stranger", b"", b"1")])
+    assert {key async for key in store.keys(Kind.USER)} == {f"u{n}" for n in range(50)}
+    await ends_alike.close()
+
+
+async def test_nothing_to_do_is_no_error(store):
+    assert await store.read(Kind.USER, []) == []
+    await store.write([])
+    await store.add_trending(0, {})
+
+
+async def test_topics_are_remembered_as_first_seen(store):
+    assert await store.remember_topics({"events": "id1:4"}) == {"events": "id1:4"}
+    stored = await store.remember_topics({"events": "id2:4", "items": "id3:4"})
+    assert stored == {"events": "id1:4", "items": "id3:4"}
+
+
+async def test_trending_adds_up_the_last_hours(store):
+    await store.add_trending(100, {"a": 5, "b": 1})
+    await store.add_trending(101, {"b": 7})
+    await store.add_trending(101, {"b": 1, "c": 2})
+    assert await store.trending(101, 2, 2) == [("b", 9), ("a", 5)]
+    assert await store.trending(101, 1, 10) == [("b", 8), ("c", 2)]
+    assert await store.trending(500, 24, 10) == []
+
+
+async def test_an_unreachable_store_is_one_line_that_says_what_to_do(make_settings):
+    with pytest.raises(StoreError, match="headrace up"):
+        await RowStore.open(make_settings(redis=f"127.0.0.1:{free_port()}"))
+
+
+async def test_durable_on_needs_an_append_only_file(make_settings, valkey):
+    host, port = valkey.split(":")
+    async with Redis(host=host, port=int(port)) as admin:
+        await admin.config_set("appendonly", "no")
+        try:
+            with pytest.raises(StoreError, match="appendonly yes"):
+                await RowStore.open(make_settings(durable=Durable.ON))
+        finally:
+            await admin.config_set("appendonly", "yes")
+
+
+async def test_what_was_written_survives_a_killed_server(tmp_path, make_settings):
+    port = free_port()
+    settings = make_settings(redis=f"127.0.0.1:{port}", durable=Durable.ON)
+    with running_valkey(tmp_path, port) as process:
+        store = await RowStore.open(settings)
+        await store.write([user("a", b"", b"1")])
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with pytest.raises(StoreError):
+            await store.read(Kind.USER, ["a"])
+    with running_valkey(tmp_path, port):
+        await store.wait_until_up()
+        assert (await store.read(Kind.USER, ["a"]))[0].fence == b"1"
+        await store.write([user("a", b"1", b"2")])
+        await store.close()

@@ -1,0 +1,81 @@
+"""The item's fold: exact, and blind to the order of deltas."""
+
+import random
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, forget_before, pack, unpack
+from streams.messages.internal import ItemDelta
+
+HOUR = 3_600_000
+
+
+def delta(action="purchase", at=0, quantity=1, cents=-1, late=False):
+    return ItemDelta(0, "tea", ACTION_CODE[action], at, quantity, cents, late)
+
+
+def folded(deltas):
+    state = ItemActivity()
+    for one in deltas:
+        fold(state, one, HOUR)
+    return state
+
+
+def test_counts_what_happened_in_whole_numbers():
+    state = folded(
+        [
+            delta("view", at=10 * HOUR),
+            delta("add_to_cart", at=10 * HOUR + 1),
+            delta("purchase", at=10 * HOUR + 2, quantity=3, cents=250),
+            delta("return", at=11 * HOUR, quantity=2),
+            delta("impression", at=11 * HOUR + 5),
+        ]
+    )
+    features = as_features(state)
+    assert features["events"] == {"view": 1, "add_to_cart": 1, "purchase": 1, "return": 1, "impression": 1}
+    assert (features["units"], features["returned"], features["revenue_cents"]) == (3, 2, 750)
+    assert features["newest"] == 11 * HOUR + 5
+    assert features["windows"]["10"] == {"views": 1, "carts": 1, "purchases": 1, "returned": 0, "late": 0}
+    assert features["sold"] == {"10": 3}
+
+
+def test_the_order_of_deltas_leaves_no_trace():
+    order = random.Random(4)
+    actions = ["view", "click", "add_to_cart", "purchase", "return"]
+    deltas = [
+        delta(order.choice(actions), at=order.randrange(400 * HOUR), quantity=order.randint(1, 5), cents=99)
+        for _ in range(600)
+    ]
+    expected = pack(folded(deltas))
+    for _ in range(5):
+        order.shuffle(deltas)
+        assert pack(folded(deltas)) == expected
+
+
+def test_late_units_correct_the_counters_and_no_window_that_decides():
+    state = folded([delta(at=5 * HOUR, quantity=2), delta(at=5 * HOUR, quantity=7, late=True)])
+    assert (state.units, state.late, state.sold) == (9, 7, {5: 2})
+    assert state.windows[5].late == 7
+
+
+def test_an_on_time_delta_of_a_window_already_concluded_counts_as_late():
+    state = ItemActivity(concluded=5)
+    fold(state, delta(at=5 * HOUR, quantity=2), HOUR)
+    assert (state.late, state.sold) == (2, {})
+
+
+def test_units_not_yet_concluded_stay_however_far_the_item_runs_ahead():
+    state = folded([delta(at=HOUR), delta(at=(KEPT_WINDOWS + 500) * HOUR)])
+    assert sorted(state.sold) == [1, KEPT_WINDOWS + 500]
+    assert sorted(state.windows) == [KEPT_WINDOWS + 500]
+
+
+def test_old_units_are_forgotten_on_request_only():
+    state = folded([delta(at=HOUR), delta(at=9 * HOUR)])
+    forget_before(state, 9)
+    assert state.sold == {9: 1}
+
+
+def test_a_row_survives_packing():
+    state = folded([delta(at=HOUR, quantity=2), delta("view", at=3 * HOUR)])
+    assert unpack(pack(state)) == state
+    assert unpack(b"") == ItemActivity()

@@ -1,0 +1,47 @@
+"""Typed columns agree with what Feast is told about them."""
+
+import math
+
+import pytest
+
+from feature_repo import catalogue, item, shopper
+from feature_repo.unpacked import (
+    ACTIVITY,
+    CATALOGUE,
+    SHOPPER,
+    activity_columns,
+    catalogue_columns,
+    shopper_columns,
+)
+
+
+@pytest.mark.parametrize(
+    ("columns", "declared"),
+    [(shopper_columns, SHOPPER), (catalogue_columns, CATALOGUE), (activity_columns, ACTIVITY)],
+)
+def test_every_declared_column_is_there_and_no_other(columns, declared):
+    assert columns([None]).keys() == declared.keys()
+
+
+def test_a_shopper_of_whom_nothing_is_known_is_a_newcomer():
+    columns = shopper_columns([None])
+    assert columns["recent_items"] == [[]]
+    assert columns["purchase_count"] == [0]
+    assert columns["mean_price"] == [0.0]
+
+
+def test_columns_keep_the_order_of_rows():
+    rows = [shopper.pack(shopper.ShopperState(last_query=q)) for q in ("a", "b")]
+    assert shopper_columns([rows[0], None, rows[1]])["last_query"] == ["a", "", "b"]
+
+
+def test_prices_are_in_currency_units():
+    assert catalogue_columns([catalogue.pack(catalogue.CatalogueItem(price_cents=1_999))])["price"] == [19.99]
+    assert math.isnan(catalogue_columns([None])["price"][0])
+
+
+def test_an_items_windows_come_in_order_of_time():
+    state = item.ItemActivity(windows={7: item.WindowCounts(views=1), 3: item.WindowCounts(views=2)})
+    columns = activity_columns([item.pack(state)])
+    assert columns["window_numbers"] == [[3, 7]]
+    assert columns["window_views"] == [[2, 1]]

@@ -1,0 +1,162 @@
+"""Demand, from deltas to messages: a function of the events, whatever chunks and interleaving."""
+
+import random
+
+import msgspec
+import numpy as np
+import pytest
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.demand_index import Closing
+from feature_repo.item import ItemActivity, pack
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.outputs import DemandAlert, DemandForecast
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
+from streams.scenarios.demand import fallback_quantiles, queries, units_before
+from streams.scenarios.demand.offline import OfflineDemand
+
+HOUR, LATENESS, SOURCES = 3_600_000, 600_000, 3
+DAYS = 6
+ENCODE = msgspec.json.Encoder().encode
+
+
+def sources_of(rates, seed=0):
+    """Each source's entries, hour by hour: `rates` gives an item's expected units at an hour."""
+    rng = np.random.default_rng(seed)
+    sources = [[] for _ in range(SOURCES)]
+    for hour in range(DAYS * 24):
+        for source, entries in enumerate(sources):
+            for item, rate in rates.items():
+                for _ in range(rng.poisson(rate(hour) / SOURCES)):
+                    at = hour * HOUR + int(rng.integers(HOUR))
+                    entries.append(ItemDelta(0, item, ACTION_CODE["purchase"], at, 1, 100, False))
+            entries.append(Watermark(0, (hour + 1) * HOUR + LATENESS + source, False))
+    return sources
+
+
+def run(sources, *, chunk=10**9, order=None):
+    """Feed all sources, in turns of `chunk` entries or in a random order."""
+    road = OfflineDemand(fallback_quantiles, sources=SOURCES, window_ms=HOUR, lateness_ms=LATENESS)
+    at, outputs = [0] * SOURCES, []
+    while left := [s for s in range(SOURCES) if at[s] < len(sources[s])]:
+        source = order.choice(left) if order else left[0]
+        size = order.randint(1, chunk) if order else chunk
+        outputs += road.take(source, sources[source][at[source] : at[source] + size])
+        at[source] += size
+    return road, outputs
+
+
+def alerts(outputs, state=None):
+    return [o for o in outputs if isinstance(o, DemandAlert) and state in (None, o.state)]
+
+
+def steady(rate):
+    return lambda hour: rate
+
+
+def during(begin, end, rate, otherwise):
+    return lambda hour: rate if begin <= hour < end else otherwise
+
+
+SHOP = {
+    "steady": steady(6.0),
+    "slow": steady(0.1),
+    "surging": during(120, 126, 15.0, 0.2),
+    "stopping": during(100, 118, 0.0, 5.0),
+}
+
+
+def test_chunks_and_interleaving_leave_no_trace():
+    sources = sources_of(SHOP)
+    whole, expected = run(sources)
+    in_order = sorted(map(ENCODE, expected))
+    assert len(alerts(expected, "open")) == 2
+    for seed in range(4):
+        road, outputs = run(sources, chunk=60, order=random.Random(seed))
+        assert sorted(map(ENCODE, outputs)) == in_order
+        assert {i: pack(a) for i, a in road.activities.items()} == {i: pack(a) for i, a in whole.activities.items()}
+
+
+def test_ids_are_never_used_twice():
+    _, outputs = run(sources_of(SHOP))
+    ids = [o.id for o in outputs]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_surge_is_one_episode_with_a_beginning_and_an_end():
+    _, outputs = run(sources_of(SHOP))
+    surge = [a for a in alerts(outputs) if a.item_id == "surging"]
+    assert (surge[0].state, surge[-1].state) == ("open", "closed")
+    assert {a.state for a in surge[1:-1]} == {"update"}
+    assert len({a.episode for a in surge}) == 1
+    opened = surge[0]
+    assert opened.direction == "spike"
+    assert 120 <= opened.window_start // HOUR < 122
+    assert opened.observed > opened.upper >= opened.expected >= opened.lower
+    assert 0.3 < opened.score <= 1
+
+
+def test_sales_that_stop_are_a_drop():
+    _, outputs = run(sources_of(SHOP))
+    stop = [a for a in alerts(outputs) if a.item_id == "stopping"]
+    assert {a.direction for a in stop} == {"drop"}
+    assert stop[0].window_end // HOUR <= 104
+    assert stop[0].observed < stop[0].lower
+    assert stop[-1].state == "closed"
+    assert stop[-1].window_end // HOUR in range(118, 123)
+
+
+def test_an_item_that_never_sells_again_ends_its_episode():
+    _, outputs = run(sources_of({"gone": during(0, 70, 5.0, 0.0)}))
+    assert [a.state for a in alerts(outputs) if a.state != "update"] == ["open", "closed"]
+
+
+def test_quiet_demand_raises_no_alarm():
+    shop = {f"item-{n}": steady(rate) for n, rate in enumerate([0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0] * 3)}
+    _, outputs = run(sources_of(shop, seed=5))
+    assert alerts(outputs) == []
+
+
+def test_late_units_change_no_message():
+    sources = sources_of(SHOP)
+    _, expected = run(sources)
+    late = ItemDelta(0, "steady", ACTION_CODE["purchase"], 50 * HOUR, 500, 100, True)
+    sources[0].insert(len(sources[0]) // 2, late)
+    road, outputs = run(sources)
+    assert list(map(ENCODE, outputs)) == list(map(ENCODE, expected))
+    assert road.activities["steady"].late == 500
+
+
+def test_a_forecast_tells_the_next_windows_with_ordered_quantiles():
+    _, outputs = run(sources_of({"steady": steady(6.0)}))
+    forecast = [o for o in outputs if isinstance(o, DemandForecast)][-1]
+    assert forecast.timestamp == forecast.windows[0].start
+    assert len(forecast.windows) == DEMAND_HORIZON
+    for before, after in zip(forecast.windows, forecast.windows[1:], strict=False):
+        assert before.end == after.start == before.start + HOUR
+    for window in forecast.windows:
+        low, middle, high = (window.quantiles[level] for level in ("0.1", "0.5", "0.9"))
+        assert 0 <= low <= middle <= high
+        assert middle == pytest.approx(6, rel=0.3)
+
+
+def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones():
+    activity = ItemActivity(sold={100: 1, 267: 2, 268: 4, 269: 8})
+    units = units_before(activity, 268 * HOUR, HOUR)
+    assert units.shape == (DEMAND_HISTORY,)
+    assert (units[0], units[-1], units.sum()) == (1, 2, 3)
+
+
+def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
+    activity = ItemActivity(sold={300: 3, 301: 5})
+    asked = queries([Closing("tea", 300 * HOUR, judged=True, last=False)], {"tea": activity}, HOUR)
+    assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_HORIZON + 1, 300, 301]
+    for (_, start), units in zip(asked.rows, asked.tensors.units, strict=True):
+        np.testing.assert_array_equal(units, units_before(activity, start, HOUR))
+
+
+def test_neighbouring_closings_share_their_questions():
+    closings = [Closing("tea", n * HOUR, judged=True, last=False) for n in range(300, 310)]
+    asked = queries(closings, {"tea": ItemActivity(sold={300: 1})}, HOUR)
+    assert len(asked.rows) == len(closings) + DEMAND_HORIZON
+    assert queries([], {}, HOUR).tensors is None

