@@ -1,6 +1,6 @@
 """How well demand alerts find the anomalies planted in simulated shops, and what a closing costs.
 
-    python benchmarks/demand_alerts.py --seeds 5 --out benchmarks/results/demand_alerts.json
+    python -m benchmarks.demand_alerts --seeds 5 --out benchmarks/results/demand_alerts.json
 
 Each shop is simulated, the demand model is trained on its recording, and the recording runs through the demand road
 without servers, from four sources in chunks of 512. Beside it: the statistical fallback in the model's place, and the

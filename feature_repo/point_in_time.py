@@ -2,7 +2,8 @@
 
 A row's time is that of the newest event folded into it, so that a late event never tells the past; `created` counts the
 folds, so that of two rows of one time the later stands. An impression is scored before it is folded: for its features
-ask one millisecond before its time.
+ask one millisecond before its time. Feast's file store leaves out what is asked about a time before an entity's first
+row: such a shopper is a newcomer.
 """
 
 from collections.abc import Iterable

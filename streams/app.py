@@ -12,9 +12,9 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, NoReturn, Protocol, cast
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.types import EventT, StreamT
-from kafka.errors import KafkaError
 
 from streams.copartition import prepare
 from streams.errors import StreamError
@@ -167,9 +167,13 @@ class HeadraceApp(faust.App):
 
     async def _tell_idle(self) -> None:
         async with self._shoppers_turn:
-            if self.failure is None and not self.rebalancing and self._chunks.flow_active:
-                owned = [tp for tp in self._chunks.assignment() if tp.topic == Topic.EVENTS]
+            if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
+                return
+            owned = [tp for tp in self._chunks.assignment() if tp.topic == Topic.EVENTS]
+            try:
                 await self.roads.idle(frozenset(tp.partition for tp in owned if self._chunks.lag(tp) == 0))
+            except Exception as error:
+                self.fail(error)
 
     async def _watch(self) -> None:
         if self.rebalancing or self._under_way or not await self._waiting():

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 
-from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streams.errors import StackError, StreamError
 from streams.settings import Settings
-from streams.topic_admin import ensure_topics
+from streams.topic_admin import connect, ensure_topics
 from streams.topics import INPUTS, Topic, internal_topics
 
 # SIGTERM waits for it: short, and a supervisor starts the worker again.
@@ -50,9 +49,10 @@ def agree(counts: Mapping[str, int]) -> int:
 
 def _count(kafka: str, topics: Iterable[str]) -> dict[str, int]:
     try:
-        admin = KafkaAdminClient(bootstrap_servers=kafka.split(","), bootstrap_timeout_ms=_PATIENCE_MS)
-        with closing(admin):
+        with closing(connect(kafka, _PATIENCE_MS)) as admin:
             described = admin.describe_topics(sorted(topics))
     except KafkaError as error:
-        raise StackError(f"Kafka at {kafka} does not answer ({error}): start it with `headrace up`, or set HEADRACE_KAFKA.") from error
+        raise StackError(
+            f"Kafka at {kafka} does not answer: start it with `headrace up`, or set HEADRACE_KAFKA."
+        ) from error
     return {topic["name"]: len(topic["partitions"]) for topic in described}

@@ -9,7 +9,7 @@ import faust
 
 from streams.errors import HeadraceError
 
-_QUIET = ("faust", "mode", "aiokafka")
+_QUIET = ("faust", "mode", "aiokafka")  # they warn of every heartbeat that comes during a rebalance
 # What stops the worker is told once, at the end: not by Faust with its trace, nor by the client that looks at the
 # topics at start with each of its tries.
 _SILENT = ("faust.worker", "kafka")
@@ -51,6 +51,6 @@ class Worker(faust.Worker):
             force=True,
         )
         for name in _QUIET:
-            logging.getLogger(name).setLevel(logging.WARNING)
+            logging.getLogger(name).setLevel(logging.ERROR)
         for name in _SILENT:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -6,7 +6,8 @@ A process is known by its number and its whole command line. The command line na
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from infra.local.server import Launch, Server
 #: The shell leaves the server to init: it outlives the command that started it, and is nobody's zombie.
 _DETACH = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!'
 _EXEC_S = 5.0
+_CHILDREN_S = 2.0
 _KILLED_S = 5.0
 
 
@@ -32,10 +34,9 @@ class Record(Struct, frozen=True):
         """The process while it runs, and only if it is the one that was started."""
         try:
             process = psutil.Process(self.pid)
-            alive = process.status() != psutil.STATUS_ZOMBIE and process.cmdline() == self.command
+            return process if _alive(process) and process.cmdline() == self.command else None
         except psutil.NoSuchProcess:
             return None
-        return process if alive else None
 
 
 def read_record(path: Path) -> Record | None:
@@ -67,22 +68,42 @@ def start(launch: Launch, server: Server) -> Record:
 
 def _await_exec(started: Record) -> None:
     """Until the forked shell has become the server, its command line is still the shell's."""
-    deadline = time.monotonic() + _EXEC_S
-    while started.process() is None and psutil.pid_exists(started.pid) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    with suppress(psutil.NoSuchProcess):  # it has ended already: its log says why
+        process = psutil.Process(started.pid)
+        deadline = time.monotonic() + _EXEC_S
+        while _alive(process) and started.process() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
 
 
 def stop(processes: Sequence[psutil.Process], patience_s: float) -> None:
     """End the processes with SIGTERM, and after `patience_s` what is left, children too, with SIGKILL."""
     everyone = [p for process in processes for p in (process, *_children(process))]
     for process in processes:
-        _signal(process.terminate)
-    _, alive = psutil.wait_procs(processes, timeout=patience_s)
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    alive = _await_end(processes, patience_s)
     # Children of a server that has ended in good order end by themselves, a moment later.
-    _, alive = psutil.wait_procs(everyone, timeout=0 if alive else 2)
+    alive = _await_end(everyone, 0 if alive else _CHILDREN_S)
     for process in alive:
-        _signal(process.kill)
-    psutil.wait_procs(alive, timeout=_KILLED_S)
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    _await_end(alive, _KILLED_S)
+
+
+def _await_end(processes: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Wait for the processes to end; return those that have not by then."""
+    deadline = time.monotonic() + timeout_s
+    while (alive := [process for process in processes if _alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        # Where init does not reap (a container without one), the ended stay zombies for good.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -90,10 +111,3 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def _signal(send: Callable[[], None]) -> None:
-    try:
-        send()
-    except psutil.NoSuchProcess:
-        return

@@ -45,6 +45,7 @@ def record(
         raise UsageError("--topics needs at least one name, as in --topics events,items")
     _end_like_ctrl_c()
     listening = Listener(settings().kafka_address, names, from_beginning=from_beginning)
+    console.print(f"recording {escape(', '.join(names))}; Ctrl-C ends it")
     with listening as listener, reporting("recording") as report:
         count = capture(listener.records(timeout), out, report)
     if as_json:

@@ -119,7 +119,7 @@ def _value(line: Line) -> bytes | None:
 def _bare_record(line: bytes, previous_timestamp: int) -> Record:
     event = _decode_bare(line)
     if event.topic is not UNSET:
-        _decode_line(line)  # the full form's own error says what is wrong with it
+        _record(_decode_line(line))  # the full form's own error says what is wrong with it
     key, timestamp = _any(event.user_id), _any(event.timestamp)
     return Record(
         Topic.EVENTS.value,

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.locks import Event
@@ -88,7 +89,9 @@ class ChunkConsumer(driver.Consumer):
         """Start each assigned partition at what the group has committed."""
         try:
             offsets = await self._thread.rewind()
-        except HeadraceError as error:
+        except IllegalStateError:  # the next rebalance has begun; Faust waits for its end
+            raise
+        except (HeadraceError, KafkaError) as error:
             self.transport.fail(error)
             return
         self._in_hand.clear()

@@ -1,19 +1,22 @@
 """What commands ask a Kafka cluster: which partitions there are, where they end, what a group has committed."""
 
-from collections.abc import Generator, Iterable, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
-from kafka.structs import TopicPartition
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.errors import StackError, UsageError
 from streams.topics import MAX_MESSAGE_BYTES
 
-# The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms`: hence a mapping.
+# The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms` and no
+# `list_group_offsets`: hence a mapping here, and `Any` below.
 _PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": 10_000}
+_COORDINATOR_S = 15.0
 
 Offsets = Mapping[TopicPartition, int]
 
@@ -41,7 +44,7 @@ class Broker:
         self.address = address
         with kafka_errors(address):
             self._consumer = KafkaConsumer(bootstrap_servers=address.split(","), **_PATIENCE, enable_auto_commit=False)
-            self._admin = KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
+            self._admin: Any = KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +86,25 @@ class Broker:
 
     def committed(self, group: str) -> Offsets:
         """What the group has committed; partitions without a commit are left out."""
-        with kafka_errors(self.address):
-            offsets = self._admin.list_group_offsets(group)[group]  # pyright: ignore[reportAttributeAccessIssue]
+        offsets = self._of_group(lambda: self._admin.list_group_offsets(group))[group]
         return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+
+    def start_group_at(self, group: str, offsets: Offsets) -> None:
+        """Let a group without members begin at these offsets instead of at the beginning."""
+        commits = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+        self._of_group(lambda: self._admin.alter_group_offsets(group, commits))
+
+    def _of_group(self, ask: Callable[[], Any]) -> Any:
+        """Ask the group's coordinator, which a cluster that never had a group has to appoint first."""
+        deadline = time.monotonic() + _COORDINATOR_S
+        with kafka_errors(self.address):
+            while True:
+                try:
+                    return ask()
+                except KafkaError as error:
+                    if not error.retriable or time.monotonic() > deadline:
+                        raise
+                time.sleep(0.2)
 
 
 def make_producer(address: str) -> KafkaProducer:

@@ -60,3 +60,12 @@ class Listener:
         with kafka_errors(self._address):
             fetched = self._consumer.poll(timeout_ms=timeout_ms)
         return [record for records in fetched.values() for record in records]
+
+    def until_now(self) -> list[KafkaRecord]:
+        """All that had been appended when this was called and has not been given out yet."""
+        found: list[KafkaRecord] = []
+        with kafka_errors(self._address):
+            ends = self._consumer.end_offsets(list(self._consumer.assignment()))
+            while any((self._consumer.position(partition) or 0) < end for partition, end in ends.items()):
+                found += self.poll()
+        return found

@@ -1,11 +1,12 @@
-"""A whole replay: check the file, send it, wait for the answers, count them."""
+"""A whole replay: check the stream, send it, wait for the answers, count them."""
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from streams.recordings import Report, say_nothing
-from streams.recordings.reading import read_recording
+from streams.recordings.reading import Record, read_recording
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.counting import AnswerCounter, Replayed
 from streams.recordings.traffic.replaying import Replayer
@@ -35,12 +36,24 @@ def replay_file(
         StackError: the cluster cannot be reached.
         CheckFailed: the group makes no progress.
     """
-    topics = Counter(record.topic for record in read_recording(path))
+    return replay_records(lambda: read_recording(path), settings, speed=speed, wait=wait, report=report)
+
+
+def replay_records(
+    stream: Callable[[], Iterable[Record]],
+    settings: Settings,
+    *,
+    speed: float | None = None,
+    wait: bool = False,
+    report: Report = say_nothing,
+) -> Replayed:
+    """Replay what `stream` gives, which is called twice: to check it, and to send it; otherwise as `replay_file`."""
+    topics = Counter(record.topic for record in stream())
     with Broker(settings.kafka_address) as broker, Replayer(settings, speed) as replayer:
         broker.partitions(sorted(topics))
         counter = AnswerCounter(broker)
         started = time.monotonic()
-        sent = replayer.send(read_recording(path), topics.total(), report)
+        sent = replayer.send(stream(), topics.total(), report)
         if wait:
             await_answers(broker, replayer, sent, settings, report=report)
         return counter.result(sent.records, time.monotonic() - started)

@@ -80,7 +80,7 @@ def _open(activity: ItemActivity, closing: Closing, answers: _Answers, origin: o
     number = start // ms
     one = answers.one[answers.rows[item, start]]
     span = answers.span[answers.rows[item, start - (DEMAND_HORIZON - 1) * ms]]
-    evidence = opening(activity, number, one, span)
+    evidence = opening(activity, number, one, span, ms)
     if evidence is None:
         return None
     activity.episode = Episode(number, number + 1 - evidence.windows, evidence.spike)

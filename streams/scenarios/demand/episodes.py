@@ -56,7 +56,7 @@ def weigh(observed: int, windows: int, moments: Moments) -> Evidence:
     return Evidence(windows, observed, moments, tail, spike)
 
 
-def opening(activity: ItemActivity, window: int, one: Moments, span: Moments) -> Evidence | None:
+def opening(activity: ItemActivity, window: int, one: Moments, span: Moments, window_ms: int) -> Evidence | None:
     """The evidence that opens an episode at the close of `window`, if there is any.
 
     Args:
@@ -68,6 +68,8 @@ def opening(activity: ItemActivity, window: int, one: Moments, span: Moments) ->
     candidates = [(1, one)]
     if window - _SPAN >= activity.calm:  # the last episode's own windows are no evidence for another
         candidates.append((_SPAN, span))
+        if 2 * units_in(activity, window, _SPAN) < span.mean >= 1:
+            candidates.append((_SPAN, _usual_span(activity, window - _SPAN + 1, window, window_ms)))
     found: list[Evidence] = []
     for windows, moments in candidates:
         observed = units_in(activity, window, windows)
@@ -75,6 +77,15 @@ def opening(activity: ItemActivity, window: int, one: Moments, span: Moments) ->
             found.append(weigh(observed, windows, moments))
     best = min(found, key=lambda evidence: evidence.tail, default=None)
     return best if best is not None and best.tail < OPENS_BELOW else None
+
+
+def _usual_span(activity: ItemActivity, before: int, window: int, window_ms: int) -> Moments:
+    """What the last Z windows usually sell, by the windows before number `before`.
+
+    A second opinion on drops: a model that has seen few busy items can take two slow hours for a new level.
+    """
+    numbers = range(window - _SPAN + 1, window + 1)
+    return expected_counts(sum(usual(activity, before, number, window_ms) for number in numbers))
 
 
 def _worth(observed: int, moments: Moments) -> bool:
@@ -90,10 +101,12 @@ def follow(activity: ItemActivity, episode: Episode, window: int, window_ms: int
         the evidence, and whether it still parts from normal; windows that do not are counted in `quiet`.
     """
     windows = 1 if episode.spike else _SPAN
-    span = range(window - windows + 1, window + 1)
-    usually = sum(usual(activity, episode.start, number, window_ms) for number in span)
-    evidence = weigh(units_in(activity, window, windows), windows, expected_counts(usually))
-    still = evidence.spike and evidence.tail <= _NORMAL if episode.spike else 2 * evidence.observed < usually
+    if episode.spike:
+        normal = expected_counts(usual(activity, episode.start, window, window_ms))
+    else:
+        normal = _usual_span(activity, episode.start, window, window_ms)
+    evidence = weigh(units_in(activity, window, windows), windows, normal)
+    still = evidence.spike and evidence.tail <= _NORMAL if episode.spike else 2 * evidence.observed < normal.mean
     episode.quiet = 0 if still else episode.quiet + 1
     return evidence, still
 

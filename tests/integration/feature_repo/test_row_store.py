@@ -73,6 +73,16 @@ async def test_a_retry_writes_nothing_but_its_fence(store):
     assert (await store.read(Kind.USER, ["a"]))[0].states == (b"successor's, under the same fence",)
 
 
+async def test_a_retry_writes_its_fence_so_that_there_is_something_to_wait_for(store, valkey):
+    host, port = valkey.split(":")
+    write = [user("a", b"", b"1")]
+    await store.write(write)
+    async with Redis(host=host, port=int(port)) as admin:
+        before = (await admin.info("persistence"))["aof_current_size"]
+        await store.write(write)
+        assert (await admin.info("persistence"))["aof_current_size"] > before
+
+
 async def test_an_older_event_is_written_too_since_the_fence_alone_decides(store):
     await store.write([user("a", b"", b"1", b"new", at=9_000)])
     await store.write([user("a", b"1", b"2", b"late", at=1_000)])
@@ -132,6 +142,19 @@ async def test_durable_on_needs_an_append_only_file(make_settings, valkey):
                 await RowStore.open(make_settings(durable=Durable.ON))
         finally:
             await admin.config_set("appendonly", "yes")
+
+
+@pytest.mark.parametrize(("durable", "waits"), [(Durable.AUTO, 2), (Durable.ON, 2), (Durable.OFF, 0)])
+async def test_every_write_is_waited_for_on_disk_unless_told_otherwise(make_settings, valkey, durable, waits):
+    host, port = valkey.split(":")
+    store = await RowStore.open(make_settings(durable=durable))
+    async with Redis(host=host, port=int(port)) as admin:
+        await admin.config_resetstat()
+        await store.write([user("a", b"", b"1")])
+        await store.write([user("a", b"", b"1")])  # a retry as well
+        stats = await admin.info("commandstats")
+    assert stats.get("cmdstat_waitaof", {"calls": 0})["calls"] == waits
+    await store.close()
 
 
 async def test_what_was_written_survives_a_killed_server(tmp_path, make_settings):

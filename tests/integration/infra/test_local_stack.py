@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import psutil
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from local_servers import quiet
@@ -26,7 +27,7 @@ def send(settings: Settings, topic: str, value: bytes) -> None:
         bootstrap_servers=settings.kafka_address,
         max_request_size=MAX_MESSAGE_BYTES,
     )
-    producer.send(topic, value, partition=0).get(timeout=30)
+    producer.send(topic, value, key=b"one", partition=0).get(timeout=30)
     producer.close()
 
 
@@ -37,6 +38,11 @@ def first(settings: Settings, topic: str) -> bytes:
     value = next(consumer).value
     consumer.close()
     return value
+
+
+def shared_memory(pid: int | None) -> set[Path]:
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return {Path(line.split()[-1]) for line in maps.splitlines() if "/dev/shm/" in line}
 
 
 def test_every_server_runs_and_is_addressed_by_the_port_offset(local_stack: Settings) -> None:
@@ -81,18 +87,39 @@ def test_triton_serves_the_models_of_the_repository_and_outlives_a_broken_one(lo
     triton.close()
 
 
+def test_a_server_that_was_killed_is_started_again_without_its_leftovers(local_stack: Settings) -> None:
+    before = pids(local_stack)
+    triton = psutil.Process(before["triton"])
+    regions, models = shared_memory(triton.pid), triton.children()
+    for process in (triton, *models):
+        process.kill()
+    psutil.wait_procs([triton, *models], timeout=30)
+
+    up(local_stack, quiet)
+    after = pids(local_stack)
+    assert after.pop("triton") != before.pop("triton")
+    assert after == before
+    assert regions
+    assert not any(region.exists() for region in regions)
+
+
 def test_data_survive_down_and_up_and_nothing_else_is_left(local_stack: Settings) -> None:
     send(local_stack, Topic.ITEMS, b"an item")
     with client(local_stack) as valkey:
         valkey.set("kept", "yes")
-    regions = set(Path("/dev/shm").glob("headrace_*"))
+    regions = shared_memory(pids(local_stack)["triton"])
 
-    assert sorted(down(local_stack, quiet)) == ["Kafka", "Triton", "Valkey"]
-    assert {server.state for server in status(local_stack)} == {State.STOPPED}
-    assert not regions & set(Path("/dev/shm").glob("headrace_*"))
-    assert down(local_stack, quiet) == []
-
+    stopped = down(local_stack, quiet)
+    states = {server.state for server in status(local_stack)}
+    left = [region for region in regions if region.exists()]
+    stopped_again = down(local_stack, quiet)
     up(local_stack, quiet)
+
+    assert sorted(stopped) == ["Kafka", "Triton", "Valkey"]
+    assert states == {State.STOPPED}
+    assert regions
+    assert left == []
+    assert stopped_again == []
     assert first(local_stack, Topic.ITEMS) == b"an item"
     with client(local_stack) as valkey:
         assert valkey.get("kept") == b"yes"

@@ -20,7 +20,7 @@ from streams.errors import StackError
 from streams.settings import Settings
 
 #: Beside the shared stack's: these tests start a Valkey of their own, and use the shared Kafka and Triton.
-OTHER = OFFSET + 100
+OTHER = OFFSET + 50
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_port_in_use_is_named_with_the_setting_that_moves_it(tmp_path: Path) -
     settings = local_settings(tmp_path, OTHER)
     with (
         socket.create_server(("127.0.0.1", settings.port(19_093))),
-        pytest.raises(StackError, match=r"port 22293 is in use by process \d+\. Set HEADRACE_PORT_OFFSET") as raised,
+        pytest.raises(StackError, match=r"port 22243 is in use by process \d+\. Set HEADRACE_PORT_OFFSET") as raised,
     ):
         up(settings, quiet)
     assert "\n" not in str(raised.value)
@@ -89,7 +89,7 @@ def test_missing_packages_are_named_with_the_extra_that_brings_them(
 
 def test_a_running_stack_is_not_moved_to_other_ports(valkey_only: Settings) -> None:
     up(valkey_only, quiet)
-    with pytest.raises(StackError, match=r"Valkey of .* runs on port 19579, .* run `headrace down` first"):
+    with pytest.raises(StackError, match=r"Valkey of .* runs on port 19529, .* run `headrace down` first"):
         up(valkey_only.model_copy(update={"port_offset": OTHER + 100}), quiet)
 
 
@@ -112,7 +112,7 @@ def test_down_leaves_a_process_alone_that_only_has_the_number(valkey_only: Setti
     record = valkey_only.home / "run" / "redis.json"
     record.parent.mkdir(parents=True)
     with subprocess.Popen(["sleep", "60"]) as foreign:
-        stale = Record(foreign.pid, ["valkey-server", "valkey.conf"], [19_579])
+        stale = Record(foreign.pid, ["valkey-server", "valkey.conf"], [19_529])
         record.write_text(json.dumps({"pid": stale.pid, "command": stale.command, "ports": stale.ports}))
         assert down(valkey_only, quiet) == []
         assert foreign.poll() is None

@@ -6,27 +6,26 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
-from worker_processes import PARTITIONS, WorkerProcess, eventually, group, produce
+from worker_processes import PARTITIONS, WorkerProcess, eventually, feeding, group, produce
 
 from streams.topics import INPUTS, MAX_MESSAGE_BYTES
 
 
 def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> None:
+    chunk = {"HEADRACE_CHUNK": "40"}
     with group(kafka, tmp_path) as it:
-        for topic in it.topics:
-            produce(kafka, topic, 40_000)
-        first = it.worker(0.02, HEADRACE_CHUNK="40")
-        first.await_chunks(20)
-        second = it.worker(0.02, HEADRACE_CHUNK="40")  # joins
-        second.await_chunks(20)
-        first.kill()
-        third = it.worker(0.02, HEADRACE_CHUNK="40")
-        third.await_chunks(20)  # after the session of the killed one has ended
-        second.kill()
-        fourth = it.worker(0.02, HEADRACE_CHUNK="40")
-        fourth.await_chunks(20)
-        produce(kafka, it.topics.rekeyed, 4_000)
-        assert third.terminate() == 0  # drains and leaves
+        with feeding(kafka, it.topics):
+            first = it.worker(0.02, **chunk)
+            first.await_chunks(20)
+            second = it.worker(0.02, **chunk)  # joins
+            second.await_chunks(20)
+            first.kill()
+            third = it.worker(0.02, **chunk)
+            third.await_chunks(20)  # after the session of the killed one has ended
+            second.kill()
+            fourth = it.worker(0.02, **chunk)
+            fourth.await_chunks(20)
+            assert third.terminate() == 0  # drains and leaves
         it.await_caught_up()
         assert fourth.terminate() == 0
 

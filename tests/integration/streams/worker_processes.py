@@ -7,9 +7,11 @@ import sys
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -156,6 +158,25 @@ def group(kafka: str, folder: Path) -> Iterator[Group]:
     finally:
         for worker in made.workers:
             worker.kill()
+
+
+@contextmanager
+def feeding(kafka: str, topics: Sequence[str]) -> Iterator[None]:
+    """Records without end on every partition, so that each worker finds work whenever it joins."""
+    enough = Event()
+
+    def feed() -> None:
+        while not enough.wait(0.2):
+            for topic in topics:
+                produce(kafka, topic, 200)
+
+    with ThreadPoolExecutor(1) as thread:
+        fed = thread.submit(feed)
+        try:
+            yield
+        finally:
+            enough.set()
+            fed.result()
 
 
 def produce(kafka: str, topic: str, count: int, value: Callable[[int], bytes] = lambda n: b"%d" % n) -> None:

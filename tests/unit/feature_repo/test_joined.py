@@ -28,7 +28,7 @@ def test_an_item_in_two_categories_divides_its_weight():
 
 def test_a_purchase_says_more_than_a_view():
     shares = category_affinity([did("view", "desk"), did("purchase", "lamp")], CATALOGUE)
-    assert list(shares)[0] == "light"
+    assert next(iter(shares)) == "light"
     assert shares["light"] == pytest.approx(5 / 6)
 
 

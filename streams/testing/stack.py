@@ -1,0 +1,60 @@
+"""The servers that tests share: the local stack, or those that the environment names."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+from uuid import uuid4
+
+from streams.recordings.traffic.broker import Broker
+from streams.settings import Settings, load_settings
+from streams.topics import INPUTS
+
+
+class Stack(NamedTuple):
+    """Where the servers are, each `host:port`."""
+
+    kafka: str
+    redis: str
+    triton: str
+
+    def environment(self, group: str) -> Mapping[str, str]:
+        """The variables that lead a process of `group` to these servers."""
+        return {
+            "HEADRACE_KAFKA": self.kafka,
+            "HEADRACE_REDIS": self.redis,
+            "HEADRACE_TRITON": self.triton,
+            "HEADRACE_GROUP": group,
+            "HEADRACE_METRICS_PORT": "0",
+        }
+
+    def settings(self, group: str) -> Settings:
+        """This process's settings, for these servers and `group`."""
+        servers = {"kafka": self.kafka, "redis": self.redis, "triton": self.triton}
+        return load_settings().model_copy(update={**servers, "group": group})
+
+
+@contextmanager
+def running_stack() -> Generator[Stack]:
+    """Start the local stack, or use what runs; what ran before stays, what was started here is stopped.
+
+    Raises:
+        StackError: a server cannot be started or reached.
+    """
+    from infra.local.stack import State, down, status, up
+
+    settings = load_settings()
+    ran_before = any(server.state is State.RUNNING for server in status(settings))
+    addresses = up(settings, lambda _: None)
+    try:
+        yield Stack(addresses.kafka, addresses.redis, addresses.triton)
+    finally:
+        if not ran_before:
+            down(settings, lambda _: None)
+
+
+def fresh_group(stack: Stack) -> str:
+    """Name a new group that begins at the inputs' present ends: what earlier tests sent is not its business."""
+    group = f"test-{uuid4().hex[:12]}"
+    with Broker(stack.kafka) as broker:
+        broker.start_group_at(group, broker.ends(sorted(INPUTS)))
+    return group

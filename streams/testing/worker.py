@@ -1,0 +1,85 @@
+"""A Headrace worker as a process of a test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from streams.errors import StackError
+
+READY = "headrace worker ready"
+_POLL_S = 0.1
+_LOG_LINES = 60
+
+
+class Worker:
+    """One `headrace worker`, running from the call that makes it until `stop`.
+
+    Args:
+        environment: variables on top of this process's own.
+        log: file for what it writes to standard output and error.
+        within: seconds until it must be ready.
+
+    Raises:
+        StackError: it ended, or was not ready in time; with the end of its log.
+    """
+
+    def __init__(self, environment: Mapping[str, str], log: Path, within: float = 120.0) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli", "worker"],
+                env={**os.environ, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._await_ready(within)
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def stop(self, within: float = 30.0) -> int:
+        """Ask it to drain, commit and end (SIGTERM), and wait; its exit status. Harmless when it has ended.
+
+        Raises:
+            StackError: it did not end in time, and was killed.
+        """
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise StackError(f"the worker did not end within {within:g} s of SIGTERM\n{self.log_tail()}") from None
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        self._process.kill()
+        self._process.wait()
+
+    def log_tail(self, lines: int = _LOG_LINES) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    def _await_ready(self, within: float) -> None:
+        deadline = time.monotonic() + within
+        while READY not in self.log.read_text("utf-8", "replace"):
+            if not self.running:
+                code = self._process.returncode
+                raise StackError(f"the worker ended with status {code} before it was ready\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise StackError(f"the worker was not ready within {within:g} s\n{self.log_tail()}")
+            time.sleep(_POLL_S)

@@ -1,0 +1,48 @@
+"""What the tests on real servers share: a small simulated shop, and a model trained on it and published, once."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from streams.testing import Stack
+
+
+class TrainedShop(NamedTuple):
+    """A recording, and the folder of the model that was trained on it and is served now."""
+
+    recording: Path
+    model: Path
+    version: str
+
+
+def headrace(stack: Stack, *words: str | Path, group: str = "headrace") -> str:
+    """Run one command against the stack; returns its standard output."""
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", *map(str, words)],
+        env={**os.environ, **stack.environment(group)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"headrace {' '.join(map(str, words))}: {done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def trained_shop(headrace_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> TrainedShop:
+    """Sixty shoppers, forty items, six days; trained on all of it, since nothing here judges quality."""
+    import json
+
+    folder = tmp_path_factory.mktemp("shop")
+    recording, model = folder / "shop.jsonl.gz", folder / "model"
+    shape = ("--users", "60", "--items", "40", "--days", "6", "--anomalies", "1", "--seed", "5")
+    headrace(headrace_stack, "simulate", "--out", recording, *shape)
+    headrace(headrace_stack, "train", "--stream", recording, "--out", model)
+    published = json.loads(headrace(headrace_stack, "publish", model, "--json").splitlines()[-1])
+    return TrainedShop(recording, model, str(published["version"]))

@@ -1,0 +1,73 @@
+"""Each check of `validate` fails, or warns, on the stream that breaks it and on no other."""
+
+import json
+
+import pytest
+
+from streams.recordings.validation.report import Status
+from streams.recordings.validation.validate import validate_recording
+from streams.settings import Settings
+
+NOW = 1_767_571_200_000
+ITEM = {"topic": "items", "key": "i1", "timestamp": NOW, "value": {"item_id": "i1", "title": "Tin"}}
+
+
+def event(number: int, key: str = "u1", **fields) -> dict:
+    value = {"event_id": f"e{number}", "type": "view", "user_id": "u1", "timestamp": NOW + number, "item_id": "i1"}
+    return {"topic": "events", "key": key, "timestamp": NOW + number, "value": value | fields}
+
+
+def shown(number: int) -> dict:
+    return event(number, type="impression", items=["i1"], request_id="r1")
+
+
+def statuses(tmp_path, *lines) -> dict[str, Status]:
+    path = tmp_path / "s.jsonl"
+    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    found = validate_recording(path, now_ms=NOW + 1_000, settings=Settings())
+    assert found.ok == all(check.status is not Status.FAIL for check in found.checks)
+    return {check.check: check.status for check in found.checks if check.status is not Status.PASS}
+
+
+SOUND = (ITEM, shown(1), event(2, type="click", request_id="r1"))
+FEW = {"enough to train": Status.WARN}
+
+
+def test_a_sound_stream_passes(tmp_path):
+    assert statuses(tmp_path, *SOUND) == FEW
+
+
+@pytest.mark.parametrize(
+    ("extra", "check", "status"),
+    [
+        ("nonsense", "lines", Status.FAIL),
+        (event(3, quantity=-1), "contract", Status.FAIL),
+        (event(-5), "time order", Status.FAIL),
+        (event(3, event_id="e2"), "event ids", Status.FAIL),
+        (event(2, type="click", request_id="r1"), "retries", Status.WARN),
+        (event(3, key="other"), "keys", Status.WARN),
+        (event(3, item_id="unknown"), "catalogue", Status.WARN),
+        (event(3, type="click", request_id="unknown"), "clicks", Status.WARN),
+        (event(3, timestamp=NOW), "event time", Status.WARN),
+        ({**event(3), "topic": "recommendations"}, "topics", Status.WARN),
+    ],
+)
+def test_a_breach_is_found(tmp_path, extra, check, status):
+    found = statuses(tmp_path, *SOUND, extra)
+    assert found[check] is status
+
+
+def test_items_after_their_events_fail(tmp_path):
+    assert statuses(tmp_path, shown(0), {**ITEM, "timestamp": NOW + 5})["items first"] is Status.FAIL
+
+
+def test_an_empty_file_fails(tmp_path):
+    assert statuses(tmp_path)["records"] is Status.FAIL
+
+
+def test_examples_name_the_line(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(event(1, type="wish")) + "\n")
+    found = validate_recording(path, now_ms=NOW + 1_000, settings=Settings())
+    [contract] = [check for check in found.checks if check.check == "contract"]
+    assert contract.examples[0].startswith("line 1: unknown_type: The field `type`")
