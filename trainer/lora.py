@@ -14,10 +14,10 @@ from trainer.pairs import Pairs
 from trainer.text import SentenceEncoder, TextModel, embed
 
 _BATCH: Final = 32
-_MOST_STEPS: Final = 60
+_MOST_STEPS: Final = 40
 _LEAST_PAIRS: Final = 200
-_TEMPERATURE: Final = 0.05
-_LEARNING_RATE: Final = 5e-4
+_TEMPERATURE: Final = 0.1
+_LEARNING_RATE: Final = 1e-3
 _TOP: Final = 20
 #: Tuning reads the beginning of a text, where the title stands: a step costs as much as it has tokens.
 _TOKENS: Final = 16

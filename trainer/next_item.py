@@ -15,6 +15,7 @@ from trainer.windows import NO_TARGET, Batch, Windows, next_items
 
 _BATCH = 64
 _EPOCHS = 14
+_LEAST_STEPS = 600
 _LEARNING_RATE = 3e-3
 
 
@@ -46,8 +47,9 @@ def fit_next_item(
             return total / max(1, sum(counts))
 
     model.eval()
-    plan = Plan("next item", _LEARNING_RATE, _EPOCHS, patience=3, steps_per_epoch=train.count(_BATCH))
-    return fit(model, losses, validate, plan, tell)
+    steps = train.count(_BATCH)
+    epochs = max(_EPOCHS, _LEAST_STEPS // max(1, steps))
+    return fit(model, losses, validate, Plan("next item", _LEARNING_RATE, epochs, 3, steps), tell)
 
 
 def loss_of(model: ShopperModel, batch: Batch) -> Tensor:

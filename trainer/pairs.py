@@ -20,13 +20,10 @@ class Pairs(NamedTuple):
 
 
 def session_pairs(sequences: Sequences, split: int) -> Pairs:
-    """Pairs within a session; those from `split` (ms) on are held back, except pairs that training shows too."""
+    """Pairs within a session; those from `split` (ms) on are held back, thinned evenly."""
     targets = next_items(sequences)
     together = (targets.item != NO_TARGET) & (targets.time - sequences.time <= SESSION_GAP_MS)
-    pairs = np.sort(np.stack([sequences.item, targets.item], axis=1)[together], axis=1)
+    pairs = np.stack([sequences.item, targets.item], axis=1)[together]
     later = targets.time[together] >= split
-    train = pairs[~later]
-    known = set(map(tuple, np.unique(train, axis=0).tolist()))
-    new = [p for p in np.unique(pairs[later], axis=0).tolist() if tuple(p) not in known]
-    held_back = np.array(new, np.int64).reshape(-1, 2)
-    return Pairs(train, held_back[:: max(1, len(held_back) // _MOST_HELD_BACK)])
+    held_back = pairs[later]
+    return Pairs(pairs[~later], held_back[:: max(1, len(held_back) // _MOST_HELD_BACK)])

@@ -1,5 +1,6 @@
 """`headrace train`: a recorded stream in, a folder with both trained models out."""
 
+import os
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,8 @@ def train_shopper_model(
 ) -> tuple[Trained, Metrics]:
     """Fit the shopper model; export it where `out` is given."""
     make_deterministic(seed)
+    # Two threads that wait for one core cost ten times what one thread costs: leave a core to everything else.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
     sequences, wanted = shop.sequences, shop.sequences.wanted
     if not wanted.any():
         raise ModelError("the stream holds no view, click, add_to_cart or purchase; train on one that does")

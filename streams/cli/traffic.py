@@ -2,6 +2,8 @@
 
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,11 +45,11 @@ def record(
     names = [name.strip() for name in topics.split(",") if name.strip()]
     if not names:
         raise UsageError("--topics needs at least one name, as in --topics events,items")
-    _end_like_ctrl_c()
+    interrupted = _on_interruption()
     listening = Listener(settings().kafka_address, names, from_beginning=from_beginning)
     console.print(f"recording {escape(', '.join(names))}; Ctrl-C ends it")
     with listening as listener, reporting("recording") as report:
-        count = capture(listener.records(timeout), out, report)
+        count = capture(listener.records(timeout, interrupted), out, report)
     if as_json:
         print_json({"records": count, "out": str(out)})
     else:
@@ -84,14 +86,11 @@ def tail(
     from streams.recordings.traffic.tailing import to_line
     from streams.settings import settings
 
-    _end_like_ctrl_c()
-    try:
-        with Listener(settings().kafka_address, [topic], from_beginning=from_beginning) as listener:
-            for found in islice(listener.records(timeout), max_records):
-                sys.stdout.buffer.write(to_line(found) + b"\n")
-                sys.stdout.buffer.flush()
-    except KeyboardInterrupt:
-        return
+    interrupted = _on_interruption()
+    with Listener(settings().kafka_address, [topic], from_beginning=from_beginning) as listener:
+        for found in islice(listener.records(timeout, interrupted), max_records):
+            sys.stdout.buffer.write(to_line(found) + b"\n")
+            sys.stdout.buffer.flush()
 
 
 def _parse_speed(text: str) -> float | None:
@@ -106,8 +105,12 @@ def _parse_speed(text: str) -> float | None:
     return factor
 
 
-def _end_like_ctrl_c() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _on_interruption() -> Callable[[], bool]:
+    """Whether Ctrl-C or SIGTERM has come: a flag and no exception, so that no line is cut in two."""
+    event = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: event.set())
+    return event.is_set
 
 
 def _show(done: "Replayed") -> None:

@@ -42,9 +42,7 @@ def decode_event(value: bytes | None, *, appended_ms: int, settings: Settings) -
     event = _EVENT.decode(value, settings.max_event_bytes)
     needed = NEEDED[event.type]
     if getattr(event, needed) is None:
-        raise BadRecord(
-            Reason.MISSING_FIELD, f"The field `{needed}` is missing: type `{event.type}` needs it."
-        )
+        raise BadRecord(Reason.MISSING_FIELD, f"The field `{needed}` is missing: type `{event.type}` needs it.")
     _check_time(event.timestamp, appended_ms, settings.future)
     return event
 
@@ -56,9 +54,7 @@ def decode_request(value: bytes | None, *, appended_ms: int, settings: Settings)
     return request
 
 
-def decode_item(
-    key: bytes | None, value: bytes | None, *, appended_ms: int, settings: Settings
-) -> Item | Withdrawn:
+def decode_item(key: bytes | None, value: bytes | None, *, appended_ms: int, settings: Settings) -> Item | Withdrawn:
     """Decode a record of `items`: the value's item, whatever the key says, or the one that the key withdraws.
 
     Raises:
@@ -75,9 +71,7 @@ def decode_item(
 def _check_time(timestamp: int, appended_ms: int, future_ms: int) -> None:
     if timestamp > appended_ms + future_ms:
         ahead = (timestamp - appended_ms) // 1000
-        raise BadRecord(
-            Reason.TIMESTAMP_IN_FUTURE, f"The field `timestamp` lies {ahead} s after the time of arrival."
-        )
+        raise BadRecord(Reason.TIMESTAMP_IN_FUTURE, f"The field `timestamp` lies {ahead} s after the time of arrival.")
 
 
 def _withdrawn_id(key: bytes | None) -> str:

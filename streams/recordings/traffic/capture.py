@@ -14,20 +14,17 @@ from streams.topics import Topic
 def capture(records: Iterable[KafkaRecord], out: Path, report: Report = say_nothing) -> int:
     """Write what comes to `out` in order of time, items before events of the same moment; the number of records.
 
-    Partitions come interleaved, so everything is held in memory until the source ends, or Ctrl-C ends it.
+    Partitions come interleaved, so everything is held in memory until the source ends.
 
     Raises:
         UsageError: the file cannot be written.
     """
     held: list[Record] = []
     with RecordingWriter(out) as writer:
-        try:
-            for record in records:
-                held.append(to_record(record))
-                if len(held) % 1_000 == 0:
-                    report(len(held), 0)
-        except KeyboardInterrupt:
-            report(len(held), 0)
+        for record in records:
+            held.append(to_record(record))
+            if len(held) % 1_000 == 0:
+                report(len(held), 0)
         held.sort(key=lambda record: (record.timestamp, record.topic != Topic.ITEMS))
         for record in held:
             writer.write(record)

@@ -1,7 +1,7 @@
 """Read topics as they are, without a group: nothing is committed, nobody is disturbed."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from kafka import KafkaConsumer
@@ -46,13 +46,14 @@ class Listener:
     def __exit__(self, *_: object) -> None:
         self._consumer.close(autocommit=False)
 
-    def records(self, quiet_s: float | None = None) -> Iterator[KafkaRecord]:
-        """Yield records, each partition's in order, until none has come for `quiet_s` seconds (None: for ever)."""
+    def records(
+        self, quiet_s: float | None = None, interrupted: Callable[[], bool] = lambda: False
+    ) -> Iterator[KafkaRecord]:
+        """Yield records, each partition's in order, until interrupted or none has come for `quiet_s` seconds."""
         heard = time.monotonic()
-        while quiet_s is None or time.monotonic() - heard < quiet_s:
-            chunk = self.poll()
-            yield from chunk
-            if chunk:
+        while not interrupted() and (quiet_s is None or time.monotonic() - heard < quiet_s):
+            if chunk := self.poll():
+                yield from chunk
                 heard = time.monotonic()
 
     def poll(self, timeout_ms: int = _POLL_MS) -> list[KafkaRecord]:
