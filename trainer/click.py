@@ -46,7 +46,7 @@ class ClickHead(nn.Module):
             context_MC: context hashes, 0 for none.
             known_M: events in the shopper's history.
         """
-        place = place_M.long().clamp(0, _PLACES - 1)
+        place = place_M.clamp(0, _PLACES - 1)
         bucket = torch.where(context_MC == 0, 0, context_MC.remainder(_BUCKETS - 1) + 1)
         both = user_MD * item_MD
         length = (known_M.to(user_MD.dtype) / HISTORY).unsqueeze(1)

@@ -56,7 +56,7 @@ def _write_programs(trained: Trained, folder: Path) -> None:
     _write(trained.text, (ids, ids.clone()), ({0: texts, 1: tokens},) * 2, folder / "text.pt2")
     if trained.clicks is not None:
         vectors = (torch.randn(3, WIDTH), torch.randn(3, WIDTH), torch.randn(3))
-        rest = (torch.zeros(3, dtype=torch.int32), _longs(3, CONTEXT), _longs(3))
+        rest = (_longs(3), _longs(3, CONTEXT), _longs(3))
         _write(trained.model.click, (*vectors, *rest), ({0: rows},) * 6, folder / "click.pt2")
 
 

@@ -150,7 +150,7 @@ class Scorer:
             prior = self.arrays["item_prior"][rows.clamp(max=n - 1)]
             prior = torch.where(rows < n, prior, self.arrays["new_prior"])
             vectors = self._vectors(lookup, rows)
-            logit = self._click(user_BD[who], vectors, prior, place[cut], asked["context"][who], known_B[who])
+            logit = self._click(user_BD[who], vectors, prior, place[cut].long(), asked["context"][who], known_B[who])
             parts.append(logit.sigmoid())
         return torch.cat(parts)
 

@@ -1,5 +1,6 @@
 """Keeps a catalogue caught up with `items`: read in bulk by every worker, outside the consumer group (rule 7)."""
 
+import asyncio
 import logging
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -17,32 +18,35 @@ logger = logging.getLogger(__name__)
 class CatalogueFollower:
     """Reads all partitions of `items` from the beginning and follows them."""
 
-    def __init__(self, settings: Settings, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: AIOKafkaConsumer,
+        lookout: AIOKafkaConsumer,
+        partitions: list[TopicPartition],
+    ) -> None:
         self._settings = settings
         self._consumer = consumer
+        self._lookout = lookout
         self._partitions = partitions
         self.catalogue = Catalogue()
 
     @classmethod
     async def open(cls, settings: Settings, partitions: int) -> "CatalogueFollower":
         """Connect and read the catalogue to its present end."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_address,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
-        )
-        await consumer.start()
+        consumer, lookout = _consumer(settings), _consumer(settings)
+        await asyncio.gather(consumer.start(), lookout.start())
         tps = [TopicPartition(Topic.ITEMS, p) for p in range(partitions)]
         consumer.assign(tps)
         await consumer.seek_to_beginning(*tps)
-        follower = cls(settings, consumer, tps)
+        follower = cls(settings, consumer, lookout, tps)
         await follower.catch_up()
         return follower
 
     async def catch_up(self) -> None:
         """Read to the end offsets as they are now: what was produced to `items` before this call is known after it."""
-        ends = await self._consumer.end_offsets(self._partitions)
+        # Asked on a connection of its own: on the other, a fetch that waits for records holds the answer back.
+        ends = await self._lookout.end_offsets(self._partitions)
         while await self._behind(ends):
             batches = await self._consumer.getmany(*self._partitions, timeout_ms=200, max_records=5_000)
             for records in batches.values():
@@ -51,7 +55,7 @@ class CatalogueFollower:
 
     async def close(self) -> None:
         """Leave the topic."""
-        await self._consumer.stop()
+        await asyncio.gather(self._consumer.stop(), self._lookout.stop())
 
     async def _behind(self, ends: dict[TopicPartition, int]) -> bool:
         return any([await self._consumer.position(tp) < end for tp, end in ends.items()])
@@ -67,3 +71,12 @@ class CatalogueFollower:
             self.catalogue.withdraw(item.item_id)
         else:
             self.catalogue.put(item)
+
+
+def _consumer(settings: Settings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_address,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+    )
