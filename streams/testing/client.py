@@ -128,7 +128,7 @@ def to_message(record: KafkaRecord) -> Message:
 def _json(value: bytes | None) -> Any:
     try:
         return None if value is None else msgspec.json.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

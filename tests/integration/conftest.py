@@ -1,5 +1,7 @@
 """What the tests on real servers share: a small simulated shop, and a model trained on it and published, once."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +22,11 @@ class TrainedShop(NamedTuple):
 
 def headrace(stack: Stack, *words: str | Path, group: str = "headrace") -> str:
     """Run one command against the stack; returns its standard output."""
-    import os
 
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", *map(str, words)],
         env={**os.environ, **stack.environment(group)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
@@ -37,7 +37,6 @@ def headrace(stack: Stack, *words: str | Path, group: str = "headrace") -> str:
 @pytest.fixture(scope="session")
 def trained_shop(headrace_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> TrainedShop:
     """Sixty shoppers, forty items, six days; trained on all of it, since nothing here judges quality."""
-    import json
 
     folder = tmp_path_factory.mktemp("shop")
     recording, model = folder / "shop.jsonl.gz", folder / "model"

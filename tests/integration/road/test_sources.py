@@ -1,0 +1,60 @@
+"""Rules 2 and 14 on real topics: recreated topics are noticed, replayed years stay, fallbacks say so."""
+
+import json
+
+import pytest
+from kafka import KafkaAdminClient
+
+from feature_repo.row_store import RowStore
+from streams.engine.sources import hold_against_store, identities
+from streams.errors import TopicChanged
+from streams.testing import Stack, event, item
+from streams.testing.plugin import StartWorker
+from streams.topic_admin import ensure_topics
+from streams.topics import TopicSpec
+
+TOPIC = "headrace.test.recreated"
+
+
+def recreate(kafka: str, partitions: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        if TOPIC in admin.list_topics():
+            admin.delete_topics([TOPIC])
+    finally:
+        admin.close()
+    ensure_topics(kafka, [TopicSpec(TOPIC, partitions, 1, {})])
+
+
+async def test_a_recreated_topic_stops_the_worker_with_what_to_do(headrace_stack: Stack, headrace_group: str):
+    settings = headrace_stack.settings(headrace_group)
+    store = await RowStore.open(settings)
+    recreate(headrace_stack.kafka, 2)
+    await hold_against_store(settings, [TOPIC], store)
+    await hold_against_store(settings, [TOPIC], store)
+    first = identities(headrace_stack.kafka, [TOPIC])
+    recreate(headrace_stack.kafka, 2)
+    assert identities(headrace_stack.kafka, [TOPIC]) != first
+    with pytest.raises(TopicChanged, match="HEADRACE_GROUP"):
+        await hold_against_store(settings, [TOPIC], store)
+    await store.close()
+
+
+def test_events_of_years_ago_are_answered_and_kept(headrace_worker: StartWorker, replay, expect):
+    headrace_worker()
+    replay([item("old", title="Old"), event("view", "past", item_id="old", timestamp=1_291_190_000_000)], wait=True)
+    [answer] = expect("recommendations", where=lambda m: m.key == "past")
+    assert answer.value["timestamp"] == 1_291_190_000_000
+    assert answer.timestamp > 1_700_000_000_000  # the record itself carries its append time
+
+
+def test_without_triton_answers_go_out_labelled(headrace_worker: StartWorker, replay, expect):
+    headrace_worker(HEADRACE_TRITON="127.0.0.1:9")
+    impression = event("impression", "no-model", items=["old", "older"])
+    replay([item("old", title="Old"), event("view", "no-model", item_id="old"), impression], wait=True)
+    [answer] = expect("recommendations", where=lambda m: m.key == "no-model")
+    assert answer.value["fallback"] == "model_unavailable"
+    assert answer.value["items"]
+    [scores] = expect("ctr.scores", where=lambda m: m.key == "no-model")
+    assert scores.value["fallback"] == "model_unavailable"
+    assert [entry["item_id"] for entry in scores.value["items"]] == json.loads(impression.value)["items"]
