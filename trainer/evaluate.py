@@ -8,6 +8,8 @@ import torch
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from feature_repo.actions import ACTION_CODE
+from feature_repo.identity import NO_ITEM
 from streams.messages.wire import HISTORY, TOP_K, Ints
 from trainer.asking import Case, as_tensors, request_of
 from trainer.dataset import Shop
@@ -51,6 +53,25 @@ def next_item_cases(shop: Shop, split: int) -> list[Case]:
         )
         for b, i in zip(begin, at, strict=True)
     ]
+
+
+def basket_cases(shop: Shop, since: int) -> list[Case]:
+    """One case for each basket bought from `since` (ms) on: all that a shopper buys at one moment.
+
+    Known is what the shopper did before the basket; a shopper's first basket is left out; nothing is excluded.
+    """
+    sequences, hashes = shop.sequences, shop.item_hash
+    bought = sequences.action == ACTION_CODE["purchase"]
+    cases: list[Case] = []
+    for begin, end in zip(sequences.start[:-1], sequences.start[1:], strict=True):
+        time = sequences.time[begin:end]
+        for now in np.unique(time[bought[begin:end] & (time >= since)]):
+            first = begin + np.searchsorted(time, now)
+            if first > begin:
+                basket = begin + np.flatnonzero((time == now) & bought[begin:end])
+                relevant = frozenset(int(h) for h in hashes[sequences.item[basket]])
+                cases.append(Case(slice(max(begin, first - HISTORY), first), int(now), NO_ITEM, relevant))
+    return cases
 
 
 def measure(trained: Trained, shop: Shop, cases: Sequence[Case], split: int) -> Recall:

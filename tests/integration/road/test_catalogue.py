@@ -2,6 +2,7 @@
 
 import time
 
+from streams.demo.shop import Shop
 from streams.testing import event, item, raw
 from streams.testing.plugin import StartWorker
 from tests.integration.conftest import TrainedShop
@@ -14,15 +15,20 @@ def listed(message) -> list[str]:
 def test_a_new_item_with_only_a_title_is_recommendable_without_retraining(
     trained_shop: TrainedShop, headrace_worker: StartWorker, replay, expect
 ):
-    """A shopper who looks at new lamps is shown a new lamp; all the version knows of lamps is how words relate."""
+    """A newcomer that is called what the shopper's best item is called stands in the list beside it."""
     headrace_worker()
     stamp = time.time_ns()
-    lamps = [item(f"lamp-{stamp}-{n}", title=f"{color} lava lamp") for n, color in enumerate(("Red", "Green", "Blue"))]
-    views = [event("view", f"lamp-fan-{stamp}", item_id=f"lamp-{stamp}-{n}") for n in (0, 1)]
-    replay([*lamps, *views], wait=True)
-    answers = expect("recommendations", count=2, where=lambda m: m.key == f"lamp-fan-{stamp}")
-    assert f"lamp-{stamp}-2" in listed(answers[1])
-    assert answers[1].value["fallback"] is None
+    user, newcomer = f"curious-{stamp}", f"newcomer-{stamp}"
+    replay([event("view", user, item_id="item-0003")], wait=True)
+    [before] = expect("recommendations", where=lambda m: m.key == user)
+    title = Shop(trained_shop.recording).titles[listed(before)[0]]
+    try:
+        replay([item(newcomer, title=title), event("view", user, item_id="item-0003")], wait=True)
+        after = expect("recommendations", count=2, where=lambda m: m.key == user)[1]
+        assert newcomer in listed(after)
+        assert after.value["fallback"] is None
+    finally:
+        replay([raw("items", newcomer, None)], wait=True)
 
 
 def test_a_withdrawn_item_leaves_every_list_at_once_and_the_list_stays_whole(
