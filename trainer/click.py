@@ -24,12 +24,13 @@ class ClickHead(nn.Module):
         self.place_bias = nn.Embedding(_PLACES, 1)
         self.context = nn.Embedding(_BUCKETS, _SIDE, padding_idx=0)
         self.match = nn.Linear(1, 1)
-        self.layers = nn.Sequential(
-            nn.Linear(3 * width + 2 * _SIDE + 1, _HIDDEN), nn.GELU(), nn.Dropout(0.1), nn.Linear(_HIDDEN, 1)
-        )
+        last = nn.Linear(_HIDDEN, 1)
+        first = nn.Linear(3 * width + 2 * _SIDE + 1, _HIDDEN)
+        self.layers = nn.Sequential(first, nn.GELU(), nn.Dropout(0.1), last)
         for table in (self.place, self.context):
             nn.init.normal_(table.weight, std=0.02)
-        for zero in (self.place_bias.weight, self.layers[-1].weight, self.layers[-1].bias):
+        # An untrained head answers with the item's average rate.
+        for zero in (self.place_bias.weight, self.match.weight, self.match.bias, last.weight, last.bias):
             nn.init.zeros_(zero)
         with torch.no_grad():
             self.context.weight[0] = 0

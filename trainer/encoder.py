@@ -24,6 +24,8 @@ _UNKNOWN_GAP: Final = len(_EDGES) + 1
 class EventEmbedding(nn.Module):
     """What happened, how, and how long after the event before it."""
 
+    edges: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.action = nn.Embedding(len(ACTIONS) + 1, width)
@@ -98,6 +100,11 @@ class Pooling(nn.Module):
 
 class BehaviourEncoder(nn.Module):
     """Events to user vectors: after every event at once (training), or now, event by event (serving)."""
+
+    edges: Tensor
+    causal: Tensor
+    itself: Tensor
+    distance: Tensor
 
     def __init__(self, width: int = WIDTH, blocks: int = 1, dropout: float = 0.1) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from torch.export import Dim
 
 from streams.messages.wire import CONTEXT, HISTORY, MODEL
 from trainer.encoder import WIDTH
-from trainer.reference import Reference
+from trainer.reference import Arrays, Reference
 from trainer.serving import Trained
 from trainer.text import TextModel
 
@@ -29,14 +29,15 @@ def export(trained: Trained, text: TextModel, references: list[Reference], out: 
         out: a folder; `out/headrace` becomes what a version is published from.
     """
     folder = out / MODEL
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier training, which may have had a click head
+    folder.mkdir(parents=True)
     torch.save(trained.model.state_dict(), out / "weights.pt")
-    np.savez(folder / "arrays.npz", **{name: tensor.numpy() for name, tensor in trained.arrays.items()})
+    _save(folder / "arrays.npz", {name: tensor.numpy() for name, tensor in trained.arrays.items()})
     text.tokenizer.save(str(folder / "tokenizer.json"))
     _write_programs(trained, folder)
     for reference in references:
         answers = {f"out_{name}": array for name, array in reference.answer.items()}
-        np.savez(folder / f"reference_{reference.name}.npz", **reference.request, **answers)
+        _save(folder / f"reference_{reference.name}.npz", {**reference.request, **answers})
     meta = {"width": WIDTH, "items": len(trained.arrays["item_hash"]), "has_ctr": trained.clicks is not None}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
@@ -58,6 +59,10 @@ def _write_programs(trained: Trained, folder: Path) -> None:
         vectors = (torch.randn(3, WIDTH), torch.randn(3, WIDTH), torch.randn(3))
         rest = (_longs(3), _longs(3, CONTEXT), _longs(3))
         _write(trained.model.click, (*vectors, *rest), ({0: rows},) * 6, folder / "click.pt2")
+
+
+def _save(path: Path, arrays: Arrays) -> None:
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]  (no array of ours is named `allow_pickle`)
 
 
 def _longs(*shape: int) -> Tensor:

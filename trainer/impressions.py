@@ -37,7 +37,11 @@ class Impressions(NamedTuple):
         shown = slice(*np.searchsorted(self.shown_in, [start, end]))
         rows = slice(start, end)
         return Impressions(
-            *(part[rows] for part in self[:5]),
+            self.history_item[rows],
+            self.history_action[rows],
+            self.history_time[rows],
+            self.now[rows],
+            self.context[rows],
             self.shown_item[shown],
             self.shown_in[shown] - start,
             self.position[shown],

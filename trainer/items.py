@@ -7,6 +7,9 @@ from torch import Tensor, nn
 class TextProjection(nn.Module):
     """Text vectors [N, T] of a sentence encoder to the model's width [N, D]."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, text_ND: Tensor, width: int) -> None:
         super().__init__()
         # Sentence vectors share a large common part and are tiny in each direction; the rest is what tells items apart.
@@ -22,6 +25,9 @@ class TextProjection(nn.Module):
 
 class ItemTable(nn.Module):
     """The catalogue's representations, used for history and for scoring alike."""
+
+    seen_N: Tensor
+    text_NT: Tensor
 
     def __init__(self, text_NT: Tensor, seen_N: Tensor, width: int, id_dropout: float) -> None:
         """Args: text_NT: sentence vectors; seen_N: whether training shows the item at all (bool)."""
@@ -41,7 +47,3 @@ class ItemTable(nn.Module):
             keep = keep & (torch.rand(len(keep), device=keep.device) >= self.id_dropout)
         own = torch.where(keep.unsqueeze(1), self.ids.weight, self.unknown)
         return own + self.text(self.text_NT)
-
-    def of_text(self, text_NT: Tensor) -> Tensor:
-        """Representations of items that have nothing but a text. [N, D]"""
-        return self.unknown + self.text(text_NT)

@@ -17,6 +17,8 @@ _NEW_ITEM_QUANTILE: Final = 0.75
 class ShopperModel(nn.Module):
     """Everything that training fits. N items, D width, P half-lives of popularity, S points in time."""
 
+    popularity_PSN: Tensor
+
     def __init__(self, text_NT: Tensor, seen_N: Tensor, popularity_PSN: Tensor) -> None:
         super().__init__()
         self.items = ItemTable(text_NT, seen_N, WIDTH, _ID_DROPOUT)

@@ -1,12 +1,13 @@
 """Publish a trained folder as the next version, checked against its own answers; or go back one version."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import InferenceServerClient, InferInput
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from streams.errors import ModelError, ModelUnavailable, UsageError
@@ -66,13 +67,14 @@ def rollback(settings: Settings) -> int:
     if not before:
         raise ModelError("There is no version before the one served; publish one with `headrace publish DIR`")
     client = _connect(settings)
-    for name in _MODELS:
-        if before[-1] in repository.versions(models, name):
-            try:
-                _serve(client, models, name, before[-1])
-            except InferenceServerException as error:
-                raise ModelError(f"Version {before[-1]} of {name} does not load: {error.message()}") from error
-    return before[-1]
+    target = before[-1]
+    try:
+        for name in _MODELS:
+            if target in repository.versions(models, name):
+                _serve(client, models, name, target)
+    except (InferenceServerException, OSError) as error:
+        raise ModelError(f"Version {target} does not load: {error}; publish again from its folder") from error
+    return target
 
 
 def disagreement(expected: Arrays, served: Arrays) -> float:
@@ -123,9 +125,8 @@ def _check(client: InferenceServerClient, name: str, version: int, path: Path) -
     with np.load(path) as arrays:
         request = {key: arrays[key] for key in arrays.files if not key.startswith("out_")}
         expected = {key.removeprefix("out_"): arrays[key] for key in arrays.files if key.startswith("out_")}
-    result = client.infer(
-        name, [_input(key, array) for key, array in request.items()], str(version), client_timeout=_WARM_UP_S
-    )
+    inputs = [_input(key, array) for key, array in request.items()]
+    result = cast(InferResult, client.infer(name, inputs, str(version), client_timeout=_WARM_UP_S))
     served = {key: cast(NDArray[np.generic], result.as_numpy(key)) for key in expected}
     worst = disagreement(expected, served)
     if worst > _TOLERANCE:
@@ -140,10 +141,8 @@ def _input(name: str, array: NDArray[np.generic]) -> InferInput:
 
 def _undo(client: InferenceServerClient, models: Path, before: Mapping[str, int | None], version: int) -> None:
     for name, previous in before.items():
-        if previous is None:
-            (models / name / "config.pbtxt").unlink(missing_ok=True)
-            client.unload_model(name)
-        else:
-            repository.point_at(models, name, previous)
-            client.load_model(name)
+        repository.point_back(models, name, previous)
+        # A Triton that died over it reads the configuration when it starts again.
+        with suppress(InferenceServerException):
+            client.unload_model(name) if previous is None else client.load_model(name)
         repository.remove_version(models, name, version)

@@ -47,6 +47,14 @@ def remove_version(models: Path, model: str, version: int) -> None:
     shutil.rmtree(models / model / str(version), ignore_errors=True)
 
 
+def point_back(models: Path, model: str, version: int | None) -> None:
+    """Serve the version that was served before; None where there was none."""
+    if version is None:
+        (models / model / _CONFIG).unlink(missing_ok=True)
+    else:
+        point_at(models, model, version)
+
+
 def point_at(models: Path, model: str, version: int) -> None:
     """Make a version the one to serve, with the configuration that came with it."""
     folder = models / model

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,11 +49,15 @@ def train(
         text_encoder: a Hugging Face name or a folder; None for the installed one.
 
     Raises:
-        UsageError: no such stream, device or encoder.
+        UsageError: no such stream, device or encoder, or a folder that cannot be written.
         ModelError: the stream holds too little to learn from.
     """
     where = pick_device(device)
-    shop = read_shop(stream, lambda n: tell("read", n, n, "records"))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror}") from error
+    shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
     _, metrics = train_shopper_model(shop, out, where, seed, text_encoder, tell)
     metrics.demand = _train_demand(stream, out, window_ms, str(where), seed, tell)
     metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -123,6 +128,7 @@ def _train_demand(
         )
     except ModelError as error:
         tell("demand", 0, 0, str(error))
+        shutil.rmtree(out / DEMAND_MODEL, ignore_errors=True)  # of an earlier training
         return None
     add_serving_code(out / DEMAND_MODEL)
     return metrics
