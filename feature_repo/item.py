@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ACTIONS
+from feature_repo.numbers import saturated
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
 
@@ -130,7 +131,7 @@ def as_features(state: ItemActivity) -> dict[str, object]:
 
 def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: bool) -> None:
     state.units += delta.quantity
-    state.revenue += max(delta.price_cents, 0) * delta.quantity
+    state.revenue = saturated(state.revenue + max(delta.price_cents, 0) * delta.quantity)
     if late:
         state.late += delta.quantity
         return

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.identity import event_tie, item_hash
+from feature_repo.numbers import saturated
 from streams.messages.events import Event, EventType
 
 RECENT: Final = 50
@@ -113,13 +114,13 @@ def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> No
     )
     del state.recent[:-RECENT]
     if cents >= 0 and event.type is not EventType.RETURN:
-        state.price_sum += cents
+        state.price_sum = saturated(state.price_sum + cents)
         state.price_count += 1
     packed = item_hash(item_id).to_bytes(8, "little", signed=True)
     state.seen = _remember(state.seen, packed)
     if event.type is EventType.PURCHASE:
         state.bought = _remember(state.bought, packed)
-        state.spent += max(cents, 0) * event.quantity
+        state.spent = saturated(state.spent + max(cents, 0) * event.quantity)
 
 
 def _remember(known: bytes, packed: bytes) -> bytes:

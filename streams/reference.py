@@ -11,7 +11,7 @@ from streams.messages import outputs
 from streams.messages.events import NEEDED, Event
 from streams.messages.items import Item
 from streams.messages.requests import ScoreRequest
-from streams.settings import Settings, describe
+from streams.settings import describe, load_settings
 from streams.topics import Topic, TopicSpec, public_topics
 
 #: The message of each topic; a dead letter is whatever its producer wrote.
@@ -66,7 +66,7 @@ def _default(value: Any) -> str:
 
 
 def _topics_page() -> str:
-    rows = [_topic_row(spec) for spec in public_topics(Settings())]
+    rows = [_topic_row(spec) for spec in public_topics(load_settings())]
     head = ["# Topics", "", "| topic | key | value | configuration |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, ""])
 

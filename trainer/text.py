@@ -58,7 +58,7 @@ def load_text_model(name: str | None, device: torch.device) -> TextModel:
         ModelError: the encoder's package is not installed.
     """
     transformers_logging.disable_progress_bar()
-    source = name or str(_packaged())
+    source = name or str(installed_encoder())
     try:
         backbone = cast(PreTrainedModel, AutoModel.from_pretrained(source))
         fast = cast(PreTrainedTokenizerFast, AutoTokenizer.from_pretrained(source, use_fast=True))
@@ -82,7 +82,12 @@ def embed(model: TextModel, texts: list[str], device: torch.device, tell: Callab
     return vectors.clone()
 
 
-def _packaged() -> Path:
+def installed_encoder() -> Path:
+    """The folder of the encoder that is installed with Headrace.
+
+    Raises:
+        ModelError: it is not installed.
+    """
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise ModelError("The text encoder is not installed: pip install 'headrace[train]', or give --text-encoder")

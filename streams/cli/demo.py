@@ -59,9 +59,7 @@ def demo(
     seconds = time.perf_counter() - began
     console.print(f"{seconds:.0f} seconds in all")
     if keep:
-        console.print(
-            f"[dim]Look around: HEADRACE_HOME={home} headrace tail recommendations --from-beginning"
-        )
+        console.print(f"[dim]Look around: HEADRACE_HOME={home} headrace tail recommendations --from-beginning")
     if json:
         print_json({**msgspec.structs.asdict(verdict), "replay": replayed, "seconds": round(seconds, 1)})
     if not verdict.ok:

@@ -59,4 +59,3 @@ class Shell:
 
 def _shown(words: Sequence[str | Path]) -> str:
     return " ".join(os.path.relpath(word) if isinstance(word, Path) else word for word in words)
-

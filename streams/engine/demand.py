@@ -1,7 +1,7 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -29,11 +29,13 @@ _ROAD = "demand"
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 
 
-class DemandQuestions(NamedTuple):
-    """What a chunk's closings ask: `tensors` is None when they ask nothing; `rows` is the scenario's own."""
+class DemandQuestions(Protocol):
+    """What a chunk's closings ask; beyond the tensors it is the scenario's own business."""
 
-    tensors: DemandTensors | None
-    rows: dict[tuple[str, int], int]
+    @property
+    def tensors(self) -> DemandTensors | None:
+        """None when nothing is asked."""
+        ...
 
 
 class DemandScenario(NamedTuple):

@@ -10,6 +10,9 @@ TimestampMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # to the end o
 
 MAX_SHOWN = 500
 
+#: Of a quantity and of a price: beyond it a number is a mistake.
+MOST = 1_000_000_000
+
 
 class EventType(StrEnum):
     """What a shopper did, or was shown."""
@@ -35,15 +38,15 @@ class Event(Struct, frozen=True, kw_only=True):
     timestamp: TimestampMs
     item_id: Id | None = None
     items: Annotated[list[Id], Meta(min_length=1, max_length=MAX_SHOWN)] | None = None
-    request_id: Id | None = None
-    session_id: Id | None = None
-    channel: Id = "web"
-    quantity: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
-    price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    request_id: str | None = None
+    session_id: str | None = None
+    channel: str = "web"
+    quantity: Annotated[int, Meta(ge=1, le=MOST)] = 1
+    price: Annotated[float, Meta(ge=0, le=MOST)] | None = None
     query: str | None = None
     rating: Annotated[float, Meta(ge=1, le=5)] | None = None
     text: str | None = None
-    user_ids: Annotated[list[Id], Meta(min_length=1, max_length=100)] | None = None
+    user_ids: list[Id] | None = None
     context: dict[str, str | int | float] | None = None
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streams.messages.events import Id, TimestampMs
+from streams.messages.events import MOST, Id, TimestampMs
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class Item(Struct, frozen=True, kw_only=True):
     description: str | None = None
     brand: str | None = None
     categories: list[str] | None = None
-    price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    price: Annotated[float, Meta(ge=0, le=MOST)] | None = None
     available: bool = True
     timestamp: TimestampMs | None = None
 

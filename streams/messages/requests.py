@@ -10,7 +10,7 @@ from streams.messages.events import MAX_SHOWN, Id, TimestampMs
 class ScoreRequest(Struct, frozen=True, kw_only=True):
     """Asks for the click probability of each item, in the order given."""
 
-    request_id: Id
+    request_id: str
     user_id: Id
     timestamp: TimestampMs
     items: Annotated[list[Id], Meta(min_length=1, max_length=MAX_SHOWN)]

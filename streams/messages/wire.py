@@ -1,8 +1,8 @@
 """The tensors between a worker and the served models: names, shapes and types, stated once.
 
-Shape letters: B shoppers, L events of history, X excluded items, M candidates to score, E extra items the version does
-not know, D model width, K recommended items, R reasons an item, W withdrawn items, T trending items, C context pairs,
-P probed items, N texts, S bytes of all texts, F features; G demand series, H windows of history, Z horizon, Q quantiles.
+Shape letters: B shoppers, L events of history, X excluded items, M candidates to score, E extra items that the version
+does not know, D model width, K recommended items, R reasons an item, W withdrawn items, T trending items, C context pairs,
+P probed items, N texts, S bytes of all texts; G demand series, H windows of history, Z horizon, Q quantiles.
 
 Every tensor is two-dimensional or less and never empty: a list with nothing in it is one `NO_ITEM`, because a
 zero-size tensor does not survive Triton's Python backend. Item ids travel as `feature_repo.identity.item_hash`.
@@ -10,7 +10,8 @@ zero-size tensor does not survive Triton's Python backend. Item ids travel as `f
 Model `headrace`, request "score" (all tensors of `ScoreTensors`):
     answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
     (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
-    FP32 [B, K, R] (what that event added to the score), `ctr` FP32 [M] (the item's average where nothing else is known).
+    FP32 [B, K, R] (what that event added to the score), `ctr` FP32 [M] (the item's average where nothing
+    else is known).
 Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
     `has_ctr` UINT8 [1].

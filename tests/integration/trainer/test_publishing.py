@@ -1,0 +1,65 @@
+"""Publishing and going back, against a real Triton."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tritonclient.grpc import InferenceServerClient
+
+from streams.errors import ModelError
+from streams.settings import Settings
+from streams.testing import Stack
+from tests.integration.conftest import TrainedShop
+from trainer import repository
+from trainer.publish import publish, rollback
+
+
+@pytest.fixture
+def settings(headrace_stack: Stack, trained_shop: TrainedShop) -> Settings:
+    return headrace_stack.settings("headrace")
+
+
+def ready_versions(settings: Settings, model: str) -> list[int]:
+    client = InferenceServerClient(settings.triton_address)
+    return [v for v in repository.versions(settings.models, model) if client.is_model_ready(model, str(v))]
+
+
+def test_both_models_go_one_version_on_and_back(settings: Settings, trained_shop: TrainedShop, tmp_path: Path):
+    """From a copy, as it would come from another machine."""
+    copy = shutil.copytree(trained_shop.model, tmp_path / "elsewhere")
+    before = repository.served_version(settings.models, "headrace")
+    version = publish(copy, settings)
+    try:
+        for model in ("headrace", "headrace_demand"):
+            assert ready_versions(settings, model) == [version]
+    finally:
+        assert rollback(settings) == before
+    assert ready_versions(settings, "headrace") == [before]
+    for model in ("headrace", "headrace_demand"):
+        repository.remove_version(settings.models, model, version)
+
+
+def test_a_model_that_does_not_answer_as_trained_is_taken_back(
+    settings: Settings, trained_shop: TrainedShop, tmp_path: Path
+):
+    copy = shutil.copytree(trained_shop.model, tmp_path / "tampered")
+    with np.load(copy / "headrace" / "arrays.npz") as arrays:
+        changed = dict(arrays)
+    changed["item_bias"] = changed["item_bias"] + 0.01
+    np.savez(copy / "headrace" / "arrays.npz", **changed)
+    before = repository.versions(settings.models, "headrace")
+    served = ready_versions(settings, "headrace")
+    with pytest.raises(ModelError, match="differs from headrace as trained"):
+        publish(copy, settings)
+    assert repository.versions(settings.models, "headrace") == before
+    assert ready_versions(settings, "headrace") == served
+
+
+def test_a_model_that_does_not_load_is_taken_back(settings: Settings, trained_shop: TrainedShop, tmp_path: Path):
+    copy = shutil.copytree(trained_shop.model, tmp_path / "broken")
+    (copy / "headrace" / "history.pt2").write_bytes(b"nothing")
+    served = ready_versions(settings, "headrace")
+    with pytest.raises(ModelError, match="not published"):
+        publish(copy, settings)
+    assert ready_versions(settings, "headrace") == served

@@ -1,0 +1,135 @@
+"""The published model, asked over the wire as a worker asks it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tritonclient.grpc import InferenceServerClient, InferInput
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from feature_repo.identity import NO_ITEM, item_hash
+from streams.messages.wire import DescribeAnswer, DescribeTensors, ScoreAnswer, ScoreTensors
+from streams.testing import Stack
+from tests.integration.conftest import TrainedShop
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+class Served:
+    """The model behind one Triton."""
+
+    def __init__(self, address: str) -> None:
+        self._client = InferenceServerClient(address)
+
+    def ask(self, request: Arrays) -> dict[str, NDArray[np.generic]]:
+        inputs = []
+        for name, array in request.items():
+            tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+            inputs.append(tensor.set_data_from_numpy(array))
+        result = self._client.infer("headrace", inputs)
+        return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
+
+    def score(self, request: ScoreTensors) -> ScoreAnswer:
+        answer = self.ask(request._asdict())
+        return ScoreAnswer(**{name: answer[name] for name in ScoreAnswer._fields})
+
+    def describe(self, probe: list[int], texts: list[str]) -> DescribeAnswer:
+        encoded = [text.encode() for text in texts]
+        request = DescribeTensors(
+            np.array(probe, np.int64),
+            np.frombuffer(b"".join(encoded), np.uint8),
+            np.array([len(text) for text in encoded], np.int32),
+        )
+        answer = self.ask(request._asdict())
+        return DescribeAnswer(**{name: answer[name] for name in DescribeAnswer._fields})
+
+
+@pytest.fixture
+def served(headrace_stack: Stack, trained_shop: TrainedShop) -> Served:
+    return Served(headrace_stack.triton)
+
+
+@pytest.fixture
+def request_of_many(trained_shop: TrainedShop) -> ScoreTensors:
+    """Seventy shoppers: those of the trained folder's own reference request, over and over."""
+    with np.load(trained_shop.model / "headrace" / "reference_score.npz") as arrays:
+        asked = ScoreTensors(**{name: arrays[name] for name in ScoreTensors._fields})
+    rows = np.arange(70) % len(asked.now)
+    return asked._replace(
+        history_item=asked.history_item[rows],
+        history_action=asked.history_action[rows],
+        history_time=asked.history_time[rows],
+        now=asked.now[rows],
+        context=asked.context[rows],
+        recommend=np.ones(70, np.int32),
+        exclude=asked.exclude[rows],
+    )
+
+
+def one_row(asked: ScoreTensors, row: int) -> ScoreTensors:
+    cut = {name: getattr(asked, name)[row : row + 1] for name in ("history_item", "history_action", "history_time")}
+    rest = {name: getattr(asked, name)[row : row + 1] for name in ("now", "context", "recommend", "exclude")}
+    nobody = {"candidate_row": np.zeros(len(asked.candidate_item), np.int32)}
+    return asked._replace(**cut, **rest, **nobody)
+
+
+def test_a_shoppers_answer_does_not_depend_on_who_else_is_asked_for(served: Served, request_of_many: ScoreTensors):
+    together = served.score(request_of_many)
+    for row in (0, 8, 69):
+        alone = served.score(one_row(request_of_many, row))
+        assert np.allclose(together.rec_score[row], alone.rec_score[0], atol=1e-4)
+        assert np.allclose(together.reason_weight[row], alone.reason_weight[0], atol=1e-4)
+
+
+def test_what_is_excluded_or_withdrawn_is_not_listed(served: Served, request_of_many: ScoreTensors):
+    listed = served.score(request_of_many).rec_item
+    banned = np.unique(listed[:, :3])
+    again = served.score(request_of_many._replace(withdrawn=banned, exclude=listed[:, 3:6].copy())).rec_item
+    assert not np.isin(again, banned).any()
+    assert not any(np.isin(row, gone).any() for row, gone in zip(again, listed[:, 3:6], strict=True))
+
+
+def test_a_new_item_with_only_a_title_rides_along(served: Served, request_of_many: ScoreTensors):
+    newcomer = item_hash("newcomer")
+    answer = served.describe([newcomer, int(request_of_many.boost_item[0])], ["a thing nobody has seen"])
+    assert answer.known.tolist() == [0, 1]
+    extra = request_of_many._replace(extra_item=np.array([newcomer]), extra_vector=answer.text_vector)
+    boosted = extra._replace(boost_item=extra.extra_item, boost=np.array([50.0], np.float32))
+    assert (served.score(boosted).rec_item[:, 0] == newcomer).all()
+    assert not np.isin(served.score(request_of_many).rec_item, newcomer).any()
+
+
+def test_unknown_history_is_answered_like_none(served: Served, request_of_many: ScoreTensors):
+    asked = one_row(request_of_many, 0)
+    unknown = asked._replace(history_item=np.full_like(asked.history_item, item_hash("nobody's")))
+    answer = served.score(unknown)
+    assert (answer.rec_item != NO_ITEM).all()
+    assert np.isfinite(answer.rec_score).all()
+
+
+def test_click_rates_are_probabilities_and_know_the_place(served: Served, request_of_many: ScoreTensors):
+    answer = served.score(request_of_many)
+    assert ((answer.ctr > 0) & (answer.ctr < 1)).all()
+    assert ((answer.rec_ctr > 0) & (answer.rec_ctr < 1)).all()
+    first, last = (
+        served.score(request_of_many._replace(candidate_position=np.full_like(request_of_many.candidate_position, at)))
+        for at in (0, 7)
+    )
+    assert first.ctr.mean() > last.ctr.mean()
+
+
+def test_popular_items_are_known_and_come_once(served: Served):
+    answer = served.describe([1], [" "])
+    popular = answer.popular[answer.popular != NO_ITEM]
+    assert len(popular) == len(set(popular.tolist())) > 0
+    assert served.describe(popular.tolist(), [" "]).known.all()
+    assert answer.has_ctr.tolist() == [1]
+
+
+def test_a_request_that_makes_no_sense_is_an_error_and_leaves_the_model_standing(
+    served: Served, request_of_many: ScoreTensors
+):
+    with pytest.raises(InferenceServerException):
+        served.score(request_of_many._replace(candidate_row=np.full_like(request_of_many.candidate_row, 999)))
+    assert (served.score(request_of_many).rec_item != NO_ITEM).any()

@@ -1,0 +1,68 @@
+"""A shopper's features: what the fold remembers."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feature_repo.shopper import REMEMBERED, SESSION_GAP_MS, ShopperState, fold, pack, unpack
+from streams.messages.events import MOST, Event, EventType
+
+MINUTE = 60_000
+
+
+def event(at: int, kind: EventType = EventType.VIEW, item_id: str | None = "a", **fields: object) -> Event:
+    plain = {"event_id": f"e{at}", "type": kind, "user_id": "u", "timestamp": at, "item_id": item_id}
+    return Event(**{**plain, **fields})
+
+
+def folded(*events: Event) -> ShopperState:
+    state = ShopperState()
+    for one in events:
+        fold(state, one)
+    return state
+
+
+def test_recent_events_stand_in_order_of_event_time_however_they_came():
+    times = [e.timestamp for e in folded(event(3), event(1), event(2)).recent]
+    assert times == [1, 2, 3]
+
+
+def test_fifty_events_are_remembered_one_by_one():
+    state = folded(*(event(at) for at in range(60)))
+    assert [e.timestamp for e in state.recent] == list(range(10, 60))
+    assert sum(state.counts) == 60
+
+
+def test_half_an_hour_without_an_event_ends_a_session():
+    first, second = event(0), event(SESSION_GAP_MS + 1, EventType.ADD_TO_CART)
+    session = folded(first, second).session
+    assert (session.count, session.events, session.carts, session.start) == (2, 1, 1, SESSION_GAP_MS + 1)
+
+
+def test_a_search_is_no_recent_item_but_is_remembered():
+    state = folded(event(1, EventType.SEARCH, None, query="blue mug"))
+    assert state.recent == []
+    assert state.last_query == "blue mug"
+
+
+def test_identify_links_other_ids_once():
+    state = folded(*(event(at, EventType.IDENTIFY, None, user_ids=["u", "app-7", "app-8"]) for at in (1, 2)))
+    assert state.aliases == ["app-7", "app-8"]
+
+
+def test_bought_items_are_remembered_once_and_the_oldest_forgotten():
+    state = folded(*(event(at, EventType.PURCHASE, f"i{at % (REMEMBERED + 1)}") for at in range(REMEMBERED + 1)))
+    assert len(state.bought) == 8 * REMEMBERED
+    fold(state, event(9_999_999, EventType.PURCHASE, "i5"))
+    assert len(state.bought) == 8 * REMEMBERED
+
+
+def test_sums_stop_at_what_a_row_can_hold():
+    dear = [event(at, EventType.PURCHASE, price=float(MOST), quantity=MOST) for at in range(3)]
+    assert unpack(pack(folded(*dear))).spent == 2**62
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.sampled_from(sorted(EventType)), st.sampled_from("abc"))))
+def test_a_row_survives_packing(steps: list[tuple[int, EventType, str]]):
+    state = folded(*(event(at, kind, item, items=[item], user_ids=[item], query="q") for at, kind, item in steps))
+    assert unpack(pack(state)) == state
+    assert pack(unpack(pack(state))) == pack(state)

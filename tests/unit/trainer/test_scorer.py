@@ -1,0 +1,164 @@
+"""What the scorer answers, held against a ranking worked out by hand."""
+
+import torch
+from torch import Tensor
+
+from model_repo.headrace.scorer import NO_ITEM, TOP_K, Scorer
+
+ITEMS, WIDTH, HISTORY = 60, 8, 50
+
+
+def encode(item: Tensor, action: Tensor, time: Tensor, now: Tensor) -> Tensor:
+    return item * 0.1 * (action > 0).unsqueeze(-1)
+
+
+def click(user: Tensor, item: Tensor, prior: Tensor, place: Tensor, context: Tensor, known: Tensor) -> Tensor:
+    return prior + (user * item).sum(dim=1)
+
+
+def scorer(with_clicks: bool = True) -> Scorer:
+    torch.manual_seed(1)
+    arrays = {
+        "item_hash": torch.arange(10, 10 + ITEMS),
+        "item_vector": torch.randn(ITEMS, WIDTH),
+        "item_bias": torch.randn(ITEMS),
+        "item_prior": torch.linspace(-3, 0, ITEMS),
+        "unknown_vector": torch.zeros(WIDTH),
+        "new_bias": torch.tensor([0.25]),
+        "new_prior": torch.tensor([-1.5]),
+        "popular": torch.arange(100),
+    }
+    return Scorer(arrays, encode, click if with_clicks else None)
+
+
+def request(histories: list[list[int]], **changes: Tensor) -> dict[str, Tensor]:
+    rows = len(histories)
+    item = torch.zeros(rows, HISTORY, dtype=torch.int64)
+    for row, history in enumerate(histories):
+        item[row, HISTORY - len(history) :] = torch.tensor(history, dtype=torch.int64)
+    nothing = torch.tensor([NO_ITEM])
+    asked = {
+        "history_item": item,
+        "history_action": (item != NO_ITEM).int(),
+        "history_time": torch.zeros_like(item),
+        "now": torch.zeros(rows, dtype=torch.int64),
+        "context": torch.zeros(rows, 8, dtype=torch.int64),
+        "recommend": torch.ones(rows, dtype=torch.int32),
+        "exclude": torch.zeros(rows, 1, dtype=torch.int64),
+        "withdrawn": nothing,
+        "extra_item": nothing,
+        "extra_vector": torch.zeros(1, WIDTH),
+        "boost_item": nothing,
+        "boost": torch.zeros(1),
+        "candidate_item": nothing,
+        "candidate_row": torch.zeros(1, dtype=torch.int32),
+        "candidate_position": torch.zeros(1, dtype=torch.int32),
+    }
+    return {**asked, **changes}
+
+
+def best(history: list[int], **changes: Tensor) -> list[int]:
+    return scorer().score(request([history], **changes))["rec_item"][0].tolist()
+
+
+def test_the_best_of_the_whole_catalogue_come_back_in_order():
+    made = scorer()
+    user = made.arrays["item_vector"][[2, 5]].sum(dim=0) * 0.1
+    expected = made.arrays["item_vector"] @ user + made.arrays["item_bias"]
+    order = expected.argsort(descending=True)[:TOP_K]
+    answer = made.score(request([[12, 15]]))
+    assert answer["rec_item"][0].tolist() == (order + 10).tolist()
+    assert torch.allclose(answer["rec_score"][0], expected[order], atol=1e-5)
+
+
+def test_contributions_and_bias_add_up_to_the_score():
+    made = scorer()
+    answer = made.score(request([[12, 15]]))
+    row = answer["rec_item"][0] - 10
+    share = made.arrays["item_vector"][row] @ made.arrays["item_vector"][[2, 5]].T * 0.1
+    assert torch.allclose(share.sum(dim=1) + made.arrays["item_bias"][row], answer["rec_score"][0], atol=1e-5)
+    for place in range(TOP_K):
+        told = dict(
+            zip(answer["reason_event"][0, place].tolist(), answer["reason_weight"][0, place].tolist(), strict=True)
+        )
+        for event, weight in zip((48, 49), share[place].tolist(), strict=True):
+            assert (event in told) == (weight > 0)
+            assert event not in told or abs(told[event] - weight) < 1e-5
+
+
+def test_what_is_excluded_or_withdrawn_never_comes_back():
+    first, second, *_ = best([12])
+    assert first not in best([12], exclude=torch.tensor([[first]]))
+    assert second not in best([12], withdrawn=torch.tensor([second]))
+    assert len(set(best([12], withdrawn=torch.tensor([first, second])))) == TOP_K
+
+
+def test_a_list_is_filled_up_with_no_item_where_fewer_remain():
+    withdrawn = torch.arange(10, 10 + ITEMS - 3)
+    listed = best([12], withdrawn=withdrawn)
+    assert sum(item != NO_ITEM for item in listed) == 3
+    assert listed[3:] == [NO_ITEM] * (TOP_K - 3)
+
+
+def test_an_extra_item_competes_and_is_ignored_when_the_version_knows_it():
+    like_history = scorer().arrays["item_vector"][2:3] * 50
+    assert best([12], extra_item=torch.tensor([7]), extra_vector=like_history)[0] == 7
+    assert best([12], extra_item=torch.tensor([12]), extra_vector=like_history) == best([12])
+
+
+def test_an_extra_item_counts_in_the_history_by_its_vector():
+    vector = scorer().arrays["item_vector"][2:3]
+    extra = {"extra_item": torch.tensor([7]), "extra_vector": vector, "withdrawn": torch.tensor([7])}
+    assert best([7], **extra) == best([12])
+
+
+def test_unknown_history_leaves_popularity():
+    made = scorer()
+    popular = (made.arrays["item_bias"].argsort(descending=True)[:TOP_K] + 10).tolist()
+    assert best([999]) == popular == best([])
+
+
+def test_a_boost_adds_to_the_score():
+    last = best([12])[-1]
+    answer = scorer().score(request([[12]], boost_item=torch.tensor([last]), boost=torch.tensor([100.0])))
+    assert answer["rec_item"][0, 0] == last
+    assert 99 < answer["rec_score"][0, 0] < 110
+
+
+def test_equal_scores_are_ordered_by_hash_wherever_the_request_puts_them():
+    for order in ([3, 5, 4], [5, 4, 3]):
+        extra, first = torch.tensor(order), torch.full((3,), 50.0)
+        listed = best([12], extra_item=extra, extra_vector=torch.zeros(3, WIDTH), boost_item=extra, boost=first)
+        assert listed[:3] == [3, 4, 5]
+
+
+def test_a_row_does_not_depend_on_the_others():
+    histories = [[10 + n, 20 + n % 30] for n in range(130)]
+    together = scorer().score(request(histories))
+    for row in (0, 63, 64, 129):
+        alone = scorer().score(request([histories[row]]))
+        assert torch.allclose(together["rec_score"][row], alone["rec_score"][0], atol=1e-4)
+
+
+def test_only_rows_that_want_recommendations_get_them():
+    answer = scorer().score(request([[12], [13]], recommend=torch.tensor([0, 1], dtype=torch.int32)))
+    assert (answer["rec_item"][0] == NO_ITEM).all()
+    assert (answer["rec_item"][1] != NO_ITEM).all()
+
+
+def test_rates_are_answered_in_the_order_asked_and_an_unknown_item_has_the_shops_average():
+    items = torch.tensor([69, 999, 10])
+    asked = request(
+        [[]],
+        candidate_item=items,
+        candidate_row=torch.zeros(3, dtype=torch.int32),
+        candidate_position=torch.arange(3, dtype=torch.int32),
+    )
+    expected = torch.sigmoid(torch.tensor([0.0, -1.5, -3.0]))
+    assert torch.allclose(scorer().score(asked)["ctr"], expected, atol=1e-5)
+
+
+def test_without_a_click_head_rates_are_nan():
+    answer = scorer(with_clicks=False).score(request([[12]]))
+    assert answer["ctr"].isnan().all()
+    assert answer["rec_ctr"].isnan().all()

@@ -1,0 +1,57 @@
+"""The installed text encoder, and fine-tuning on a shop's own pairs."""
+
+import numpy as np
+import pytest
+import torch
+from small_shop import Lesson
+
+from streams.errors import UsageError
+from trainer.lora import contrastive_loss, fine_tune, partner_recall
+from trainer.pairs import Pairs, session_pairs
+from trainer.text import embed, load_text_model
+
+CPU = torch.device("cpu")
+
+
+def test_the_installed_encoder_finds_like_titles_close():
+    texts = ["red ceramic teapot", "china tea pot, crimson", "wireless keyboard"]
+    vectors = embed(load_text_model(None, CPU), texts, CPU, lambda _: None)
+    near = vectors @ vectors.T
+    assert torch.allclose(near.diagonal(), torch.ones(3), atol=1e-5)
+    assert near[0, 1] > near[0, 2] + 0.3
+
+
+def test_an_encoder_that_is_not_there_is_wrong_usage(tmp_path):
+    with pytest.raises(UsageError, match="--text-encoder"):
+        load_text_model(str(tmp_path), CPU)
+
+
+def test_pairs_are_of_one_session_and_the_last_are_held_back(lesson: Lesson):
+    split = int(np.quantile(lesson.shop.sequences.time, 0.8))
+    pairs = session_pairs(lesson.shop.sequences, split)
+    assert len(pairs.train) > 3 * len(pairs.held_back) > 0
+    assert (pairs.train[:, 0] != pairs.train[:, 1]).all()
+
+
+def test_fine_tuning_is_kept_when_it_brings_partners_closer(tiny_encoder: str):
+    texts = [f"{word} thing" for word in ("apple", "river", "stone", "cloud", "tiger", "piano", "bread", "metal")] * 6
+    texts = [f"{text} {'abcdefghijklmnopqrstuvwxyz'[n // 2]}" for n, text in enumerate(texts)]
+    partners = np.array([(n, (n + 24) % 48) for n in range(48)] * 10)
+    torch.manual_seed(0)
+    tuned = fine_tune(load_text_model(tiny_encoder, CPU), texts, Pairs(partners, partners[:48]), 0, lambda *_: None)
+    assert tuned.kept
+    assert tuned.tuned_recall > tuned.frozen_recall
+    assert partner_recall(tuned.vectors, partners[:48]) == tuned.tuned_recall
+
+
+def test_with_few_pairs_the_pretrained_encoder_stays(tiny_encoder: str):
+    few = np.array([[0, 1]] * 10)
+    tuned = fine_tune(load_text_model(tiny_encoder, CPU), ["a", "b", "c"], Pairs(few, few), 0, lambda *_: None)
+    assert not tuned.kept
+
+
+def test_a_second_copy_of_an_item_is_no_wrong_answer():
+    vectors = torch.nn.functional.normalize(torch.eye(4)[[0, 0, 1, 1]].view(2, 2, 4), dim=-1)
+    alone = contrastive_loss(vectors, torch.tensor([[0, 1], [2, 3]]))
+    twice = contrastive_loss(vectors[[0, 0, 1]], torch.tensor([[0, 1], [0, 1], [2, 3]]))
+    assert torch.allclose(alone, twice, atol=1e-3)

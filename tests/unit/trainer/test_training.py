@@ -1,0 +1,137 @@
+"""A model trained on the small shop has learnt what was planted, and is exported as it was trained."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_shop import COLOURS, KINDS, START, Lesson, event, item, write
+
+from feature_repo.identity import NO_ITEM, item_hash
+from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.texts import Texts
+from streams.errors import UsageError
+from trainer.asking import Case, as_tensors, request_of
+from trainer.dataset import read_shop
+from trainer.publish import disagreement
+from trainer.reference import text_vectors
+from trainer.serving import Trained
+from trainer.train import pick_device, train_shopper_model
+
+CPU = torch.device("cpu")
+
+
+def exported(folder: Path) -> Scorer:
+    def program(name: str):
+        return torch.export.load(folder / "headrace" / name).module()
+
+    with np.load(folder / "headrace" / "arrays.npz") as arrays:
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return Scorer(tensors, program("history.pt2"), program("click.pt2"))
+
+
+def last_moments(lesson: Lesson, shoppers: int) -> list[Case]:
+    start = lesson.shop.sequences.start
+    spans = [(int(b), int(e)) for b, e in itertools.pairwise(start)]
+    now = int(lesson.shop.sequences.time.max())
+    return [Case(slice(b, e), now, NO_ITEM, frozenset()) for b, e in spans]
+
+
+def test_shoppers_are_recommended_their_kind(lesson: Lesson):
+    names = dict(zip(lesson.shop.item_hash.tolist(), lesson.shop.item_ids, strict=True))
+    cases = last_moments(lesson, 40)
+    kinds = [lesson.shop.item_ids[lesson.shop.sequences.item[case.history.stop - 1]].split("-")[0] for case in cases]
+    with torch.inference_mode():
+        listed = lesson.trained.scorer().score(as_tensors(request_of(lesson.shop, cases)))["rec_item"]
+    hits = [names[int(i)].startswith(kind) for row, kind in zip(listed, kinds, strict=True) for i in row[:5]]
+    assert np.mean(hits) > 0.9
+
+
+def test_click_probabilities_beat_the_items_average(lesson: Lesson):
+    clicks = lesson.trained.clicks
+    assert clicks is not None
+    assert clicks.log_loss < 0.9 * clicks.baseline_log_loss
+
+
+def test_the_exported_programs_answer_as_trained(lesson: Lesson):
+    with np.load(lesson.folder / "headrace" / "reference_score.npz") as arrays:
+        asked = {k: torch.from_numpy(v) for k, v in arrays.items() if not k.startswith("out_")}
+        answer = {k.removeprefix("out_"): v for k, v in arrays.items() if k.startswith("out_")}
+    with torch.inference_mode():
+        served = exported(lesson.folder).score(asked)
+    assert disagreement(answer, {name: tensor.numpy() for name, tensor in served.items()}) < 1e-5
+
+
+def test_contributions_of_the_exported_program_add_up_to_the_score(lesson: Lesson):
+    made = exported(lesson.folder)
+    asked = as_tensors(request_of(lesson.shop, last_moments(lesson, 8)))
+    hashes, vectors = made.arrays["item_hash"], made.arrays["item_vector"]
+    encode = torch.export.load(lesson.folder / "headrace" / "history.pt2").module()
+    with torch.inference_mode():
+        answer = made.score(asked)
+        past = vectors[torch.searchsorted(hashes, asked["history_item"]).clamp(max=len(hashes) - 1)]
+        given = encode(past, asked["history_action"], asked["history_time"], asked["now"])
+        row = torch.searchsorted(hashes, answer["rec_item"])
+        share = vectors[row] @ given.transpose(1, 2)
+    total = share.sum(dim=2) + made.arrays["item_bias"][row]
+    assert torch.allclose(total, answer["rec_score"], atol=1e-4)
+    assert torch.allclose(share.max(dim=2).values.clamp(min=0), answer["reason_weight"][:, :, 0], atol=1e-5)
+    assert (answer["reason_event"][:, :5] >= 0).all()
+
+
+def test_an_item_with_only_a_title_is_recommended_to_those_who_want_its_kind(lesson: Lesson):
+    with torch.inference_mode():
+        vector = text_vectors(lesson.trained, lesson.text, ["purple scarf"])
+        shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for case in last_moments(lesson, 40):
+            row = lesson.shop.sequences.item[case.history.stop - 1]
+            asked = request_of(lesson.shop, [case])._replace(
+                extra_item=np.array([item_hash("newcomer")]), extra_vector=vector.numpy()
+            )
+            listed = lesson.trained.scorer().score(as_tensors(asked))["rec_item"][0].tolist()
+            shares[lesson.shop.item_ids[row].split("-")[0]].append(item_hash("newcomer") in listed[:10])
+    assert np.mean(shares["scarf"]) > 0.8
+    assert np.mean(shares["scarf"]) > np.mean(shares["teapot"]) + 0.5
+
+
+def test_texts_of_any_length_and_language_are_encoded_as_in_training(lesson: Lesson):
+    folder = lesson.folder / "headrace"
+    program = torch.export.load(folder / "text.pt2").module()
+    texts = ["red teapot", "", "чайник 🫖", "long " * 500, "blue scarf"]
+    encoded = [text.encode() for text in texts]
+    data = torch.tensor(list(b"".join(encoded)), dtype=torch.uint8)
+    with torch.inference_mode():
+        vectors = Texts(folder / "tokenizer.json", program, CPU).vectors(data, torch.tensor([len(e) for e in encoded]))
+        alone = Texts(folder / "tokenizer.json", program, CPU).of(["blue scarf"])
+        trained = text_vectors(lesson.trained, lesson.text, texts)
+    assert torch.allclose(vectors, trained, atol=1e-5)
+    assert torch.allclose(vectors[4], alone[0], atol=1e-5)
+
+
+def weights(trained: Trained) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in trained.model.parameters()])
+
+
+def test_the_seed_decides_the_model(stream: Path, tiny_encoder: str):
+    shop = read_shop(stream, lambda _: None)
+    first, again, other = (
+        weights(train_shopper_model(shop, None, CPU, seed, tiny_encoder, lambda *_: None)[0]) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_without_impressions_there_is_no_click_head(tiny_encoder: str, tmp_path: Path):
+    catalogue = [item(f"{kind}-{colour}", f"{colour} {kind}") for kind in KINDS for colour in COLOURS]
+    views = [event("view", f"u{n % 9}", START + n, item_id=f"{KINDS[n % 4]}-{COLOURS[n % 8]}") for n in range(200)]
+    shop = read_shop(write(tmp_path / "stream.jsonl", catalogue + views), lambda _: None)
+    trained, metrics = train_shopper_model(shop, tmp_path / "out", CPU, 0, tiny_encoder, lambda *_: None)
+    assert trained.clicks is None
+    assert metrics.click is None
+    assert not (tmp_path / "out" / "headrace" / "click.pt2").exists()
+
+
+def test_a_device_that_is_not_there_is_wrong_usage():
+    with pytest.raises(UsageError, match="--device gpu"):
+        pick_device("gpu")
