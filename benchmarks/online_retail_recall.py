@@ -59,7 +59,8 @@ def _write(out: Path, results: dict[str, Recall], events: int, seconds: float) -
     found = {"events": events, "training_seconds": round(seconds, 1), "recall@20": msgspec.to_builtins(results)}
     out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
     rows = "\n".join(
-        f"| {name} | {r.cases:,} | {r.model:.4f} | {r.popular:.4f} | {r.popular_lately:.4f} | {r.model / r.popular:.2f} |"
+        f"| {name} | {r.cases:,} | {r.model:.4f} | {r.popular:.4f} | {r.popular_lately:.4f} "
+        f"| {r.model / r.popular:.2f} |"
         for name, r in results.items()
     )
     out.with_suffix(".md").write_text(

@@ -1,6 +1,7 @@
 """`headrace demo`: what `scripts/demo` runs once everything is installed."""
 
 import shutil
+import sys
 import time
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from streams.errors import CheckFailed
 from streams.settings import load_settings
 
 _SEED = 7
+_WIDTH = 150  # of the tables where standard output is no terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +57,7 @@ def demo(
         if not keep:
             shell.headrace("down")
     verdict = judge(shop, truth, answers, settings)
-    tell(Console(), shop, truth, answers, verdict, settings.window)
+    tell(Console(width=None if sys.stdout.isatty() else _WIDTH), shop, truth, answers, verdict, settings.window)
     seconds = time.perf_counter() - began
     console.print(f"{seconds:.0f} seconds in all")
     if keep:

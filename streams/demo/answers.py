@@ -28,20 +28,21 @@ def read_answers(kafka: str) -> Answers:
         _by_id(kafka, Topic.RECOMMENDATIONS, Recommendation),
         _by_id(kafka, Topic.CTR_SCORES, CtrScores),
         _by_id(kafka, Topic.DEMAND_ALERTS, DemandAlert),
-        sum(1 for _ in _values(kafka, Topic.DEAD_LETTERS)),
+        sum(1 for _ in values(kafka, Topic.DEAD_LETTERS)),
     )
 
 
 def _by_id(kafka: str, topic: Topic, kind: type[O]) -> dict[str, O]:
     decoder = msgspec.json.Decoder(kind)
     outputs: dict[str, O] = {}
-    for value in _values(kafka, topic):
+    for value in values(kafka, topic):
         output = decoder.decode(value)
         outputs.setdefault(output.id, output)
     return outputs
 
 
-def _values(kafka: str, topic: Topic) -> Iterator[bytes]:
+def values(kafka: str, topic: Topic) -> Iterator[bytes]:
+    """The values of a topic, from its beginning to its present end."""
     consumer = KafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False)
     try:
         partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]

@@ -1,7 +1,7 @@
 """The tensors between a worker and the served models: names, shapes and types, stated once.
 
-Shape letters: B shoppers, L events of history, X excluded items, M candidates to score, E extra items that the version
-does not know, D model width, K recommended items, R reasons an item, W withdrawn items, T trending items, C context pairs,
+Shape letters: B shoppers, L events of history, X excluded items, M candidates to score, E extra items (unknown to the
+version), D model width, K recommended items, R reasons an item, W withdrawn items, T trending items, C context pairs,
 P probed items, N texts, S bytes of all texts; G demand series, H windows of history, Z horizon, Q quantiles.
 
 Every tensor is two-dimensional or less and never empty: a list with nothing in it is one `NO_ITEM`, because a

@@ -2,11 +2,10 @@
 
 import pytest
 
-from infra.local.stack import up
-from streams.settings import load_settings
+from streams.testing import Stack
 
 
 @pytest.fixture(scope="session")
-def kafka() -> str:
-    """Bootstrap servers of the local stack, started if it does not run."""
-    return up(load_settings(), print).kafka
+def kafka(headrace_stack: Stack) -> str:
+    """Bootstrap servers of the stack that all tests share."""
+    return headrace_stack.kafka
