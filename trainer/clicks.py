@@ -1,4 +1,8 @@
-"""Fit the click head on impressions, on top of the shopper vectors of the fitted encoder."""
+"""Fit the click head on impressions, on top of the shopper vectors of the fitted encoder.
+
+The encoder stays as next items made it. Fitting it to clicks as well was measured on a simulated shop: log loss 0.3255
+instead of 0.3270 (average rates 0.3696, the true probabilities 0.2909), for half as much training time again.
+"""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple

@@ -17,7 +17,7 @@ from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.wire import Int32s, Ints
 from streams.recordings.reading import Record, read_recording
-from streams.settings import Settings
+from streams.settings import load_settings
 from streams.topics import Topic
 from trainer.impressions import ImpressionLog, Impressions
 
@@ -56,7 +56,7 @@ class _Reader:
     """Folds records in stream order, as the worker does, and keeps each shopper's whole sequence."""
 
     def __init__(self) -> None:
-        self._settings = Settings()  # pyright: ignore[reportCallIssue]
+        self._settings = load_settings()
         self._states: dict[str, ShopperState] = {}
         self._histories: dict[str, list[RecentEvent]] = {}
         self._seen: dict[str, SeenIds] = {}

@@ -74,13 +74,17 @@ class Triton:
 
     async def _infer(self, model: str, tensors: Tensors, rows: int) -> _Raw:
         inputs = [_input(name, array) for name, array in tensors._asdict().items()]
-        timeout = (self._base_ms + _ROW_MS * rows) / 1000
-        result = await self._client.infer(model, inputs, client_timeout=timeout)
+        result = await self._client.infer(model, inputs, client_timeout=deadline_s(self._base_ms, rows))
         if result is None:
             raise ModelUnavailable(f"{model} answered nothing")
         response = result.get_response()
         arrays = {output.name: result.as_numpy(output.name) for output in response.outputs}
         return _Raw(arrays, response.model_version)
+
+
+def deadline_s(base_ms: int, rows: int) -> float:
+    """Seconds that a request of so many rows may take."""
+    return (base_ms + _ROW_MS * rows) / 1000
 
 
 def _input(name: str, array: NDArray[np.generic]) -> InferInput:
