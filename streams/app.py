@@ -169,11 +169,16 @@ class HeadraceApp(faust.App):
         async with self._shoppers_turn:
             if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
                 return
-            owned = [tp for tp in self._chunks.assignment() if tp.topic == Topic.EVENTS]
             try:
-                await self.roads.idle(frozenset(tp.partition for tp in owned if self._chunks.lag(tp) == 0))
+                await self.roads.idle(self._quiet_sources())
             except Exception as error:
                 self.fail(error)
+
+    def _quiet_sources(self) -> frozenset[int]:
+        feeds = {Topic.EVENTS, rekeyed(self.settings.group)}
+        mine = [tp for tp in self._chunks.assignment() if tp.topic in feeds]
+        behind = {tp.partition for tp in mine if self._chunks.lag(tp) != 0}
+        return frozenset(tp.partition for tp in mine) - behind
 
     async def _watch(self) -> None:
         if self.rebalancing or self._under_way or not await self._waiting():

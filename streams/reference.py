@@ -11,7 +11,7 @@ from streams.messages import outputs
 from streams.messages.events import NEEDED, Event
 from streams.messages.items import Item
 from streams.messages.requests import ScoreRequest
-from streams.settings import describe, load_settings
+from streams.settings import UNITS_MS, Settings, describe, load_settings, parse_duration_ms
 from streams.topics import Topic, TopicSpec, public_topics
 
 #: The message of each topic; a dead letter is whatever its producer wrote.
@@ -51,18 +51,30 @@ def write(folder: Path) -> None:
 
 
 def _settings_page() -> str:
-    rows = describe(lambda name, default, meaning: f"| `{name}` | {_default(default)} | {meaning} |")
+    rows = describe(lambda name, default, meaning: f"| `{name}` | {_default(name, default)} | {meaning} |")
     return "\n".join(["# Settings", "", "| variable | default | meaning |", "|---|---|---|", *rows, ""])
 
 
-def _default(value: Any) -> str:
+def _default(name: str, value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, int) and _is_duration(name):
+        return f"`{_duration(value)}`"
     if isinstance(value, bool):
         return "`on`" if value else "`off`"
     if isinstance(value, frozenset):
         return f"`{','.join(sorted(map(str, value)))}`"
     return f"`{value}`"
+
+
+def _is_duration(variable: str) -> bool:
+    field = Settings.model_fields[variable.removeprefix("HEADRACE_").lower()]
+    return any(getattr(part, "func", None) is parse_duration_ms for part in field.metadata)
+
+
+def _duration(ms: int) -> str:
+    unit = next(unit for unit in ("d", "h", "m", "s", "ms") if ms % UNITS_MS[unit] == 0)
+    return f"{ms // UNITS_MS[unit]}{unit}"
 
 
 def _topics_page() -> str:

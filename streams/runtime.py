@@ -1,5 +1,6 @@
 """A worker's parts, wired together: what the Faust agents hand their chunks to."""
 
+import asyncio
 import gc
 import logging
 import time
@@ -26,6 +27,8 @@ from streams.transport import RecordChunk
 logger = logging.getLogger(__name__)
 
 _FENCED_TRIES = 20
+_STORE_PAUSE_S = 1.0
+"""A store that answers and yet refuses (no memory, read only) would else be asked, and all answers sent, in a loop."""
 
 
 class Runtime:
@@ -86,7 +89,10 @@ class Runtime:
 
     async def idle(self, partitions: frozenset[int]) -> None:
         """Hear which `events` partitions of this worker have nothing to read."""
-        await self._idleness.at_zero_lag(partitions)
+        try:
+            await self._idleness.at_zero_lag(partitions)
+        except StoreError as error:
+            logger.warning("idle partitions are told of later: %s", error)
 
     def revoked(self) -> None:
         """Forget what was known of partitions that may now be another worker's."""
@@ -116,4 +122,5 @@ class Runtime:
                     raise
             except StoreError as error:
                 logger.warning("waiting for the online store: %s", error)
+                await asyncio.sleep(_STORE_PAUSE_S)
                 await self._store.wait_until_up()

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from streams.errors import SettingsError
 from streams.messages.events import EventType
 
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
 
 
@@ -25,7 +25,7 @@ def parse_duration_ms(value: object) -> object:
     match = _DURATION.match(value)
     if match is None:
         raise ValueError("a duration such as 30s, 10m, 1h or 1d")
-    return int(match[1]) * _UNITS_MS[match[2]]
+    return int(match[1]) * UNITS_MS[match[2]]
 
 
 def _parse_switch(value: object) -> object:

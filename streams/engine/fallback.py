@@ -33,7 +33,10 @@ def shortfall(question: Question, catalogue: Catalogue) -> str | None:
 
 def best_sellers(trending: Iterable[int], popular: Ints, catalogue: Catalogue) -> list[int]:
     """The list that stands in for the model: what trends, what the version knows as popular, the rest of the shop."""
-    return list(dict.fromkeys([*trending, *(int(key) for key in popular), *sorted(catalogue)]))
+    known = sorted(catalogue)
+    listed = set(known)  # what the catalogue never told of cannot be named, and would leave a gap in the list
+    first = (key for key in (*trending, *popular.tolist()) if key in listed)
+    return list(dict.fromkeys([*first, *known]))
 
 
 def popularity_answer(

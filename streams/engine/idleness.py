@@ -12,7 +12,7 @@ from streams.engine.outbox import Outbox, Producer
 from streams.engine.rows import source_key
 from streams.messages.internal import ItemBatch, Watermark
 from streams.settings import Settings
-from streams.topics import Topic
+from streams.topics import Topic, rekeyed
 from streams.transport import RecordChunk
 
 
@@ -32,12 +32,14 @@ class Idleness:
         self._store = store
         self._producer = producer
         self._clock = clock
+        # A source's mark moves with what other partitions forward to it, too.
+        self._feeds = {Topic.EVENTS, rekeyed(settings.group)}
         self._quiet_since: dict[int, float] = {}
         self._told: set[int] = set()
 
     def busy(self, chunk: RecordChunk) -> None:
         """A chunk came: its partition is not quiet."""
-        if chunk.topic == Topic.EVENTS:
+        if chunk.topic in self._feeds:
             self._quiet_since.pop(chunk.partition, None)
             self._told.discard(chunk.partition)
 

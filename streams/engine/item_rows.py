@@ -61,8 +61,8 @@ class ItemRowsRoad:
             outbox.dead_letter(*bad)
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
-        vectors = await self._vectors([one.item for one, _ in fresh.values()])
-        await self._store.write([self._write(origin, one, row, vectors) for one, row in fresh.values()])
+        vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
+        await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 
     def _decode(self, chunk: RecordChunk) -> tuple[dict[str, _Listed], list[Refused]]:
@@ -78,7 +78,7 @@ class ItemRowsRoad:
             listed[item.item_id] = _Listed(item, record.offset, record.timestamp)
         return listed, refused
 
-    async def _vectors(self, items: Sequence[Item | Withdrawn]) -> dict[str, bytes]:
+    async def _vectors(self, items: Sequence[Item | Withdrawn]) -> tuple[dict[str, bytes], str]:
         texts = {
             i.item_id: catalogue_rows.item_text(i.title, i.description, i.brand, i.categories)
             for i in items
@@ -87,25 +87,27 @@ class ItemRowsRoad:
         try:
             return await self._new_items.vectors_of_unknown(texts)
         except ModelUnavailable:
-            return {}  # whoever needs the vector later computes it (`NewItems`)
+            return {}, ""  # whoever needs the vector later computes it (`NewItems`)
 
-    def _write(self, origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes]) -> RowWrite:
-        fence = Fence(row.fence)
-        fence.advance(origin, one.offset)
-        return RowWrite(
-            kind=Kind.ITEM,
-            key=one.item.item_id,
-            expected=row.fence,
-            fence=fence.pack(),
-            seen=row.seen,
-            states=(self._state(one, vectors), None),
-            timestamp=one.timestamp,
-        )
 
-    def _state(self, one: _Listed, vectors: dict[str, bytes]) -> bytes:
-        if isinstance(one.item, Withdrawn):
-            return catalogue_rows.pack(catalogue_rows.withdrawn())
-        entry = catalogue_rows.from_item(one.item)
-        if vector := vectors.get(one.item.item_id):
-            entry.text_vector, entry.encoder_version = vector, self._new_items.version
-        return catalogue_rows.pack(entry)
+def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes], version: str) -> RowWrite:
+    fence = Fence(row.fence)
+    fence.advance(origin, one.offset)
+    return RowWrite(
+        kind=Kind.ITEM,
+        key=one.item.item_id,
+        expected=row.fence,
+        fence=fence.pack(),
+        seen=row.seen,
+        states=(_state(one, vectors, version), None),
+        timestamp=one.timestamp,
+    )
+
+
+def _state(one: _Listed, vectors: dict[str, bytes], version: str) -> bytes:
+    if isinstance(one.item, Withdrawn):
+        return catalogue_rows.pack(catalogue_rows.withdrawn())
+    entry = catalogue_rows.from_item(one.item)
+    if vector := vectors.get(one.item.item_id):
+        entry.text_vector, entry.encoder_version = vector, version
+    return catalogue_rows.pack(entry)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def describe(probe: Sequence[int], texts: Sequence[str]) -> DescribeTensors:
     """A "describe" request: which hashes the version knows, and the vectors of texts."""
-    encoded = [text.encode("utf-8", "replace") for text in texts] or [b" "]
+    encoded = [text.encode("utf-8", "replace") or b" " for text in texts] or [b" "]
     return DescribeTensors(
         probe_item=np.array(probe or [NO_ITEM], np.int64),
         text_bytes=np.frombuffer(b"".join(encoded), np.uint8),
@@ -51,13 +51,16 @@ class NewItems:
             ModelUnavailable: Triton cannot say; what was known stays.
         """
         if version is not None and version != self.version:
-            self._vectors, self._probed, self._seen_changes = {}, set(), -1
+            self._forget()
         if self._seen_changes == self._catalogue.changes and self.version:
             return
         unprobed = [key for key in self._catalogue if key not in self._probed]
-        answer, self.version = await self._triton.ask(
-            MODEL, describe(unprobed, []), len(unprobed) // 100, DescribeAnswer
-        )
+        answer, now = await self._triton.ask(MODEL, describe(unprobed, []), len(unprobed) // 100, DescribeAnswer)
+        if self._probed and now != self.version:  # swapped since the last look: what was known is of another version
+            self._forget()
+            await self.refresh()
+            return
+        self.version = now
         self.popular = answer.popular
         unknown = [key for key, known in zip(unprobed, answer.known, strict=False) if not known]
         await self._encode(unknown)
@@ -65,22 +68,30 @@ class NewItems:
         self._seen_changes = self._catalogue.changes
         self._rebuild(answer.text_vector.shape[1])
 
-    async def vectors_of_unknown(self, texts: Mapping[str, str]) -> dict[str, bytes]:
-        """Text vectors (float32 bytes) of those items, by id, that the served version does not know.
+    def doubt(self) -> None:
+        """Look again at the next refresh: a version that nobody has heard of may refuse what this one knew."""
+        self._seen_changes = -1
+
+    def _forget(self) -> None:
+        self._vectors, self._probed, self._seen_changes = {}, set(), -1
+
+    async def vectors_of_unknown(self, texts: Mapping[str, str]) -> tuple[dict[str, bytes], str]:
+        """Text vectors (float32 bytes) of those items, by id, that the served version does not know; and the version.
 
         Raises:
             ModelUnavailable: Triton cannot say.
         """
         ids = list(texts)
         probe = describe([item_hash(item_id) for item_id in ids], [])
-        answer, _ = await self._triton.ask(MODEL, probe, len(ids) // 100, DescribeAnswer)
+        answer, version = await self._triton.ask(MODEL, probe, len(ids) // 100, DescribeAnswer)
         unknown = [item_id for item_id, known in zip(ids, answer.known, strict=False) if not known]
         vectors: dict[str, bytes] = {}
         for part in _parts(unknown):
             request = describe([], [texts[item_id] for item_id in part])
-            answer, _ = await self._triton.ask(MODEL, request, len(part), DescribeAnswer)
-            vectors |= {item_id: answer.text_vector[i].tobytes() for i, item_id in enumerate(part)}
-        return vectors
+            answer, now = await self._triton.ask(MODEL, request, len(part), DescribeAnswer)
+            if now == version:
+                vectors |= {item_id: answer.text_vector[i].tobytes() for i, item_id in enumerate(part)}
+        return vectors, version
 
     async def _encode(self, unknown: list[int]) -> None:
         entries = [(key, entry) for key in unknown if (entry := self._catalogue.get(key))]
@@ -100,7 +111,9 @@ class NewItems:
         if not missing:
             return {}
         request = describe([], [entry.text for _, entry in missing])
-        answer, _ = await self._triton.ask(MODEL, request, len(missing), DescribeAnswer)
+        answer, now = await self._triton.ask(MODEL, request, len(missing), DescribeAnswer)
+        if now != self.version:  # swapped meanwhile: the next answer's version starts this over
+            return {}
         return {key: answer.text_vector[i] for i, (key, _) in enumerate(missing)}
 
     def _rebuild(self, width: int) -> None:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 524_288
 _RETRY_S = 1.0
+_HEADER_ROOM = 4_096
+"""A record that was compressed may be larger than any message: its dead letter says where it is, without its bytes."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -60,7 +62,8 @@ class Outbox:
             ("headrace.detail", why.detail.encode("utf-8", "replace")),
             *_origin_headers(place),
         )
-        message = Message(record.key, record.value, record.timestamp, headers)
+        fits = record.size <= MAX_MESSAGE_BYTES - _HEADER_ROOM
+        message = Message(*((record.key, record.value) if fits else (None, None)), record.timestamp, headers)
         self.messages[Topic.DEAD_LETTERS, place.partition % self._partitions].append(message)
 
     def forward(self, misplaced: Misplaced) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from feature_repo.identity import NO_ITEM
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import BASE_CTR, NO_CLICK_HEAD, best_sellers, popularity_answer, shortfall
 from streams.engine.new_items import NewItems
@@ -13,7 +14,7 @@ from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.errors import ModelUnavailable
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import MODEL, ScoreAnswer
+from streams.messages.wire import MODEL, Ints, ScoreAnswer
 
 
 class Scorer:
@@ -24,6 +25,7 @@ class Scorer:
         self._catalogue = catalogue
         self._new_items = new_items
         self._trending = trending
+        self._strangers: set[int] = set()
 
     async def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer a question, in order; never raises for a missing model."""
@@ -33,6 +35,7 @@ class Scorer:
         try:
             return await self._ask_model(questions)
         except ModelUnavailable:
+            self._new_items.doubt()
             return self._stand_in(questions)
 
     async def _ask_model(self, questions: Sequence[Question]) -> list[Answer]:
@@ -41,16 +44,29 @@ class Scorer:
             tensors = to_tensors(questions, self._surroundings())
             rows = len(questions) + len(tensors.candidate_item) // 10
             answer, version = await self._triton.ask(MODEL, tensors, rows, ScoreAnswer)
-            if version == self._new_items.version:
+            if version != self._new_items.version:
+                await self._new_items.refresh(version)  # the version was swapped: its extra items are others
+            elif not self._learn_strangers(answer):
                 break
-            await self._new_items.refresh(version)  # the version was swapped: its extra items are others
         fallbacks = [shortfall(question, self._catalogue) for question in questions]
         answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
         return [_with_known_rates(a) for a in answers]
 
+    def _learn_strangers(self, answer: ScoreAnswer) -> bool:
+        """Whether lists came back short of items, tombstoned long ago, say, that only the version knows of still."""
+        if not len(self._catalogue):
+            return False
+        listed = set(answer.rec_item.ravel().tolist()) - {NO_ITEM}
+        new = {key for key in listed if self._catalogue.get(key) is None} - self._strangers
+        self._strangers |= new
+        return bool(new)
+
+    def _strangers_left(self) -> Ints:
+        return np.array([key for key in self._strangers if self._catalogue.get(key) is None], np.int64)
+
     def _surroundings(self) -> Surroundings:
         return Surroundings(
-            withdrawn=self._catalogue.withdrawn(),
+            withdrawn=np.union1d(self._catalogue.withdrawn(), self._strangers_left()),
             extra_item=self._new_items.items,
             extra_vector=self._new_items.matrix,
             boost_item=self._trending.items,

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from feature_repo.context import context_hashes
 from feature_repo.history import hashes, write_history
-from feature_repo.identity import NO_ITEM, context_hash, item_hash
+from feature_repo.identity import NO_ITEM, item_hash
 from streams.engine.questions import Answer, Question
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
@@ -56,8 +57,7 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
 
 def context_row(question: Question) -> list[int]:
     """The hashed context of one cause: its channel, then its context pairs by name."""
-    pairs = sorted((question.cause.context or {}).items())
-    return [context_hash("channel", question.channel), *(context_hash(k, v) for k, v in pairs)][:CONTEXT]
+    return context_hashes(question.channel, question.cause.context)
 
 
 def to_answers(

@@ -25,6 +25,7 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 _PROBE_S = 1.0
+_HEALTH_S = 1.0
 _ROW_MS = 50
 """Deadline added for each row asked for: a large batch is slow, not broken (rule 12)."""
 
@@ -59,9 +60,10 @@ class Triton:
         try:
             raw = await self._infer(model, tensors, rows)
         except (InferenceServerException, OSError) as error:
-            if breaker.closed:
-                logger.warning("%s is not available: %s", model, error)
-            breaker.refused()
+            if not _was_slow(error) or not await self._is_ready(model):
+                if breaker.closed:
+                    logger.warning("%s is not available: %s", model, error)
+                breaker.refused()
             raise ModelUnavailable(f"{model}: {error}") from error
         if not breaker.closed:
             logger.warning("%s is available again", model)
@@ -71,6 +73,12 @@ class Triton:
     async def close(self) -> None:
         """Disconnect."""
         await self._client.close()
+
+    async def _is_ready(self, model: str) -> bool:
+        try:
+            return bool(await self._client.is_model_ready(model, client_timeout=_HEALTH_S))
+        except (InferenceServerException, OSError):
+            return False
 
     async def _infer(self, model: str, tensors: Tensors, rows: int) -> _Raw:
         inputs = [_input(name, array) for name, array in tensors._asdict().items()]
@@ -85,6 +93,10 @@ class Triton:
 def deadline_s(base_ms: int, rows: int) -> float:
     """Seconds that a request of so many rows may take."""
     return (base_ms + _ROW_MS * rows) / 1000
+
+
+def _was_slow(error: Exception) -> bool:
+    return isinstance(error, InferenceServerException) and error.status() == "StatusCode.DEADLINE_EXCEEDED"
 
 
 def _input(name: str, array: NDArray[np.generic]) -> InferInput:

@@ -5,6 +5,7 @@ mean and at least that spread. Quantiles alone would not do: at a rate of one sa
 quantile.
 """
 
+from bisect import bisect_left
 from math import erfc, exp, log1p, sqrt
 from typing import Final, NamedTuple
 
@@ -89,9 +90,7 @@ def tail_below(count: int, moments: Moments) -> float:
 def interval(moments: Moments) -> tuple[int, int]:
     """The smallest and largest count between the 1 % tails."""
     mean, variance = moments
-    lower = max(0, int(mean - 6 * sqrt(variance)))
-    while tail_below(lower, moments) < 0.01:
-        lower += 1
+    lower = bisect_left(range(int(mean) + 1), True, key=lambda count: tail_below(count, moments) >= 0.01)
     upper = max(lower, int(mean))
     step = 1 + int(sqrt(variance)) // 8
     while tail_above(upper + 1, moments) > 0.01:

@@ -57,3 +57,8 @@ def test_the_stand_in_ranks_what_trends_first_then_what_was_popular():
     shop = catalogue("a", "b", "c")
     ranking = best_sellers([item_hash("c")], np.array([item_hash("b")]), shop)
     assert ranking == [item_hash("c"), item_hash("b"), item_hash("a")]
+
+
+def test_the_stand_in_ranks_nothing_that_the_catalogue_lacks():
+    ranking = best_sellers([item_hash("gone")], np.array([item_hash("unheard of")]), catalogue("a"))
+    assert ranking == [item_hash("a")]

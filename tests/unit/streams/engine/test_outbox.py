@@ -4,7 +4,7 @@ from streams.engine.intake import Place, Refused, take_in
 from streams.engine.outbox import Outbox
 from streams.engine.partitions import partition_of
 from streams.settings import Settings
-from streams.topics import rekeyed
+from streams.topics import MAX_MESSAGE_BYTES, rekeyed
 
 PARTITIONS = 4
 SETTINGS = Settings()
@@ -43,3 +43,14 @@ def test_a_misplaced_event_goes_to_the_partition_of_its_shopper_and_says_where_i
     )
     taken = take_in(chunk._replace(topic=arrived.topic, partition=HOME, records=[arrived]), SETTINGS, PARTITIONS).taken
     assert taken[0].place == Place("events", ELSEWHERE, 7)
+
+
+def test_a_record_that_no_message_can_hold_is_a_dead_letter_that_says_where_it_is(chunk_of):
+    # Broker limits count compressed bytes: what was compressed may arrive larger than any message.
+    chunk = chunk_of(b"x" * MAX_MESSAGE_BYTES, first=5)
+    outbox = Outbox(SETTINGS, PARTITIONS)
+    for refused in take_in(chunk, SETTINGS, PARTITIONS).refused:
+        outbox.dead_letter(*refused)
+    [letter] = outbox.messages["dead.letters", 0]
+    assert letter.value is None
+    assert dict(letter.headers)["headrace.offset"] == b"5"

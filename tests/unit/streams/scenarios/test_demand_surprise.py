@@ -63,3 +63,9 @@ def test_quantiles_of_a_count_give_back_its_mean():
 def test_a_forecast_of_nothing_still_admits_a_sale():
     moments = one_window(np.zeros((1, DEMAND_HORIZON, 5), np.float32))[0]
     assert tail_above(1, moments) > 1e-3
+
+
+def test_the_interval_of_a_huge_count_is_found_without_counting_up_to_it():
+    lower, upper = interval(expected_counts(1e9))
+    assert 0 < lower < 1e9 < upper
+    assert tail_below(lower - 1, expected_counts(1e9)) < 0.01 <= tail_below(lower, expected_counts(1e9))
