@@ -1,0 +1,103 @@
+"""Rules 3 and 11 on real servers: two workers that both believe a partition theirs, and a record that poisons."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from feature_repo import shopper
+from feature_repo.row_store import Kind, RowStore
+from streams import scenarios
+from streams.copartition import prepare
+from streams.engine.partitions import partition_of
+from streams.engine.questions import Question
+from streams.runtime import Runtime
+from streams.settings import Settings
+from streams.testing import Client, Stack
+from streams.transport import RawRecord, RecordChunk
+
+APPENDED = 1_770_000_000_000
+
+
+@pytest.fixture
+async def settings(headrace_stack: Stack, headrace_group: str) -> Settings:
+    made = headrace_stack.settings(headrace_group).model_copy(update={"metrics_port": 0})
+    await asyncio.to_thread(prepare, made)
+    return made
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[RowStore]:
+    opened = await RowStore.open(settings)
+    yield opened
+    await opened.close()
+
+
+def chunk_of(settings: Settings, user_id: str, *event_ids: str) -> RecordChunk:
+    partition = partition_of(user_id, settings.partitions)
+    records = [
+        RawRecord("events", partition, offset, APPENDED, user_id.encode(), view(user_id, event_id, offset), ())
+        for offset, event_id in enumerate(event_ids)
+    ]
+    return RecordChunk("events", partition, records)
+
+
+def view(user_id: str, event_id: str, offset: int) -> bytes:
+    fields = {"event_id": event_id, "type": "view", "user_id": user_id, "timestamp": APPENDED + offset, "item_id": "a"}
+    return json.dumps(fields).encode()
+
+
+async def views_of(store: RowStore, user_id: str) -> int:
+    [row] = await store.read(Kind.USER, [user_id])
+    return sum(shopper.unpack(row.states[0]).counts)
+
+
+async def test_of_two_workers_with_one_chunk_each_event_counts_once(
+    settings: Settings, store: RowStore, headrace_client: Client
+):
+    user_id = f"torn-{settings.group}"
+    chunk = chunk_of(settings, user_id, "e0", "e1", "e2")
+    workers = [await Runtime.open(settings, settings.partitions) for _ in range(2)]
+    await asyncio.gather(*(worker.shoppers(chunk) for worker in workers))
+    for worker in workers:
+        await worker.close()
+    assert await views_of(store, user_id) == 3
+    answered = {m.value["id"] for m in headrace_client.received("recommendations") if m.key == user_id}
+    assert answered == {"recommend/e0", "recommend/e1", "recommend/e2"}
+
+
+async def test_a_chunk_that_comes_again_says_and_folds_nothing(
+    settings: Settings, store: RowStore, headrace_client: Client
+):
+    user_id = f"again-{settings.group}"
+    worker = await Runtime.open(settings, settings.partitions)
+    for _ in range(3):
+        await worker.shoppers(chunk_of(settings, user_id, "e0", "e1"))
+    await worker.close()
+    assert await views_of(store, user_id) == 2
+    said = [m.value["id"] for m in headrace_client.received("recommendations") if m.key == user_id]
+    assert said == ["recommend/e0", "recommend/e1"]
+
+
+async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_on(
+    settings: Settings, store: RowStore, headrace_client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    def ask(*asked: object) -> Question:
+        if asked[2] == "recommend/poison":
+            raise ValueError("the wrong kind of view")
+        return scenarios.RECOMMEND.ask(*asked)  # type: ignore[arg-type]
+
+    broken = (scenarios.CTR, scenarios.RECOMMEND._replace(ask=ask))
+    monkeypatch.setattr("streams.runtime.SHOPPER_SCENARIOS", broken)
+    user_id = f"poisoned-{settings.group}"
+    worker = await Runtime.open(settings, settings.partitions)
+    await worker.shoppers(chunk_of(settings, user_id, "before", "poison", "after"))
+    await worker.close()
+    answered = [m.value["event_id"] for m in headrace_client.received("recommendations") if m.key == user_id]
+    assert answered == ["before", "after"]
+    [letter] = [m for m in headrace_client.received("dead.letters") if m.key == user_id]
+    assert letter.headers["headrace.reason"] == "processing_failed"
+    assert "the wrong kind of view" in letter.headers["headrace.detail"]
+    assert letter.raw == view(user_id, "poison", 1)
+    assert await views_of(store, user_id) == 2
