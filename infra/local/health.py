@@ -44,6 +44,8 @@ def await_ready(servers: Mapping[Server, Record], tell: Tell) -> None:
         StackError: one has died, or does not answer in time; with the last lines of its log.
     """
     pending = dict(servers)
+    if not pending:
+        return
     tell(f"waiting for {names(pending)}")
     deadline = time.monotonic() + _PATIENCE_S
     while pending:
