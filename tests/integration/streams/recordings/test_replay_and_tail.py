@@ -48,7 +48,9 @@ def answering_group(settings: Settings) -> Iterator[None]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    consumer.subscribe([*INPUT_TOPICS, rekeyed(settings.group), item_deltas(settings.group)])
+    # Assigned by hand: a lone consumer needs no rebalance, and cannot be put out of its group by a busy machine.
+    topics = [*INPUT_TOPICS, rekeyed(settings.group), item_deltas(settings.group)]
+    consumer.assign([TopicPartition(topic, p) for topic in topics for p in consumer.partitions_for_topic(topic) or ()])
 
     def work() -> None:
         while not stop.is_set():
