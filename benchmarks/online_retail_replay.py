@@ -108,14 +108,13 @@ def write(out: Path, found: dict[str, Any]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
     answers, replay = found["answers"], found["replay"]
-    trained = f" Training took {found['train']['seconds']} s." if "seconds" in found.get("train", {}) else ""
     out.with_suffix(".md").write_text(
         f"""# Nine months of Online Retail, replayed
 
     python -m benchmarks.online_retail_replay --out {out}
 
 Imported, validated, trained on everything before {TRAINED_UNTIL}, published, replayed at `--speed max` with `--wait`
-into an empty stack, one worker, Kafka, Valkey and Triton beside it on the same machine.{trained}
+into an empty stack, one worker, Kafka, Valkey and Triton beside it on the same machine.
 
 | sent | |
 |---|---|
