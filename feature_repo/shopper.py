@@ -20,6 +20,8 @@ RECENT: Final = 50
 REMEMBERED: Final = 1_024
 """Items a row remembers as bought, and as seen; beyond it the oldest are forgotten."""
 ALIASES: Final = 16
+CHANNELS: Final = 32
+CHANNEL_LENGTH: Final = 64
 SESSION_GAP_MS: Final = 30 * 60_000
 
 
@@ -85,7 +87,7 @@ def fold(state: ShopperState, event: Event) -> None:
         state.last += [0] * missing
     state.counts[code] += 1
     state.last[code] = max(state.last[code], event.timestamp)
-    state.channels[event.channel] = state.channels.get(event.channel, 0) + 1
+    _fold_channel(state.channels, event.channel)
     _fold_session(state.session, event)
     if event.type in ITEM_ACTIONS and event.item_id is not None:
         _fold_item(state, event, event.item_id, code)
@@ -93,6 +95,13 @@ def fold(state: ShopperState, event: Event) -> None:
         state.last_query = (event.query or "")[:256]
     elif event.type is EventType.IDENTIFY:
         state.aliases = _with_aliases(state.aliases, event)
+
+
+def _fold_channel(channels: dict[str, int], channel: str) -> None:
+    """Count the platform; a row has room for so many, and no more, so that a careless producer cannot swell it."""
+    name = channel[:CHANNEL_LENGTH]
+    if name in channels or len(channels) < CHANNELS:
+        channels[name] = channels.get(name, 0) + 1
 
 
 def _fold_session(session: Session, event: Event) -> None:

@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from aiokafka.errors import KafkaError
+
 from feature_repo.row_store import RowStore
 from streams.engine import metrics, sources
 from streams.engine.catalogue_follower import CatalogueFollower
@@ -13,7 +15,7 @@ from streams.engine.demand import DemandRoad
 from streams.engine.idleness import Idleness
 from streams.engine.item_rows import ItemRowsRoad
 from streams.engine.new_items import NewItems
-from streams.engine.outbox import Producer
+from streams.engine.outbox import Producer, is_passing
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
 from streams.engine.trending import Trending
@@ -27,7 +29,7 @@ from streams.transport import RecordChunk
 logger = logging.getLogger(__name__)
 
 _FENCED_TRIES = 20
-_STORE_PAUSE_S = 1.0
+_PAUSE_S = 1.0
 """A store that answers and yet refuses (no memory, read only) would else be asked, and all answers sent, in a loop."""
 
 
@@ -122,5 +124,10 @@ class Runtime:
                     raise
             except StoreError as error:
                 logger.warning("waiting for the online store: %s", error)
-                await asyncio.sleep(_STORE_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)
                 await self._store.wait_until_up()
+            except KafkaError as error:
+                if not is_passing(error):
+                    raise
+                logger.warning("waiting for Kafka: %r", error)
+                await asyncio.sleep(_PAUSE_S)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
 from streams.engine.intake import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Misplaced, Place
 from streams.engine.partitions import partition_of
-from streams.errors import BadRecord
+from streams.errors import BadRecord, StreamError
 from streams.messages.internal import ItemBatch
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
@@ -113,7 +113,11 @@ class Producer:
         return cls(producer)
 
     async def send(self, outbox: Outbox) -> None:
-        """Produce everything and wait for the acks. After a failure the whole outbox goes out again, ids equal."""
+        """Produce everything and wait for the acks. After a failure the whole outbox goes out again, ids equal.
+
+        Raises:
+            StreamError: Kafka refuses for good, which a new producer may mend: the worker is to start again.
+        """
         while True:
             try:
                 acks = [
@@ -122,9 +126,9 @@ class Producer:
                     for ack in await self._queue(topic, partition, messages)
                 ]
                 await asyncio.gather(*acks)
-            except MessageSizeTooLargeError:
-                raise
             except KafkaError as error:
+                if not is_passing(error):
+                    raise StreamError(f"Kafka refuses this worker's outputs ({error!r}): start it again.") from error
                 logger.warning("Kafka took no output (%r); trying again", error)
                 await asyncio.sleep(_RETRY_S)
             else:
@@ -144,6 +148,11 @@ class Producer:
                 _add(batch, m)
         acks.append(await self._producer.send_batch(batch, topic, partition=partition))
         return acks
+
+
+def is_passing(error: KafkaError) -> bool:
+    """Whether waiting can mend it: aiokafka calls its own time-outs final, though Kafka may only be away."""
+    return error.retriable or isinstance(error, KafkaTimeoutError | KafkaUnavailableError)
 
 
 def _add(batch: BatchBuilder, m: Message) -> bool:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_repo.shopper import REMEMBERED, SESSION_GAP_MS, ShopperState, fold, pack, unpack
+from feature_repo.shopper import CHANNELS, REMEMBERED, SESSION_GAP_MS, ShopperState, fold, pack, unpack
 from streams.messages.events import MOST, Event, EventType
 
 MINUTE = 60_000
@@ -54,6 +54,12 @@ def test_bought_items_are_remembered_once_and_the_oldest_forgotten():
     assert len(state.bought) == 8 * REMEMBERED
     fold(state, event(9_999_999, EventType.PURCHASE, "i5"))
     assert len(state.bought) == 8 * REMEMBERED
+
+
+def test_a_row_has_room_for_so_many_channels():
+    state = folded(*(event(at, channel=f"channel {at}") for at in range(2 * CHANNELS)), event(99, channel="x" * 9_999))
+    assert len(state.channels) == CHANNELS
+    assert len(pack(folded(event(1, channel="x" * 9_999)))) < 1_000
 
 
 def test_sums_stop_at_what_a_row_can_hold():

@@ -1,7 +1,18 @@
 """Rules 1, 10 and 13: where a chunk's messages go, and under which ids."""
 
+import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    TopicAuthorizationFailedError,
+)
+
 from streams.engine.intake import Place, Refused, take_in
-from streams.engine.outbox import Outbox
+from streams.engine.outbox import Outbox, is_passing
 from streams.engine.partitions import partition_of
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, rekeyed
@@ -54,3 +65,13 @@ def test_a_record_that_no_message_can_hold_is_a_dead_letter_that_says_where_it_i
     [letter] = outbox.messages["dead.letters", 0]
     assert letter.value is None
     assert dict(letter.headers)["headrace.offset"] == b"5"
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), KafkaTimeoutError(), NotLeaderForPartitionError()])
+def test_a_kafka_that_is_away_is_waited_for(error: KafkaError):
+    assert is_passing(error)
+
+
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), ProducerFenced(), TopicAuthorizationFailedError()])
+def test_a_refusal_for_good_is_not_tried_for_ever(error: KafkaError):
+    assert not is_passing(error)
