@@ -1,15 +1,12 @@
 """A shopper's row as the model's history: the same function online, in training and in evaluation."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
 from feature_repo.identity import item_hash
 from feature_repo.shopper import RecentEvent
 from streams.messages.wire import HISTORY, Int32s, Ints
-
-_cached_hash = lru_cache(maxsize=1_000_000)(item_hash)
 
 
 def write_history(recent: Sequence[RecentEvent], items: Ints, actions: Int32s, times: Ints) -> None:
@@ -23,7 +20,7 @@ def write_history(recent: Sequence[RecentEvent], items: Ints, actions: Int32s, t
     if not recent:
         return
     n = len(recent)
-    items[-n:] = [_cached_hash(e.item_id) for e in recent]
+    items[-n:] = [item_hash(e.item_id) for e in recent]
     actions[-n:] = [e.action for e in recent]
     times[-n:] = [e.timestamp for e in recent]
 

@@ -1,5 +1,6 @@
 """Identities as integers: what travels to the model instead of strings."""
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -7,6 +8,7 @@ from typing import Final
 NO_ITEM: Final = 0
 
 
+@lru_cache(maxsize=1_000_000)
 def item_hash(item_id: str) -> int:
     """64-bit signed hash of an item id (BLAKE2b, little endian); never `NO_ITEM`.
 

@@ -129,7 +129,7 @@ class DemandRoad:
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            offset = chunk.records[-1].offset
+            offset = chunk.last_offset
             await self._store.write(
                 [*(row.write(origin, offset) for row in rows.values()), index.write(origin, offset)]
             )

@@ -134,7 +134,7 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
         return intake
     origin = f"{chunk.topic}/{chunk.partition}"
     done = {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
-    source.fence.advance(origin, chunk.records[-1].offset)
+    source.fence.advance(origin, chunk.last_offset)
     return Intake(
         [t for t in intake.taken if t.offset not in done],
         [r for r in intake.refused if r.record.offset not in done],

@@ -32,7 +32,7 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
     context = np.zeros((n, CONTEXT), np.int64)
     for row, question in enumerate(questions):
         write_history(question.recent, history_item[row], history_action[row], history_time[row])
-        pairs = context_row(question)
+        pairs = context_hashes(question.channel, question.cause.context)
         context[row, : len(pairs)] = pairs
     candidates = [(item_hash(i), row, at) for row, q in enumerate(questions) for at, i in enumerate(q.candidates)]
     flat = np.array(candidates or [(NO_ITEM, 0, 0)], np.int64)
@@ -53,11 +53,6 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
         candidate_row=np.ascontiguousarray(flat[:, 1], np.int32),
         candidate_position=np.ascontiguousarray(flat[:, 2], np.int32),
     )
-
-
-def context_row(question: Question) -> list[int]:
-    """The hashed context of one cause: its channel, then its context pairs by name."""
-    return context_hashes(question.channel, question.cause.context)
 
 
 def to_answers(

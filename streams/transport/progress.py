@@ -75,8 +75,3 @@ class Progress:
         self.expected = span.end
         self._refused = None
         return Admission(Verdict.DELIVER, span)
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether all that was delivered is finished."""
-        return self.finished.frontier >= self.expected
