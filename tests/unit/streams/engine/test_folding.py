@@ -3,6 +3,7 @@
 import pytest
 
 from feature_repo import shopper
+from feature_repo.fences import SEEN_IDS
 from feature_repo.row_store import StoredRow
 from streams.engine.folding import ChunkFold, Folded
 from streams.engine.intake import Place, Taken
@@ -57,11 +58,13 @@ class Shop:
 
 
 def test_a_record_at_or_under_the_fence_folds_and_answers_nothing():
+    """More records than a row remembers ids of, so that the fence alone can know them."""
+    records = [taken(event(f"e{n}"), n) for n in range(SEEN_IDS + 6)]
     shop = Shop()
-    shop.chunk(taken(event("e1"), 0), taken(event("e2"), 1))
-    again = shop.chunk(taken(event("e1"), 0), taken(event("e2"), 1), taken(event("e3"), 2))
-    assert [asked.question.output_id for asked in again.asked] == ["recommend/e3"]
-    assert sum(shop.state.counts) == 3
+    shop.chunk(*records)
+    again = shop.chunk(*records, taken(event("new"), len(records)))
+    assert [asked.question.output_id for asked in again.asked] == ["recommend/new"]
+    assert sum(shop.state.counts) == len(records) + 1
 
 
 def test_a_producers_retry_at_a_new_offset_folds_and_answers_nothing():
