@@ -32,7 +32,7 @@ from streams.recordings.simulation.simulate import Plan, PlantedAnomaly, Truth, 
 from streams.scenarios.demand import fallback_quantiles
 from streams.scenarios.demand.offline import Forecaster, OfflineDemand
 from streams.topics import Topic
-from trainer.demand import train_demand
+from trainer.demand.train import train_demand
 
 WINDOW_MS, LATENESS_MS, SOURCES, CHUNK = 3_600_000, 600_000, 4, 512
 _GRACE_MS = 6 * WINDOW_MS

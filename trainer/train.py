@@ -1,7 +1,6 @@
 """`headrace train`: a recorded stream in, a folder with both trained models out."""
 
 import os
-import random
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,21 +10,22 @@ import torch
 
 from streams.errors import ModelError, UsageError
 from streams.messages.wire import DEMAND_MODEL, MODEL
-from trainer.card import Metrics, write_card
-from trainer.clicks import fit_clicks
-from trainer.dataset import Shop, read_shop
-from trainer.demand import train_demand
-from trainer.evaluate import measure_next_item
-from trainer.export import add_serving_code, export
-from trainer.fit import Tell
-from trainer.lora import Tuned, fine_tune
-from trainer.model import ShopperModel
-from trainer.next_item import fit_next_item
-from trainer.pairs import session_pairs
-from trainer.popularity import measure_popularity
-from trainer.reference import references
-from trainer.serving import Trained, assemble
-from trainer.text import load_text_model
+from trainer.behaviour.model import ShopperModel
+from trainer.behaviour.next_item import fit_next_item
+from trainer.click.fit import fit_clicks
+from trainer.data.popularity import measure_popularity
+from trainer.data.shop import Shop, read_shop
+from trainer.demand.train import train_demand
+from trainer.measure.recall import measure_next_item
+from trainer.practice.card import Metrics, write_card
+from trainer.practice.device import make_deterministic, pick_device
+from trainer.practice.fit import Tell
+from trainer.publishing.export import add_serving_code, export
+from trainer.publishing.reference import references
+from trainer.publishing.serving import Trained, assemble
+from trainer.text.encoder import load_text_model
+from trainer.text.item_tuning import Tuned, fine_tune
+from trainer.text.pairs import session_pairs
 
 _TRAINED_ON = 0.9
 """Share of wanted events, oldest first, that is learnt from; the rest decides when to stop."""
@@ -90,26 +90,6 @@ def train_shopper_model(
         export(trained, tuned.model, references(trained, tuned.model, shop), out)
         add_serving_code(out / MODEL)
     return trained, metrics
-
-
-def pick_device(name: str) -> torch.device:
-    """The device that `--device` names.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in {"auto", "cpu", "cuda"}:
-        raise UsageError(f"--device {name}: it must be auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: no CUDA device is available; use --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def make_deterministic(seed: int) -> None:
-    """Seed every generator that training draws from."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 def _model(shop: Shop, tuned: Tuned, log_popularity: np.ndarray, device: torch.device) -> ShopperModel:

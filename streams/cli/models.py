@@ -54,14 +54,14 @@ def train(
 
 def publish(directory: Trained, as_json: JsonFlag = False) -> None:
     """Make a trained folder the next version, load it in Triton and check that it answers as trained."""
-    from trainer.publish import publish as serve
+    from trainer.publishing.publish import publish as serve
 
     _tell_version("Published", serve(directory, settings()), as_json)
 
 
 def rollback(as_json: JsonFlag = False) -> None:
     """Serve the version before the one that is served now."""
-    from trainer.publish import rollback as go_back
+    from trainer.publishing.publish import rollback as go_back
 
     _tell_version("Went back to", go_back(settings()), as_json)
 

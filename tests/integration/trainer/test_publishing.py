@@ -11,8 +11,8 @@ from streams.errors import ModelError
 from streams.settings import Settings
 from streams.testing import Stack
 from tests.integration.conftest import TrainedShop
-from trainer import repository
-from trainer.publish import publish, rollback
+from trainer.publishing import repository
+from trainer.publishing.publish import publish, rollback
 
 
 @pytest.fixture

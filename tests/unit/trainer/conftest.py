@@ -9,8 +9,8 @@ import torch
 from small_shop import COLOURS, KINDS, Lesson, item, visits, write
 from transformers import BertConfig, BertModel
 
-from trainer.dataset import read_shop
-from trainer.text import installed_encoder, load_text_model
+from trainer.data.shop import read_shop
+from trainer.text.encoder import installed_encoder, load_text_model
 from trainer.train import train_shopper_model
 
 

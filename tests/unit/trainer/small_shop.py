@@ -5,9 +5,9 @@ import random
 from pathlib import Path
 from typing import NamedTuple
 
-from trainer.dataset import Shop
-from trainer.serving import Trained
-from trainer.text import TextModel
+from trainer.data.shop import Shop
+from trainer.publishing.serving import Trained
+from trainer.text.encoder import TextModel
 
 KINDS = ("teapot", "lantern", "scarf", "puzzle")
 COLOURS = ("red", "blue", "green", "white", "black", "yellow", "pink", "grey")

@@ -12,12 +12,13 @@ from feature_repo.identity import NO_ITEM, item_hash
 from model_repo.headrace.scorer import Scorer
 from model_repo.headrace.texts import Texts
 from streams.errors import UsageError
-from trainer.asking import Case, as_tensors, request_of
-from trainer.dataset import read_shop
-from trainer.publish import disagreement
-from trainer.reference import text_vectors
-from trainer.serving import Trained
-from trainer.train import pick_device, train_shopper_model
+from trainer.data.asking import Case, as_tensors, request_of
+from trainer.data.shop import read_shop
+from trainer.practice.device import pick_device
+from trainer.publishing.publish import disagreement
+from trainer.publishing.reference import text_vectors
+from trainer.publishing.serving import Trained
+from trainer.train import train_shopper_model
 
 CPU = torch.device("cpu")
 

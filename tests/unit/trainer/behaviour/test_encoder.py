@@ -1,0 +1,60 @@
+"""The behaviour encoder sees the past alone, and its user vector is the sum of what each event gives."""
+
+import torch
+
+from streams.messages.wire import HISTORY
+from trainer.behaviour.encoder import WIDTH, BehaviourEncoder
+
+
+def encoder() -> BehaviourEncoder:
+    torch.manual_seed(3)
+    made = BehaviourEncoder().eval()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return made
+
+
+def history(rows: int, length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(4)
+    times = torch.arange(length).expand(rows, length) * 60_000 + 1_700_000_000_000
+    return torch.randn(rows, length, WIDTH), torch.ones(rows, length, dtype=torch.int32), times.clone()
+
+
+def test_serving_and_training_give_the_same_user_vector():
+    item, action, time = history(2, 20)
+    made = encoder()
+    padding = HISTORY - 20
+    padded = (
+        torch.nn.functional.pad(item, (0, 0, padding, 0)),
+        torch.nn.functional.pad(action, (padding, 0)),
+        torch.nn.functional.pad(time, (padding, 0)),
+    )
+    with torch.no_grad():
+        served = made(*padded, time[:, -1]).sum(dim=1)
+        trained = made.after_each(item, action, time)[:, -1]
+    assert torch.allclose(served, trained, atol=1e-5)
+
+
+def test_an_event_leaves_earlier_user_vectors_alone():
+    item, action, time = history(1, 10)
+    made = encoder()
+    with torch.no_grad():
+        before = made.after_each(item, action, time)
+        item[0, 6] = 9.0
+        after = made.after_each(item, action, time)
+    assert torch.allclose(before[0, :6], after[0, :6], atol=1e-6)
+    assert not torch.allclose(before[0, 6:], after[0, 6:], atol=1e-2)
+
+
+def test_a_shopper_without_history_is_the_zero_vector():
+    nothing = torch.zeros(1, HISTORY, dtype=torch.int32)
+    with torch.no_grad():
+        given = encoder()(torch.randn(1, HISTORY, WIDTH), nothing, nothing.long(), torch.tensor([5]))
+    assert given.abs().max() == 0
+
+
+def test_how_long_ago_an_event_was_counts():
+    item, action, time = history(1, HISTORY)
+    with torch.no_grad():
+        soon, later = (encoder()(item, action, time, time[:, -1] + wait) for wait in (1_000, 40 * 86_400_000))
+    assert not torch.allclose(soon, later, atol=1e-3)

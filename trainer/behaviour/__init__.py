@@ -1,0 +1,1 @@
+"""The shared behaviour encoder and the next-item task."""

@@ -1,0 +1,1 @@
+"""The click head: fit, calibration, evaluation."""

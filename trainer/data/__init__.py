@@ -1,0 +1,1 @@
+"""What training reads: a recorded stream folded as the worker folds it."""

@@ -1,0 +1,94 @@
+"""Sequences cut into windows: what the encoder sees, and which item comes next."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streams.messages.wire import HISTORY, Ints
+from trainer.data.shop import Sequences
+
+NO_TARGET = -1
+
+
+class Batch(NamedTuple):
+    """Windows of equal width W ≤ L, right-aligned."""
+
+    item: Tensor  # [B, W]  row of the item, 0 where action is 0
+    action: Tensor  # [B, W]
+    time: Tensor  # [B, W]  ms
+    target: Tensor  # [B, W]  row of the next wanted item, NO_TARGET where there is none
+    step: Tensor  # [B, W]  point in time of the popularity that was known then
+
+
+class Targets(NamedTuple):
+    """What follows each event of the sequences. T events."""
+
+    item: Ints  # [T]  the next wanted item other than the event's own, or NO_TARGET
+    time: Ints  # [T]  when; 0 without target
+
+
+def next_items(sequences: Sequences) -> Targets:
+    """Find, for each event, the next wanted item that differs from the event's own.
+
+    The event's own item is never recommended in answer to it, so to predict it would be wasted.
+    """
+    wanted = sequences.wanted
+    item = np.full(len(sequences.item), NO_TARGET, np.int64)
+    time = np.zeros(len(sequences.item), np.int64)
+    for begin, end in zip(sequences.start[:-1], sequences.start[1:], strict=True):
+        following = other = -1  # the nearest wanted event ahead, and the nearest one of another item than that
+        for at in range(end - 1, begin - 1, -1):
+            own = sequences.item[at]
+            same = following >= 0 and sequences.item[following] == own
+            found = other if same else following
+            if found >= 0:
+                item[at], time[at] = sequences.item[found], sequences.time[found]
+            if wanted[at]:
+                other, following = found, at
+    return Targets(item, time)
+
+
+class Windows(NamedTuple):
+    """Cuts sequences into windows, anew in every epoch so that each event stands at many places."""
+
+    sequences: Sequences
+    target: Ints  # [T]
+    step: Ints  # [T]
+
+    def batches(self, size: int, rng: np.random.Generator, device: torch.device) -> Iterator[Batch]:
+        """Windows in random order, those of like length together, since padding costs as much as events."""
+        begin, end = self._cut(rng)
+        length = end - begin
+        order = np.argsort(length + rng.random(len(length)), kind="stable")
+        cuts = [order[i : i + size] for i in range(0, len(order), size)]
+        for k in rng.permutation(len(cuts)):
+            yield self._batch(begin[cuts[k]], end[cuts[k]], device)
+
+    def count(self, size: int) -> int:
+        """About how many batches an epoch has."""
+        begin, _ = self._cut(np.random.default_rng(0))
+        return -(-len(begin) // size)
+
+    def _cut(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        edges: list[Ints] = []
+        for first, last in zip(self.sequences.start[:-1], self.sequences.start[1:], strict=True):
+            shift = int(rng.integers(HISTORY)) if last - first > HISTORY else 0
+            edges.append(np.unique(np.append(np.arange(first + shift, last, HISTORY), [first, last])))
+        begin = np.concatenate([e[:-1] for e in edges])
+        end = np.concatenate([e[1:] for e in edges])
+        targets_so_far = np.append(0, np.cumsum(self.target != NO_TARGET))
+        useful = targets_so_far[end] > targets_so_far[begin]
+        return begin[useful], end[useful]
+
+    def _batch(self, begin: Ints, end: Ints, device: torch.device) -> Batch:
+        width = int((end - begin).max())
+        at = end[:, None] + np.arange(-width, 0)[None]
+        inside = at >= begin[:, None]
+        at = np.where(inside, at, 0)
+        source = self.sequences
+        fills = ((source.item, 0), (source.action, 0), (source.time, 0), (self.target, NO_TARGET), (self.step, 0))
+        parts = [np.where(inside, array[at], fill) for array, fill in fills]
+        return Batch(*(torch.from_numpy(part).to(device) for part in parts))

@@ -1,0 +1,1 @@
+"""How training is run: loop, checkpoints, tracking, cards."""

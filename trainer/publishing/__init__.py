@@ -1,0 +1,1 @@
+"""From trained modules to a served version."""

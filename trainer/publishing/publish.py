@@ -1,0 +1,148 @@
+"""Publish a trained folder as the next version, checked against its own answers; or go back one version."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from streams.errors import ModelError, ModelUnavailable, UsageError
+from streams.messages.wire import DEMAND_MODEL, MODEL
+from streams.settings import Settings
+from trainer.publishing import repository
+
+_MODELS: Final = (MODEL, DEMAND_MODEL)
+_TOLERANCE: Final = 1e-4
+_WARM_UP_S: Final = 60.0
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+def publish(directory: Path, settings: Settings) -> int:
+    """Publish what `headrace train` wrote; Triton serves it when this returns.
+
+    Returns:
+        version: the same for every model in the folder.
+
+    Raises:
+        UsageError: the folder holds no trained model.
+        ModelError: a version does not load, or does not answer as trained; the versions before are served again.
+        ModelUnavailable: Triton does not answer; nothing is changed.
+    """
+    names = [name for name in _MODELS if (directory / name / "config.pbtxt").exists()]
+    if MODEL not in names:
+        raise UsageError(f"{directory} holds no trained model; give the folder that `headrace train --out` wrote")
+    client = _connect(settings)
+    models = settings.models
+    version = repository.next_version(models, names)
+    before = {name: repository.served_version(models, name) for name in names}
+    try:
+        for name in names:
+            repository.place_version(models, directory / name, version)
+        for name in names:
+            _serve(client, models, name, version)
+    except (InferenceServerException, ModelError, OSError) as error:
+        _undo(client, models, before, version)
+        raise ModelError(f"Version {version} is not published: {error}") from error
+    return version
+
+
+def rollback(settings: Settings) -> int:
+    """Serve the version before the one that is served now.
+
+    Returns:
+        version: of the shopper model that is served now.
+
+    Raises:
+        ModelError: there is no version before.
+        ModelUnavailable: Triton does not answer.
+    """
+    models = settings.models
+    current = repository.served_version(models, MODEL)
+    before = [v for v in repository.versions(models, MODEL) if current is not None and v < current]
+    if not before:
+        raise ModelError("There is no version before the one served; publish one with `headrace publish DIR`")
+    client = _connect(settings)
+    target = before[-1]
+    try:
+        for name in _MODELS:
+            if target in repository.versions(models, name):
+                _serve(client, models, name, target)
+    except (InferenceServerException, OSError) as error:
+        raise ModelError(f"Version {target} does not load: {error}; publish again from its folder") from error
+    return target
+
+
+def disagreement(expected: Arrays, served: Arrays) -> float:
+    """Largest difference between the trained model's answers and the served ones, beyond 1e-4 of the value itself.
+
+    Two items of all but equal score may change places; what belongs to a place is compared where its item agrees.
+    """
+    worst = 0.0
+    for name, trained in expected.items():
+        right, got = trained, served[name]
+        if got.shape != right.shape:
+            return np.inf
+        if "rec_item" in expected and name in {"rec_ctr", "reason_event", "reason_weight"}:
+            same = expected["rec_item"] == served["rec_item"]
+            right, got = right[same], got[same]
+        if name != "rec_item":
+            worst = max(worst, _difference(right, got))
+    return worst
+
+
+def _difference(right: NDArray[np.generic], got: NDArray[np.generic]) -> float:
+    a, b = right.astype(np.float64), got.astype(np.float64)
+    if (np.isnan(a) != np.isnan(b)).any():
+        return np.inf
+    gap = np.abs(a - b) / np.maximum(1.0, np.abs(a))
+    return float(np.nan_to_num(gap).max(initial=0.0))
+
+
+def _connect(settings: Settings) -> InferenceServerClient:
+    client = InferenceServerClient(settings.triton_address)
+    try:
+        client.is_server_live()
+    except InferenceServerException as error:
+        raise ModelUnavailable(
+            f"No Triton answers at {settings.triton_address}; start one with `headrace up` or set HEADRACE_TRITON"
+        ) from error
+    return client
+
+
+def _serve(client: InferenceServerClient, models: Path, name: str, version: int) -> None:
+    repository.point_at(models, name, version)
+    client.load_model(name)
+    for path in sorted((models / name / str(version)).glob("reference*.npz")):
+        _check(client, name, version, path)
+
+
+def _check(client: InferenceServerClient, name: str, version: int, path: Path) -> None:
+    with np.load(path) as arrays:
+        request = {key: arrays[key] for key in arrays.files if not key.startswith("out_")}
+        expected = {key.removeprefix("out_"): arrays[key] for key in arrays.files if key.startswith("out_")}
+    inputs = [_input(key, array) for key, array in request.items()]
+    result = cast(InferResult, client.infer(name, inputs, str(version), client_timeout=_WARM_UP_S))
+    served = {key: cast(NDArray[np.generic], result.as_numpy(key)) for key in expected}
+    worst = disagreement(expected, served)
+    if worst > _TOLERANCE:
+        raise ModelError(f"{name} as served differs from {name} as trained by {worst:.2g} ({path.stem})")
+
+
+def _input(name: str, array: NDArray[np.generic]) -> InferInput:
+    tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+    tensor.set_data_from_numpy(array)
+    return tensor
+
+
+def _undo(client: InferenceServerClient, models: Path, before: Mapping[str, int | None], version: int) -> None:
+    for name, previous in before.items():
+        repository.point_back(models, name, previous)
+        # A Triton that died over it reads the configuration when it starts again.
+        with suppress(InferenceServerException):
+            client.unload_model(name) if previous is None else client.load_model(name)
+        repository.remove_version(models, name, version)

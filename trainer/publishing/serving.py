@@ -1,0 +1,77 @@
+"""A fitted model as the served one sees it: plain arrays for items, and a scorer that runs the eager modules."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from feature_repo.identity import NO_ITEM
+from model_repo.headrace.scorer import Scorer
+from trainer.behaviour.items import TextProjection
+from trainer.behaviour.model import ShopperModel
+from trainer.click.fit import ClickFit
+from trainer.data.shop import Shop
+from trainer.text.encoder import SentenceEncoder
+
+_POPULAR = 100
+
+
+class TextToItem(nn.Module):
+    """Token ids to the vector of an item that has nothing but a text."""
+
+    def __init__(self, sentence: SentenceEncoder, projection: TextProjection, unknown: Tensor) -> None:
+        super().__init__()
+        self.sentence = sentence
+        self.projection = projection
+        self.register_buffer("unknown", unknown.detach().clone())
+
+    def forward(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
+        """Encode. [N, D]"""
+        return self.unknown + self.projection(self.sentence(ids_NS, mask_NS))
+
+
+class Trained(NamedTuple):
+    """All that export and evaluation need."""
+
+    model: ShopperModel
+    text: TextToItem
+    arrays: dict[str, Tensor]  # as `model_repo.headrace.scorer.Scorer` takes them
+    clicks: ClickFit | None
+
+    def scorer(self) -> Scorer:
+        """The trained model's own answers, made by the modules that were fitted."""
+        return Scorer(self.arrays, self.model.encoder, self.model.click if self.clicks else None)
+
+    def as_of(self, step: int) -> "Trained":
+        """The model with the popularity that was known at an earlier point in time, for measuring on what followed."""
+        with torch.no_grad():
+            return self._replace(arrays={**self.arrays, "item_bias": self.model.bias()[step].clone()})
+
+
+def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks: ClickFit | None) -> Trained:
+    """Bring a fitted model to the CPU and lay out what serving needs."""
+    model = model.cpu().eval()
+    text = TextToItem(sentence.cpu(), model.items.text, model.items.unknown).eval()
+    with torch.no_grad():
+        arrays = {
+            "item_hash": torch.from_numpy(shop.item_hash),
+            "item_vector": model.items().clone(),
+            "item_bias": model.bias_now().clone(),
+            "item_prior": torch.from_numpy(clicks.rates.item) if clicks else torch.zeros(len(shop.item_hash)),
+            "unknown_vector": model.items.unknown.detach().clone(),
+            "new_bias": model.bias_of_new_items().view(1),
+            "new_prior": torch.tensor([clicks.rates.shop if clicks else 0.0]),
+            "popular": _popular(model, shop),
+        }
+    return Trained(model, text, arrays, clicks)
+
+
+def _popular(model: ShopperModel, shop: Shop) -> Tensor:
+    """The items in most demand when the stream ends, best first. [100]"""
+    recent = model.popularity_PSN[0, -1].numpy().astype(np.float64)
+    best = np.argsort(-np.where(shop.available, recent, -np.inf), kind="stable")[:_POPULAR]
+    best = best[shop.available[best]]
+    popular = np.full(_POPULAR, NO_ITEM, np.int64)
+    popular[: len(best)] = shop.item_hash[best]
+    return torch.from_numpy(popular)

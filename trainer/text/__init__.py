@@ -1,0 +1,1 @@
+"""The shared text encoder and what it is fine-tuned on."""
