@@ -10,6 +10,8 @@ import torch
 
 from streams.errors import ModelError, UsageError
 from streams.messages.wire import DEMAND_MODEL, MODEL
+from trainer.behaviour.config import BehaviourConfig
+from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import fit_next_item
 from trainer.click.fit import fit_clicks
@@ -94,8 +96,9 @@ def train_shopper_model(
 
 def _model(shop: Shop, tuned: Tuned, log_popularity: np.ndarray, device: torch.device) -> ShopperModel:
     seen = np.bincount(shop.sequences.item, minlength=len(shop.item_ids)) > 0
-    model = ShopperModel(tuned.vectors.cpu(), torch.from_numpy(seen), torch.from_numpy(log_popularity))
-    return model.to(device)
+    config = BehaviourConfig()
+    items = ItemTable(torch.from_numpy(seen), config.width, config.id_dropout, text_NT=tuned.vectors.cpu())
+    return ShopperModel(config, items, torch.from_numpy(log_popularity)).to(device)
 
 
 def _train_demand(

@@ -5,32 +5,40 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from trainer.behaviour.encoder import WIDTH, BehaviourEncoder
+from trainer.behaviour.config import BehaviourConfig
+from trainer.behaviour.encoder import BehaviourEncoder
 from trainer.behaviour.items import ItemTable
 from trainer.click.head import ClickHead
+from trainer.data.windows import WISHES
 
-_ID_DROPOUT: Final = 0.15
 #: A new item is taken to be as popular as this share of the catalogue's items are at most: it deserves to be tried.
 _NEW_ITEM_QUANTILE: Final = 0.75
 
 
 class ShopperModel(nn.Module):
-    """Everything that training fits. N items, D width, P half-lives of popularity, S points in time."""
+    """Everything that training fits. N items, D width, P half-lives of popularity, S points in time, A wishes."""
 
     popularity_PSN: Tensor
 
-    def __init__(self, text_NT: Tensor, seen_N: Tensor, popularity_PSN: Tensor) -> None:
+    def __init__(self, config: BehaviourConfig, items: ItemTable, popularity_PSN: Tensor) -> None:
         super().__init__()
-        self.items = ItemTable(text_NT, seen_N, WIDTH, _ID_DROPOUT)
-        self.encoder = BehaviourEncoder(WIDTH)
-        self.click = ClickHead(WIDTH)
+        self.config = config
+        self.items = items
+        self.encoder = BehaviourEncoder(config)
+        self.click = ClickHead(config.width)
         self.register_buffer("popularity_PSN", popularity_PSN)
-        self.popularity_weight = nn.Parameter(torch.tensor([0.3, 0.3, 0.4]))
-        self.item_bias = nn.Parameter(torch.zeros(len(text_NT)))
+        halves, _, count = popularity_PSN.shape
+        self.popularity_weight = nn.Parameter(torch.full((halves,), 1.0 / max(1, halves)))
+        self.item_bias = nn.Parameter(torch.zeros(count))
+        self.wish_bias_AN = nn.Parameter(torch.zeros(len(WISHES), count))
+
+    def bias_of_wish(self, wish: int) -> Tensor:
+        """What an item scores for one wish without any history, at each point in time. [S, N]"""
+        return self._shared_bias() + self.wish_bias_AN[wish]
 
     def bias(self) -> Tensor:
-        """What an item scores without any history, at each point in time. [S, N]"""
-        return torch.einsum("psn,p->sn", self.popularity_PSN, self.popularity_weight) + self.item_bias
+        """The same for all wishes by their weights. [S, N]"""
+        return self._shared_bias() + self.encoder.wishes.weight_A @ self.wish_bias_AN
 
     def bias_now(self) -> Tensor:
         """The same as of the end of training. [N]"""
@@ -43,3 +51,6 @@ class ShopperModel(nn.Module):
     def user_vectors(self, item_BL: Tensor, action_BL: Tensor, time_BL: Tensor, table_ND: Tensor) -> Tensor:
         """The shopper after each event. [B, L, D]"""
         return self.encoder.after_each(table_ND[item_BL], action_BL, time_BL)
+
+    def _shared_bias(self) -> Tensor:
+        return torch.einsum("psn,p->sn", self.popularity_PSN, self.popularity_weight) + self.item_bias

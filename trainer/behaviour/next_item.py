@@ -1,22 +1,58 @@
-"""The next-item task: after each event, which item does the shopper want next?"""
+"""The next-item task: after each event, which item will the shopper look at, put in the cart, buy next?"""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from trainer.behaviour.model import ShopperModel
+from trainer.behaviour.softmax import Targets, full_softmax_loss, log_sampling_odds, sampled_softmax_loss
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
-from trainer.data.windows import NO_TARGET, Batch, Windows, next_items
+from trainer.data.windows import NO_TARGET, WISHES, Batch, Windows, next_wishes
 from trainer.practice.fit import Fitted, Plan, Tell, fit
+from trainer.practice.precision import has_fast_bfloat16, mixed
 
-_BATCH = 64
-_EPOCHS = 14
 _LEAST_STEPS = 600
-_LEARNING_RATE = 3e-3
+
+
+class NextItemLoss:
+    """Cross-entropy of every wish over the catalogue, wishes by their weights."""
+
+    def __init__(self, model: ShopperModel, target_TA: np.ndarray) -> None:
+        """Args: target_TA: what training asks for; how often each item occurs there decides how negatives are drawn."""
+        self._model = model
+        self._negatives = model.config.negatives
+        asked = target_TA[target_TA != NO_TARGET]
+        count_N = torch.from_numpy(np.bincount(asked, minlength=len(model.item_bias)))
+        self._log_q_N = log_sampling_odds(count_N).to(model.item_bias.device)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Loss of a batch: mean over the targets of each wish. []"""
+        model, device = self._model, batch.item.device
+        with mixed(device):
+            table_ND = model.items()
+            user_BLD = model.user_vectors(batch.item, batch.action, batch.time, table_ND)
+        weights = model.encoder.wishes.weight_A
+        total, shares = model.item_bias.new_zeros(()), 0.0
+        for wish in range(len(WISHES)):
+            asked = batch.target[..., wish] != NO_TARGET
+            share = float(weights[wish])
+            if share > 0 and (count := int(asked.sum())):
+                targets = Targets(batch.target[..., wish][asked], batch.step[asked], _even(count, device))
+                total = total + share * self._of_wish(user_BLD[asked], table_ND, targets, wish)
+                shares += share
+        return total / max(shares, 1e-9)
+
+    def _of_wish(self, user_MD: Tensor, table_ND: Tensor, targets: Targets, wish: int) -> Tensor:
+        device = user_MD.device
+        with mixed(device):
+            turned_MD = self._model.encoder.wishes.to_wish(user_MD, wish)
+        bias_SN = self._model.bias_of_wish(wish)
+        if self._negatives and self._model.training:
+            return sampled_softmax_loss(turned_MD, table_ND, bias_SN, targets, self._log_q_N, self._negatives)
+        return full_softmax_loss(turned_MD, table_ND, bias_SN, targets, fast=has_fast_bfloat16(device))
 
 
 def fit_next_item(
@@ -27,35 +63,33 @@ def fit_next_item(
     Args:
         split: targets from this time on (ms) validate; only those before are learnt from.
     """
-    targets = next_items(sequences)
+    wishes = next_wishes(sequences)
     step = popularity.step(sequences.time)
-    held_back = targets.time >= split
-    train = Windows(sequences, np.where(held_back, NO_TARGET, targets.item), step)
-    valid = Windows(sequences, np.where(held_back, targets.item, NO_TARGET), step)
+    held_back = wishes.time >= split
+    train = Windows(sequences, np.where(held_back, NO_TARGET, wishes.item), step)
+    valid = Windows(sequences, np.where(held_back, wishes.item, NO_TARGET), step)
+    model.encoder.wishes.weigh((train.target != NO_TARGET).any(axis=0).tolist())
+    loss_of = NextItemLoss(model, train.target)
     rng = np.random.default_rng(seed)
-    device = model.item_bias.device
+    config, device = model.config, model.item_bias.device
 
     def losses() -> Iterator[Tensor]:
-        for batch in train.batches(_BATCH, rng, device):
-            yield loss_of(model, batch)
+        for batch in train.batches(config.tokens, rng, device):
+            yield loss_of(batch)
 
     def validate() -> float:
         with torch.no_grad():
-            batches = list(valid.batches(_BATCH, np.random.default_rng(seed), device))
+            batches = list(valid.batches(config.tokens, np.random.default_rng(seed), device))
             counts = [int((b.target != NO_TARGET).sum()) for b in batches]
-            total = sum(float(loss_of(model, b)) * n for b, n in zip(batches, counts, strict=True))
+            total = sum(float(loss_of(b)) * n for b, n in zip(batches, counts, strict=True))
             return total / max(1, sum(counts))
 
     model.eval()
-    steps = train.count(_BATCH)
-    epochs = max(_EPOCHS, _LEAST_STEPS // max(1, steps))
-    return fit(model, losses, validate, Plan("next item", _LEARNING_RATE, epochs, 3, steps), tell)
+    steps = train.count(config.tokens)
+    epochs = max(config.epochs, _LEAST_STEPS // max(1, steps))
+    plan = Plan("next item", config.learning_rate, epochs, config.patience, steps, config.weight_decay)
+    return fit(model, losses, validate, plan, tell)
 
 
-def loss_of(model: ShopperModel, batch: Batch) -> Tensor:
-    """Cross-entropy over the whole catalogue, mean over the targets of a batch. []"""
-    table = model.items()
-    users = model.user_vectors(batch.item, batch.action, batch.time, table)
-    asked = batch.target != NO_TARGET
-    scores = users[asked] @ table.T + model.bias()[batch.step[asked]]
-    return F.cross_entropy(scores, batch.target[asked])
+def _even(count: int, device: torch.device) -> Tensor:
+    return torch.full((count,), 1.0 / count, device=device)

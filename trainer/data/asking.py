@@ -9,7 +9,6 @@ from msgspec import Struct
 from feature_repo.identity import NO_ITEM
 from model_repo.headrace.scorer import Tensors
 from streams.messages.wire import CONTEXT, HISTORY, Int32s, Ints, ScoreTensors
-from trainer.behaviour.encoder import WIDTH
 from trainer.data.shop import Sequences, Shop
 
 
@@ -22,8 +21,8 @@ class Case(Struct, frozen=True):
     relevant: frozenset[int]  # item hashes
 
 
-def request_of(shop: Shop, cases: Sequence[Case]) -> ScoreTensors:
-    """The request that a worker would send for these moments."""
+def request_of(shop: Shop, cases: Sequence[Case], width: int) -> ScoreTensors:
+    """The request that a worker would send for these moments to a model of a width."""
     n = len(cases)
     item, action, time = _histories(shop.sequences, shop.item_hash, cases)
     nothing = np.array([NO_ITEM], np.int64)
@@ -37,7 +36,7 @@ def request_of(shop: Shop, cases: Sequence[Case]) -> ScoreTensors:
         exclude=np.array([[case.exclude] for case in cases], np.int64),
         withdrawn=nothing,
         extra_item=nothing,
-        extra_vector=np.zeros((1, WIDTH), np.float32),
+        extra_vector=np.zeros((1, width), np.float32),
         boost_item=nothing,
         boost=np.zeros(1, np.float32),
         candidate_item=nothing,

@@ -1,25 +1,34 @@
 """Sequences cut into windows: what the encoder sees, and which item comes next."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from feature_repo.actions import ACTION_CODE
 from streams.messages.wire import HISTORY, Ints
 from trainer.data.shop import Sequences
 
 NO_TARGET = -1
 
+#: The wishes that the next-item head tells apart, and the actions of a recorded stream that show each.
+WISHES: Final[dict[str, tuple[str, ...]]] = {
+    "view": ("view", "click"),
+    "add_to_cart": ("add_to_cart",),
+    "purchase": ("purchase",),
+}
+
 
 class Batch(NamedTuple):
-    """Windows of equal width W ≤ L, right-aligned."""
+    """Windows of equal width W ≤ L, right-aligned. A wishes."""
 
     item: Tensor  # [B, W]  row of the item, 0 where action is 0
     action: Tensor  # [B, W]
     time: Tensor  # [B, W]  ms
-    target: Tensor  # [B, W]  row of the next wanted item, NO_TARGET where there is none
+    target: Tensor  # [B, W, A]  rows of the next items wished for, NO_TARGET where there is none
     step: Tensor  # [B, W]  point in time of the popularity that was known then
 
 
@@ -35,18 +44,30 @@ def next_items(sequences: Sequences) -> Targets:
 
     The event's own item is never recommended in answer to it, so to predict it would be wasted.
     """
-    wanted = sequences.wanted
+    return _next_where(sequences, sequences.wanted)
+
+
+def next_wishes(sequences: Sequences) -> Targets:
+    """The same for each wish of `WISHES`: the next item viewed, put in the cart, bought. [T, A] each"""
+    found = [
+        _next_where(sequences, np.isin(sequences.action, [ACTION_CODE[a] for a in actions]))
+        for actions in WISHES.values()
+    ]
+    return Targets(np.stack([f.item for f in found], axis=1), np.stack([f.time for f in found], axis=1))
+
+
+def _next_where(sequences: Sequences, asked: NDArray[np.bool_]) -> Targets:
     item = np.full(len(sequences.item), NO_TARGET, np.int64)
     time = np.zeros(len(sequences.item), np.int64)
     for begin, end in zip(sequences.start[:-1], sequences.start[1:], strict=True):
-        following = other = -1  # the nearest wanted event ahead, and the nearest one of another item than that
+        following = other = -1  # the nearest event asked for ahead, and the nearest one of another item than that
         for at in range(end - 1, begin - 1, -1):
             own = sequences.item[at]
             same = following >= 0 and sequences.item[following] == own
             found = other if same else following
             if found >= 0:
                 item[at], time[at] = sequences.item[found], sequences.time[found]
-            if wanted[at]:
+            if asked[at]:
                 other, following = found, at
     return Targets(item, time)
 
@@ -55,22 +76,27 @@ class Windows(NamedTuple):
     """Cuts sequences into windows, anew in every epoch so that each event stands at many places."""
 
     sequences: Sequences
-    target: Ints  # [T]
+    target: Ints  # [T, A]
     step: Ints  # [T]
 
-    def batches(self, size: int, rng: np.random.Generator, device: torch.device) -> Iterator[Batch]:
-        """Windows in random order, those of like length together, since padding costs as much as events."""
+    def batches(self, tokens: int, rng: np.random.Generator, device: torch.device) -> Iterator[Batch]:
+        """Windows in random order, those of like length together, since padding costs as much as events.
+
+        Args:
+            tokens: most events of a batch, padding included.
+        """
         begin, end = self._cut(rng)
         length = end - begin
         order = np.argsort(length + rng.random(len(length)), kind="stable")
-        cuts = [order[i : i + size] for i in range(0, len(order), size)]
+        cuts = _slices(length[order], tokens)
         for k in rng.permutation(len(cuts)):
-            yield self._batch(begin[cuts[k]], end[cuts[k]], device)
+            rows = order[cuts[k]]
+            yield self._batch(begin[rows], end[rows], device)
 
-    def count(self, size: int) -> int:
+    def count(self, tokens: int) -> int:
         """About how many batches an epoch has."""
-        begin, _ = self._cut(np.random.default_rng(0))
-        return -(-len(begin) // size)
+        begin, end = self._cut(np.random.default_rng(0))
+        return len(_slices(np.sort(end - begin), tokens))
 
     def _cut(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
         edges: list[Ints] = []
@@ -79,7 +105,7 @@ class Windows(NamedTuple):
             edges.append(np.unique(np.append(np.arange(first + shift, last, HISTORY), [first, last])))
         begin = np.concatenate([e[:-1] for e in edges])
         end = np.concatenate([e[1:] for e in edges])
-        targets_so_far = np.append(0, np.cumsum(self.target != NO_TARGET))
+        targets_so_far = np.append(0, np.cumsum((self.target != NO_TARGET).any(axis=1)))
         useful = targets_so_far[end] > targets_so_far[begin]
         return begin[useful], end[useful]
 
@@ -90,5 +116,16 @@ class Windows(NamedTuple):
         at = np.where(inside, at, 0)
         source = self.sequences
         fills = ((source.item, 0), (source.action, 0), (source.time, 0), (self.target, NO_TARGET), (self.step, 0))
-        parts = [np.where(inside, array[at], fill) for array, fill in fills]
+        parts = [np.where(inside.reshape(*at.shape, *[1] * (a.ndim - 1)), a[at], fill) for a, fill in fills]
         return Batch(*(torch.from_numpy(part).to(device) for part in parts))
+
+
+def _slices(length: Ints, tokens: int) -> list[slice]:
+    """Cut ascending lengths into runs of at most `tokens`, padding included, and one window at least."""
+    cuts: list[slice] = []
+    first = 0
+    for at, widest in enumerate(length):
+        if at > first and int(widest) * (at + 1 - first) > tokens:
+            cuts.append(slice(first, at))
+            first = at
+    return [*cuts, slice(first, len(length))] if len(length) else []

@@ -93,8 +93,9 @@ def _recall(items: Ints, case: Case) -> float:
 
 
 def _recommend(trained: Trained, shop: Shop, cases: Sequence[Case]) -> Ints:
+    asked = request_of(shop, cases, trained.model.config.width)
     with torch.inference_mode():
-        return trained.scorer().score(as_tensors(request_of(shop, cases)))["rec_item"].numpy()
+        return trained.scorer().score(as_tensors(asked))["rec_item"].numpy()
 
 
 def _most_wanted(shop: Shop, since: int, until: int) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from streams.messages.wire import CONTEXT, HISTORY, MODEL
-from trainer.behaviour.encoder import WIDTH
 from trainer.publishing.reference import Arrays, Reference
 from trainer.publishing.serving import Trained
 from trainer.text.encoder import TextModel
@@ -38,7 +37,8 @@ def export(trained: Trained, text: TextModel, references: list[Reference], out: 
     for reference in references:
         answers = {f"out_{name}": array for name, array in reference.answer.items()}
         _save(folder / f"reference_{reference.name}.npz", {**reference.request, **answers})
-    meta = {"width": WIDTH, "items": len(trained.arrays["item_hash"]), "has_ctr": trained.clicks is not None}
+    width, items = trained.model.config.width, len(trained.arrays["item_hash"])
+    meta = {"width": width, "items": items, "has_ctr": trained.clicks is not None}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
 
@@ -51,12 +51,13 @@ def add_serving_code(folder: Path) -> None:
 
 def _write_programs(trained: Trained, folder: Path) -> None:
     rows, texts, tokens = Dim("rows", min=1), Dim("texts", min=1), Dim("tokens", min=2, max=512)
-    history = (torch.randn(3, HISTORY, WIDTH), torch.ones(3, HISTORY, dtype=torch.int32), _longs(3, HISTORY), _longs(3))
+    width = trained.model.config.width
+    history = (torch.randn(3, HISTORY, width), torch.ones(3, HISTORY, dtype=torch.int32), _longs(3, HISTORY), _longs(3))
     _write(trained.model.encoder, history, ({0: rows},) * 4, folder / "history.pt2")
     ids = torch.ones(3, 5, dtype=torch.long)
     _write(trained.text, (ids, ids.clone()), ({0: texts, 1: tokens},) * 2, folder / "text.pt2")
     if trained.clicks is not None:
-        vectors = (torch.randn(3, WIDTH), torch.randn(3, WIDTH), torch.randn(3))
+        vectors = (torch.randn(3, width), torch.randn(3, width), torch.randn(3))
         rest = (_longs(3), _longs(3, CONTEXT), _longs(3))
         _write(trained.model.click, (*vectors, *rest), ({0: rows},) * 6, folder / "click.pt2")
 

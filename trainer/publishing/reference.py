@@ -69,7 +69,7 @@ def text_vectors(trained: Trained, text: TextModel, texts: list[str]) -> torch.T
 def score_request(shop: Shop, extra_vector: NDArray[np.float32]) -> ScoreTensors:
     """Shoppers at their newest event, one without history, an extra item, and items excluded and withdrawn."""
     cases = [*_newest_moments(shop), Case(slice(0, 0), int(shop.sequences.time.max()), NO_ITEM, frozenset())]
-    asked = request_of(shop, cases)
+    asked = request_of(shop, cases, extra_vector.shape[1])
     asked.context[:, 0] = context_hash("channel", "web")
     shown = np.append(shop.item_hash[:10], item_hash(_NEW))
     return asked._replace(

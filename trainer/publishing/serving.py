@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from feature_repo.identity import NO_ITEM
 from model_repo.headrace.scorer import Scorer
+from streams.errors import ModelError
 from trainer.behaviour.items import TextProjection
 from trainer.behaviour.model import ShopperModel
 from trainer.click.fit import ClickFit
@@ -52,6 +53,8 @@ class Trained(NamedTuple):
 def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks: ClickFit | None) -> Trained:
     """Bring a fitted model to the CPU and lay out what serving needs."""
     model = model.cpu().eval()
+    if model.items.text is None:
+        raise ModelError("A model is served with the texts of its items; train it on a stream that has `items` records")
     text = TextToItem(sentence.cpu(), model.items.text, model.items.unknown).eval()
     with torch.no_grad():
         arrays = {

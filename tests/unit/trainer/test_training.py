@@ -44,7 +44,7 @@ def test_shoppers_are_recommended_their_kind(lesson: Lesson):
     cases = last_moments(lesson, 40)
     kinds = [lesson.shop.item_ids[lesson.shop.sequences.item[case.history.stop - 1]].split("-")[0] for case in cases]
     with torch.inference_mode():
-        listed = lesson.trained.scorer().score(as_tensors(request_of(lesson.shop, cases)))["rec_item"]
+        listed = lesson.trained.scorer().score(as_tensors(request_of(lesson.shop, cases, 64)))["rec_item"]
     hits = [names[int(i)].startswith(kind) for row, kind in zip(listed, kinds, strict=True) for i in row[:5]]
     assert np.mean(hits) > 0.9
 
@@ -66,7 +66,7 @@ def test_the_exported_programs_answer_as_trained(lesson: Lesson):
 
 def test_contributions_of_the_exported_program_add_up_to_the_score(lesson: Lesson):
     made = exported(lesson.folder)
-    asked = as_tensors(request_of(lesson.shop, last_moments(lesson, 8)))
+    asked = as_tensors(request_of(lesson.shop, last_moments(lesson, 8), 64))
     hashes, vectors = made.arrays["item_hash"], made.arrays["item_vector"]
     encode = torch.export.load(lesson.folder / "headrace" / "history.pt2").module()
     with torch.inference_mode():
@@ -87,7 +87,7 @@ def test_an_item_with_only_a_title_is_recommended_to_those_who_want_its_kind(les
         shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for case in last_moments(lesson, 40):
             row = lesson.shop.sequences.item[case.history.stop - 1]
-            asked = request_of(lesson.shop, [case])._replace(
+            asked = request_of(lesson.shop, [case], 64)._replace(
                 extra_item=np.array([item_hash("newcomer")]), extra_vector=vector.numpy()
             )
             listed = lesson.trained.scorer().score(as_tensors(asked))["rec_item"][0].tolist()

@@ -3,12 +3,15 @@
 import torch
 
 from streams.messages.wire import HISTORY
-from trainer.behaviour.encoder import WIDTH, BehaviourEncoder
+from trainer.behaviour.config import BehaviourConfig
+from trainer.behaviour.encoder import BehaviourEncoder
+
+WIDTH = 64
 
 
 def encoder() -> BehaviourEncoder:
     torch.manual_seed(3)
-    made = BehaviourEncoder().eval()
+    made = BehaviourEncoder(BehaviourConfig(width=WIDTH)).eval()
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return made
@@ -31,7 +34,7 @@ def test_serving_and_training_give_the_same_user_vector():
     )
     with torch.no_grad():
         served = made(*padded, time[:, -1]).sum(dim=1)
-        trained = made.after_each(item, action, time)[:, -1]
+        trained = made.wishes.combined(made.after_each(item, action, time))[:, -1]
     assert torch.allclose(served, trained, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ from trainer.behaviour.items import ItemTable
 
 def table(id_dropout: float) -> ItemTable:
     torch.manual_seed(0)
-    made = ItemTable(torch.randn(400, 12), torch.arange(400) < 300, width=8, id_dropout=id_dropout)
+    made = ItemTable(torch.arange(400) < 300, 8, id_dropout, text_NT=torch.randn(400, 12))
     torch.nn.init.normal_(made.unknown)
     return made
 

@@ -1,0 +1,74 @@
+"""Attention over events: pre-norm blocks that mix them, and the pooling whose weights say what each event gives."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streams.messages.wire import HISTORY
+
+_HIDDEN_KEY = -1e9
+
+
+class Block(nn.Module):
+    """One pre-norm transformer block whose attention knows how many events lie between."""
+
+    def __init__(self, width: int, heads: int, feed: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.distance = nn.Parameter(torch.zeros(heads, HISTORY))
+        self.norm_feed = nn.LayerNorm(width)
+        self.feed = nn.Sequential(nn.Linear(width, feed * width), nn.GELU(), nn.Linear(feed * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BLD: Tensor, mask_BLL: Tensor, distance_LL: Tensor) -> Tensor:
+        """Mix events. [B, L, D]"""
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm_attention(x_BLD)).chunk(3, dim=-1))
+        bias = self.distance[:, distance_LL].unsqueeze(0).masked_fill(~mask_BLL.unsqueeze(1), _HIDDEN_KEY)
+        weights = self.dropout(attention_logits(q, k, bias).softmax(dim=-1))
+        mixed = weights.to(v.dtype) @ v
+        x_BLD = x_BLD + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
+        return x_BLD + self.dropout(self.feed(self.norm_feed(x_BLD)))
+
+
+class Pooling(nn.Module):
+    """The last attention, which values no mixture but each event: a user vector is the sum of what each gives to it.
+
+    One more key that gives nothing takes the attention that no event deserves.
+    """
+
+    def __init__(self, width: int, heads: int, ages: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qk = nn.Linear(width, 2 * width)
+        self.value = nn.Linear(width, width, bias=False)
+        self.distance = nn.Parameter(torch.zeros(heads, HISTORY))
+        self.age = nn.Parameter(torch.zeros(heads, ages))
+        self.nothing = nn.Parameter(torch.zeros(heads))
+
+    def values(self, x_BLD: Tensor) -> Tensor:
+        """What each event has to give. [B, H, L, D/H]"""
+        return split_heads(self.value(self.norm(x_BLD)), self.heads)
+
+    def weights(self, x_BLD: Tensor, mask_BLL: Tensor, distance_LL: Tensor, age_BLL: Tensor) -> Tensor:
+        """How much of each event j the shopper's vector after event i takes. [B, H, L, L]"""
+        q, k = (split_heads(part, self.heads) for part in self.qk(self.norm(x_BLD)).chunk(2, dim=-1))
+        bias = self.distance[:, distance_LL].unsqueeze(0) + self.age[:, age_BLL].transpose(0, 1)
+        logits = attention_logits(q, k, bias).masked_fill(~mask_BLL.unsqueeze(1), _HIDDEN_KEY)
+        nothing = self.nothing.view(1, -1, 1, 1).expand(*logits.shape[:-1], 1)
+        return F.softmax(torch.cat([nothing, logits], dim=-1), dim=-1)[..., 1:]
+
+
+def attention_logits(q_BHLd: Tensor, k_BHLd: Tensor, bias: Tensor) -> Tensor:
+    """Scaled products plus a bias, in float32. [B, H, L, L]"""
+    return (q_BHLd @ k_BHLd.transpose(-1, -2)).float() / math.sqrt(q_BHLd.shape[-1]) + bias
+
+
+def split_heads(x_BLD: Tensor, heads: int) -> Tensor:
+    """[B, L, D] to [B, H, L, D/H]."""
+    return x_BLD.unflatten(-1, (heads, -1)).transpose(1, 2)

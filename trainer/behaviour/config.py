@@ -1,0 +1,39 @@
+"""What shapes the behaviour model and how it is fitted: one struct, from a file or from the defaults."""
+
+from msgspec import Struct
+
+
+class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Shape and recipe of encoder, items and next-item head."""
+
+    width: int = 64
+    blocks: int = 1
+    heads: int = 2
+    feed: int = 2
+    """Width of a block's hidden layer, in widths."""
+    dropout: float = 0.1
+    id_dropout: float = 0.15
+    """Share of items that lose their id in a step, so that text and attributes learn to stand alone."""
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    tokens: int = 2_048
+    """Events a step, padding included."""
+    epochs: int = 14
+    patience: int = 3
+    negatives: int = 0
+    """Negatives of a sampled softmax with logQ correction; 0 for the full softmax."""
+    wishes: tuple[float, float, float] = (0.4, 0.2, 0.4)
+    """What a view, a cart and a purchase weigh in the loss and in the score; those a stream lacks are left out."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no model can be made of."""
+        if self.heads < 1 or self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        for name in ("dropout", "id_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be from 0 to below 1")
+        for name in ("width", "blocks", "feed", "tokens", "epochs", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be 1 or more")
+        if min(self.wishes) < 0 or sum(self.wishes) <= 0:
+            raise ValueError(f"wishes {self.wishes} must not be negative, and one must be positive")

@@ -1,0 +1,38 @@
+"""What a shopper may want of an item: to look at it, to put it in the cart, to buy it. One linear map each.
+
+A wish's score is a product with the item vector, like any score, so their weighted sum is one map and costs nothing to
+serve; and a score stays the sum of its events' shares. A denotes wishes, in the order of `WISHES`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trainer.behaviour.config import BehaviourConfig
+from trainer.data.windows import WISHES
+
+
+class WishMaps(nn.Module):
+    """A shopper's vector turned to each wish; an untrained map leaves it as it is."""
+
+    weight_A: Tensor
+
+    def __init__(self, config: BehaviourConfig) -> None:
+        super().__init__()
+        self.turn_ADD = nn.Parameter(torch.zeros(len(WISHES), config.width, config.width))
+        self.register_buffer("weight_A", torch.tensor(config.wishes) / sum(config.wishes))
+
+    def weigh(self, present: Sequence[bool]) -> None:
+        """Leave out the wishes that a stream never shows, and share their weight among the others."""
+        there = torch.tensor(present, device=self.weight_A.device)
+        if there.any() and (kept := self.weight_A * there).sum() > 0:
+            self.weight_A = kept / kept.sum()
+
+    def to_wish(self, user_MD: Tensor, wish: int) -> Tensor:
+        """Shoppers' vectors for one wish. [M, D]"""
+        return user_MD + user_MD @ self.turn_ADD[wish]
+
+    def combined(self, x_BLD: Tensor) -> Tensor:
+        """Vectors whose products with items are the weighted sum of all wishes' scores. [..., D]"""
+        return x_BLD + x_BLD @ torch.einsum("a,ade->de", self.weight_A, self.turn_ADD)
