@@ -1,0 +1,40 @@
+"""Item neighbours: items are alike when the same shoppers, or the same visits, hold both.
+
+Source: Sarwar et al. 2001; the shrinkage is Bell and Koren's (2007), the asymmetry Aiolli's (2013).
+"""
+
+import numpy as np
+from msgspec import Struct
+from scipy.sparse import csr_array
+
+from trainer.data.shop import Sequences
+from trainer.measure.baselines.neighbours import Neighbours, strongest, with_diagonal
+from trainer.measure.baselines.popularity import Popularity
+from trainer.measure.baselines.visits import Recency, incidence, shopper_of, visit_of
+
+
+class ItemKnn(Struct, frozen=True):
+    """Cosine with shrinkage, over the shopper's history with recency."""
+
+    unit: str = "shopper"  # or "visit": what must hold both items
+    shrinkage: float = 10.0
+    asymmetry: float = 0.5  # 0.5 is the cosine; above it the history's item is normalised more than the candidate
+    neighbours: int = 200
+    repeat: float = 1.0  # what an item speaks for itself
+    half_life_days: float = 90.0
+    place_decay: float = 1.0
+
+    def fit(self, past: Sequences, items: int, split: int) -> Neighbours:
+        """Compare all items of the wanted events before `split` (ms)."""
+        row_T = shopper_of(past) if self.unit == "shopper" else visit_of(past)
+        held = incidence(row_T, past.item, items)
+        both_NN = csr_array(held.T @ held)
+        count_N = both_NN.diagonal()
+        i = np.repeat(np.arange(items), np.diff(both_NN.indptr))
+        j = both_NN.indices
+        scale = count_N[i] ** self.asymmetry * count_N[j] ** (1 - self.asymmetry) + self.shrinkage
+        close_NN = csr_array((both_NN.data / scale, j, both_NN.indptr), shape=both_NN.shape)
+        close_NN = strongest(with_diagonal(close_NN, 0.0), self.neighbours)
+        demand_N = Popularity().fit(past, items, split).demand_N
+        recency = Recency(self.half_life_days, self.place_decay)
+        return Neighbours(with_diagonal(close_NN, self.repeat), demand_N, recency)

@@ -1,0 +1,55 @@
+"""Items score by the items of the history: an item-to-item matrix applied to the history's weights.
+
+What every baseline of this kind shares. Where nothing is known of a shopper, and among items of equal score,
+popularity decides.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from scipy.sparse import csr_array
+
+from streams.messages.wire import Floats
+from trainer.data.asking import Case
+from trainer.data.shop import Sequences
+from trainer.measure.baselines.visits import Recency, dense, histories
+
+_HINT: Final = 1e-5
+"""Of popularity beside the best score of a moment: enough to order what ties, too little to change anything else."""
+
+
+class Neighbours(Struct, frozen=True):
+    """A fitted baseline."""
+
+    close_NN: csr_array  # row: an item of the history; column: what it speaks for
+    demand_N: Floats
+    recency: Recency
+
+    def scores(self, sequences: Sequences, cases: Sequence[Case]) -> Floats:
+        """Scores of all items at each moment. [B, N]"""
+        score_BN = dense(histories(sequences, cases, len(self.demand_N), self.recency) @ self.close_NN)
+        best_B1 = score_BN.max(axis=1, keepdims=True, initial=0.0)
+        hint_N = self.demand_N / max(float(self.demand_N.max(initial=0.0)), 1e-12)
+        hint_BN = _HINT * np.where(best_B1 > 0, best_B1, 1.0) * hint_N
+        return np.asarray(score_BN + hint_BN, np.float32)
+
+
+def strongest(close_NN: csr_array, k: int) -> csr_array:
+    """Keep the k largest entries of each row."""
+    count_N = np.diff(close_NN.indptr)
+    value: Floats = np.asarray(close_NN.data, np.float32)
+    row = np.repeat(np.arange(len(count_N)), count_N)
+    order = np.lexsort((-value, row))
+    place = np.arange(len(order)) - np.repeat(close_NN.indptr[:-1], count_N)
+    kept = order[place < k]
+    return csr_array((value[kept], (row[kept], close_NN.indices[kept])), shape=(len(count_N), len(count_N)))
+
+
+def with_diagonal(close_NN: csr_array, value: float) -> csr_array:
+    """The matrix with `value` from each item to itself: what a repeat counts."""
+    now_N: Floats = np.asarray(close_NN.diagonal(), np.float32)
+    n = len(now_N)
+    own_NN = csr_array((np.float32(value) - now_N, (np.arange(n), np.arange(n))), shape=(n, n))
+    return csr_array(close_NN + own_NN)
