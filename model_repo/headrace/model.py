@@ -26,13 +26,15 @@ class TritonPythonModel:
         """Load the version; one thread an instance on CPU, since instances are what scales."""
         torch.set_num_threads(1)
         folder = Path(__file__).parent
-        setting = json.loads(args["model_config"])["parameters"]["device"]["string_value"]
+        parameters = json.loads(args["model_config"])["parameters"]
+        setting = parameters["device"]["string_value"]
         cuda = args["model_instance_kind"] == "GPU" if setting == "auto" else setting == "cuda"
         self._device = torch.device(f"cuda:{args['model_instance_device_id']}" if cuda else "cpu")
         arrays = {k: torch.from_numpy(v).to(self._device) for k, v in np.load(folder / "arrays.npz").items()}
         has_ctr = (folder / "click.pt2").exists()
         click = self._program(folder / "click.pt2") if has_ctr else None
-        self._scorer = Scorer(arrays, self._program(folder / "history.pt2"), click)
+        diversity = float(parameters["diversity"]["string_value"])
+        self._scorer = Scorer(arrays, self._program(folder / "history.pt2"), click, diversity)
         self._texts = Texts(folder / "tokenizer.json", self._program(folder / "text.pt2"), self._device)
         self._has_ctr = torch.tensor([has_ctr], dtype=torch.uint8)
 

@@ -1,8 +1,8 @@
 """Answer requests from exported programs and plain tensors: retrieval, exclusion, ranking, reasons, click rates.
 
-Stands alone beside `model.py` in a version's folder: torch and the standard library only. Shape letters: B shoppers,
-r of them that want recommendations, L events of history, N items, E extra items, D width, K recommended items,
-R reasons, M candidates, C context pairs.
+Stands alone in a version's folder, beside `diversity.py` and `model.py`: torch and the standard library only. Shape
+letters: B shoppers, r of them that want recommendations, L events of history, N items, E extra items, D width, K
+recommended items, R reasons, M candidates, C context pairs.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .diversity import marginal_relevance
+
 NO_ITEM = 0
 TOP_K = 20
 REASONS = 2
 _MARGIN = 12
 """Items beyond K that are ranked too, so that items of equal score are cut off by hash and not by chance."""
+_POOL = 100
+"""Items that re-ranking for diversity chooses from."""
 _ROWS = 64
 """Shoppers at once: bounds the [r, N] scores that are in memory together."""
 _CANDIDATES = 8_192
@@ -34,16 +38,26 @@ class Lookup(NamedTuple):
 class Scorer:
     """A trained version, ready to answer."""
 
-    def __init__(self, arrays: Tensors, encode: Callable[..., Tensor], click: Callable[..., Tensor] | None) -> None:
+    def __init__(
+        self,
+        arrays: Tensors,
+        encode: Callable[..., Tensor],
+        click: Callable[..., Tensor] | None,
+        diversity: float = 0.0,
+    ) -> None:
         """Args:
         arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_bias` [N], `item_prior` [N], `unknown_vector`
             [D], `new_bias` [1], `new_prior` [1], `popular` [100].
         encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to what each event gives [B, L, D].
         click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
+        diversity: from 0, lists in order of score, to 1: how much less of the same a list should hold.
         """
+        if not 0 <= diversity <= 1:
+            raise ValueError(f"diversity {diversity} must be from 0 to 1")
         self.arrays = arrays
         self._encode = encode
         self._click = click
+        self._diversity = diversity
 
     def score(self, asked: Tensors) -> dict[str, Tensor]:
         """Answer a "score" request: names, shapes and meanings as in the wire contract."""
@@ -122,14 +136,19 @@ class Scorer:
     def _retrieve(
         self, asked: Tensors, lookup: Lookup, bias: Tensor, user_rD: Tensor, exclude_rX: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The best items of each shopper and their scores, ties by hash. [r, K], [r, K]"""
+        """The best items of each shopper and their scores, ties by hash; re-ranked where that is set. [r, K] each"""
         score = torch.cat([user_rD @ self.arrays["item_vector"].T, user_rD @ lookup.tail_vector.T], dim=1) + bias
         score.scatter_(1, self._rows(lookup, exclude_rX), -torch.inf)
-        score, row = score.topk(min(TOP_K + _MARGIN, score.shape[1]), dim=1)
+        most = _POOL if self._diversity > 0 else TOP_K + _MARGIN
+        score, row = score.topk(min(most, score.shape[1]), dim=1)
         every = torch.cat([self.arrays["item_hash"], lookup.extra_item, lookup.extra_item.new_zeros(1)])
         item, order = every[row].sort(dim=1)
         score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
         item = item.gather(1, best)
+        if self._diversity > 0:
+            vectors = self._vectors(lookup, row.gather(1, order).gather(1, best))
+            place = marginal_relevance(score, vectors, self._diversity, min(TOP_K, score.shape[1]))
+            item, score = item.gather(1, place), score.gather(1, place)
         there = score > -torch.inf
         item, score = torch.where(there, item, NO_ITEM), torch.where(there, score, 0.0)
         missing = max(0, TOP_K - item.shape[1])
