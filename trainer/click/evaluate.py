@@ -1,0 +1,122 @@
+"""Train on a file of impressions, score another once: what `headrace evaluate ctr` does."""
+
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from msgspec import Struct, field
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from streams.errors import UsageError
+from streams.messages.wire import Floats
+from trainer.click.calibration import Calibration, fit_calibration
+from trainer.click.network_fit import log_loss
+from trainer.click.rows import learnable_rows
+from trainer.click.table_models import Course, fit_again, fit_judged
+from trainer.data.click_table import ClickTable, read_click_tables, read_like
+from trainer.measure.calibration import equal_mass, equal_width
+from trainer.practice.fit import Tell
+
+_STOP_SHARE, _CALIBRATION_SHARE = 0.075, 0.075
+_LEAST_ROWS: Final = 20
+_LEAST_SEEN: Final = 3
+"""Training rows that a value must stand in to be a category of its own."""
+
+
+class ClickFigures(Struct):
+    """How the scored rows turned out. Losses in nats; calibration errors over 15 bins."""
+
+    auc: float | None  # None where all labels are the same
+    logloss: float
+    ece: float  # bins of equal width
+    seconds: float
+    ece_equal_mass: float  # bins of equal count
+    base_logloss: float  # of training's click rate for every row
+    train_rows: int
+    test_rows: int
+    train_rate: float = field(default=0.0)
+    test_rate: float = field(default=0.0)
+
+
+class Evaluation(NamedTuple):
+    """Figures, and what they are of. M scored rows."""
+
+    figures: ClickFigures
+    probability: NDArray[np.float64]  # [M]
+    clicked: Floats  # [M]
+
+
+def evaluate_clicks(
+    train: Path, test: Path, valid: Path | None, *, label: str, user: str, item: str, seed: int, tell: Tell
+) -> Evaluation:
+    """Train, calibrate and score.
+
+    Without `valid` the end of the training file, whose lines are taken to be in order of time, decides when to stop
+    and how to calibrate, one half each; so do the halves of `valid`. After that every labelled row is learnt from.
+
+    Raises:
+        UsageError: a file that is broken or too short, or training labels that are all the same.
+    """
+    began = time.monotonic()
+    known = read_click_tables([train] if valid is None else [train, valid], label, user, item)
+    scored = read_like(test, known, label)
+    _require_both_labels(train, known, label)
+    parts = _parts(known, None if valid is None else len(read_click_tables([valid], label, user, item).clicked), seed)
+    ids = (user, item)
+    course, calibration = _first_fit(parts, ids, seed, tell)
+    sizes, rows, (later,) = learnable_rows(known, [scored], _LEAST_SEEN, ids)
+    logit_M = calibration.apply(fit_again(sizes, rows, course, seed, tell).score(later))
+    return Evaluation(_figures(logit_M, known, scored, began), 1 / (1 + np.exp(-logit_M)), scored.clicked)
+
+
+class _Parts(NamedTuple):
+    train: ClickTable
+    stop: ClickTable
+    calibrate: ClickTable
+
+
+def _require_both_labels(path: Path, known: ClickTable, label: str) -> None:
+    if len(known.clicked) < _LEAST_ROWS:
+        raise UsageError(f"{path}: {len(known.clicked)} rows; it takes {_LEAST_ROWS} at least to learn from")
+    if known.clicked.min() == known.clicked.max():
+        raise UsageError(
+            f"{path}: {label} is {known.clicked[0]:.0f} in every row; there must be both 0 and 1 to learn from"
+        )
+
+
+def _parts(known: ClickTable, valid_rows: int | None, seed: int) -> _Parts:
+    count = len(known.clicked)
+    held_back = valid_rows or round(count * (_STOP_SHARE + _CALIBRATION_SHARE))
+    train, stop = count - held_back, count - held_back // 2
+    parts = _Parts(*(known.take(rows) for rows in (slice(train), slice(train, stop), slice(stop, count))))
+    if all(0 < part.clicked.mean() < 1 for part in parts):
+        return parts
+    # A file that is sorted by its label, or is very short, says nothing at its end.
+    shuffled = np.random.default_rng(seed).permutation(count)
+    return _Parts(*(known.take(np.sort(rows)) for rows in np.split(shuffled, [train, stop])))
+
+
+def _first_fit(parts: _Parts, ids: tuple[str, str], seed: int, tell: Tell) -> tuple[Course, Calibration]:
+    sizes, rows, (stop, calibrate) = learnable_rows(parts.train, [parts.stop, parts.calibrate], _LEAST_SEEN, ids)
+    models, course = fit_judged(sizes, rows, stop, seed, tell)
+    return course, fit_calibration(models.score(calibrate), calibrate.clicked)
+
+
+def _figures(logit_M: NDArray[np.float64], known: ClickTable, scored: ClickTable, began: float) -> ClickFigures:
+    clicked, rate = scored.clicked, float(known.clicked.mean())
+    probability = 1 / (1 + np.exp(-logit_M))
+    both = 0 < clicked.mean() < 1
+    return ClickFigures(
+        auc=float(roc_auc_score(clicked, logit_M)) if both else None,
+        logloss=log_loss(logit_M, clicked),
+        ece=equal_width(probability, clicked).error,
+        seconds=time.monotonic() - began,
+        ece_equal_mass=equal_mass(probability, clicked).error,
+        base_logloss=log_loss(np.full(len(clicked), np.log(rate / (1 - rate))), clicked),
+        train_rows=len(known.clicked),
+        test_rows=len(clicked),
+        train_rate=rate,
+        test_rate=float(clicked.mean()),
+    )

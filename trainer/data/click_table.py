@@ -1,0 +1,149 @@
+"""A file of shown items and whether they were clicked: CSV, one impression a line.
+
+Columns are kept as codes into their distinct values, so that a million rows of tens of columns fit in little memory.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
+
+from streams.errors import UsageError
+from streams.messages.wire import Floats, Int32s, Ints
+
+_ENCODING: Final = "utf-8-sig"  # a byte order mark is no part of the first column's name
+_LABELS: Final = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
+
+
+class Column(NamedTuple):
+    """M cells as codes into V distinct values."""
+
+    code: Int32s  # [M]
+    values: list[str]  # [V]
+
+
+class ClickTable(NamedTuple):
+    """Impressions in file order: context columns by name, user and item among them, and the label."""
+
+    columns: dict[str, Column]
+    clicked: Floats  # [M]  0 or 1
+
+    def take(self, rows: "slice | Ints") -> "ClickTable":
+        """Some of the impressions."""
+        columns = {name: Column(column.code[rows], column.values) for name, column in self.columns.items()}
+        return ClickTable(columns, self.clicked[rows])
+
+
+def read_click_tables(paths: Sequence[Path], label: str, user: str, item: str) -> ClickTable:
+    """Read files of the same columns as one table, one file after the other.
+
+    Raises:
+        UsageError: a file cannot be read, lacks a column or holds no row, a line is broken, or a label is not 0 or 1.
+    """
+    header = read_header(paths[0])
+    require_columns(paths[0], header, [label, user, item])
+    tables = [_read(path, header) for path in paths]
+    clicked = np.concatenate([_labels(path, table, label) for path, table in zip(paths, tables, strict=True)])
+    whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    return ClickTable({name: _column(whole, name) for name in header if name != label}, clicked)
+
+
+def read_like(path: Path, known: ClickTable, label: str) -> ClickTable:
+    """Read a file that has the columns of a table; other columns are ignored.
+
+    Raises:
+        UsageError: as `read_click_tables`.
+    """
+    table = _read(path, [*known.columns, label])
+    return ClickTable({name: _column(table, name) for name in known.columns}, _labels(path, table, label))
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        UsageError: the file cannot be read, is empty, or names a column twice.
+    """
+    header = next(_lines(path), (1, []))[1]
+    if not header:
+        raise UsageError(f"{path}: line 1: the file is empty; it needs a header and a line for each impression")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path}: line 1: the column {', '.join(twice)} stands there twice; rename one")
+    return header
+
+
+def require_columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:
+    """Check that a file has all columns that it must have.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise UsageError(f"{path}: line 1: no column {', '.join(missing)}; there are {', '.join(header)}")
+
+
+def _read(path: Path, columns: Sequence[str]) -> pa.Table:
+    header = read_header(path)
+    require_columns(path, header, columns)
+    convert = arrow_csv.ConvertOptions(
+        column_types={name: pa.dictionary(pa.int32(), pa.string()) for name in columns},
+        include_columns=list(columns),
+        strings_can_be_null=False,
+    )
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    try:
+        table = arrow_csv.read_csv(path, convert_options=convert, parse_options=parse)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        raise UsageError(_what_is_wrong(path, header, str(error))) from error
+    if table.num_rows == 0:
+        raise UsageError(f"{path}: line 2: no impression after the header")
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _what_is_wrong(path: Path, header: Sequence[str], reason: str) -> str:
+    for number, cells in _lines(path):
+        if cells and len(cells) != len(header):
+            return f"{path}: line {number}: {len(cells)} cells, but the header names {len(header)}; mend the line"
+    return f"cannot read {path}: {reason.splitlines()[0]}"
+
+
+def _column(table: pa.Table, name: str) -> Column:
+    chunks = table.column(name).chunks
+    codes = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in chunks]
+    return Column(np.concatenate(codes).astype(np.int32), cast(list[str], chunks[0].dictionary.to_pylist()))
+
+
+def _labels(path: Path, table: pa.Table, label: str) -> NDArray[np.float32]:
+    column = _column(table, label)
+    meaning = np.array([_LABELS.get(value.strip().lower(), np.nan) for value in column.values], np.float32)
+    clicked = meaning[column.code]
+    wrong = np.flatnonzero(np.isnan(clicked))
+    if len(wrong):
+        line, value = _line_of_row(path, int(wrong[0])), column.values[column.code[wrong[0]]]
+        raise UsageError(f"{path}: line {line}: {label} is {value!r}; it must be 0 or 1")
+    return clicked
+
+
+def _line_of_row(path: Path, row: int) -> int:
+    """The line on which a row ends, cells with line breaks and empty lines counted."""
+    rows = (number for number, cells in _lines(path) if cells)
+    return [number for number, _ in zip(rows, range(row + 2), strict=False)][-1]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the number of the line on which each ends; only for the header and for telling what is wrong."""
+    try:
+        with pa.input_stream(path, compression="detect") as binary:
+            lines = csv.reader(io.TextIOWrapper(binary, _ENCODING, errors="replace", newline=""))
+            for cells in lines:
+                yield lines.line_num, cells
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
