@@ -50,14 +50,13 @@ class Scorer:
             [D], `new_bias` [1], `new_prior` [1], `popular` [100].
         encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to what each event gives [B, L, D].
         click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
-        diversity: from 0, lists in order of score, to 1: how much less of the same a list should hold.
+        diversity: from 0, lists in order of score, to 1: how much less of the same a list should hold; for requests
+            that do not say so themselves.
         """
-        if not 0 <= diversity <= 1:
-            raise ValueError(f"diversity {diversity} must be from 0 to 1")
         self.arrays = arrays
         self._encode = encode
         self._click = click
-        self._diversity = diversity
+        self._diversity = _share(diversity)
 
     def score(self, asked: Tensors) -> dict[str, Tensor]:
         """Answer a "score" request: names, shapes and meanings as in the wire contract."""
@@ -116,8 +115,9 @@ class Scorer:
             "reason_weight": torch.zeros(count, TOP_K, REASONS, device=device),
         }
         bias = self._bias(asked, lookup)
+        diversity = _share(float(asked["diversity"][0])) if "diversity" in asked else self._diversity
         for rows in asked["recommend"].nonzero().squeeze(1).split(_ROWS):
-            item, score = self._retrieve(asked, lookup, bias, user_BD[rows], asked["exclude"][rows])
+            item, score = self._retrieve(lookup, bias, user_BD[rows], asked["exclude"][rows], diversity)
             answer["rec_item"][rows], answer["rec_score"][rows] = item, score
             vectors = self._vectors(lookup, self._rows(lookup, item))
             event, weight = reasons(given_BLD[rows], vectors, item != NO_ITEM)
@@ -134,20 +134,20 @@ class Scorer:
         return bias.index_fill(0, self._rows(lookup, asked["withdrawn"]), -torch.inf)
 
     def _retrieve(
-        self, asked: Tensors, lookup: Lookup, bias: Tensor, user_rD: Tensor, exclude_rX: Tensor
+        self, lookup: Lookup, bias: Tensor, user_rD: Tensor, exclude_rX: Tensor, diversity: float
     ) -> tuple[Tensor, Tensor]:
         """The best items of each shopper and their scores, ties by hash; re-ranked where that is set. [r, K] each"""
         score = torch.cat([user_rD @ self.arrays["item_vector"].T, user_rD @ lookup.tail_vector.T], dim=1) + bias
         score.scatter_(1, self._rows(lookup, exclude_rX), -torch.inf)
-        most = _POOL if self._diversity > 0 else TOP_K + _MARGIN
+        most = _POOL if diversity > 0 else TOP_K + _MARGIN
         score, row = score.topk(min(most, score.shape[1]), dim=1)
         every = torch.cat([self.arrays["item_hash"], lookup.extra_item, lookup.extra_item.new_zeros(1)])
         item, order = every[row].sort(dim=1)
         score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
         item = item.gather(1, best)
-        if self._diversity > 0:
+        if diversity > 0:
             vectors = self._vectors(lookup, row.gather(1, order).gather(1, best))
-            place = marginal_relevance(score, vectors, self._diversity, min(TOP_K, score.shape[1]))
+            place = marginal_relevance(score, vectors, diversity, min(TOP_K, score.shape[1]))
             item, score = item.gather(1, place), score.gather(1, place)
         there = score > -torch.inf
         item, score = torch.where(there, item, NO_ITEM), torch.where(there, score, 0.0)
@@ -180,6 +180,12 @@ class Scorer:
             return torch.zeros_like(items)
         at = torch.searchsorted(known, items.contiguous()).clamp(max=len(known) - 1)
         return torch.where(known[at] == items, at, len(known))
+
+
+def _share(diversity: float) -> float:
+    if not 0 <= diversity <= 1:
+        raise ValueError(f"diversity {diversity} must be from 0 to 1")
+    return diversity
 
 
 def reasons(given_rLD: Tensor, item_rKD: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:

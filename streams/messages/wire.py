@@ -7,7 +7,8 @@ P probed items, N texts, S bytes of all texts; G demand series, H windows of his
 Every tensor is two-dimensional or less and never empty: a list with nothing in it is one `NO_ITEM`, because a
 zero-size tensor does not survive Triton's Python backend. Item ids travel as `feature_repo.identity.item_hash`.
 
-Model `headrace`, request "score" (all tensors of `ScoreTensors`):
+Model `headrace`, request "score" (all tensors of `ScoreTensors`, and where it likes `diversity` FP32 [1], 0 to 1, in
+place of the version's own setting):
     answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
     (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
     FP32 [B, K, R] (what that event added to the score), `ctr` FP32 [M] (the item's average where nothing

@@ -54,7 +54,8 @@ def references(trained: Trained, text: TextModel, shop: Shop) -> list[Reference]
         score_answer = scorer.score(as_tensors(asked))
     return [
         Reference("describe", described._asdict(), _arrays(describe_answer)),
-        Reference("score", asked._asdict(), _arrays(score_answer)),
+        # The order of scores is what was trained, whatever diversity a configuration asks for.
+        Reference("score", {**asked._asdict(), "diversity": np.zeros(1, np.float32)}, _arrays(score_answer)),
     ]
 
 

@@ -95,6 +95,15 @@ def test_an_extra_item_is_compared_by_its_own_vector():
     assert diverse(0.9).score(asked)["rec_item"][0, 1] != 7
 
 
+def test_a_request_may_ask_for_its_own_diversity():
+    asked = request([[12, 15]])
+    for own in (0.0, 0.4):
+        answer = diverse(0.8).score({**asked, "diversity": torch.tensor([own])})
+        assert torch.equal(answer["rec_item"], diverse(float(torch.tensor(own))).score(asked)["rec_item"])
+
+
 def test_a_diversity_beyond_its_range_is_refused():
     with pytest.raises(ValueError, match=r"diversity 1\.5"):
         diverse(1.5)
+    with pytest.raises(ValueError, match="must be from 0 to 1"):
+        scorer().score({**request([[12]]), "diversity": torch.tensor([-0.5])})
