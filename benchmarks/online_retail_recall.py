@@ -23,7 +23,8 @@ from streams.cli.output import progress
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.settings import settings
 from trainer.data.shop import Shop, read_shop
-from trainer.measure.recall import Recall, basket_cases, measure, next_item_cases
+from trainer.measure.moments import basket_cases, next_item_cases
+from trainer.measure.recall import Recall, measure
 from trainer.train import train_shopper_model
 
 _SPLIT: Final = datetime(2011, 8, 1, tzinfo=UTC)

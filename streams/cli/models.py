@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from streams.cli.output import JsonFlag, print_json, progress
@@ -34,6 +35,7 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Fit the shopper model and the demand model to a recorded stream."""
+    from trainer.measure.tables import beyond_table
     from trainer.train import train as fit_all
 
     with progress() as bar:
@@ -49,6 +51,7 @@ def train(
     if as_json:
         print_json(metrics)
     else:
+        Console().print(beyond_table(metrics.recall_at_20.beyond))
         typer.echo(f"Trained on {metrics.events:,} events; model card: {out / 'model_card.md'}")
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from trainer.click.fit import ClickFit
 from trainer.data.shop import Shop
 from trainer.measure.recall import Recall
+from trainer.measure.tables import beyond_markdown
 from trainer.practice.fit import Fitted
 from trainer.text.item_tuning import Tuned
 
@@ -93,6 +94,11 @@ Measured on the last tenth of the stream, which also decided when to stop: expec
 | this model | {recall.model:.4f} |
 | most popular, last 31 days | {recall.popular_lately:.4f} |
 | most popular, all time | {recall.popular:.4f} |
+
+HR@20 {recall.accuracy.hit:.4f}, NDCG@20 {recall.accuracy.ndcg:.4f}, MRR {recall.accuracy.mrr:.4f}. What each figure
+below means is said in `docs/explanation/measuring.md`; popularity is that of the last 31 days.
+
+{beyond_markdown(recall.beyond)}
 
 {_click_lines(metrics.click)}
 
