@@ -1,0 +1,94 @@
+"""A fit that is broken off anywhere and taken up again ends with the weights of an unbroken one."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from practice_cases import BATCHES, PLAN, Broken, learn
+
+from streams.errors import ModelError
+from trainer.practice.checkpoint import Checkpoints, load_state, save_state
+from trainer.practice.run import Run
+
+
+def run_in(folder: Path, every_s: float = 0.0) -> Run:
+    return Run(Checkpoints(folder, every_s))
+
+
+PLANS = {
+    "plain": PLAN,
+    "cosine": PLAN._replace(schedule="cosine"),
+    "averaged": PLAN._replace(average=0.9),
+    "accumulated": PLAN._replace(accumulate=2),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize(
+    "batches", [3, BATCHES, 2 * BATCHES + 4], ids=["in the first epoch", "at an end", "in the third"]
+)
+def test_a_broken_fit_goes_on_to_the_same_weights(tmp_path: Path, name: str, batches: int):
+    whole = learn(PLANS[name])
+    with pytest.raises(Broken):
+        learn(PLANS[name], run_in(tmp_path), break_after=batches)
+    resumed = learn(PLANS[name], run_in(tmp_path))
+    assert torch.equal(resumed.weights, whole.weights)
+    assert resumed.fitted == whole.fitted
+    assert resumed.losses == whole.losses[-len(resumed.losses) :]
+    assert len(resumed.losses) < len(whole.losses)
+
+
+def test_a_fit_broken_many_times_ends_the_same(tmp_path: Path):
+    for _ in range(3):
+        with pytest.raises(Broken):
+            learn(run=run_in(tmp_path), break_after=5)
+    assert torch.equal(learn(run=run_in(tmp_path)).weights, learn().weights)
+
+
+def test_a_finished_fit_is_not_repeated(tmp_path: Path):
+    first = learn(run=run_in(tmp_path, math.inf))
+    again = learn(run=run_in(tmp_path))
+    assert torch.equal(first.weights, again.weights)
+    assert again.fitted == first.fitted
+    assert again.losses == []
+
+
+def test_what_comes_after_a_fit_draws_the_same_numbers_resumed_or_not(tmp_path: Path):
+    learn(run=run_in(tmp_path))
+    unbroken = torch.rand(3)
+    learn(run=run_in(tmp_path))
+    assert torch.equal(torch.rand(3), unbroken)
+
+
+def test_without_the_generators_state_the_weights_would_differ(tmp_path: Path):
+    """The guard of the test above: order matters here, so losing it would be seen."""
+    with pytest.raises(Broken):
+        learn(run=run_in(tmp_path), break_after=4)
+    path = Checkpoints(tmp_path).path(PLAN.what)
+    state = load_state(path)
+    state["rng"]["state"]["state"] += 12345
+    save_state(path, state)
+    assert not torch.equal(learn(run=run_in(tmp_path)).weights, learn().weights)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_checkpoint_is_never_loaded(tmp_path: Path, damage: str):
+    learn(run=run_in(tmp_path))
+    path = Checkpoints(tmp_path).path(PLAN.what)
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes({"cut": content[: len(content) // 2], "flipped": content, "empty": b""}[damage])
+    with pytest.raises(ModelError, match=rf"{path.name} is damaged or half written; delete it"):
+        learn(run=run_in(tmp_path))
+
+
+def test_curves_are_told_after_each_epoch():
+    told: list[tuple[str, int, float]] = []
+
+    def watch(what: str, epoch: int, curves: object) -> None:
+        told.append((what, epoch, dict(curves)["validation_loss"]))  # type: ignore[call-overload]
+
+    outcome = learn(run=Run(watch=watch))
+    assert [epoch for _, epoch, _ in told] == list(range(1, outcome.fitted.epochs + 1))
+    assert min(loss for _, _, loss in told) == outcome.fitted.loss
