@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from streams.cli import demo, evaluate, evaluate_ctr, features, models, recordings, stack, topics, traffic, worker
+from streams.cli import (
+    demo,
+    evaluate,
+    evaluate_ctr,
+    evaluate_text,
+    features,
+    finetune,
+    models,
+    recordings,
+    stack,
+    topics,
+    traffic,
+    worker,
+)
 from streams.cli.output import complain
 from streams.errors import HeadraceError
 
@@ -15,7 +28,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (stack, topics, worker, recordings, traffic, features, models, evaluate, evaluate_ctr, demo):
+for group in (
+    stack,
+    topics,
+    worker,
+    recordings,
+    traffic,
+    features,
+    models,
+    evaluate,
+    evaluate_ctr,
+    evaluate_text,
+    finetune,
+    demo,
+):
     group.register(app)
 
 

