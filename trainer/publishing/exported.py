@@ -1,0 +1,28 @@
+"""A trained folder read back: the scorer that Triton would run, without Triton."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model_repo.headrace.scorer import Scorer
+from streams.errors import UsageError
+from streams.messages.wire import MODEL
+
+
+def load_recommender(directory: Path) -> Scorer:
+    """Load what `headrace train` exported, without its click head: for lists alone.
+
+    Raises:
+        UsageError: the folder holds no trained model, or only a part of one.
+    """
+    folder = directory / MODEL
+    try:
+        with np.load(folder / "arrays.npz") as stored:
+            arrays = {name: torch.from_numpy(array) for name, array in stored.items()}
+        encode = torch.export.load(folder / "history.pt2").module()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"--model {directory}: no trained model ({error}); give what `headrace train` wrote"
+        ) from error
+    return Scorer(arrays, encode, None)
