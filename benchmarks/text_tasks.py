@@ -79,8 +79,8 @@ _PARTS: Final[dict[str, Callable[[int, Tell], object]]] = {
     "banking77": _classify("banking77", Method.FULL, 6, 0.0),
     "banking77-lora": _classify("banking77", Method.LORA, 6, 0.0),
     "banking77-frozen": _classify("banking77", Method.FROZEN, 1, 0.0),
-    "clinc150": _classify("clinc150", Method.FULL, 6, 0.0),
-    "sst2": _classify("sst2", Method.FULL, 4, 1.0),
+    "clinc150": _classify("clinc150", Method.FULL, 5, 0.0),
+    "sst2": _classify("sst2", Method.FULL, 3, 1.0),
     "abt-buy": _match(Method.FULL),
     "banking77-few-shot": _few,
 }
@@ -120,7 +120,8 @@ def _line(part: str, run: dict[str, Any]) -> str:
         case _:
             test = f"accuracy {run['accuracy']:.4f} (validation {run['valid_accuracy']:.4f})"
     share = f"{run['trainable_share']:.2%}" if "trainable_share" in run else ""
-    return f"| {part} | {run['seed']} | {test} | {share} | {run.get('epochs', '')} | {run['seconds']:.0f} | {run['cores']} |"
+    figures = [part, run["seed"], test, share, run.get("epochs", ""), round(run["seconds"]), run["cores"]]
+    return f"| {' | '.join(map(str, figures))} |"
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def sentiment(
     test: Test = None,
     valid: Valid = None,
     method: MethodName = "full",
-    epochs: Epochs = 4,
+    epochs: Epochs = 3,
     agreement: Agreement = 1.0,
     seed: Seed = 0,
     device: Device = "auto",

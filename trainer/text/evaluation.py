@@ -63,7 +63,7 @@ def evaluate_task(
     )
     if task.outliers is not None:
         _score_outliers(scores, classifier, task, task.outliers)
-    scores.seconds = round(time.perf_counter() - began, 1)
+    scores.seconds = round(time.perf_counter() - began, 2)
     return scores, classifier
 
 

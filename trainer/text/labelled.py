@@ -34,11 +34,11 @@ class Labelled(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A text, its class, and the line it stands on."""
+    """A text, its class, and where in the file it stands."""
 
     text: str
     label: str
-    line: int
+    where: str
 
 
 def read_labelled(path: Path, classes: list[str] | None = None) -> Labelled:
@@ -68,7 +68,7 @@ def label_rows(path: Path, rows: list[Row], classes: list[str] | None) -> Labell
     number = {name: i for i, name in enumerate(known)}
     for row in rows:
         if row.label not in number:
-            raise UsageError(f"{path}, line {row.line}: label {row.label!r} does not occur in training")
+            raise UsageError(f"{path}, {row.where}: label {row.label!r} does not occur in training")
     return Labelled([row.text for row in rows], np.array([number[row.label] for row in rows], np.int64), known)
 
 
@@ -115,7 +115,8 @@ def read_lines(path: Path) -> list[str]:
         raise UsageError(f"{path}, line {line}: not UTF-8; save it as UTF-8") from error
     if not text.strip():
         raise UsageError(f"{path}: the file is empty")
-    return text.splitlines()
+    # Not splitlines: it also cuts at characters that may stand inside a text.
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
@@ -130,7 +131,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     for fields in lines:
         if len(fields) != len(header):
             raise UsageError(f"{path}, line {lines.line_num}: {len(fields)} fields, the header has {len(header)}")
-        yield _row(path, fields[at_text], fields[at_label], lines.line_num)
+        yield _row(path, fields[at_text], fields[at_label], f"line {lines.line_num}")
 
 
 def _plain_rows(path: Path) -> list[Row]:
@@ -140,9 +141,7 @@ def _plain_rows(path: Path) -> list[Row]:
     for row in rows:
         if int(row.label) >= len(found):
             missing = min(set(range(len(found))) - found)
-            raise UsageError(
-                f"{path}, line {row.line}: label {row.label}, but none is {missing}; labels count from 0 on"
-            )
+            raise UsageError(f"{path}, {row.where}: label {row.label}, but none is {missing}; labels count from 0 on")
     return rows
 
 
@@ -150,7 +149,7 @@ def _plain_row(path: Path, line: str, number: int) -> Row:
     label, _, text = line.partition(" ")
     if not label.isdecimal():
         raise UsageError(f"{path}, line {number}: {label!r} is no label; a line is a whole number, a space and a text")
-    return _row(path, text, str(int(label)), number)
+    return _row(path, text, str(int(label)), f"line {number}")
 
 
 def _clinc_rows(path: Path, parts: Any, part: str) -> list[Row]:
@@ -162,12 +161,12 @@ def _clinc_rows(path: Path, parts: Any, part: str) -> list[Row]:
 def _clinc_row(path: Path, part: str, number: int, pair: Any) -> Row:
     match pair:
         case [str(text), str(label)]:
-            return _row(path, text, label, number)
+            return _row(path, text, label, f"{part}, entry {number}")
         case _:
             raise UsageError(f"{path}, {part}, entry {number}: {pair!r} is not a [text, label] pair")
 
 
-def _row(path: Path, text: str, label: str, line: int) -> Row:
+def _row(path: Path, text: str, label: str, where: str) -> Row:
     if not text.strip() or not label.strip():
-        raise UsageError(f"{path}, line {line}: {'text' if label.strip() else 'label'} is missing")
-    return Row(text.strip(), label.strip(), line)
+        raise UsageError(f"{path}, {where}: {'text' if label.strip() else 'label'} is missing")
+    return Row(text.strip(), label.strip(), where)
