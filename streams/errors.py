@@ -9,6 +9,7 @@ HeadraceError
 │   └── FencedOut         another worker owns the row now
 ├── StoreError            the online store refused or lost an operation
 ├── ModelError            a model that cannot be trained, exported or served
+│   ├── TooLittleData     a stream too short or too empty to learn from
 │   └── ModelUnavailable  Triton is down, or answers no request
 ├── BadRecord             a record that breaks the contract (→ `dead.letters`)
 └── CheckFailed           a command ran, and what it checked does not hold exit 1
@@ -55,6 +56,10 @@ class StoreError(HeadraceError):
 
 class ModelError(HeadraceError):
     """A model cannot be trained, exported, published or served."""
+
+
+class TooLittleData(ModelError):
+    """There is too little to learn from."""
 
 
 class ModelUnavailable(ModelError):

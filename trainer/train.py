@@ -1,36 +1,55 @@
 """`headrace train`: a recorded stream in, a folder with both trained models out."""
 
-import os
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 
-from streams.errors import ModelError, UsageError
-from streams.messages.wire import DEMAND_MODEL, MODEL
+from streams.errors import TooLittleData, UsageError
+from streams.messages.wire import DEMAND_MODEL
+from streams.settings import load_settings
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import fit_next_item
-from trainer.click.fit import fit_clicks
-from trainer.data.popularity import measure_popularity
+from trainer.click.fit import ClickFit, fit_clicks
+from trainer.data.popularity import Popularity, measure_popularity
 from trainer.data.shop import Shop, read_shop
+from trainer.data.split import seen_before, time_split
 from trainer.demand.train import train_demand
 from trainer.measure.recall import measure_next_item
-from trainer.practice.card import Metrics, write_card
-from trainer.practice.device import make_deterministic, pick_device
-from trainer.practice.fit import Tell
-from trainer.publishing.export import add_serving_code, export
+from trainer.practice.card import CARD, METRICS, Metrics, figures, write_card
+from trainer.practice.device import leave_a_core, make_deterministic, pick_device
+from trainer.practice.facts import Facts
+from trainer.practice.fit import Fitted, Tell
+from trainer.practice.processes import joined, processes
+from trainer.practice.provenance import Source, code_version, fingerprint, machine
+from trainer.practice.resuming import Identity, drop_checkpoints, open_checkpoints
+from trainer.practice.run import Run
+from trainer.publishing.export import export
 from trainer.publishing.reference import references
 from trainer.publishing.serving import Trained, assemble
 from trainer.text.encoder import load_text_model
 from trainer.text.item_tuning import Tuned, fine_tune
 from trainer.text.pairs import session_pairs
 
-_TRAINED_ON = 0.9
-"""Share of wanted events, oldest first, that is learnt from; the rest decides when to stop."""
+_INSTALLED: Final = "installed"
+
+
+class Fit(NamedTuple):
+    """A fitted shopper model, and what was fitted on the way to it."""
+
+    model: ShopperModel
+    tuned: Tuned
+    popularity: Popularity
+    split: int
+    next_item: Fitted
+    clicks: ClickFit | None
 
 
 def train(
@@ -42,63 +61,107 @@ def train(
     device: str = "auto",
     seed: int = 0,
     text_encoder: str | None = None,
-) -> Metrics:
+    settings: BehaviourConfig | None = None,
+    resume: bool = False,
+) -> Metrics | None:
     """Train both models and write them to `out`.
 
     Args:
         window_ms: length of a demand window.
         device: auto, cpu or cuda.
         text_encoder: a Hugging Face name or a folder; None for the installed one.
+        settings: of the behaviour model; None for the defaults.
+        resume: go on from the checkpoints in `out`, if there are any.
+
+    Returns:
+        metrics: None in all processes but the first of those that `torchrun` started.
 
     Raises:
-        UsageError: no such stream, device or encoder, or a folder that cannot be written.
-        ModelError: the stream holds too little to learn from.
+        UsageError: no such stream, device or encoder, a folder that cannot be written, checkpoints of another run.
+        ModelError: the stream holds too little to learn from, or a disk is full.
     """
-    where = pick_device(device)
+    from trainer.practice.tracking import tracked
+
+    began, where = time.monotonic(), pick_device(device)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}") from error
-    shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
-    _, metrics = train_shopper_model(shop, out, where, seed, text_encoder, tell)
-    metrics.demand = _train_demand(stream, out, window_ms, str(where), seed, tell)
-    metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
-    write_card(out, metrics)
+    source, config = fingerprint(stream), settings or BehaviourConfig()
+    with joined(where) as here:
+        identity = Identity(source.sha256, seed, text_encoder or _INSTALLED, here.world, msgspec.to_builtins(config))
+        checkpoints = open_checkpoints(out, identity, resume)
+        shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
+        if not here.first:
+            fit_shopper_model(shop, where, seed, text_encoder, _say_nothing, config, Run(checkpoints))
+            return None
+        parameters = {**identity.settings, "seed": seed, "text_encoder": identity.text_encoder, "processes": here.world}
+        with tracked(load_settings().home, out, stream.name, parameters, _tags(source, shop)) as tracker:
+            run = Run(checkpoints, tracker)
+            fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run)
+            metrics = _finish(fit, shop, out)[1]
+            metrics.demand = _train_demand(stream, out, window_ms, str(where), seed, tell)
+            metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
+            metrics.run = _facts(shop, fit, source, identity, machine(where), time.monotonic() - began, tracker.run_id)
+            write_card(out, metrics)
+            tracker.results(figures(metrics), [out / CARD, out / METRICS])
+    drop_checkpoints(out)
     return metrics
 
 
 def train_shopper_model(
-    shop: Shop, out: Path | None, device: torch.device, seed: int, text_encoder: str | None, tell: Tell
+    shop: Shop,
+    out: Path | None,
+    device: torch.device,
+    seed: int,
+    text_encoder: str | None,
+    tell: Tell,
+    config: BehaviourConfig | None = None,
 ) -> tuple[Trained, Metrics]:
-    """Fit the shopper model; export it where `out` is given."""
+    """Fit the shopper model and measure it; export it where `out` is given."""
+    fit = fit_shopper_model(shop, device, seed, text_encoder, tell, config or BehaviourConfig(), Run())
+    return _finish(fit, shop, out)
+
+
+def fit_shopper_model(
+    shop: Shop,
+    device: torch.device,
+    seed: int,
+    text_encoder: str | None,
+    tell: Tell,
+    config: BehaviourConfig,
+    run: Run,
+) -> Fit:
+    """Fit text encoder, next-item head and click head, one after the other."""
     make_deterministic(seed)
-    # Two threads that wait for one core cost ten times what one thread costs: leave a core to everything else.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    leave_a_core()
     sequences, wanted = shop.sequences, shop.sequences.wanted
-    if not wanted.any():
-        raise ModelError("the stream holds no view, click, add_to_cart or purchase; train on one that does")
-    split = int(np.quantile(sequences.time[wanted], _TRAINED_ON))
+    split = time_split(sequences)
     base = load_text_model(text_encoder, device)
     tuned = fine_tune(base, shop.texts, session_pairs(sequences, split), seed, tell)
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(shop.item_ids))
-    model = _model(shop, tuned, popularity.log_PSN, device)
-    fitted = fit_next_item(model, sequences, popularity, split, seed, tell)
-    clicks = fit_clicks(model, shop.item_hash, shop.impressions, seed, tell)
-    trained = assemble(model, tuned.model.encoder, shop, clicks)
-    as_of_split = int(popularity.step(np.array([split]))[0])
-    recall = measure_next_item(trained.as_of(as_of_split), shop, split)
-    metrics = Metrics.of(shop, tuned, fitted, clicks, recall)
+    model = make_model(shop, tuned, popularity, split, config).to(device)
+    next_item = fit_next_item(model, sequences, popularity, split, seed, tell, run=run)
+    clicks = fit_clicks(model, shop.item_hash, shop.impressions, split, seed, tell, run=run)
+    return Fit(model, tuned, popularity, split, next_item, clicks)
+
+
+def make_model(shop: Shop, tuned: Tuned, popularity: Popularity, split: int, config: BehaviourConfig) -> ShopperModel:
+    """A model with random weights for the items of a shop."""
+    seen = torch.from_numpy(seen_before(shop.sequences, split, len(shop.item_ids)))
+    items = ItemTable(seen, config.width, config.id_dropout, text_NT=tuned.vectors.cpu())
+    return ShopperModel(config, items, torch.from_numpy(popularity.log_PSN))
+
+
+def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
+    """Measure, and export where `out` is given."""
+    trained = assemble(fit.model, fit.tuned.model.encoder, shop, fit.clicks)
+    as_of_split = int(fit.popularity.step(np.array([fit.split]))[0])
+    recall = measure_next_item(trained.as_of(as_of_split), shop, fit.split)
+    metrics = Metrics.of(shop, fit.tuned, fit.next_item, fit.clicks, recall)
     if out is not None:
-        export(trained, tuned.model, references(trained, tuned.model, shop), out)
-        add_serving_code(out / MODEL)
+        export(trained, fit.tuned.model, references(trained, fit.tuned.model, shop), out)
     return trained, metrics
-
-
-def _model(shop: Shop, tuned: Tuned, log_popularity: np.ndarray, device: torch.device) -> ShopperModel:
-    seen = np.bincount(shop.sequences.item, minlength=len(shop.item_ids)) > 0
-    config = BehaviourConfig()
-    items = ItemTable(torch.from_numpy(seen), config.width, config.id_dropout, text_NT=tuned.vectors.cpu())
-    return ShopperModel(config, items, torch.from_numpy(log_popularity)).to(device)
 
 
 def _train_demand(
@@ -106,12 +169,49 @@ def _train_demand(
 ) -> dict[str, float] | None:
     """None where the stream is too short for it; the shopper model is of use without."""
     try:
-        metrics = train_demand(
+        return train_demand(
             stream, out, window_ms=window_ms, device=device, seed=seed, tell=lambda note: tell("demand", 0, 0, note)
         )
-    except ModelError as error:
+    except TooLittleData as error:
         tell("demand", 0, 0, str(error))
         shutil.rmtree(out / DEMAND_MODEL, ignore_errors=True)  # of an earlier training
         return None
-    add_serving_code(out / DEMAND_MODEL)
-    return metrics
+
+
+def _facts(
+    shop: Shop, fit: Fit, source: Source, identity: Identity, where: str, seconds: float, tracked_as: str
+) -> Facts:
+    when = shop.sequences.time
+    return Facts(
+        source=source,
+        first=int(when.min()),
+        last=int(when.max()),
+        split=fit.split,
+        learnt_events=int((when < fit.split).sum()),
+        held_back_events=int((when >= fit.split).sum()),
+        seed=identity.seed,
+        settings=identity.settings,
+        text_encoder=identity.text_encoder,
+        code=code_version(),
+        machine=where,
+        processes=identity.processes,
+        seconds=seconds,
+        tracked_as=tracked_as,
+    )
+
+
+def _tags(source: Source, shop: Shop) -> dict[str, str]:
+    """What the tracked run is found by: the data's fingerprint and counts, and the code's version."""
+    return {
+        "stream.sha256": source.sha256,
+        "stream.bytes": str(source.bytes),
+        "stream.events": str(shop.events),
+        "stream.items": str(len(shop.item_ids)),
+        "stream.shoppers": str(len(shop.sequences.start) - 1),
+        "code": code_version(),
+        "processes": str(processes().world),
+    }
+
+
+def _say_nothing(what: str, done: int, total: int, note: str) -> None:
+    """Progress of the processes that nobody watches."""

@@ -17,6 +17,12 @@ Seed = Annotated[int, typer.Option("--seed", help="the same seed and stream give
 TextEncoder = Annotated[
     str | None, typer.Option("--text-encoder", help="Hugging Face name or folder; default: the installed MiniLM")
 ]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="JSON with the behaviour model's settings, such as `search` writes")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="go on where an interrupted run of the same stream, seed and settings stopped")
+]
 Trained = Annotated[Path, typer.Argument(help="a folder that `headrace train` wrote")]
 
 
@@ -32,13 +38,20 @@ def train(
     device: Device = "auto",
     seed: Seed = 0,
     text_encoder: TextEncoder = None,
+    settings_file: SettingsFile = None,
+    resume: Resume = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fit the shopper model and the demand model to a recorded stream."""
+    """Fit the shopper model and the demand model to a recorded stream.
+
+    Under `torchrun … -m streams.cli train …` every process computes its share; the first one writes and tells.
+    """
+    from trainer.behaviour.config import read_settings
     from trainer.measure.tables import beyond_table
+    from trainer.practice.processes import is_first
     from trainer.train import train as fit_all
 
-    with progress() as bar:
+    with progress(shown=is_first()) as bar:
         metrics = fit_all(
             stream,
             out,
@@ -47,7 +60,11 @@ def train(
             device=device,
             seed=seed,
             text_encoder=text_encoder,
+            settings=read_settings(settings_file) if settings_file else None,
+            resume=resume,
         )
+    if metrics is None:
+        return
     if as_json:
         print_json(metrics)
     else:

@@ -1,7 +1,6 @@
 """How commands speak: progress and logs on standard error, results on standard output, `--json` as its last line."""
 
 import sys
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Annotated
@@ -9,7 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 #: For people: everything that is not the result.
 console = Console(stderr=True, highlight=False)
@@ -28,27 +28,32 @@ def complain(message: str) -> None:
     sys.stderr.write(f"headrace: {message}\n")
 
 
-def progress() -> Progress:
-    """A progress bar with count, rate of filling and time left, on standard error."""
+class _RateColumn(ProgressColumn):
+    """How many a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing before there is a rate."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.{0 if speed >= 10 else 1}f}/s", style="progress.data.speed")
+
+
+def progress(*, shown: bool = True) -> Progress:
+    """A progress bar with count, rate and time left, on standard error."""
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _RateColumn(),
         TextColumn("{task.fields[note]}"),
         TimeRemainingColumn(),
         console=console,
+        disable=not shown,
     )
 
 
 @contextmanager
 def reporting(description: str) -> Generator[Callable[[int, int], None]]:
-    """Show a job's progress bar, with its rate; the job calls what it is given with (done, total), 0 for unknown."""
+    """Show a job's progress bar; the job calls what it is given with (done, total), 0 for unknown."""
     with progress() as bar:
         task = bar.add_task(description, total=None, note="")
-        started = time.monotonic()
-
-        def report(done: int, total: int) -> None:
-            rate = done / max(time.monotonic() - started, 1e-3)
-            bar.update(task, completed=done, total=total or None, note=f"{rate:,.0f}/s")
-
-        yield report
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -1,6 +1,12 @@
 """What shapes the behaviour model and how it is fitted: one struct, from a file or from the defaults."""
 
+from pathlib import Path
+
+import msgspec
 from msgspec import Struct
+
+from streams.errors import UsageError
+from trainer.practice.schedule import Schedule
 
 
 class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,6 +26,11 @@ class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Events a step, padding included."""
     epochs: int = 14
     patience: int = 3
+    schedule: Schedule = "plateau"
+    accumulate: int = 1
+    """Batches a step takes on each process."""
+    average: float = 0.0
+    """Decay of averaged weights, kept where they validate better; 0 for none."""
     negatives: int = 0
     """Negatives of a sampled softmax with logQ correction; 0 for the full softmax."""
     wishes: tuple[float, float, float] = (0.4, 0.2, 0.4)
@@ -29,11 +40,25 @@ class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Refuse what no model can be made of."""
         if self.heads < 1 or self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
-        for name in ("dropout", "id_dropout"):
+        for name in ("dropout", "id_dropout", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be from 0 to below 1")
-        for name in ("width", "blocks", "feed", "tokens", "epochs", "patience"):
+        for name in ("width", "blocks", "feed", "tokens", "epochs", "patience", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be 1 or more")
         if min(self.wishes) < 0 or sum(self.wishes) <= 0:
             raise ValueError(f"wishes {self.wishes} must not be negative, and one must be positive")
+
+
+def read_settings(path: Path) -> BehaviourConfig:
+    """Read settings from a JSON file; what it does not name keeps its default.
+
+    Raises:
+        UsageError: no such file, or a setting that is unknown or not allowed.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BehaviourConfig)
+    except OSError as error:
+        raise UsageError(f"--settings {path}: {error.strerror}; give a JSON file") from error
+    except msgspec.DecodeError as error:  # of the struct's own check, too
+        raise UsageError(f"--settings {path}: {error}") from error

@@ -13,6 +13,8 @@ from trainer.data.shop import Sequences
 from trainer.data.windows import NO_TARGET, WISHES, Batch, Windows, next_wishes
 from trainer.practice.fit import Fitted, Plan, Tell, fit
 from trainer.practice.precision import has_fast_bfloat16, mixed
+from trainer.practice.processes import mine
+from trainer.practice.run import Run
 
 _LEAST_STEPS = 600
 
@@ -56,12 +58,20 @@ class NextItemLoss:
 
 
 def fit_next_item(
-    model: ShopperModel, sequences: Sequences, popularity: Popularity, split: int, seed: int, tell: Tell
+    model: ShopperModel,
+    sequences: Sequences,
+    popularity: Popularity,
+    split: int,
+    seed: int,
+    tell: Tell,
+    *,
+    run: Run | None = None,
 ) -> Fitted:
     """Fit items, encoder and biases.
 
     Args:
         split: targets from this time on (ms) validate; only those before are learnt from.
+        run: where checkpoints and curves go.
     """
     wishes = next_wishes(sequences)
     step = popularity.step(sequences.time)
@@ -74,7 +84,7 @@ def fit_next_item(
     config, device = model.config, model.item_bias.device
 
     def losses() -> Iterator[Tensor]:
-        for batch in train.batches(config.tokens, rng, device):
+        for batch in mine(train.batches(config.tokens, rng, device)):
             yield loss_of(batch)
 
     def validate() -> float:
@@ -87,8 +97,18 @@ def fit_next_item(
     model.eval()
     steps = train.count(config.tokens)
     epochs = max(config.epochs, _LEAST_STEPS // max(1, steps))
-    plan = Plan("next item", config.learning_rate, epochs, config.patience, steps, config.weight_decay)
-    return fit(model, losses, validate, plan, tell)
+    plan = Plan(
+        "next item",
+        config.learning_rate,
+        epochs,
+        config.patience,
+        steps,
+        config.weight_decay,
+        config.schedule,
+        config.accumulate,
+        config.average,
+    )
+    return fit(model, losses, validate, plan, tell, run=run, rng=rng)
 
 
 def _even(count: int, device: torch.device) -> Tensor:

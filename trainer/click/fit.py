@@ -17,11 +17,12 @@ from trainer.behaviour.model import ShopperModel
 from trainer.click.rates import Rates, click_rates, out_of_fold
 from trainer.data.impressions import Impressions
 from trainer.practice.fit import Plan, Tell, fit
+from trainer.practice.processes import mine
+from trainer.practice.run import Run
 
 _BATCH: Final = 2_048
 _EPOCHS: Final = 40
 _LEARNING_RATE: Final = 2e-3
-_HELD_BACK: Final = 0.15
 _USERS: Final = 256
 
 
@@ -46,9 +47,23 @@ class _Rows(NamedTuple):
     clicked: Tensor  # [M]
 
 
-def fit_clicks(model: ShopperModel, item_hash: Ints, shown: Impressions, seed: int, tell: Tell) -> ClickFit | None:
-    """Fit `model.click`; the rest of the model stays as it is. None where nothing was shown or nothing clicked."""
-    cut = int(len(shown.now) * (1 - _HELD_BACK))
+def fit_clicks(
+    model: ShopperModel,
+    item_hash: Ints,
+    shown: Impressions,
+    split: int,
+    seed: int,
+    tell: Tell,
+    *,
+    run: Run | None = None,
+) -> ClickFit | None:
+    """Fit `model.click`; the rest of the model stays as it is. None where nothing was shown or nothing clicked.
+
+    Args:
+        split: impressions from this time on (ms) are held back; only those before are learnt from.
+        run: where checkpoints and curves go.
+    """
+    cut = int(np.searchsorted(shown.now, split))
     early, late = shown.between(0, cut), shown.between(cut, len(shown.now))
     if len(late.clicked) == 0 or early.clicked.sum() == 0 or early.clicked.all():
         return None
@@ -61,7 +76,7 @@ def fit_clicks(model: ShopperModel, item_hash: Ints, shown: Impressions, seed: i
     rng = np.random.default_rng(seed)
 
     def losses() -> Iterator[Tensor]:
-        for rows in np.array_split(rng.permutation(len(train.item)), -(-len(train.item) // _BATCH)):
+        for rows in mine(np.array_split(rng.permutation(len(train.item)), -(-len(train.item) // _BATCH))):
             yield _loss(model, table, train, torch.from_numpy(rows).to(table.device))
 
     def validate() -> float:
@@ -71,7 +86,7 @@ def fit_clicks(model: ShopperModel, item_hash: Ints, shown: Impressions, seed: i
         return sum(parts) / len(every)
 
     plan = Plan("click head", _LEARNING_RATE, _EPOCHS, 4, -(-len(train.item) // _BATCH), weight_decay=0.01)
-    fitted = fit(model.click, losses, validate, plan, tell)
+    fitted = fit(model.click, losses, validate, plan, tell, run=run, rng=rng)
     baseline = F.binary_cross_entropy_with_logits(valid.prior, valid.clicked).item()
     everything = click_rates(np.searchsorted(item_hash, shown.shown_item), shown.clicked, items)
     return ClickFit(everything, fitted.loss, baseline, len(shown.clicked), len(late.clicked))

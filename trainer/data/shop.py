@@ -11,7 +11,7 @@ from feature_repo.catalogue import item_text
 from feature_repo.fences import SeenIds
 from feature_repo.identity import event_tie, item_hash
 from feature_repo.shopper import RecentEvent, ShopperState, fold
-from streams.errors import BadRecord, ModelError
+from streams.errors import BadRecord, TooLittleData
 from streams.messages.decoding import decode_event, decode_item
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
@@ -117,7 +117,7 @@ def read_shop(stream: Path, tell: Callable[[int], None]) -> Shop:
 
     Raises:
         UsageError: the file is no recorded stream.
-        ModelError: it holds too little to learn from.
+        TooLittleData: it holds too little to learn from.
     """
     reader = _Reader()
     for n, record in enumerate(read_recording(stream), 1):
@@ -126,7 +126,7 @@ def read_shop(stream: Path, tell: Callable[[int], None]) -> Shop:
             tell(n)
     histories = reader.histories()
     if sum(map(len, histories)) < _LEAST_EVENTS:
-        raise ModelError(f"{stream} holds fewer than {_LEAST_EVENTS} item events; train on a longer stream")
+        raise TooLittleData(f"{stream} holds fewer than {_LEAST_EVENTS} item events; train on a longer stream")
     return _assemble(reader, histories)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from streams.errors import ModelError
+from streams.errors import TooLittleData
 from streams.messages.events import EventType
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON, Floats, Ints
 from streams.recordings.reading import read_recording
@@ -62,7 +62,7 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
     """Count the purchases of a recorded stream.
 
     Raises:
-        ModelError: it holds no purchases, or of too short a time.
+        TooLittleData: it holds no purchases, or of too short a time.
         UsageError: the file is no recorded stream.
     """
     counts: dict[tuple[str, int], int] = {}
@@ -107,7 +107,7 @@ def _draw(eligible: NDArray[np.bool_], n: int, random: np.random.Generator) -> N
 def _dense(counts: dict[tuple[str, int], int], window_ms: int) -> DemandSeries:
     numbers = [number for _, number in counts]
     if not numbers or max(numbers) - min(numbers) < 2 * DEMAND_HORIZON:
-        raise ModelError(
+        raise TooLittleData(
             "The stream is too short to learn demand from: it needs purchases in more than "
             f"{2 * DEMAND_HORIZON} windows of {window_ms // 1000} s (HEADRACE_WINDOW)."
         )

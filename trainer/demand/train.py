@@ -1,5 +1,6 @@
 """Train the demand forecaster on a recorded stream and export it for serving."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from feature_repo.season import season
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON, DEMAND_MODEL, DEMAND_QUANTILES
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, Samples, read_series, sample
+from trainer.publishing.version_folder import add_serving_code, whole_folder
 
 _TRAINED_ON: Final = 120_000
 _CHECKED_ON: Final = 20_000
@@ -44,7 +46,8 @@ def train_demand(
         metrics: the held-back quantile loss of the network and of a constant forecast, coverage of the 80 % interval.
 
     Raises:
-        ModelError: the stream is too short.
+        TooLittleData: the stream is too short.
+        ModelError: the disk refuses.
     """
     series = read_series(stream, window_ms)
     torch.manual_seed(seed)
@@ -56,7 +59,9 @@ def train_demand(
     network = DemandNetwork(season(window_ms)).to(device)
     _fit(network, fitting, checking, window_ms, random, tell)
     metrics = _measure(network, fitting, checking, window_ms)
-    _export(network.cpu(), series, out / DEMAND_MODEL, checking, metrics)
+    with whole_folder(out / DEMAND_MODEL) as folder:
+        _export(network.cpu(), series, folder, checking, metrics)
+        add_serving_code(DEMAND_MODEL, folder)
     return metrics
 
 
@@ -133,7 +138,6 @@ def _export(
     network: DemandNetwork, series: DemandSeries, folder: Path, checking: Samples, metrics: dict[str, float]
 ) -> None:
     """Write what a version folder on Triton holds beside its model.py, and a request with its right answer."""
-    folder.mkdir(parents=True, exist_ok=True)
     network.eval().requires_grad_(False)
     inputs = (
         torch.from_numpy(checking.units[:8]),
@@ -146,7 +150,9 @@ def _export(
         inputs,
         dynamic_shapes={"units_GH": {0: any_number}, "window_start_G": {0: any_number}, "window_ms": None},
     )
-    torch.export.save(program, folder / "program.pt2")
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    (folder / "program.pt2").write_bytes(buffer.getvalue())
     meta = {
         "window_ms": series.window_ms,
         "history": DEMAND_HISTORY,

@@ -10,11 +10,13 @@ from trainer.click.fit import ClickFit
 from trainer.data.shop import Shop
 from trainer.measure.recall import Recall
 from trainer.measure.tables import beyond_markdown
+from trainer.practice.facts import Facts, facts_markdown
 from trainer.practice.fit import Fitted
+from trainer.practice.whole import write_whole
 from trainer.text.item_tuning import Tuned
 
-_CARD: Final = "model_card.md"
-_METRICS: Final = "metrics.json"
+CARD: Final = "model_card.md"
+METRICS: Final = "metrics.json"
 
 
 class TextMetrics(Struct):
@@ -26,7 +28,7 @@ class TextMetrics(Struct):
 
 
 class ClickMetrics(Struct):
-    """On the last 15 % of impressions."""
+    """On the impressions that the split holds back."""
 
     rows: int
     held_back_rows: int
@@ -48,6 +50,7 @@ class Metrics(Struct):
     click: ClickMetrics | None
     demand: dict[str, float] | None = None
     trained_at: str = ""
+    run: Facts | None = None
 
     @classmethod
     def of(cls, shop: Shop, tuned: Tuned, fitted: Fitted, clicks: ClickFit | None, recall: Recall) -> "Metrics":
@@ -68,10 +71,27 @@ class Metrics(Struct):
 
 
 def write_card(out: Path, metrics: Metrics) -> None:
-    """Write `model_card.md` and `metrics.json`."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / _METRICS).write_bytes(msgspec.json.format(msgspec.json.encode(metrics), indent=2) + b"\n")
-    (out / _CARD).write_text(render(metrics), "utf-8")
+    """Write `model_card.md` and `metrics.json`.
+
+    Raises:
+        ModelError: the disk refuses.
+    """
+    write_whole(out / METRICS, msgspec.json.format(msgspec.json.encode(metrics), indent=2) + b"\n")
+    write_whole(out / CARD, render(metrics).encode())
+
+
+def figures(metrics: Metrics) -> dict[str, float]:
+    """The figures that runs are compared by, one name each."""
+    recall, click = metrics.recall_at_20, metrics.click
+    found = {
+        "next_item.validation_loss": metrics.next_item_loss,
+        "next_item.recall_at_20": recall.model,
+        "next_item.ndcg_at_20": recall.accuracy.ndcg,
+        "next_item.popular_recall_at_20": recall.popular,
+    }
+    if click is not None:
+        found |= {"click.log_loss": click.log_loss, "click.item_rate_log_loss": click.item_rate_log_loss}
+    return found | {f"demand.{name}": value for name, value in (metrics.demand or {}).items()}
 
 
 def render(metrics: Metrics) -> str:
@@ -85,6 +105,8 @@ Trained {metrics.trained_at} on {metrics.events:,} events of {metrics.shoppers:,
 ## What it does
 Recommends the next item, gives the events that moved each score, estimates click probabilities, and forecasts demand.
 A transformer over a shopper's last 50 events; items are an id embedding plus a projected sentence embedding.
+
+{facts_markdown(metrics.run) if metrics.run else ""}
 
 ## How it measures
 Measured on the last tenth of the stream, which also decided when to stop: expect slightly less on what comes after.

@@ -37,6 +37,11 @@ def processes() -> Processes:
     return Processes(dist.get_rank(), dist.get_world_size())
 
 
+def is_first() -> bool:
+    """Whether `torchrun` started this process as the first, or it runs alone; asked before any group is joined."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextmanager
 def joined(device: torch.device) -> Generator[Processes]:
     """Join the processes that `torchrun` started, for as long as the block lasts; alone without `torchrun`."""
@@ -63,6 +68,12 @@ def start_alike(module: nn.Module) -> None:
     if processes().world > 1:
         for tensor in module.state_dict().values():
             dist.broadcast(tensor, src=0)
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here."""
+    if processes().world > 1:
+        dist.barrier()
 
 
 def agree(value: float, device: torch.device) -> float:

@@ -1,10 +1,9 @@
 """Write a trained model as a folder that stands alone: exported programs, plain arrays, requests to check them by."""
 
+import io
 import json
-import shutil
 import warnings
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
@@ -12,12 +11,11 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from streams.messages.wire import CONTEXT, HISTORY, MODEL
+from trainer.practice.whole import write_whole
 from trainer.publishing.reference import Arrays, Reference
 from trainer.publishing.serving import Trained
+from trainer.publishing.version_folder import add_serving_code, whole_folder
 from trainer.text.encoder import TextModel
-
-#: What Triton gets for each model: written here once, copied into every trained folder.
-SERVING: Final = Path(__file__).parents[2] / "model_repo"
 
 
 def export(trained: Trained, text: TextModel, references: list[Reference], out: Path) -> None:
@@ -26,13 +24,21 @@ def export(trained: Trained, text: TextModel, references: list[Reference], out: 
     Args:
         references: requests and the trained model's own answers, which publishing holds the served ones against.
         out: a folder; `out/headrace` becomes what a version is published from.
+
+    Raises:
+        ModelError: the disk refuses; what the folder held before is kept.
     """
-    folder = out / MODEL
-    shutil.rmtree(folder, ignore_errors=True)  # of an earlier training, which may have had a click head
-    folder.mkdir(parents=True)
-    torch.save(trained.model.state_dict(), out / "weights.pt")
+    weights = io.BytesIO()
+    torch.save(trained.model.state_dict(), weights)
+    write_whole(out / "weights.pt", weights.getvalue())
+    with whole_folder(out / MODEL) as folder:
+        _write_version(trained, text, references, folder)
+        add_serving_code(MODEL, folder)
+
+
+def _write_version(trained: Trained, text: TextModel, references: list[Reference], folder: Path) -> None:
     _save(folder / "arrays.npz", {name: tensor.numpy() for name, tensor in trained.arrays.items()})
-    text.tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer.json").write_text(text.tokenizer.to_str(pretty=True), "utf-8")
     _write_programs(trained, folder)
     for reference in references:
         answers = {f"out_{name}": array for name, array in reference.answer.items()}
@@ -40,13 +46,6 @@ def export(trained: Trained, text: TextModel, references: list[Reference], out: 
     width, items = trained.model.config.width, len(trained.arrays["item_hash"])
     meta = {"width": width, "items": items, "has_ctr": trained.clicks is not None}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
-
-
-def add_serving_code(folder: Path) -> None:
-    """Put Triton's configuration and code of a model beside what was exported, so that the folder stands alone."""
-    for source in (SERVING / folder.name).iterdir():
-        if source.suffix in {".py", ".pbtxt"} and source.name != "__init__.py":
-            shutil.copyfile(source, folder / source.name)
 
 
 def _write_programs(trained: Trained, folder: Path) -> None:
@@ -74,4 +73,7 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], shapes: tuple[object, 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own modules, about their own attributes
         program = torch.export.export(module.eval(), inputs, dynamic_shapes=shapes)  # pyright: ignore[reportArgumentType]
-    torch.export.save(program, path)
+    # Written by Python, so that a full disk is an OSError like any other.
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    path.write_bytes(buffer.getvalue())

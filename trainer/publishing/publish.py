@@ -14,6 +14,7 @@ from streams.errors import ModelError, ModelUnavailable, UsageError
 from streams.messages.wire import DEMAND_MODEL, MODEL
 from streams.settings import Settings
 from trainer.publishing import repository
+from trainer.publishing.version_folder import check_whole
 
 _MODELS: Final = (MODEL, DEMAND_MODEL)
 _TOLERANCE: Final = 1e-4
@@ -29,13 +30,15 @@ def publish(directory: Path, settings: Settings) -> int:
         version: the same for every model in the folder.
 
     Raises:
-        UsageError: the folder holds no trained model.
+        UsageError: the folder holds no trained model, or one that was not written to its end.
         ModelError: a version does not load, or does not answer as trained; the versions before are served again.
         ModelUnavailable: Triton does not answer; nothing is changed.
     """
     names = [name for name in _MODELS if (directory / name / "config.pbtxt").exists()]
     if MODEL not in names:
         raise UsageError(f"{directory} holds no trained model; give the folder that `headrace train --out` wrote")
+    for name in names:
+        check_whole(directory / name)
     client = _connect(settings)
     models = settings.models
     version = repository.next_version(models, names)

@@ -9,6 +9,7 @@ from streams.errors import ModelError, ModelUnavailable, UsageError
 from streams.settings import Settings
 from trainer.publishing import repository
 from trainer.publishing.publish import disagreement, publish, rollback
+from trainer.publishing.version_folder import whole_folder
 
 
 def settings_for(models: Path) -> Settings:
@@ -17,8 +18,8 @@ def settings_for(models: Path) -> Settings:
 
 
 def trained(folder: Path) -> Path:
-    (folder / "headrace").mkdir(parents=True)
-    (folder / "headrace" / "config.pbtxt").write_text('name: "headrace"\nmax_batch_size: 0\n')
+    with whole_folder(folder / "headrace") as version:
+        (version / "config.pbtxt").write_text('name: "headrace"\nmax_batch_size: 0\n')
     return folder
 
 

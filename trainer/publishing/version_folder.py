@@ -1,0 +1,82 @@
+"""A version's folder: it stands alone, and appears whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from streams.errors import ModelError, UsageError
+from trainer.practice.whole import cannot_write, sync_folder
+
+_MANIFEST: Final = "manifest.json"
+#: What Triton gets for each model: written here once, copied into every trained folder.
+_SERVING: Final = Path(__file__).parents[2] / "model_repo"
+
+
+@contextmanager
+def whole_folder(path: Path) -> Generator[Path]:
+    """A folder to fill; at the block's end it takes the place of `path`, with a manifest of its files.
+
+    Raises:
+        ModelError: the disk refuses; what `path` held before is kept.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that died
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _seal(partial)
+        _put(partial, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_whole(folder: Path) -> None:
+    """Refuse a folder that was not written or copied to its end.
+
+    Raises:
+        UsageError: it has no manifest.
+        ModelError: a file of it is missing or of another size.
+    """
+    manifest = folder / _MANIFEST
+    if not manifest.exists():
+        raise UsageError(f"{folder} has no {_MANIFEST}, so it was not written to its end; train again")
+    sizes: dict[str, int] = json.loads(manifest.read_text("utf-8"))
+    for name, size in sizes.items():
+        path = folder / name
+        found = path.stat().st_size if path.exists() else None
+        if found != size:
+            raise ModelError(
+                f"{folder} is not published: {name} has {found or 'no'} bytes, not {size}; copy it again or train again"
+            )
+
+
+def add_serving_code(model: str, folder: Path) -> None:
+    """Put Triton's configuration and code of a model beside what was exported."""
+    for source in (_SERVING / model).iterdir():
+        if source.suffix in {".py", ".pbtxt"} and source.name != "__init__.py":
+            shutil.copyfile(source, folder / source.name)
+
+
+def _seal(folder: Path) -> None:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    (folder / _MANIFEST).write_text(json.dumps(sizes, indent=2) + "\n", "utf-8")
+
+
+def _put(partial: Path, path: Path) -> None:
+    before = path.with_name(f"{path.name}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    if path.exists():
+        path.rename(before)
+    partial.rename(path)
+    sync_folder(path.parent)
+    shutil.rmtree(before, ignore_errors=True)
