@@ -1,16 +1,18 @@
 """Fine-tune the sentence encoder on a shop's own item pairs: LoRA, in-batch contrastive loss, kept only if it helps."""
 
-import copy
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from torch.nn import functional as F
 
+from streams.messages.wire import Ints
 from trainer.practice.fit import Tell
-from trainer.text.encoder import SentenceEncoder, TextModel, embed
+from trainer.practice.precision import mixed
+from trainer.text.adaptation import Adapted, Method
+from trainer.text.descent import Descent
+from trainer.text.encoder import TextModel, embed
 from trainer.text.pairs import Pairs
 
 _BATCH: Final = 32
@@ -50,7 +52,7 @@ def fine_tune(model: TextModel, texts: list[str], pairs: Pairs, seed: int, tell:
     return Tuned(tuned, vectors, True, before, after) if after > before else Tuned(model, frozen, False, before, after)
 
 
-def partner_recall(vectors: Tensor, pairs: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> float:
+def partner_recall(vectors: Tensor, pairs: Ints) -> float:
     """Share of pairs whose second item is among the 20 nearest to the first; 0 without pairs."""
     if len(pairs) == 0:
         return 0.0
@@ -61,30 +63,22 @@ def partner_recall(vectors: Tensor, pairs: np.ndarray[tuple[int, int], np.dtype[
     return float((top == second.unsqueeze(1)).any(dim=1).float().mean())
 
 
-def _adapt(
-    model: TextModel, texts: list[str], pairs: Tensor | np.ndarray, rng: np.random.Generator, tell: Tell
-) -> TextModel:
-    config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear")
-    adapted = cast(PeftModel, get_peft_model(copy.deepcopy(model.encoder.backbone), config))  # pyright: ignore[reportArgumentType]
-    # Without the backbone's dropout, whose attention takes a slow path and blurs what few steps can teach.
-    encoder = SentenceEncoder(adapted).eval()
-    device = next(encoder.parameters()).device
-    parameters = [p for p in encoder.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE)
+def _adapt(model: TextModel, texts: list[str], pairs: Ints, rng: np.random.Generator, tell: Tell) -> TextModel:
     steps = min(_MOST_STEPS, 3 * len(pairs) // _BATCH)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / 10, (steps - step) / (0.5 * steps))
+    # Without the backbone's dropout, whose attention takes a slow path and blurs what few steps can teach.
+    adapted = Adapted(model.encoder, Method.LORA, steps)
+    encoder = adapted.encoder.eval()
+    device = adapted.parameters()[0].device
+    descent = Descent([(adapted.parameters(), _LEARNING_RATE)], steps)
+    for _ in range(steps):
         rows = pairs[rng.choice(len(pairs), _BATCH)]
         ids, mask = model.tokens([texts[i] for i in rows.flatten()], device)
-        vectors = encoder(ids[:, :_TOKENS], mask[:, :_TOKENS])
+        with mixed(device):
+            vectors = encoder(ids[:, :_TOKENS], mask[:, :_TOKENS])
         loss = contrastive_loss(vectors.view(_BATCH, 2, -1), torch.from_numpy(rows).to(device))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        tell("text encoder (LoRA)", step + 1, steps, f"loss {loss.item():.3f}")
-    merged = adapted.merge_and_unload()  # pyright: ignore[reportCallIssue]
-    return model._replace(encoder=SentenceEncoder(merged).eval())
+        descent.step(loss)
+        tell("text encoder (LoRA)", descent.done, steps, f"loss {loss.item():.3f}")
+    return model._replace(encoder=adapted.merged())
 
 
 def contrastive_loss(vectors_n2T: Tensor, rows_n2: Tensor) -> Tensor:
