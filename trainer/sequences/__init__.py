@@ -1,0 +1,1 @@
+"""Next-item evaluation on files of `user item item …`: read, hold out, fit, rank."""

@@ -1,0 +1,115 @@
+"""Fit the behaviour model to sequences that have an order but no times, texts or prices."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streams.messages.wire import Ints
+from trainer.behaviour.config import BehaviourConfig
+from trainer.behaviour.items import Attributes, ItemTable
+from trainer.behaviour.model import ShopperModel
+from trainer.behaviour.next_item import NextItemLoss
+from trainer.data.windows import NO_TARGET, Windows, next_wishes
+from trainer.measure.ranking import accuracy_of_ranks
+from trainer.practice.device import make_deterministic
+from trainer.practice.fit import Fitted, Plan, Tell, fit
+from trainer.sequences.holdout import Holdout, as_sequences
+from trainer.sequences.ranking import LISTED, model_scores, rank_all
+
+#: Chosen on the validation items of Beauty: docs/explanation/behaviour.md has what was tried and what each gave.
+RECIPE: Final = BehaviourConfig(
+    width=256,
+    heads=4,
+    feed=4,
+    dropout=0.5,
+    id_dropout=0.0,
+    learning_rate=1e-3,
+    tokens=1_024,
+    epochs=10,
+    patience=3,
+    schedule="cosine",
+)
+_LEAST_STEPS: Final = 80
+"""Steps of an epoch: a small file is gone through several times before it is judged again."""
+_VALIDATED: Final = 5_000
+"""Users at most whose held-back items are ranked after each epoch."""
+
+
+class Shelf(NamedTuple):
+    """The items of a file: how many, and what is known of them."""
+
+    items: int
+    attributes: Attributes | None
+
+
+def fit_sequences(
+    shelf: Shelf, fold: Holdout, config: BehaviourConfig, seed: int, device: torch.device, tell: Tell, *, stop: int = 0
+) -> tuple[ShopperModel, Fitted]:
+    """Fit a model to what a fold gives to learn from.
+
+    Args:
+        fold: its targets decide which epoch's weights are kept.
+        stop: keep this epoch's weights instead, whatever the targets say (refit).
+    """
+    make_deterministic(seed)
+    sequences = as_sequences(fold.learnt)
+    wishes = next_wishes(sequences)
+    windows = Windows(sequences, wishes.item, np.zeros(len(sequences.item), np.int64))
+    model = _model(shelf, fold.learnt, config).to(device)
+    model.encoder.wishes.weigh((wishes.item != NO_TARGET).any(axis=0).tolist())
+    loss_of = NextItemLoss(model, wishes.item)
+    rng = np.random.default_rng(seed)
+
+    def losses() -> Iterator[Tensor]:
+        for _ in range(passes):
+            for batch in windows.batches(config.tokens, rng, device):
+                yield loss_of(batch)
+
+    steps = max(1, windows.count(config.tokens))
+    passes = -(-_LEAST_STEPS // steps)
+    plan = Plan(
+        "next item, refit" if stop else "next item",
+        config.learning_rate,
+        config.epochs,
+        1 if stop else config.patience,
+        steps * passes,
+        config.weight_decay,
+        config.schedule,
+        config.accumulate,
+        config.average,
+    )
+    validate = _until(stop) if stop else _Validation(model, fold, seed)
+    return model, fit(model, losses, validate, plan, tell, rng=rng)
+
+
+def _model(shelf: Shelf, learnt: list[Ints], config: BehaviourConfig) -> ShopperModel:
+    seen = np.bincount(np.concatenate(learnt), minlength=shelf.items) > 0
+    items = ItemTable(
+        torch.from_numpy(seen), config.width, config.id_dropout, attributes=shelf.attributes, std=config.width**-0.5
+    )
+    return ShopperModel(config, items, torch.zeros(0, 1, shelf.items))
+
+
+def _until(stop: int) -> Callable[[], float]:
+    """Every epoch is better than the one before, up to and including `stop`."""
+    passed = count()  # the first call judges the untrained model
+    return lambda: -float(min(next(passed), stop))
+
+
+class _Validation:
+    """Minus NDCG@10 on the held-back items of some users."""
+
+    def __init__(self, model: ShopperModel, fold: Holdout, seed: int) -> None:
+        self._model = model
+        some = np.random.default_rng(seed).permutation(len(fold.target))[:_VALIDATED]
+        self._history = [fold.history[row] for row in some]
+        self._target = fold.target[some]
+
+    def __call__(self) -> float:
+        """The figure that decides, lower is better."""
+        ranked = rank_all(model_scores(self._model), self._history, self._target)
+        return -accuracy_of_ranks(ranked.rank, LISTED).ndcg
