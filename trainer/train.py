@@ -89,7 +89,8 @@ def train(
         raise UsageError(f"--out {out}: {error.strerror}") from error
     source, config = fingerprint(stream), settings or BehaviourConfig()
     with joined(where) as here:
-        identity = Identity(source.sha256, seed, text_encoder or _INSTALLED, here.world, msgspec.to_builtins(config))
+        as_read_back = msgspec.json.decode(msgspec.json.encode(config))
+        identity = Identity(source.sha256, seed, text_encoder or _INSTALLED, here.world, as_read_back)
         checkpoints = open_checkpoints(out, identity, resume)
         shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
         if not here.first:

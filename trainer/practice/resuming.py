@@ -23,7 +23,7 @@ class Identity(Struct, frozen=True):
     seed: int
     text_encoder: str
     processes: int
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # as JSON gives them back
 
 
 def open_checkpoints(out: Path, identity: Identity, resume: bool) -> Checkpoints:
@@ -55,8 +55,7 @@ def _compare(folder: Path, identity: Identity) -> None:
         before = msgspec.json.decode(path.read_bytes(), type=Identity)
     except msgspec.DecodeError as error:
         raise ModelError(f"{path} is damaged ({error}); leave --resume out to train anew") from error
-    now = msgspec.json.decode(msgspec.json.encode(identity), type=Identity)
-    other = [name for name in Identity.__struct_fields__ if getattr(before, name) != getattr(now, name)]
+    other = [name for name in Identity.__struct_fields__ if getattr(before, name) != getattr(identity, name)]
     if other:
         raise UsageError(
             f"--resume: {folder} belongs to another run, with another {' and '.join(other)}; "

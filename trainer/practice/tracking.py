@@ -15,10 +15,8 @@ from trainer.practice.whole import cannot_write, write_whole
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
 
 EXPERIMENT: Final = "headrace"
-_FLUSHED_AFTER_S: Final = 5.0
 
 
 class Tracker:
@@ -28,43 +26,31 @@ class Tracker:
         self.run_id = run_id
         self._client = client
         self._writer = SummaryWriter(str(boards))
-        self._waiting: list[Metric] = []
-        self._flushed = time.monotonic()
 
     def __call__(self, what: str, epoch: int, curves: Mapping[str, float]) -> None:
         """Take an epoch's points."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        for name, value in curves.items():
-            curve = f"{what.replace(' ', '_')}/{name}"
-            self._writer.add_scalar(curve, value, epoch)
-            self._waiting.append(Metric(curve, value, now, epoch))
-        if time.monotonic() - self._flushed > _FLUSHED_AFTER_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand everything on."""
+        named = {f"{what.replace(' ', '_')}/{name}": value for name, value in curves.items()}
+        for name, value in named.items():
+            self._writer.add_scalar(name, value, epoch)
         self._writer.flush()
-        if self._waiting:
-            self._client.log_batch(self.run_id, metrics=self._waiting)
-        self._waiting, self._flushed = [], time.monotonic()
+        self._log(named, epoch)
 
     def results(self, metrics: Mapping[str, float], files: list[Path]) -> None:
         """Note the run's final figures, and keep copies of the files that describe it."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self._waiting += [Metric(name, value, now, 0) for name, value in metrics.items()]
-        self.flush()
+        self._log(metrics, 0)
         for path in files:
             self._client.log_artifact(self.run_id, str(path))
 
-    def close(self, status: str) -> None:
-        """End the run as FINISHED, FAILED or KILLED."""
-        self.flush()
+    def close(self) -> None:
+        """End the run well."""
         self._writer.close()
-        self._client.set_terminated(self.run_id, status)
+        self._client.set_terminated(self.run_id, "FINISHED")
+
+    def _log(self, metrics: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.run_id, metrics=[Metric(name, v, now, step) for name, v in metrics.items()])
 
 
 @contextmanager
@@ -88,7 +74,7 @@ def tracked(
     except BaseException as error:
         client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
-    tracker.close("FINISHED")
+    tracker.close()
 
 
 def _open(

@@ -18,7 +18,7 @@ from trainer.text.encoder import TextModel
 from trainer.text.item_tuning import Tuned
 from trainer.train import make_model
 
-CONFIG = BehaviourConfig(width=16, tokens=256, epochs=2, patience=2)
+CONFIG = BehaviourConfig(width=16, tokens=96, epochs=2, patience=2)
 
 
 def small_shop(folder: Path) -> Shop:

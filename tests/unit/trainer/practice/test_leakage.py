@@ -17,7 +17,6 @@ from trainer.practice.device import make_deterministic
 from trainer.practice.run import Run
 from trainer.train import make_model
 
-
 #: A rate that validation does not steer, so that nothing of the future may show in any step.
 COSINE = msgspec.structs.replace(CONFIG, schedule="cosine")
 
