@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from streams.messages.wire import Ints
 from trainer.data.shop import Sequences
-from trainer.measure.baselines.neighbours import Neighbours, strongest
+from trainer.measure.baselines.neighbours import Neighbours, strongest, with_scaled_diagonal
 from trainer.measure.baselines.popularity import Popularity
 from trainer.measure.baselines.visits import DAY_MS, Recency, incidence, shopper_of, visit_of
 
@@ -27,6 +27,7 @@ class CoVisitation(Struct, frozen=True):
     following: float = 1.0
     next_visits: float = 1.0
     discount: float = 0.5  # power of the candidate's own count that divides
+    repeat: float = 3.0  # how much more it counts that an item comes again
     neighbours: int = 200
     fading_days: float = 60.0  # half-life of a pair by the time between its events
     half_life_days: float = 90.0
@@ -45,7 +46,8 @@ class CoVisitation(Struct, frozen=True):
         demand_N = Popularity().fit(past, items, split).demand_N
         close_NN = csr_array(total_NN * (np.maximum(demand_N, 1.0) ** -self.discount)[None, :])
         recency = Recency(self.half_life_days, self.place_decay)
-        return Neighbours(strongest(close_NN, self.neighbours), demand_N, recency)
+        close_NN = strongest(with_scaled_diagonal(close_NN, self.repeat), self.neighbours)
+        return Neighbours(close_NN, demand_N, recency)
 
 
 def _together(past: Sequences, items: int) -> csr_array:

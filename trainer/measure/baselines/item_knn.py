@@ -20,7 +20,7 @@ class ItemKnn(Struct, frozen=True):
     shrinkage: float = 10.0
     asymmetry: float = 0.5  # 0.5 is the cosine; above it the history's item is normalised more than the candidate
     neighbours: int = 200
-    repeat: float = 1.0  # what an item speaks for itself
+    repeat: float = 3.0  # what an item speaks for itself
     half_life_days: float = 90.0
     place_decay: float = 1.0
 
@@ -32,9 +32,10 @@ class ItemKnn(Struct, frozen=True):
         count_N = both_NN.diagonal()
         i = np.repeat(np.arange(items), np.diff(both_NN.indptr))
         j = both_NN.indices
-        scale = count_N[i] ** self.asymmetry * count_N[j] ** (1 - self.asymmetry) + self.shrinkage
-        close_NN = csr_array((both_NN.data / scale, j, both_NN.indptr), shape=both_NN.shape)
-        close_NN = strongest(with_diagonal(close_NN, 0.0), self.neighbours)
+        scale = (count_N**self.asymmetry)[i] * (count_N ** (1 - self.asymmetry))[j] + self.shrinkage
+        # An item is no neighbour of itself; what it says for itself is a setting.
+        close = np.where(i == j, 0.0, both_NN.data / scale)
+        close_NN = strongest(csr_array((close, j, both_NN.indptr), shape=both_NN.shape), self.neighbours)
         demand_N = Popularity().fit(past, items, split).demand_N
         recency = Recency(self.half_life_days, self.place_decay)
         return Neighbours(with_diagonal(close_NN, self.repeat), demand_N, recency)

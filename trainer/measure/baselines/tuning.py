@@ -19,6 +19,7 @@ from trainer.measure.ranking import accuracy_of_lists, hits
 _ROWS: Final = 256
 _DAYS: Final = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, float("inf"))
 _PLACES: Final = (0.8, 0.9, 0.95, 0.98, 1.0)
+_REPEAT: Final = (0.0, 0.3, 1.0, 3.0, 10.0)
 _NEIGHBOURS: Final = (50, 200, 1_000, 4_000)
 
 
@@ -53,6 +54,7 @@ CONTESTANTS: Final[Mapping[str, Contestant]] = {
             "together": (0.0, 0.3, 1.0),
             "following": (0.0, 0.3, 1.0),
             "next_visits": (0.3, 1.0, 3.0),
+            "repeat": _REPEAT,
             "discount": (0.0, 0.25, 0.5, 0.75),
             "neighbours": _NEIGHBOURS,
             "fading_days": (7.0, 30.0, 120.0),
@@ -67,7 +69,7 @@ CONTESTANTS: Final[Mapping[str, Contestant]] = {
             "shrinkage": (0.0, 5.0, 20.0, 100.0),
             "asymmetry": (0.3, 0.5, 0.7),
             "neighbours": _NEIGHBOURS,
-            "repeat": (0.0, 0.3, 1.0, 2.0),
+            "repeat": _REPEAT,
             "half_life_days": _DAYS,
             "place_decay": _PLACES,
         },

@@ -10,7 +10,7 @@ from trainer.data.asking import Case
 from trainer.data.shop import Sequences
 from trainer.measure.baselines.co_visitation import CoVisitation
 from trainer.measure.baselines.item_knn import ItemKnn
-from trainer.measure.baselines.neighbours import strongest, with_diagonal
+from trainer.measure.baselines.neighbours import strongest, with_diagonal, with_scaled_diagonal
 from trainer.measure.baselines.personal import Personal
 from trainer.measure.baselines.popularity import Popularity
 from trainer.measure.baselines.tuning import CONTESTANTS, Contestant, best_items, draw, tune
@@ -116,7 +116,10 @@ def test_the_strongest_neighbours_stay():
     dense = np.array([[0, 3, 1], [2, 0, 5], [0, 0, 0]], np.float32)
     kept = strongest(csr_array(dense), 1).toarray()
     assert kept.tolist() == [[0, 3, 0], [0, 0, 5], [0, 0, 0]]
-    assert with_diagonal(csr_array(dense), 7).toarray().diagonal().tolist() == [7, 7, 7]
+    own = with_diagonal(csr_array(dense), 7)
+    assert own.toarray().diagonal().tolist() == [7, 7, 7]
+    assert with_scaled_diagonal(own, 3).toarray().diagonal().tolist() == [21, 21, 21]
+    assert with_scaled_diagonal(own, 3).toarray()[0, 1] == 3
 
 
 def test_settings_are_drawn_without_repetition_and_by_the_seed():
