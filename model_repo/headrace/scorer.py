@@ -46,8 +46,9 @@ class Scorer:
         diversity: float = 0.0,
     ) -> None:
         """Args:
-        arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_bias` [N], `item_prior` [N], `unknown_vector`
-            [D], `new_bias` [1], `new_prior` [1], `popular` [100].
+        arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_text` [N, D] (the part of it that the item's text
+            makes), `item_bias` [N], `item_prior` [N], `unknown_vector` [D], `new_bias` [1], `new_prior` [1],
+            `popular` [100].
         encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to what each event gives [B, L, D].
         click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
         diversity: from 0, lists in order of score, to 1: how much less of the same a list should hold; for requests
@@ -113,6 +114,7 @@ class Scorer:
             "rec_ctr": torch.full((count, TOP_K), torch.nan, device=device),
             "reason_event": torch.full((count, TOP_K, REASONS), -1, dtype=torch.int32, device=device),
             "reason_weight": torch.zeros(count, TOP_K, REASONS, device=device),
+            "reason_part": torch.zeros(count, TOP_K, 2, device=device),
         }
         bias = self._bias(asked, lookup)
         diversity = _share(float(asked["diversity"][0])) if "diversity" in asked else self._diversity
@@ -122,10 +124,22 @@ class Scorer:
             vectors = self._vectors(lookup, self._rows(lookup, item))
             event, weight = reasons(given_BLD[rows], vectors, item != NO_ITEM)
             answer["reason_event"][rows], answer["reason_weight"][rows] = event, weight
+            answer["reason_part"][rows] = self._parts(lookup, bias, user_BD[rows], item)
             place = torch.arange(TOP_K, device=device).repeat(len(rows))
             rate = self._rates(asked, lookup, user_BD, item.flatten(), rows.repeat_interleave(TOP_K), place)
             answer["rec_ctr"][rows] = rate.view(len(rows), TOP_K)
         return answer
+
+    def _parts(self, lookup: Lookup, bias: Tensor, user_rD: Tensor, item_rK: Tensor) -> Tensor:
+        """What an item's text, and its popularity beyond the mean item's, added to its score. [r, K, 2]"""
+        row, n = self._rows(lookup, item_rK), len(self.arrays["item_hash"])
+        # A new item is nothing but its text.
+        text = torch.where(
+            (row < n).unsqueeze(-1), self.arrays["item_text"][row.clamp(max=n - 1)], self._vectors(lookup, row)
+        )
+        popular = bias[row] - self.arrays["item_bias"].mean()
+        part = torch.stack([torch.einsum("rkd,rd->rk", text, user_rD), popular], dim=-1)
+        return torch.where((item_rK != NO_ITEM).unsqueeze(-1), part, 0.0)
 
     def _bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
         """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""

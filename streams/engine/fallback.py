@@ -10,7 +10,7 @@ from streams.engine.catalogue import Catalogue
 from streams.engine.questions import Answer, Question
 from streams.messages.events import Event
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import REASONS, TOP_K, Ints
+from streams.messages.wire import PARTS, REASONS, TOP_K, Ints
 
 MODEL_UNAVAILABLE = "model_unavailable"
 UNKNOWN_USER = "unknown_user"
@@ -55,6 +55,7 @@ def popularity_answer(
         ctrs=np.full(TOP_K, np.nan, np.float32),
         reason_events=np.full((TOP_K, REASONS), -1, np.int32),
         reason_weights=np.zeros((TOP_K, REASONS), np.float32),
+        reason_parts=np.zeros((TOP_K, len(PARTS)), np.float32),
         candidate_ctrs=np.full(len(question.candidates), BASE_CTR, np.float32),
         model=model,
         fallback=MODEL_UNAVAILABLE,

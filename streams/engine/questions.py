@@ -46,6 +46,7 @@ class Answer(NamedTuple):
         scores, ctrs: of these items; a NaN ctr means that the version has no click head. [K]
         reason_events: positions in the model's history of L events, -1 for none. [K, R]
         reason_weights: what that event added to the score. [K, R]
+        reason_parts: what each of `PARTS` of the item itself added. [K, P]
         candidate_ctrs: click probability of each candidate asked for. [m]
     """
 
@@ -54,6 +55,7 @@ class Answer(NamedTuple):
     ctrs: Floats
     reason_events: Int32s
     reason_weights: Floats
+    reason_parts: Floats
     candidate_ctrs: Floats
     model: ModelRef
     fallback: str | None

@@ -70,6 +70,7 @@ def to_answers(
                 ctrs=tensors.rec_ctr[row],
                 reason_events=tensors.reason_event[row],
                 reason_weights=tensors.reason_weight[row],
+                reason_parts=tensors.reason_part[row],
                 candidate_ctrs=tensors.ctr[at:end],
                 model=model,
                 fallback=fallback,

@@ -22,7 +22,10 @@ class Cause(Struct, frozen=True, kw_only=True):
 
 
 class RecommendationReason(Struct, frozen=True, omit_defaults=True):
-    """Why an item is in the list: `weight` is the score that `item_id`'s event contributed."""
+    """Why an item is in the list, and what that added to its score.
+
+    `kind` is the action of the shopper's event with `item_id`, or `description` or `popular`, which lie in the item.
+    """
 
     kind: str
     text: str

@@ -11,8 +11,8 @@ Model `headrace`, request "score" (all tensors of `ScoreTensors`, and where it l
 place of the version's own setting):
     answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
     (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
-    FP32 [B, K, R] (what that event added to the score), `ctr` FP32 [M] (the item's average where nothing
-    else is known).
+    FP32 [B, K, R] (what that event added to the score), `reason_part` FP32 [B, K, 2] (what each of `PARTS` of the item
+    itself added), `ctr` FP32 [M] (the item's average where nothing else is known).
 Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
     `has_ctr` UINT8 [1].
@@ -34,7 +34,9 @@ HISTORY: Final = 50
 TOP_K: Final = 20
 """K: items in a recommendation."""
 REASONS: Final = 2
-"""R: reasons an item."""
+"""R: reasons an item, of the shopper's events."""
+PARTS: Final = ("description", "popular")
+"""What of an item itself adds to its score: its text, and what it scores for everyone beyond the mean item."""
 CONTEXT: Final = 8
 """C: context pairs that travel; further pairs, in order of name, are left out."""
 DEMAND_HISTORY: Final = 168
@@ -78,6 +80,7 @@ class ScoreAnswer(NamedTuple):
     rec_ctr: Floats  # [B, K]
     reason_event: Int32s  # [B, K, R]
     reason_weight: Floats  # [B, K, R]
+    reason_part: Floats  # [B, K, 2]  what each of `PARTS` of the item added to the score
     ctr: Floats  # [M]
 
 

@@ -11,7 +11,7 @@ from streams.engine.catalogue import Catalogue
 from streams.engine.questions import Answer, Caused, Question, Scenario
 from streams.messages.events import Event
 from streams.messages.outputs import Recommendation, RecommendationReason, RecommendedItem
-from streams.messages.wire import HISTORY
+from streams.messages.wire import HISTORY, PARTS
 from streams.settings import Exclude, Settings
 from streams.topics import Topic
 
@@ -23,6 +23,10 @@ _DID = {
     "purchase": "bought",
     "return": "returned",
     "review": "reviewed",
+}
+_OF_ITSELF = {
+    "description": "its description fits what you look for",
+    "popular": "popular with other shoppers",
 }
 _PAST = {code: _DID[name] for code, name in enumerate(ACTIONS) if name in _DID}
 
@@ -92,7 +96,12 @@ def _reasons(question: Question, answer: Answer, place: int, catalogue: Catalogu
         )
         if event >= offset
     ]
-    return reasons or [RecommendationReason("popular", "popular with other shoppers", 0.0)]
+    parts = answer.reason_parts[place]
+    strongest = int(parts.argmax())
+    if parts[strongest] > 0 or not reasons:
+        kind = PARTS[strongest] if parts[strongest] > 0 else "popular"
+        reasons.append(RecommendationReason(kind, _OF_ITSELF[kind], max(0.0, float(parts[strongest]))))
+    return reasons
 
 
 def _because(event: RecentEvent, weight: float, catalogue: Catalogue) -> RecommendationReason:

@@ -109,3 +109,7 @@ class ItemTable(nn.Module):
         if self.text is not None:
             table_ND = table_ND + self.text(self.text_NT)
         return table_ND if self.bag is None else table_ND + self.bag()
+
+    def text_part(self) -> Tensor:
+        """What of each representation comes from the item's text. [N, D]"""
+        return torch.zeros_like(self.ids.weight) if self.text is None else self.text(self.text_NT)

@@ -90,7 +90,7 @@ def disagreement(expected: Arrays, served: Arrays) -> float:
         right, got = trained, served[name]
         if got.shape != right.shape:
             return np.inf
-        if "rec_item" in expected and name in {"rec_ctr", "reason_event", "reason_weight"}:
+        if "rec_item" in expected and name in {"rec_ctr", "reason_event", "reason_weight", "reason_part"}:
             same = expected["rec_item"] == served["rec_item"]
             right, got = right[same], got[same]
         if name != "rec_item":

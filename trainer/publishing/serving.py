@@ -60,6 +60,7 @@ def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks:
         arrays = {
             "item_hash": torch.from_numpy(shop.item_hash),
             "item_vector": model.items().clone(),
+            "item_text": model.items.text_part().clone(),
             "item_bias": model.bias_now().clone(),
             "item_prior": torch.from_numpy(clicks.rates.item) if clicks else torch.zeros(len(shop.item_hash)),
             "unknown_vector": model.items.unknown.detach().clone(),

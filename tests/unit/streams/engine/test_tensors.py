@@ -8,7 +8,7 @@ from streams.engine.questions import Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
 from streams.messages.events import Event, EventType
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import HISTORY, REASONS, TOP_K, ScoreAnswer
+from streams.messages.wire import HISTORY, PARTS, REASONS, TOP_K, ScoreAnswer
 from streams.scenarios import CTR, RECOMMEND
 
 SHOP = Surroundings(
@@ -64,6 +64,7 @@ def test_answers_are_cut_where_the_questions_end():
         np.zeros((3, k), np.float32),
         np.zeros((3, k, r), np.int32),
         np.zeros((3, k, r), np.float32),
+        np.zeros((3, k, len(PARTS)), np.float32),
         np.array([0.1, 0.2, 0.3], np.float32),
     )
     answers = to_answers(questions, answer, ModelRef("m", "1"), [None, None, "unknown_item"])

@@ -57,7 +57,9 @@ def test_what_is_excluded_follows_the_setting():
     }
 
 
-def answered(items: list[str], reason_events: list[list[int]], ctr: float = 0.25) -> Answer:
+def answered(
+    items: list[str], reason_events: list[list[int]], ctr: float = 0.25, parts: tuple[float, float] = (-1.0, -1.0)
+) -> Answer:
     keys = np.full(TOP_K, NO_ITEM, np.int64)
     keys[: len(items)] = [item_hash(i) for i in items]
     events = np.full((TOP_K, REASONS), -1, np.int32)
@@ -65,7 +67,8 @@ def answered(items: list[str], reason_events: list[list[int]], ctr: float = 0.25
     weights = np.full((TOP_K, REASONS), 0.5, np.float32)
     scores = np.linspace(1, 0, TOP_K, dtype=np.float32)
     ctrs = np.full(TOP_K, ctr, np.float32)
-    return Answer(keys, scores, ctrs, events, weights, np.zeros(0, np.float32), ModelRef("headrace", "3"), None)
+    own = np.tile(np.array(parts, np.float32), (TOP_K, 1))
+    return Answer(keys, scores, ctrs, events, weights, own, np.zeros(0, np.float32), ModelRef("headrace", "3"), None)
 
 
 def recommend(answer: Answer) -> Recommendation:
@@ -91,6 +94,12 @@ def test_reasons_name_the_events_that_moved_the_score():
 def test_an_item_that_no_event_moved_says_that_it_is_popular():
     message = recommend(answered(["bowl"], [[-1, -1]]))
     assert [r.kind for r in message.items[0].reasons] == ["popular"]
+
+
+@pytest.mark.parametrize(("parts", "kind"), [((0.4, 0.1), "description"), ((0.1, 0.4), "popular")])
+def test_what_lies_in_the_item_is_told_after_the_events(parts: tuple[float, float], kind: str):
+    [item] = recommend(answered(["bowl"], [[HISTORY - 1, -1]], parts=parts)).items
+    assert [(r.kind, round(r.weight, 3)) for r in item.reasons] == [("add_to_cart", 0.5), (kind, 0.4)]
 
 
 def test_places_left_empty_are_left_out():

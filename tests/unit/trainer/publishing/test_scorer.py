@@ -21,6 +21,7 @@ def scorer(with_clicks: bool = True) -> Scorer:
     arrays = {
         "item_hash": torch.arange(10, 10 + ITEMS),
         "item_vector": torch.randn(ITEMS, WIDTH),
+        "item_text": torch.randn(ITEMS, WIDTH),
         "item_bias": torch.randn(ITEMS),
         "item_prior": torch.linspace(-3, 0, ITEMS),
         "unknown_vector": torch.zeros(WIDTH),
@@ -84,6 +85,21 @@ def test_contributions_and_bias_add_up_to_the_score():
         for event, weight in zip((48, 49), share[place].tolist(), strict=True):
             assert (event in told) == (weight > 0)
             assert event not in told or abs(told[event] - weight) < 1e-5
+
+
+def test_text_and_popularity_are_told_as_parts_of_the_score():
+    made = scorer()
+    user = made.arrays["item_vector"][[2, 5]].sum(dim=0) * 0.1
+    extra = torch.tensor([5])
+    answer = made.score(request([[12, 15]], extra_item=extra, extra_vector=10 * user.unsqueeze(0)))
+    for place, key in enumerate(answer["rec_item"][0].tolist()):
+        text, popular = answer["reason_part"][0, place].tolist()
+        new = key == 5
+        expected = 10 * user @ user if new else made.arrays["item_text"][key - 10] @ user
+        bias = made.arrays["new_bias"][0] if new else made.arrays["item_bias"][key - 10]
+        assert abs(text - float(expected)) < 1e-4
+        assert abs(popular - float(bias - made.arrays["item_bias"].mean())) < 1e-5
+    assert 5 in answer["rec_item"][0].tolist()
 
 
 def test_what_is_excluded_or_withdrawn_never_comes_back():
