@@ -64,7 +64,7 @@ def matching(
     pairs: Pairs,
     share: Share = 0.5,
     method: MethodName = "full",
-    epochs: Epochs = 12,
+    epochs: Epochs = 6,
     seed: Seed = 0,
     device: Device = "auto",
     text_encoder: TextEncoder = None,

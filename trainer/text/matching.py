@@ -21,7 +21,7 @@ from trainer.text.shop_matching import Shops, split_pairs
 
 _TEMPERATURE: Final = 0.05
 _BATCH: Final = 32
-_PATIENCE: Final = 4
+_PATIENCE: Final = 2
 _HELD_BACK: Final = 0.2
 
 
@@ -120,14 +120,12 @@ class PairLesson:
         self.adapted = Adapted(model.encoder, method, self._steps)
         self.model = model._replace(encoder=self.adapted.encoder)
         self._descent = Descent([(self.adapted.parameters(), rate)], self._steps)
+        self._before = _vectors(model, shops)
 
     def run_epoch(self, note: str) -> None:
-        """Show every pair once, beside those that the encoder now finds hard to tell from it."""
-        self.adapted.encoder.eval()
-        first_NT, second_MT = _vectors(self.model, self._shops)
-        batches = hard_batches(first_NT, second_MT, self._pair_n2, self._rng)
+        """Show every pair once, beside those that the pretrained encoder finds hard to tell from it."""
         self.adapted.encoder.train()
-        for rows in batches:
+        for rows in hard_batches(*self._before, self._pair_n2, self._rng):
             loss = self._loss(self._pair_n2[rows]) + self.adapted.penalty()
             self._descent.step(loss)
             self.adapted.after_step(self._descent.done)
