@@ -11,15 +11,17 @@ from sklearn.metrics import roc_auc_score
 
 from streams.errors import UsageError
 from streams.messages.wire import Floats
-from trainer.click.calibration import Calibration, fit_calibration
-from trainer.click.network_fit import log_loss
+from trainer.click.calibration import Calibration, expected_rate, fit_calibration
+from trainer.click.losses import log_loss
 from trainer.click.rows import learnable_rows
-from trainer.click.table_models import Course, fit_again, fit_judged
+from trainer.click.table_models import Course, fit_first, fit_last
 from trainer.data.click_table import ClickTable, read_click_tables, read_like
 from trainer.measure.calibration import equal_mass, equal_width
 from trainer.practice.fit import Tell
 
-_STOP_SHARE, _CALIBRATION_SHARE = 0.075, 0.075
+_HELD_BACK: Final = 0.15
+_HELD_BACK_ROWS: Final = (2_000, 0.3)
+"""Of a short file, as many rows are held back as this, but no larger share than that."""
 _LEAST_ROWS: Final = 20
 _LEAST_SEEN: Final = 3
 """Training rows that a value must stand in to be a category of its own."""
@@ -67,7 +69,7 @@ def evaluate_clicks(
     ids = (user, item)
     course, calibration = _first_fit(parts, ids, seed, tell)
     sizes, rows, (later,) = learnable_rows(known, [scored], _LEAST_SEEN, ids)
-    logit_M = calibration.apply(fit_again(sizes, rows, course, seed, tell).score(later))
+    logit_M = calibration.apply(fit_last(sizes, rows, course, seed, tell).score(later))
     return Evaluation(_figures(logit_M, known, scored, began), 1 / (1 + np.exp(-logit_M)), scored.clicked)
 
 
@@ -88,7 +90,8 @@ def _require_both_labels(path: Path, known: ClickTable, label: str) -> None:
 
 def _parts(known: ClickTable, valid_rows: int | None, seed: int) -> _Parts:
     count = len(known.clicked)
-    held_back = valid_rows or round(count * (_STOP_SHARE + _CALIBRATION_SHARE))
+    wanted, most = _HELD_BACK_ROWS
+    held_back = valid_rows or round(max(count * _HELD_BACK, min(wanted, count * most)))
     train, stop = count - held_back, count - held_back // 2
     parts = _Parts(*(known.take(rows) for rows in (slice(train), slice(train, stop), slice(stop, count))))
     if all(0 < part.clicked.mean() < 1 for part in parts):
@@ -100,8 +103,9 @@ def _parts(known: ClickTable, valid_rows: int | None, seed: int) -> _Parts:
 
 def _first_fit(parts: _Parts, ids: tuple[str, str], seed: int, tell: Tell) -> tuple[Course, Calibration]:
     sizes, rows, (stop, calibrate) = learnable_rows(parts.train, [parts.stop, parts.calibrate], _LEAST_SEEN, ids)
-    models, course = fit_judged(sizes, rows, stop, seed, tell)
-    return course, fit_calibration(models.score(calibrate), calibrate.clicked)
+    models, course = fit_first(sizes, rows, stop, seed, tell)
+    rate = expected_rate(np.concatenate([rows.clicked, stop.clicked]), calibrate.clicked)
+    return course, fit_calibration(models.score(calibrate), calibrate.clicked, rate)
 
 
 def _figures(logit_M: NDArray[np.float64], known: ClickTable, scored: ClickTable, began: float) -> ClickFigures:

@@ -41,6 +41,8 @@ class FieldEncoder:
                 if unit := clock_unit(numbers):
                     self._clocks[name] = unit
             kept = Categories.of(column, least)
+            if name in self._clocks:
+                continue  # a moment never comes back
             if name in ids or (kept.encode(column) != UNKNOWN).mean() >= _KEPT_SHARE:
                 self._categories[name] = kept
         sizes = [*map(len, self._categories.values()), *map(len, self._numbers.values())]

@@ -4,33 +4,58 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from streams.messages.wire import HISTORY
+from trainer.click.cross import CrossLayers
 
 _PLACES: Final = 50
-"""Places with an embedding of their own; those further down share the last."""
+"""Places with a chance of their own to be looked at; those further down share the last."""
+_SEEN_AT_FIRST: Final = 4.0
+"""Log odds that a place is looked at before anything is known of it."""
+_PACE: Final = 10.0
+"""How much faster than the other weights these log odds move."""
 _BUCKETS: Final = 2_048
-"""Buckets of context hashes; the first is padding."""
+"""Buckets of context hashes; the first is padding, the second every value that training did not see."""
+_UNKNOWN: Final = 1
 _SIDE: Final = 8
-_HIDDEN: Final = 64
+_HIDDEN: Final = 128
+_RANK: Final = 32
+_LAYERS: Final = 2
+_DROPOUT: Final = 0.3
+_VALUE_DROPOUT: Final = 0.05
+"""Share of context values that training shows as unknown, so that the unknown is learnt."""
 
 
 class ClickHead(nn.Module):
-    """Corrects an item's average click rate by who looks, where and in which context. M rows, C context pairs."""
+    """Chance that a place is looked at, times chance that the item appeals to who looks. M rows, C context pairs.
+
+    The product is the position-based model (Richardson et al. 2007, "Predicting Clicks"; Craswell et al. 2008). Appeal
+    corrects the item's average click rate by crosses of shopper, item and context as in DCNv2 and a perceptron.
+    """
+
+    known_bucket: Tensor
+    last_place: Tensor
+    slope: Tensor
+    shift: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.place = nn.Embedding(_PLACES, _SIDE)
-        self.place_bias = nn.Embedding(_PLACES, 1)
+        self.place = nn.Embedding(_PLACES, 1)
         self.context = nn.Embedding(_BUCKETS, _SIDE, padding_idx=0)
         self.match = nn.Linear(1, 1)
-        last = nn.Linear(_HIDDEN, 1)
-        first = nn.Linear(3 * width + 2 * _SIDE + 1, _HIDDEN)
-        self.layers = nn.Sequential(first, nn.GELU(), nn.Dropout(0.1), last)
-        for table in (self.place, self.context):
-            nn.init.normal_(table.weight, std=0.02)
+        features = 3 * width + _SIDE + 1
+        self.cross = CrossLayers(features, _RANK, _LAYERS)
+        self.deep = nn.Sequential(nn.Linear(features, _HIDDEN), nn.GELU())
+        self.dropout = nn.Dropout(_DROPOUT)
+        self.last = nn.Linear(features + _HIDDEN, 1)
+        self.register_buffer("known_bucket", torch.ones(_BUCKETS, dtype=torch.bool))
+        self.register_buffer("last_place", torch.tensor(_PLACES - 1))
+        self.register_buffer("slope", torch.tensor(1.0))
+        self.register_buffer("shift", torch.tensor(0.0))
+        nn.init.normal_(self.context.weight, std=0.02)
         # An untrained head answers with the item's average rate.
-        for zero in (self.place_bias.weight, self.match.weight, self.match.bias, last.weight, last.bias):
+        for zero in (self.place.weight, self.match.weight, self.match.bias, self.last.weight, self.last.bias):
             nn.init.zeros_(zero)
         with torch.no_grad():
             self.context.weight[0] = 0
@@ -38,7 +63,7 @@ class ClickHead(nn.Module):
     def forward(
         self, user_MD: Tensor, item_MD: Tensor, prior_M: Tensor, place_M: Tensor, context_MC: Tensor, known_M: Tensor
     ) -> Tensor:
-        """Logit of the click probability. [M]
+        """Calibrated logit of the click probability. [M]
 
         Args:
             user_MD, item_MD: vectors of the shopper (before the impression) and of the item.
@@ -47,10 +72,35 @@ class ClickHead(nn.Module):
             context_MC: context hashes, 0 for none.
             known_M: events in the shopper's history.
         """
-        place = place_M.clamp(0, _PLACES - 1)
-        bucket = torch.where(context_MC == 0, 0, context_MC.remainder(_BUCKETS - 1) + 1)
         both = user_MD * item_MD
         length = (known_M.to(user_MD.dtype) / HISTORY).unsqueeze(1)
-        parts = [user_MD, item_MD, both, self.place(place), self.context(bucket).sum(dim=1), length]
-        match = self.match(both.sum(dim=1, keepdim=True))
-        return prior_M + (self.layers(torch.cat(parts, dim=1)) + match + self.place_bias(place)).squeeze(1)
+        x_MW = torch.cat([user_MD, item_MD, both, self._context(context_MC), length], dim=1)
+        mixed_MW = self.dropout(torch.cat([self.cross(x_MW), self.deep(x_MW)], dim=1))
+        correction = self.last(mixed_MW) + self.match(both.sum(dim=1, keepdim=True))
+        appeal = prior_M + correction.squeeze(1).float()
+        place = torch.minimum(place_M.clamp(min=0), self.last_place)
+        seen = _SEEN_AT_FIRST + _PACE * self.place(place).squeeze(1)
+        log_p = (F.logsigmoid(seen) + F.logsigmoid(appeal)).clamp(max=-1e-6)
+        return self.slope * (log_p - torch.log(-torch.expm1(log_p))) + self.shift
+
+    def meet(self, place_M: Tensor, context_IC: Tensor) -> None:
+        """Note which places and context values training shows: all others are taken for the last, and for unknown."""
+        self.last_place.fill_(int(place_M.max().clamp(max=_PLACES - 1)))
+        self.known_bucket.fill_(False)
+        self.known_bucket[_bucket(context_IC).unique()] = True
+
+    def calibrate(self, slope: float, shift: float) -> None:
+        """Set the map from the fitted head's log odds to those that hold."""
+        self.slope.fill_(slope)
+        self.shift.fill_(shift)
+
+    def _context(self, context_MC: Tensor) -> Tensor:
+        bucket = _bucket(context_MC)
+        unknown = ~self.known_bucket[bucket]
+        if self.training:
+            unknown = unknown | (torch.rand(bucket.shape, device=bucket.device) < _VALUE_DROPOUT)
+        return self.context(torch.where(unknown & (bucket > 0), _UNKNOWN, bucket)).sum(dim=1)
+
+
+def _bucket(context_MC: Tensor) -> Tensor:
+    return torch.where(context_MC == 0, 0, context_MC.remainder(_BUCKETS - 2) + 2)

@@ -1,61 +1,63 @@
 """Fit the click network of a table, and score rows with it."""
 
+import math
 from collections.abc import Callable, Iterator
-from typing import Final
+from itertools import chain, islice, repeat
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from streams.messages.wire import Floats, Ints
+from trainer.click.losses import log_loss
 from trainer.click.network import ClickNetwork
 from trainer.click.rates import logit
 from trainer.click.rows import Rows
-from trainer.practice.fit import Plan, Tell, fit
+from trainer.practice.fit import Fitted, Plan, Tell, fit
 from trainer.practice.precision import mixed
 
 _LEARNING_RATE: Final = 1e-3
-ROUNDS: Final = 40
-_PATIENCE: Final = 3
-_MOST_A_BATCH, _LEAST_STEPS = 4096, 100
+_ROUNDS: Final = 40
+_PATIENCE: Final = 4
+_AVERAGE: Final = 0.99
+_WEIGHT_DECAY: Final = 0.01
+_LEAST_A_BATCH, _MOST_A_BATCH, _LEAST_STEPS = 64, 4096, 100
 _SCORED: Final = 16_384
 _PULL: Final = 1e-3
 """Weight of the mean square of the embeddings looked up: a category is what it is known to be, or it is average."""
 _CPU: Final = torch.device("cpu")
 
 
-def fit_network(
-    sizes: Ints, train: Rows, verdict: Callable[[ClickNetwork], float], rounds: int, seed: int, tell: Tell
-) -> ClickNetwork:
-    """Fit by rounds of half the rows, since click models learn the rows by heart soon after having seen them once.
+class Learnt(NamedTuple):
+    """A network, and the course of its fit: each verdict on it, and how many rounds were best."""
+
+    network: ClickNetwork
+    verdicts: list[float]
+    rounds: int
+
+
+def fit_judged(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> Learnt:
+    """Fit until rows that are not learnt from, `stop`, are predicted no better.
 
     Args:
-        sizes: categories of each field.
-        verdict: the loss that decides when to stop.
+        sizes: categories of each field, [F].
     """
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    base = float(np.clip(train.clicked.mean(), 1e-4, 1 - 1e-4))
-    network = ClickNetwork(sizes, train.number.shape[1], float(logit(base))).to(_device())
-    batch = int(np.clip(len(train.clicked) // _LEAST_STEPS, 32, _MOST_A_BATCH))
-    order = np.zeros(0, np.int64)
+    verdicts: list[float] = []
 
-    def losses() -> Iterator[Tensor]:
-        nonlocal order
-        if len(order) == 0:
-            order = rng.permutation(len(train.clicked))
-        half, order = (
-            np.split(order, [-(-len(train.clicked) // 2)]) if len(order) == len(train.clicked) else (order, order[:0])
-        )
-        for rows in np.array_split(half, max(1, len(half) // batch)):
-            yield _loss(network, train, rows)
+    def judge(network: ClickNetwork) -> float:
+        verdicts.append(log_loss(score(network, stop), stop.clicked))
+        return verdicts[-1]
 
-    steps = max(1, len(train.clicked) // 2 // batch)
-    plan = Plan("click network", _LEARNING_RATE, rounds, _PATIENCE, steps, weight_decay=0.01)
-    fit(network, losses, lambda: verdict(network), plan, tell)
-    return network
+    network, fitted = _fit(sizes, train, judge, _ROUNDS, seed, tell)
+    return Learnt(network, verdicts, fitted.best_epoch)
+
+
+def fit_again(sizes: Ints, train: Rows, course: Learnt, seed: int, tell: Tell) -> ClickNetwork:
+    """Fit on other rows for as long. The verdicts are replayed, so that the learning rate falls where it fell."""
+    replay = chain(course.verdicts, repeat(math.inf))
+    return _fit(sizes, train, lambda _: next(replay), course.rounds, seed, tell)[0]
 
 
 def score(network: ClickNetwork, rows: Rows) -> Floats:
@@ -68,9 +70,29 @@ def score(network: ClickNetwork, rows: Rows) -> Floats:
     return np.concatenate(parts)
 
 
-def log_loss(logit_M: NDArray[np.floating], clicked_M: Floats) -> float:
-    """Mean negative log likelihood of what happened, in nats."""
-    return float(np.mean(np.logaddexp(0, logit_M.astype(np.float64)) - logit_M * clicked_M))
+def _fit(
+    sizes: Ints, train: Rows, judge: Callable[[ClickNetwork], float], rounds: int, seed: int, tell: Tell
+) -> tuple[ClickNetwork, Fitted]:
+    """Fit by rounds of half the rows, since click models know the rows by heart soon after having seen them once."""
+    torch.manual_seed(seed)
+    count = len(train.clicked)
+    base = float(np.clip(train.clicked.mean(), 1e-4, 1 - 1e-4))
+    network = ClickNetwork(sizes, train.number.shape[1], float(logit(base))).to(_device())
+    batch = int(np.clip(count // _LEAST_STEPS, _LEAST_A_BATCH, _MOST_A_BATCH))
+    batches = _batches(count, batch, np.random.default_rng(seed))
+    steps = max(_LEAST_STEPS // 2, count // 2 // batch)
+
+    def losses() -> Iterator[Tensor]:
+        for rows in islice(batches, steps):
+            yield _loss(network, train, rows)
+
+    plan = Plan("click network", _LEARNING_RATE, rounds, _PATIENCE, steps, _WEIGHT_DECAY, average=_AVERAGE)
+    return network, fit(network, losses, lambda: judge(network), plan, tell)
+
+
+def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Ints]:
+    while True:
+        yield from np.array_split(rng.permutation(count), max(1, count // size))
 
 
 def _loss(network: ClickNetwork, train: Rows, rows: Ints) -> Tensor:

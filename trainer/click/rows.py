@@ -1,17 +1,14 @@
-"""What click models of a table read: categories of its fields, and numbers with the fields' click rates among them."""
+"""What click models of a table read: categories of its fields, and numbers with click rates among them."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from streams.messages.wire import Floats, Ints
 from trainer.click.features import FieldEncoder
-from trainer.click.field_rates import rates_after, rates_within
+from trainer.click.rate_columns import RateColumns
 from trainer.data.click_table import ClickTable
-
-_RATED: Final = 5
-"""Categories that a field must have for its click rates to be worth two columns."""
 
 
 class Rows(NamedTuple):
@@ -33,12 +30,11 @@ def learnable_rows(
     """
     encoder = FieldEncoder(train, least, ids)
     seen = encoder.encode(train)
-    rated = [seen.category[:, field] for field in np.flatnonzero(encoder.sizes >= _RATED)]
-    within = [rates_within(value, train.clicked) for value in rated]
-    rows: list[Rows] = []
+    rates = RateColumns(encoder.sizes, seen.category, train.clicked)
+    rows = Rows(seen.category, np.concatenate([seen.number, rates.within()], axis=1), train.clicked)
+    after: list[Rows] = []
     for table in later:
-        encoded = encoder.encode(table)
-        values = encoded.category[:, encoder.sizes >= _RATED].T
-        after = [rates_after(value, train.clicked, other) for value, other in zip(rated, values, strict=True)]
-        rows.append(Rows(encoded.category, np.concatenate([encoded.number, *after], axis=1), table.clicked))
-    return encoder.sizes, Rows(seen.category, np.concatenate([seen.number, *within], axis=1), train.clicked), rows
+        found = encoder.encode(table)
+        number = np.concatenate([found.number, rates.after(found.category)], axis=1)
+        after.append(Rows(found.category, number, table.clicked))
+    return encoder.sizes, rows, after

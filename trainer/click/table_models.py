@@ -6,21 +6,14 @@ import numpy as np
 
 from streams.messages.wire import Floats, Ints
 from trainer.click.network import ClickNetwork
-from trainer.click.network_fit import ROUNDS, fit_network, log_loss, score
+from trainer.click.network_fit import Learnt, fit_again, fit_judged, score
 from trainer.click.rows import Rows
 from trainer.click.trees import ClickTrees
 from trainer.practice.fit import Tell
 
 _FEW_ROWS: Final = 300_000
 _NETWORKS: Final = 2
-"""Networks whose mean counts, of different seeds; on more rows than the above one is as good and half the time."""
-
-
-class Course(NamedTuple):
-    """How long each model learnt: validation losses of the networks, round by round up to the best, and trees."""
-
-    verdicts: list[list[float]]
-    trees: int
+"""Networks of different seeds whose mean counts; on more rows than the above one has to do, for time."""
 
 
 class TableModels(NamedTuple):
@@ -35,27 +28,26 @@ class TableModels(NamedTuple):
         return np.stack([networks, self.trees.score(rows)], axis=1).astype(np.float32)
 
 
-def fit_judged(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tuple[TableModels, Course]:
-    """Fit until rows that are not learnt from, `stop`, are predicted no better."""
-    networks: list[ClickNetwork] = []
-    verdicts: list[list[float]] = []
-    for number in range(_NETWORKS if len(train.clicked) <= _FEW_ROWS else 1):
-        told: list[float] = []
+class Course(NamedTuple):
+    """How long each model learnt."""
 
-        def judge(network: ClickNetwork, told: list[float] = told) -> float:
-            told.append(log_loss(score(network, stop), stop.clicked))
-            return told[-1]
+    networks: list[Learnt]
+    trees: int
 
-        networks.append(fit_network(sizes, train, judge, ROUNDS, seed + number, tell))
-        verdicts.append(told[: int(np.argmin(told)) + 1])
+
+def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tuple[TableModels, Course]:
+    """Fit until rows that are not learnt from, `stop`, are predicted no better.
+
+    Args:
+        sizes: categories of each field, [F].
+    """
+    count = _NETWORKS if len(train.clicked) <= _FEW_ROWS else 1
+    learnt = [fit_judged(sizes, train, stop, seed + number, tell) for number in range(count)]
     trees = ClickTrees(sizes, train, stop, seed)
-    return TableModels(networks, trees), Course(verdicts, trees.count)
+    return TableModels([each.network for each in learnt], trees), Course(learnt, trees.count)
 
 
-def fit_again(sizes: Ints, train: Rows, course: Course, seed: int, tell: Tell) -> TableModels:
-    """Fit on other rows for as long as before. The verdicts are replayed, so the learning rate falls where it fell."""
-    networks: list[ClickNetwork] = []
-    for number, verdicts in enumerate(course.verdicts):
-        replay = iter(verdicts)
-        networks.append(fit_network(sizes, train, lambda _, r=replay: next(r), len(verdicts) - 1, seed + number, tell))
+def fit_last(sizes: Ints, train: Rows, course: Course, seed: int, tell: Tell) -> TableModels:
+    """Fit on other rows for as long as before."""
+    networks = [fit_again(sizes, train, each, seed + number, tell) for number, each in enumerate(course.networks)]
     return TableModels(networks, ClickTrees(sizes, train, course.trees, seed))
