@@ -1,4 +1,4 @@
-"""Steps of fine-tuning: AdamW, a rate that rises shortly and falls linearly to zero, clipping, averaged weights."""
+"""Steps of fine-tuning: AdamW, a rate that rises shortly and falls linearly to zero, clipped gradients."""
 
 from typing import Final
 
@@ -8,7 +8,6 @@ from torch import Tensor, nn
 _CLIP: Final = 1.0
 _WARM_UP: Final = 0.1
 _DECAY: Final = 0.01
-_KEEP: Final = 0.98
 
 
 class Descent:
@@ -38,28 +37,3 @@ class Descent:
         self._optimizer.step()
         self._schedule.step()
         self.done += 1
-
-
-class Average:
-    """A running mean of parameters over the last steps: it validates better than any one step's weights."""
-
-    def __init__(self, parameters: list[nn.Parameter]) -> None:
-        self._parameters = parameters
-        self._mean = [p.detach().clone() for p in parameters]
-        self._steps = 0
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Take the parameters in; the first steps count for less once there are more."""
-        self._steps += 1
-        keep = min(_KEEP, self._steps / (self._steps + 10))
-        for mean, parameter in zip(self._mean, self._parameters, strict=True):
-            mean.lerp_(parameter, 1 - keep)
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        """Exchange the parameters and their mean."""
-        for parameter, mean in zip(self._parameters, self._mean, strict=True):
-            held = parameter.detach().clone()
-            parameter.copy_(mean)
-            mean.copy_(held)

@@ -5,18 +5,22 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.practice.averaging import Average
 from trainer.practice.fit import Tell
 from trainer.practice.precision import mixed
 from trainer.text.adaptation import Adapted, Method
 from trainer.text.batches import length_batches, steps_per_epoch
 from trainer.text.classifier import Classifier
-from trainer.text.descent import Average, Descent
+from trainer.text.descent import Descent
 from trainer.text.encoder import TextModel, embed
 from trainer.text.heads import CosineHead, accuracy, best_logistic_head, centroids, logistic_head
 from trainer.text.labelled import Labelled
+
+_AVERAGED: Final = 0.98
+"""Decay of the averaged weights: about the last fifty steps count."""
 
 #: Added weights start from nothing and need larger steps than pretrained ones.
 LEARNING_RATES: Final = {
@@ -62,9 +66,10 @@ def learn(
     best_accuracy, best_epoch, best = -math.inf, 0, lesson.weights()
     for epoch in range(1, recipe.epochs + 1):
         lesson.run_epoch(f"validation accuracy {best_accuracy:.4f}" if best_epoch else "")
-        found = accuracy(lesson.classifier.logits(valid.texts), valid.label)
-        if found > best_accuracy:
-            best_accuracy, best_epoch, best = found, epoch, lesson.weights()
+        with lesson.average.in_place():
+            found = accuracy(lesson.classifier.logits(valid.texts), valid.label)
+            if found > best_accuracy:
+                best_accuracy, best_epoch, best = found, epoch, lesson.weights()
         if epoch - best_epoch >= recipe.patience:
             break
     lesson.restore(best)
@@ -81,6 +86,9 @@ def relearn(
     lesson = Lesson(model, rows, method, recipe, seed, tell)
     for _ in range(learnt.epochs):
         lesson.run_epoch("with the validation rows")
+    with lesson.average.in_place():
+        averaged = lesson.weights()
+    lesson.restore(averaged)
     return lesson.finish()
 
 
@@ -102,20 +110,17 @@ class Lesson:
         self._parameters = self._adapted.parameters() + head
         groups = [(self._adapted.parameters(), recipe.learning_rate), (head, recipe.head_learning_rate)]
         self._descent = Descent(groups, self._steps)
-        self._average = Average(self._parameters)
+        self.average = Average(nn.ModuleList([self._adapted.encoder, self.classifier.head]), _AVERAGED)
 
     def run_epoch(self, note: str) -> None:
-        """Show every row once; afterwards the averaged weights are in place."""
-        if self._descent.done:
-            self._average.swap()
+        """Show every row once."""
         self._adapted.encoder.train()
         for rows in length_batches(self._train.texts, self._recipe.batch, self._rng):
             self._descent.step(self._loss(self._train.rows(rows)) + self._adapted.penalty())
             self._adapted.after_step(self._descent.done)
-            self._average.update()
+            self.average.take(self._descent.done)
             self._tell(self._what, self._descent.done, self._steps, note)
         self._adapted.encoder.eval()
-        self._average.swap()
 
     def weights(self) -> list[Tensor]:
         """A copy of everything that training moves."""
