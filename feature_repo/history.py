@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from feature_repo.channel import action_on_channel
 from feature_repo.identity import item_hash
 from feature_repo.shopper import RecentEvent
 from streams.messages.wire import HISTORY, Int32s, Ints
@@ -21,7 +22,7 @@ def write_history(recent: Sequence[RecentEvent], items: Ints, actions: Int32s, t
         return
     n = len(recent)
     items[-n:] = [item_hash(e.item_id) for e in recent]
-    actions[-n:] = [e.action for e in recent]
+    actions[-n:] = [action_on_channel(e.action, e.channel) for e in recent]
     times[-n:] = [e.timestamp for e in recent]
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
+from feature_repo.channel import channel_bucket
 from feature_repo.identity import event_tie, item_hash
 from feature_repo.numbers import saturated
 from streams.messages.events import Event, EventType
@@ -34,6 +35,7 @@ class RecentEvent(Struct, array_like=True, frozen=True, order=True):
     item_id: str
     quantity: int
     price_cents: int  # -1: the event had no price
+    channel: int = 0  # feature_repo.channel bucket
 
 
 class Session(Struct, array_like=True):
@@ -119,7 +121,15 @@ def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> No
     cents = -1 if event.price is None else round(event.price * 100)
     insort(
         state.recent,
-        RecentEvent(event.timestamp, event_tie(event.event_id), code, item_id, event.quantity, cents),
+        RecentEvent(
+            event.timestamp,
+            event_tie(event.event_id),
+            code,
+            item_id,
+            event.quantity,
+            cents,
+            channel_bucket(event.channel),
+        ),
     )
     del state.recent[:-RECENT]
     if cents >= 0 and event.type is not EventType.RETURN:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_repo.actions import ACTIONS
+from feature_repo.channel import ACTION_BITS, BUCKETS
 from streams.messages.wire import HISTORY
 from trainer.behaviour.attention import Block, Pooling
 from trainer.behaviour.config import BehaviourConfig
@@ -22,7 +23,7 @@ _EPSILON: Final = 1e-6
 
 
 class EventEmbedding(nn.Module):
-    """What happened, how, and how long after the event before it."""
+    """What happened, how, where, and how long after the event before it."""
 
     edges: Tensor
 
@@ -30,9 +31,10 @@ class EventEmbedding(nn.Module):
         super().__init__()
         self.action = nn.Embedding(len(ACTIONS) + 1, width)
         self.gap = nn.Embedding(_UNKNOWN_GAP + 1, width)
+        self.channel = nn.Embedding(BUCKETS + 1, width)
         self.norm = nn.LayerNorm(width)
         self.register_buffer("edges", torch.tensor(_EDGES), persistent=False)
-        for table in (self.action, self.gap):
+        for table in (self.action, self.gap, self.channel):
             nn.init.normal_(table.weight, std=0.02)
 
     def forward(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> Tensor:
@@ -41,8 +43,9 @@ class EventEmbedding(nn.Module):
         gap = torch.bucketize(time_BL[:, 1:] - time_BL[:, :-1], self.edges, right=True)
         gap = torch.where(known[:, :-1], gap, _UNKNOWN_GAP)
         gap_BL = F.pad(gap, (1, 0), value=_UNKNOWN_GAP)
-        code = action_BL.clamp(max=len(ACTIONS)).long()
-        return self.norm(item_BLD + self.action(code) + self.gap(gap_BL))
+        code = (action_BL & (1 << ACTION_BITS) - 1).clamp(max=len(ACTIONS)).long()
+        channel = (action_BL >> ACTION_BITS).clamp(max=BUCKETS).long()
+        return self.norm(item_BLD + self.action(code) + self.channel(channel) + self.gap(gap_BL))
 
 
 class BehaviourEncoder(nn.Module):
@@ -81,7 +84,7 @@ class BehaviourEncoder(nn.Module):
 
         Args:
             item_BLD: item representations; anything where `action_BL` is 0.
-            action_BL, time_BL: action codes and ms, right-aligned; 0 before the first event.
+            action_BL, time_BL: codes of action and channel, and ms, right-aligned; 0 before the first event.
             now_B: ms.
         """
         x_BLD, mask, distance = self._mix(item_BLD, action_BL, time_BL)

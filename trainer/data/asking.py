@@ -52,7 +52,7 @@ def _histories(sequences: Sequences, hashes: Ints, cases: Sequence[Case]) -> tup
         n = case.history.stop - case.history.start
         item[row, HISTORY - n :] = hashes[sequences.item[case.history]]
         action[row, HISTORY - n :], time[row, HISTORY - n :] = (
-            sequences.action[case.history],
+            sequences.code[case.history],
             sequences.time[case.history],
         )
     return item, action, time

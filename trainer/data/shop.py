@@ -8,6 +8,7 @@ import numpy as np
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.catalogue import item_text
+from feature_repo.channel import ACTION_BITS
 from feature_repo.fences import SeenIds
 from feature_repo.identity import event_tie, item_hash
 from feature_repo.shopper import RecentEvent, ShopperState, fold
@@ -32,6 +33,12 @@ class Sequences(NamedTuple):
     action: Int32s  # [T]
     time: Ints  # [T]  ms
     start: Ints  # [U + 1]  where each shopper begins
+    channel: Int32s | None = None  # [T]  bucket of the channel; None where nothing tells
+
+    @property
+    def code(self) -> Int32s:
+        """Action and channel of each event as one code, as the model's history carries it. [T]"""
+        return self.action if self.channel is None else self.action | self.channel << ACTION_BITS
 
     @property
     def wanted(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -159,4 +166,5 @@ def _sequences(histories: list[list[RecentEvent]], row: dict[str, int]) -> Seque
         np.array([e.action for e in flat], np.int32),
         np.array([e.timestamp for e in flat], np.int64),
         np.cumsum([0, *(len(h) for h in histories)]),
+        np.array([e.channel for e in flat], np.int32),
     )

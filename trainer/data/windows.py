@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     """Windows of equal width W ≤ L, right-aligned. A wishes."""
 
     item: Tensor  # [B, W]  row of the item, 0 where action is 0
-    action: Tensor  # [B, W]
+    action: Tensor  # [B, W]  action and channel
     time: Tensor  # [B, W]  ms
     target: Tensor  # [B, W, A]  rows of the next items wished for, NO_TARGET where there is none
     step: Tensor  # [B, W]  point in time of the popularity that was known then
@@ -115,7 +115,7 @@ class Windows(NamedTuple):
         inside = at >= begin[:, None]
         at = np.where(inside, at, 0)
         source = self.sequences
-        fills = ((source.item, 0), (source.action, 0), (source.time, 0), (self.target, NO_TARGET), (self.step, 0))
+        fills = ((source.item, 0), (source.code, 0), (source.time, 0), (self.target, NO_TARGET), (self.step, 0))
         parts = [np.where(inside.reshape(*at.shape, *[1] * (a.ndim - 1)), a[at], fill) for a, fill in fills]
         return Batch(*(torch.from_numpy(part).to(device) for part in parts))
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from feature_repo.channel import ACTION_BITS
 from streams.messages.wire import HISTORY
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.encoder import BehaviourEncoder
@@ -61,3 +62,10 @@ def test_how_long_ago_an_event_was_counts():
     with torch.no_grad():
         soon, later = (encoder()(item, action, time, time[:, -1] + wait) for wait in (1_000, 40 * 86_400_000))
     assert not torch.allclose(soon, later, atol=1e-3)
+
+
+def test_where_an_event_happened_counts():
+    item, action, time = history(1, HISTORY)
+    with torch.no_grad():
+        web, app = (encoder()(item, action | channel << ACTION_BITS, time, time[:, -1]) for channel in (1, 2))
+    assert not torch.allclose(web, app, atol=1e-3)

@@ -1,0 +1,22 @@
+"""Channels (web, app, store, …) as small integers: a stable bucket of the name, so that no vocabulary travels."""
+
+from functools import lru_cache
+from typing import Final
+
+from feature_repo.identity import context_hash
+
+BUCKETS: Final = 31
+"""Channels share buckets beyond these; 0 is for rows written before channels were kept."""
+ACTION_BITS: Final = 4
+"""Of a code: the action stands in the lower bits, the channel in those above."""
+
+
+@lru_cache(maxsize=1_024)
+def channel_bucket(name: str) -> int:
+    """The bucket of a channel, from 1 to `BUCKETS`."""
+    return context_hash("channel", name) % BUCKETS + 1
+
+
+def action_on_channel(action: int, channel: int) -> int:
+    """Action and channel as one code, as the model's history carries it; not 0 where the action is not."""
+    return action | channel << ACTION_BITS
