@@ -34,6 +34,9 @@ class ClickMetrics(Struct):
     held_back_rows: int
     log_loss: float
     item_rate_log_loss: float
+    uncalibrated_log_loss: float
+    ece: float  # expected calibration error, 15 bins of equal width
+    ece_equal_mass: float  # of equally many rows
 
 
 class Metrics(Struct):
@@ -64,9 +67,7 @@ class Metrics(Struct):
             next_item_epochs=fitted.epochs,
             recall_at_20=recall,
             text=TextMetrics("fine-tuned" if tuned.kept else "pretrained", tuned.frozen_recall, tuned.tuned_recall),
-            click=None
-            if clicks is None
-            else ClickMetrics(clicks.rows, clicks.held_back, clicks.log_loss, clicks.baseline_log_loss),
+            click=None if clicks is None else _of_clicks(clicks),
         )
 
 
@@ -90,7 +91,8 @@ def figures(metrics: Metrics) -> dict[str, float]:
         "next_item.popular_recall_at_20": recall.popular,
     }
     if click is not None:
-        found |= {"click.log_loss": click.log_loss, "click.item_rate_log_loss": click.item_rate_log_loss}
+        found |= {"click.log_loss": click.log_loss, "click.ece": click.ece}
+        found |= {"click.item_rate_log_loss": click.item_rate_log_loss}
     return found | {f"demand.{name}": value for name, value in (metrics.demand or {}).items()}
 
 
@@ -136,13 +138,31 @@ the stream's end. Nothing but what shoppers did is learnt from: what was never s
 """
 
 
+def _of_clicks(clicks: ClickFit) -> ClickMetrics:
+    return ClickMetrics(
+        rows=clicks.rows,
+        held_back_rows=clicks.held_back,
+        log_loss=clicks.log_loss,
+        item_rate_log_loss=clicks.baseline_log_loss,
+        uncalibrated_log_loss=clicks.uncalibrated_log_loss,
+        ece=clicks.ece,
+        ece_equal_mass=clicks.ece_equal_mass,
+    )
+
+
 def _click_lines(click: ClickMetrics | None) -> str:
     if click is None:
         return "Click head: none, since the stream shows no impressions that were clicked."
     return f"""| click probability, {click.held_back_rows:,} held-back rows | log loss |
 |---|---|
 | this model | {click.log_loss:.4f} |
-| the item's average click rate | {click.item_rate_log_loss:.4f} |"""
+| before calibration | {click.uncalibrated_log_loss:.4f} |
+| the item's average click rate | {click.item_rate_log_loss:.4f} |
+
+## Calibration
+Click probabilities are calibrated on the held-back impressions; each half is measured as the other half calibrates it.
+Expected calibration error {click.ece:.4f} over 15 bins of equal width, {click.ece_equal_mass:.4f} over bins of equally
+many rows. Next-item scores are for ranking and are no probabilities."""
 
 
 def _demand_lines(demand: dict[str, float] | None) -> str:

@@ -145,6 +145,8 @@ def test_the_card_states_data_split_settings_and_measurements(runs: Runs):
         "| learning_rate | 0.003 |",
         "Recall@20",
         "log loss",
+        "## Calibration",
+        "Expected calibration error",
         "## Limits",
     ):
         assert stated in card
