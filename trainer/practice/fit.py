@@ -258,7 +258,12 @@ class _Fit:
 
     def _restore(self, state: State) -> None:
         self._at = _At(**state["at"])
-        self._module.load_state_dict(state["module"])
+        try:
+            self._module.load_state_dict(state["module"])
+        except RuntimeError as error:  # torch's word for other names or shapes
+            raise ModelError(
+                f"the checkpoint of {self._plan.what} was written by other code; leave --resume out to train anew"
+            ) from error
         self._optimizer.load_state_dict(state["optimizer"])
         if self._average:
             self._average.load(state["average"])

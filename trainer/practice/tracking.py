@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from torch.utils.tensorboard import SummaryWriter
 
-from streams.errors import UsageError
+from streams.errors import ModelError, UsageError
 from trainer.practice.whole import cannot_write, write_whole
 
 if TYPE_CHECKING:
@@ -30,27 +30,46 @@ class Tracker:
     def __call__(self, what: str, epoch: int, curves: Mapping[str, float]) -> None:
         """Take an epoch's points."""
         named = {f"{what.replace(' ', '_')}/{name}": value for name, value in curves.items()}
-        for name, value in named.items():
-            self._writer.add_scalar(name, value, epoch)
-        self._writer.flush()
+        try:
+            for name, value in named.items():
+                self._writer.add_scalar(name, value, epoch)
+            self._writer.flush()
+        except OSError as error:
+            raise cannot_write(Path(self._writer.log_dir), error) from error
         self._log(named, epoch)
 
     def results(self, metrics: Mapping[str, float], files: list[Path]) -> None:
         """Note the run's final figures, and keep copies of the files that describe it."""
         self._log(metrics, 0)
-        for path in files:
-            self._client.log_artifact(self.run_id, str(path))
+        with _told():
+            for path in files:
+                self._client.log_artifact(self.run_id, str(path))
 
     def close(self) -> None:
         """End the run well."""
         self._writer.close()
-        self._client.set_terminated(self.run_id, "FINISHED")
+        with _told():
+            self._client.set_terminated(self.run_id, "FINISHED")
 
     def _log(self, metrics: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._client.log_batch(self.run_id, metrics=[Metric(name, v, now, step) for name, v in metrics.items()])
+        with _told():
+            self._client.log_batch(self.run_id, metrics=[Metric(name, v, now, step) for name, v in metrics.items()])
+
+
+@contextmanager
+def _told(first: BaseException | None = None) -> Generator[None]:
+    """Turn the store's refusal into one line; where something failed before it, that is the line to see."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise first or ModelError(
+            f"the tracking store refuses ({str(error).splitlines()[0]}); mend it and go on with --resume"
+        ) from error
 
 
 @contextmanager
@@ -65,14 +84,15 @@ def tracked(
 
     Raises:
         UsageError: the store that MLFLOW_TRACKING_URI names does not answer.
-        ModelError: the disk refuses.
+        ModelError: the disk or the store refuses.
     """
     client, run_id = _open(home, out, name, parameters, tags)
     try:
         tracker = Tracker(client, run_id, out / "tensorboard")
         yield tracker
     except BaseException as error:
-        client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        with _told(first=error):
+            client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     tracker.close()
 

@@ -92,3 +92,13 @@ def test_curves_are_told_after_each_epoch():
     outcome = learn(run=Run(watch=watch))
     assert [epoch for _, epoch, _ in told] == list(range(1, outcome.fitted.epochs + 1))
     assert min(loss for _, _, loss in told) == outcome.fitted.loss
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path):
+    learn(run=run_in(tmp_path))
+    path = Checkpoints(tmp_path).path(PLAN.what)
+    state = load_state(path)
+    state["module"]["0.weight"] = state["module"]["0.weight"][:4]
+    save_state(path, state)
+    with pytest.raises(ModelError, match="was written by other code; leave --resume out"):
+        learn(run=run_in(tmp_path))
