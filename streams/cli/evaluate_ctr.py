@@ -41,9 +41,7 @@ def evaluate_ctr(
     """Train on impressions, calibrate on held-back ones, score the test file once."""
     from trainer.click.evaluate import evaluate_clicks
     from trainer.measure.reliability import draw_reliability
-    from trainer.practice.device import use_cores
 
-    use_cores()
     with progress() as bar:
         done = evaluate_clicks(train, test, valid, label=label, user=user, item=item, seed=seed, tell=Stages(bar))
     if plot is not None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from streams.messages.wire import Floats
 
@@ -14,6 +15,7 @@ _STEPS: Final = 50
 _TRUST: Final = 20.0
 """How strongly the map is held to the mean of the logits, in rows' worth of evidence: with few rows it stays there."""
 _STRETCHES: Final = 10
+_SURE: Final = 0.9
 
 
 class Calibration(NamedTuple):
@@ -54,14 +56,15 @@ def expected_rate(earlier_M: Floats, held_back_K: Floats) -> float:
     """The click rate that held-back rows are samples of, told by their own clicks and by those before them.
 
     A few thousand rows give their rate to half a percentage point only, and a map fitted to that is off by as much for
-    good. A random-effects estimate: as far as the rate of stretches of that length has not wandered by more than chance
-    explains, it is that of all rows (DerSimonian and Laird 1986, method of moments).
+    good. A random-effects estimate (DerSimonian and Laird 1986): as far as the rates of stretches have not wandered by
+    more than chance explains nine times of ten, the rate is that of all rows.
     """
     everything = np.concatenate([earlier_M, held_back_K]).astype(np.float64)
     overall, own = everything.mean(), float(held_back_K.mean())
     stretches = max(2, min(_STRETCHES, len(everything) // max(1, len(held_back_K))))
     rates = [stretch.mean() for stretch in np.array_split(everything, stretches)]
-    wandering = max(0.0, np.var(rates, ddof=1) - overall * (1 - overall) * stretches / len(everything))
+    explained = chi2.ppf(_SURE, stretches - 1) / (stretches - 1) * overall * (1 - overall) * stretches / len(everything)
+    wandering = max(0.0, np.var(rates, ddof=1) - explained)
     chance = overall * (1 - overall) / len(held_back_K)
     return float((wandering * own + chance * overall) / max(wandering + chance, 1e-12))
 

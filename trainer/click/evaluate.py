@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from msgspec import Struct, field
+import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -17,12 +18,15 @@ from trainer.click.rows import learnable_rows
 from trainer.click.table_models import Course, fit_first, fit_last
 from trainer.data.click_table import ClickTable, read_click_tables, read_like
 from trainer.measure.calibration import equal_mass, equal_width
+from trainer.practice.device import use_cores
 from trainer.practice.fit import Tell
 
 _HELD_BACK: Final = 0.15
 _HELD_BACK_ROWS: Final = (2_000, 0.3)
 """Of a short file, as many rows are held back as this, but no larger share than that."""
 _LEAST_ROWS: Final = 20
+_MANY_ROWS: Final = 200_000
+"""From here on batches are large enough for a second thread to do more than wait."""
 _LEAST_SEEN: Final = 3
 """Training rows that a value must stand in to be a category of its own."""
 
@@ -38,8 +42,8 @@ class ClickFigures(Struct):
     base_logloss: float  # of training's click rate for every row
     train_rows: int
     test_rows: int
-    train_rate: float = field(default=0.0)
-    test_rate: float = field(default=0.0)
+    train_rate: float  # share of clicks
+    test_rate: float
 
 
 class Evaluation(NamedTuple):
@@ -63,6 +67,9 @@ def evaluate_clicks(
     """
     began = time.monotonic()
     known = read_click_tables([train] if valid is None else [train, valid], label, user, item)
+    torch.set_num_threads(1)
+    if len(known.clicked) >= _MANY_ROWS:
+        use_cores()
     scored = read_like(test, known, label)
     _require_both_labels(train, known, label)
     parts = _parts(known, None if valid is None else len(read_click_tables([valid], label, user, item).clicked), seed)

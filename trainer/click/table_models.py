@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from streams.messages.wire import Floats, Ints
+from trainer.click.linear import ClickLinear
 from trainer.click.network import ClickNetwork
 from trainer.click.network_fit import Learnt, fit_again, fit_judged, score
 from trainer.click.rows import Rows
@@ -21,18 +22,20 @@ class TableModels(NamedTuple):
 
     networks: list[ClickNetwork]
     trees: ClickTrees
+    linear: ClickLinear
 
     def score(self, rows: Rows) -> Floats:
-        """Log odds by the networks, in the mean, and by the trees. [M, 2]"""
+        """Log odds by the networks, in the mean, by the trees and by the logistic regression. [M, 3]"""
         networks = np.mean([score(network, rows) for network in self.networks], axis=0)
-        return np.stack([networks, self.trees.score(rows)], axis=1).astype(np.float32)
+        return np.stack([networks, self.trees.score(rows), self.linear.score(rows)], axis=1).astype(np.float32)
 
 
 class Course(NamedTuple):
-    """How long each model learnt."""
+    """How long each model learnt, and how strongly the regression was held back."""
 
     networks: list[Learnt]
     trees: int
+    pull: float
 
 
 def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tuple[TableModels, Course]:
@@ -44,10 +47,12 @@ def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tu
     count = _NETWORKS if len(train.clicked) <= _FEW_ROWS else 1
     learnt = [fit_judged(sizes, train, stop, seed + number, tell) for number in range(count)]
     trees = ClickTrees(sizes, train, stop, seed)
-    return TableModels([each.network for each in learnt], trees), Course(learnt, trees.count)
+    linear = ClickLinear(sizes, train, stop, seed)
+    return TableModels([each.network for each in learnt], trees, linear), Course(learnt, trees.count, linear.pull)
 
 
 def fit_last(sizes: Ints, train: Rows, course: Course, seed: int, tell: Tell) -> TableModels:
     """Fit on other rows for as long as before."""
     networks = [fit_again(sizes, train, each, seed + number, tell) for number, each in enumerate(course.networks)]
-    return TableModels(networks, ClickTrees(sizes, train, course.trees, seed))
+    trees, linear = ClickTrees(sizes, train, course.trees, seed), ClickLinear(sizes, train, course.pull, seed)
+    return TableModels(networks, trees, linear)

@@ -3,8 +3,10 @@
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from streams.messages.wire import Floats, Ints
 from trainer.click.rows import Rows
@@ -30,6 +32,10 @@ class ClickTrees:
             stop: rows that decide how many trees there are, or their number.
         """
         self._small = np.flatnonzero(sizes <= _FEW)
+        with threadpool_limits(torch.get_num_threads()):
+            self._fit(train, stop, seed)
+
+    def _fit(self, train: Rows, stop: Rows | int, seed: int) -> None:
         if isinstance(stop, int):
             self._trees = _boosting(train, stop, False, seed).fit(self._take(train), train.clicked)
             self.count = stop

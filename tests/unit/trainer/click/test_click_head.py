@@ -1,0 +1,81 @@
+"""What the click head answers before and after it has met places, contexts and a calibration."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from trainer.click.head import ClickHead
+
+WIDTH, ROWS = 8, 6
+
+
+def head() -> ClickHead:
+    """With weights that make every input count."""
+    torch.manual_seed(3)
+    made = ClickHead(WIDTH).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(std=0.3)
+        made.context.weight[0] = 0
+    return made
+
+
+def ask(made: ClickHead, place: int = 0, context: int = 0, prior: float = -2.0) -> Tensor:
+    torch.manual_seed(5)
+    user, item = torch.randn(ROWS, WIDTH), torch.randn(ROWS, WIDTH)
+    rows = torch.ones(ROWS, dtype=torch.long)
+    with torch.no_grad():
+        return made(user, item, torch.full((ROWS,), prior), place * rows, context * rows[:, None], 7 * rows)
+
+
+def test_an_untrained_head_answers_with_the_items_average_rate():
+    rate = torch.tensor(-2.0).sigmoid()
+    assert torch.allclose(ask(ClickHead(WIDTH).eval()).sigmoid(), rate.expand(ROWS), rtol=0.03)
+
+
+def test_a_context_value_that_training_did_not_show_is_the_unknown_whatever_it_is():
+    made = head()
+    assert not torch.equal(ask(made, context=11), ask(made, context=12))
+    made.meet(torch.arange(10), torch.tensor([[11, 0]]))
+    assert torch.equal(ask(made, context=12), ask(made, context=-(2**60) + 1))
+    assert not torch.equal(ask(made, context=11), ask(made, context=12))
+    assert not torch.equal(ask(made, context=0), ask(made, context=12))
+
+
+def test_a_place_further_down_than_training_showed_is_as_likely_looked_at_as_the_last():
+    made = head()
+    made.meet(torch.arange(10), torch.tensor([[11]]))
+    assert not torch.equal(ask(made, place=8), ask(made, place=9))
+    assert torch.equal(ask(made, place=9), ask(made, place=400))
+
+
+def test_the_calibration_is_part_of_the_head():
+    made = head()
+    before = ask(made)
+    made.calibrate(0.5, -0.25)
+    assert torch.allclose(ask(made), 0.5 * before - 0.25)
+    copy = ClickHead(WIDTH).eval()
+    copy.load_state_dict(made.state_dict())
+    assert torch.equal(ask(copy), ask(made))
+
+
+def test_no_item_is_clicked_more_often_than_its_place_is_looked_at():
+    made = head()
+    seen = torch.sigmoid(4 + 10 * made.place.weight[2, 0])
+    assert (ask(made, place=2, prior=30.0).sigmoid() <= seen + 1e-4).all()
+
+
+@pytest.mark.parametrize("prior", [-60.0, 60.0])
+def test_extreme_rates_stay_finite(prior: float):
+    made = ClickHead(WIDTH)
+    logit = made(
+        torch.zeros(2, WIDTH),
+        torch.zeros(2, WIDTH),
+        torch.full((2,), prior),
+        torch.zeros(2).long(),
+        torch.zeros(2, 1).long(),
+        torch.zeros(2).long(),
+    )
+    logit.sum().backward()
+    assert torch.isfinite(logit).all()
+    assert all(torch.isfinite(p.grad).all() for p in made.parameters() if p.grad is not None)
