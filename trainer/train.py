@@ -4,7 +4,7 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,14 +31,14 @@ from trainer.practice.processes import joined, processes
 from trainer.practice.provenance import Source, code_version, fingerprint, machine
 from trainer.practice.resuming import Identity, drop_checkpoints, open_checkpoints
 from trainer.practice.run import Run
+from trainer.pretrain.pretrain import INSTALLED
+from trainer.pretrain.pretrained import Pretrained, read_pretrained
 from trainer.publishing.export import export
 from trainer.publishing.reference import references
 from trainer.publishing.serving import Trained, assemble
 from trainer.text.encoder import load_text_model
 from trainer.text.item_tuning import Tuned, fine_tune
 from trainer.text.pairs import session_pairs
-
-_INSTALLED: Final = "installed"
 
 
 class Fit(NamedTuple):
@@ -63,6 +63,7 @@ def train(
     text_encoder: str | None = None,
     settings: BehaviourConfig | None = None,
     resume: bool = False,
+    pretrained: Path | None = None,
 ) -> Metrics | None:
     """Train both models and write them to `out`.
 
@@ -70,8 +71,9 @@ def train(
         window_ms: length of a demand window.
         device: auto, cpu or cuda.
         text_encoder: a Hugging Face name or a folder; None for the installed one.
-        settings: of the behaviour model; None for the defaults.
+        settings: of the behaviour model; None for the defaults, or for those that `pretrained` was made with.
         resume: go on from the checkpoints in `out`, if there are any.
+        pretrained: a file that `headrace pretrain` wrote, to start from.
 
     Returns:
         metrics: None in all processes but the first of those that `torchrun` started.
@@ -87,19 +89,25 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}") from error
-    source, config = fingerprint(stream), settings or BehaviourConfig()
+    source, encoder = fingerprint(stream), text_encoder or INSTALLED
+    start = None if pretrained is None else read_pretrained(pretrained)
+    config = settings or (start.settings if start else BehaviourConfig())
+    if start is not None:
+        start.check(config, encoder)
     with joined(where) as here:
         as_read_back = msgspec.json.decode(msgspec.json.encode(config))
-        identity = Identity(source.sha256, seed, text_encoder or _INSTALLED, here.world, as_read_back)
+        if pretrained is not None:
+            as_read_back["pretrained"] = fingerprint(pretrained).sha256
+        identity = Identity(source.sha256, seed, encoder, here.world, as_read_back)
         checkpoints = open_checkpoints(out, identity, resume)
         shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
         if not here.first:
-            fit_shopper_model(shop, where, seed, text_encoder, _say_nothing, config, Run(checkpoints))
+            fit_shopper_model(shop, where, seed, text_encoder, _say_nothing, config, Run(checkpoints), start)
             return None
         parameters = {**identity.settings, "seed": seed, "text_encoder": identity.text_encoder, "processes": here.world}
         with tracked(load_settings().home, out, stream.name, parameters, _tags(source, shop)) as tracker:
             run = Run(checkpoints, tracker)
-            fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run)
+            fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run, start)
             metrics = _finish(fit, shop, out)[1]
             metrics.demand = _train_demand(stream, out, window_ms, str(where), seed, tell)
             metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -132,16 +140,23 @@ def fit_shopper_model(
     tell: Tell,
     config: BehaviourConfig,
     run: Run,
+    start: Pretrained | None = None,
 ) -> Fit:
-    """Fit text encoder, next-item head and click head, one after the other."""
+    """Fit text encoder, next-item head and click head, one after the other.
+
+    A model that starts from a pretrained one keeps the text encoder as it is: the projection was learnt over it.
+    """
     make_deterministic(seed)
     leave_a_core()
     sequences, wanted = shop.sequences, shop.sequences.wanted
     split = time_split(sequences)
     base = load_text_model(text_encoder, device)
-    tuned = fine_tune(base, shop.texts, session_pairs(sequences, split), seed, tell)
+    pairs = session_pairs(sequences, split)
+    tuned = fine_tune(base, shop.texts, pairs if start is None else pairs._replace(train=pairs.train[:0]), seed, tell)
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(shop.item_ids))
     model = make_model(shop, tuned, popularity, split, config).to(device)
+    if start is not None:
+        start.start(model)
     next_item = fit_next_item(model, sequences, popularity, split, seed, tell, run=run)
     clicks = fit_clicks(model, shop.item_hash, shop.impressions, split, seed, tell, run=run)
     return Fit(model, tuned, popularity, split, next_item, clicks)

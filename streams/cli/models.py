@@ -23,6 +23,9 @@ SettingsFile = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="go on where an interrupted run of the same stream, seed and settings stopped")
 ]
+PretrainedFile = Annotated[
+    Path | None, typer.Option("--pretrained", help="start from a file that `headrace pretrain` wrote, of any shop")
+]
 Trained = Annotated[Path, typer.Argument(help="a folder that `headrace train` wrote")]
 
 
@@ -40,6 +43,7 @@ def train(
     text_encoder: TextEncoder = None,
     settings_file: SettingsFile = None,
     resume: Resume = False,
+    pretrained: PretrainedFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Fit the shopper model and the demand model to a recorded stream.
@@ -62,6 +66,7 @@ def train(
             text_encoder=text_encoder,
             settings=read_settings(settings_file) if settings_file else None,
             resume=resume,
+            pretrained=pretrained,
         )
     if metrics is None:
         return

@@ -36,6 +36,11 @@ class NextItemLoss:
         with mixed(device):
             table_ND = model.items()
             user_BLD = model.user_vectors(batch.item, batch.action, batch.time, table_ND)
+        return self.given(user_BLD, table_ND, batch)
+
+    def given(self, user_BLD: Tensor, table_ND: Tensor, batch: Batch) -> Tensor:
+        """The same where the shoppers' vectors after each event and the items' are at hand. []"""
+        model, device = self._model, batch.item.device
         weights = model.encoder.wishes.weight_A
         total, shares = model.item_bias.new_zeros(()), 0.0
         for wish in range(len(WISHES)):

@@ -1,0 +1,234 @@
+"""A model that starts from another shop against one that starts from nothing, on few and on many shoppers.
+
+    python -m benchmarks.transfer [--source simulated|online-retail] [--seeds 3]
+
+The source shop is pre-trained on without labels. The target shop has other items, known to the pretrained encoder by
+their texts alone. Of its shoppers 1 %, 10 % or all are learnt from, up to the last tenth of its time; for every
+shopper, known or not, the next wanted item in that last tenth must be found among all items but the one at hand. All
+contestants see the same texts, read by the installed encoder as it is, and fit by the same settings; each tries every
+learning rate and keeps what its own validation part, the last tenth of what it learns from, finds best.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from msgspec.structs import replace
+from torch import Tensor
+
+from streams.recordings.importing.online_retail import import_online_retail
+from streams.recordings.simulation.simulate import Plan, simulate
+from streams.settings import settings
+from trainer.behaviour.config import BehaviourConfig
+from trainer.behaviour.items import ItemTable
+from trainer.behaviour.model import ShopperModel
+from trainer.behaviour.next_item import fit_next_item
+from trainer.data.asking import Case, request_of
+from trainer.data.popularity import measure_popularity
+from trainer.data.shop import Sequences, Shop, read_shop
+from trainer.data.split import seen_before, time_split
+from trainer.measure.moments import next_item_cases
+from trainer.measure.ranking import Ints, accuracy_of_ranks, pessimistic_ranks
+from trainer.practice.device import leave_a_core, make_deterministic
+from trainer.pretrain.pretrain import INSTALLED, pretrain_on
+from trainer.pretrain.pretrained import Pretrained
+from trainer.text.encoder import embed, load_text_model
+
+_OUT: Final = Path("benchmarks/results/transfer.json")
+_MACHINE: Final = "2 cores, x86-64 with AVX512-BF16, no GPU; one core used"
+_RETAIL: Final = "online_retail/online_retail_2010-12_2011-08.csv.xz"
+_CONFIG: Final = BehaviourConfig(patience=5)
+_RATES: Final = (3e-3, 1e-3)
+_SHARES: Final = (0.01, 0.1, 1.0)
+_MOST_CASES: Final = 2_000
+_SIZE: Final = {"users": 800, "items": 300, "days": 21}
+
+
+class Side(NamedTuple):
+    """A shop and what the text encoder makes of its items."""
+
+    shop: Shop
+    text: Tensor  # [N, T]
+
+
+class Exam(NamedTuple):
+    """Moments of the target shop's last part, and the rows of the items wanted then."""
+
+    since: int
+    cases: list[Case]
+    target: Ints
+
+
+def main() -> None:
+    """Pre-train, start both ways at each share and seed, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", choices=("simulated", "online-retail"), default="simulated")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    leave_a_core()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        source = _side(_SOURCES[options.source](Path(folder) / "source.jsonl"))
+        target = _side(_simulated(102)(Path(folder) / "target.jsonl"))
+    exam = _set(target.shop)
+    runs: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        make_deterministic(seed)
+        pretrained, report = pretrain_on(source.shop, source.text, INSTALLED, _CONFIG, seed, _quiet)
+        print(f"seed {seed}: pre-trained in {report.seconds} s, {report.after}", flush=True)
+        for share in _SHARES:
+            runs += _compete(target, exam, pretrained, share, seed)
+    _keep(options.source, options.seeds, runs, len(exam.cases), time.monotonic() - began)
+
+
+def _simulated(seed: int) -> Callable[[Path], Shop]:
+    def make(path: Path) -> Shop:
+        simulate(Plan(**_SIZE, seed=seed), path)
+        return read_shop(path, lambda _: None)
+
+    return make
+
+
+def _online_retail(path: Path) -> Shop:
+    import_online_retail(settings().data / _RETAIL, path)
+    return read_shop(path, lambda _: None)
+
+
+_SOURCES: Final = {"simulated": _simulated(101), "online-retail": _online_retail}
+
+
+def _side(shop: Shop) -> Side:
+    cpu = torch.device("cpu")
+    return Side(shop, embed(load_text_model(None, cpu), shop.texts, cpu, lambda _: None))
+
+
+def _set(shop: Shop) -> Exam:
+    since = time_split(shop.sequences)
+    cases = next_item_cases(shop, since)
+    cases = cases[:: max(1, -(-len(cases) // _MOST_CASES))]
+    wanted = np.array([next(iter(case.relevant)) for case in cases], np.int64)
+    return Exam(since, cases, np.searchsorted(shop.item_hash, wanted))
+
+
+def _compete(target: Side, exam: Exam, pretrained: Pretrained, share: float, seed: int) -> list[dict[str, Any]]:
+    sequences = _some(target.shop.sequences, share, exam.since, seed)
+    runs: list[dict[str, Any]] = []
+    for name, start in {"from scratch": None, "pre-trained": pretrained}.items():
+        tried = [_fit(target, sequences, start, rate, seed) for rate in _RATES]
+        model, loss, rate = min(tried, key=lambda found: found[1])
+        runs.append({"start": name, "share": share, "seed": seed, "rate": rate, "valid_loss": round(loss, 4)})
+        runs[-1] |= {"shoppers": len(sequences.start) - 1, "events": len(sequences.item)} | _score(model, target, exam)
+        print(runs[-1], flush=True)
+    if share == _SHARES[0]:
+        alone = _model(target, sequences, pretrained, _CONFIG).eval()
+        runs.append({"start": "pre-trained, nothing learnt", "share": 0.0, "seed": seed} | _score(alone, target, exam))
+        print(runs[-1], flush=True)
+    return runs
+
+
+def _some(sequences: Sequences, share: float, until: int, seed: int) -> Sequences:
+    """A share of the shoppers, and of their events those before `until` (ms)."""
+    shoppers = len(sequences.start) - 1
+    chosen = np.random.default_rng(seed).permutation(shoppers)[: max(1, round(share * shoppers))]
+    owner = np.repeat(np.arange(shoppers), np.diff(sequences.start))
+    kept = np.isin(owner, chosen) & (sequences.time < until)
+    lengths = np.bincount(owner[kept], minlength=shoppers)
+    start = np.cumsum([0, *lengths[lengths > 0]])
+    channel = None if sequences.channel is None else sequences.channel[kept]
+    return Sequences(sequences.item[kept], sequences.action[kept], sequences.time[kept], start, channel)
+
+
+def _fit(
+    target: Side, sequences: Sequences, start: Pretrained | None, rate: float, seed: int
+) -> tuple[ShopperModel, float, float]:
+    make_deterministic(seed)
+    model = _model(target, sequences, start, replace(_CONFIG, learning_rate=rate))
+    wanted = sequences.wanted
+    popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(target.shop.item_ids))
+    fitted = fit_next_item(model, sequences, popularity, time_split(sequences), seed, _quiet)
+    return model, fitted.loss, rate
+
+
+def _model(target: Side, sequences: Sequences, start: Pretrained | None, config: BehaviourConfig) -> ShopperModel:
+    count, wanted = len(target.shop.item_ids), sequences.wanted
+    popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], count)
+    seen = torch.from_numpy(seen_before(sequences, time_split(sequences), count))
+    items = ItemTable(seen, config.width, config.id_dropout, text_NT=target.text)
+    model = ShopperModel(config, items, torch.from_numpy(popularity.log_PSN))
+    if start is not None:
+        start.start(model)
+    return model
+
+
+@torch.inference_mode()
+def _score(model: ShopperModel, target: Side, exam: Exam) -> dict[str, float]:
+    asked = request_of(target.shop, exam.cases, model.config.width)
+    row = np.searchsorted(target.shop.item_hash, asked.history_item).clip(max=len(target.shop.item_hash) - 1)
+    table = model.items()
+    user = model.user_vectors(
+        torch.from_numpy(row), torch.from_numpy(asked.history_action), torch.from_numpy(asked.history_time), table
+    )
+    score = (model.encoder.wishes.combined(user[:, -1]) @ table.T + model.bias_now()).numpy()
+    score[np.arange(len(score)), row[:, -1]] = -np.inf
+    ranks = pessimistic_ranks(score, exam.target)
+    return {
+        "ndcg@10": round(accuracy_of_ranks(ranks, 10).ndcg, 4),
+        "recall@20": round(accuracy_of_ranks(ranks, 20).recall, 4),
+    }
+
+
+def _keep(source: str, seeds: int, runs: list[dict[str, Any]], cases: int, seconds: float) -> None:
+    found: dict[str, Any] = json.loads(_OUT.read_text()) if _OUT.exists() else {}
+    found |= {"machine": _MACHINE, "target": {**_SIZE, "seed": 102}}
+    command = f"python -m benchmarks.transfer --source {source} --seeds {seeds}"
+    found[source] = {"command": command, "cases": cases, "seconds": round(seconds), "runs": runs}
+    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    _OUT.with_suffix(".md").write_text(_page(found))
+
+
+def _page(found: dict[str, Any]) -> str:
+    sections = "\n".join(_section(name, found[name]) for name in _SOURCES if name in found)
+    about = (__doc__ or "").split("\n", 4)[4].strip()
+    return f"""# Starting one shop from another
+
+{about}
+
+Target: simulated, {found["target"]}. {found["machine"]}. Learning rates tried: {_RATES}. Mean ± standard deviation.
+{sections}"""
+
+
+def _section(source: str, part: dict[str, Any]) -> str:
+    groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
+    for run in part["runs"]:
+        groups.setdefault((run["share"], run["start"]), []).append(run)
+    rows = "\n".join(
+        f"| {share:.0%} | {start} | {_spread(some, 'ndcg@10')} | {_spread(some, 'recall@20')} |"
+        for (share, start), some in sorted(groups.items())
+    )
+    return f"""
+## Source: {source}
+`{part["command"]}`: {part["cases"]:,} moments, {part["seconds"]:,} s.
+
+| shoppers learnt from | start | NDCG@10 | Recall@20 |
+|---|---|---|---|
+{rows}
+"""
+
+
+def _spread(runs: list[dict[str, Any]], figure: str) -> str:
+    values = [run[figure] for run in runs]
+    return f"{np.mean(values):.4f} ± {np.std(values):.4f}"
+
+
+def _quiet(what: str, done: int, total: int, note: str) -> None:
+    """Progress that nobody watches."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pre-training without labels on any recorded stream, and what of it another shop can start from."""
