@@ -66,6 +66,8 @@ def evaluate_clicks(
         UsageError: a file that is broken or too short, or training labels that are all the same.
     """
     began = time.monotonic()
+    if len({label, user, item}) < 3:
+        raise UsageError(f"--label {label}, --user {user}, --item {item}: name three different columns")
     known = read_click_tables([train] if valid is None else [train, valid], label, user, item)
     torch.set_num_threads(1)
     if len(known.clicked) >= _MANY_ROWS:

@@ -1,6 +1,5 @@
 """Columns of a click table as a model takes them: categories with an unknown one, numbers in quantile bins."""
 
-from datetime import datetime
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -71,14 +70,14 @@ class Numbers(NamedTuple):
 
 def numbers_of(column: Column) -> NDArray[np.float64]:
     """Each cell as a number, a date as seconds since 1970; NaN where it is none. [M]"""
-    return np.array([_number(value) for value in column.values])[column.code]
+    return column.numbers[column.code]
 
 
 def is_numeric(column: Column) -> bool:
     """Whether nearly all cells that are not empty are numbers or dates, and many different ones."""
     count = np.bincount(column.code, minlength=len(column.values))
     there = np.array([value.strip().lower() not in _MISSING for value in column.values]) & (count > 0)
-    number = ~np.isnan(np.array([_number(value) for value in column.values])) & there
+    number = ~np.isnan(column.numbers) & there
     return number.sum() >= _LEAST_DISTINCT and count[number].sum() >= _NUMERIC_SHARE * count[there].sum()
 
 
@@ -94,23 +93,6 @@ def moments(number_M: NDArray[np.float64], unit: int) -> tuple[Ints, Ints]:
     second = np.where(there, number_M, 0) / unit
     hour, day = (second % _DAY // _HOUR + 1) * there, (second // _DAY % 7 + 1) * there
     return hour.astype(np.int64), day.astype(np.int64)
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return _seconds(text)
-    return value if np.isfinite(value) else np.nan
-
-
-def _seconds(text: str) -> float:
-    if not text[:4].isdigit() or len(text) < len("2020-01-01"):
-        return np.nan
-    try:
-        return (datetime.fromisoformat(text).replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
-    except ValueError:
-        return np.nan
 
 
 def _signed_log(number: NDArray[np.float64]) -> NDArray[np.float64]:

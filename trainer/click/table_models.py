@@ -31,11 +31,11 @@ class TableModels(NamedTuple):
 
 
 class Course(NamedTuple):
-    """How long each model learnt, and how strongly the regression was held back."""
+    """How long each model learnt, and how far the regression's weights may spread."""
 
     networks: list[Learnt]
     trees: int
-    pull: float
+    spread: float
 
 
 def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tuple[TableModels, Course]:
@@ -47,12 +47,12 @@ def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tu
     count = _NETWORKS if len(train.clicked) <= _FEW_ROWS else 1
     learnt = [fit_judged(sizes, train, stop, seed + number, tell) for number in range(count)]
     trees = ClickTrees(sizes, train, stop, seed)
-    linear = ClickLinear(sizes, train, stop, seed)
-    return TableModels([each.network for each in learnt], trees, linear), Course(learnt, trees.count, linear.pull)
+    linear = ClickLinear(sizes, train, stop)
+    return TableModels([each.network for each in learnt], trees, linear), Course(learnt, trees.count, linear.spread)
 
 
 def fit_last(sizes: Ints, train: Rows, course: Course, seed: int, tell: Tell) -> TableModels:
     """Fit on other rows for as long as before."""
     networks = [fit_again(sizes, train, each, seed + number, tell) for number, each in enumerate(course.networks)]
-    trees, linear = ClickTrees(sizes, train, course.trees, seed), ClickLinear(sizes, train, course.pull, seed)
+    trees, linear = ClickTrees(sizes, train, course.trees, seed), ClickLinear(sizes, train, course.spread)
     return TableModels(networks, trees, linear)

@@ -5,6 +5,7 @@ Columns are kept as codes into their distinct values, so that a million rows of 
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -16,6 +17,7 @@ from pyarrow import csv as arrow_csv
 
 from streams.errors import UsageError
 from streams.messages.wire import Floats, Int32s, Ints
+from trainer.data.cells import parse_numbers
 
 _ENCODING: Final = "utf-8-sig"  # a byte order mark is no part of the first column's name
 _LABELS: Final = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
@@ -26,6 +28,12 @@ class Column(NamedTuple):
 
     code: Int32s  # [M]
     values: list[str]  # [V]
+    numbers: NDArray[np.float64]  # [V]  NaN for a value that is no number
+
+    @classmethod
+    def of(cls, code: Int32s, values: list[str]) -> "Column":
+        """Read the values as numbers, too: each once, however often it stands there."""
+        return cls(code, values, parse_numbers(values))
 
 
 class ClickTable(NamedTuple):
@@ -36,7 +44,7 @@ class ClickTable(NamedTuple):
 
     def take(self, rows: "slice | Ints") -> "ClickTable":
         """Some of the impressions."""
-        columns = {name: Column(column.code[rows], column.values) for name, column in self.columns.items()}
+        columns = {name: column._replace(code=column.code[rows]) for name, column in self.columns.items()}
         return ClickTable(columns, self.clicked[rows])
 
 
@@ -118,7 +126,7 @@ def _what_is_wrong(path: Path, header: Sequence[str], reason: str) -> str:
 def _column(table: pa.Table, name: str) -> Column:
     chunks = table.column(name).chunks
     codes = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in chunks]
-    return Column(np.concatenate(codes).astype(np.int32), cast(list[str], chunks[0].dictionary.to_pylist()))
+    return Column.of(np.concatenate(codes).astype(np.int32), cast(list[str], chunks[0].dictionary.to_pylist()))
 
 
 def _labels(path: Path, table: pa.Table, label: str) -> NDArray[np.float32]:
@@ -146,4 +154,5 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             for cells in lines:
                 yield lines.line_num, cells
     except (OSError, csv.Error) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        number = getattr(error, "errno", None)
+        raise UsageError(f"cannot read {path}: {os.strerror(number) if number else error}") from error

@@ -9,7 +9,7 @@ from trainer.data.click_table import Column
 
 def column(*cells: str) -> Column:
     values = sorted(set(cells))
-    return Column(np.array([values.index(cell) for cell in cells], np.int32), values)
+    return Column.of(np.array([values.index(cell) for cell in cells], np.int32), values)
 
 
 def test_a_rare_value_and_a_new_one_are_the_unknown_category():
