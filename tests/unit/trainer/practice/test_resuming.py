@@ -29,10 +29,13 @@ PLANS = {
     "batches", [3, BATCHES, 2 * BATCHES + 4], ids=["in the first epoch", "at an end", "in the third"]
 )
 def test_a_broken_fit_goes_on_to_the_same_weights(tmp_path: Path, name: str, batches: int):
-    whole = learn(PLANS[name])
+    whole = learn(PLANS[name], run_in(tmp_path / "whole", math.inf))
     with pytest.raises(Broken):
-        learn(PLANS[name], run_in(tmp_path), break_after=batches)
-    resumed = learn(PLANS[name], run_in(tmp_path))
+        learn(PLANS[name], run_in(tmp_path / "broken"), break_after=batches)
+    resumed = learn(PLANS[name], run_in(tmp_path / "broken"))
+    ends = [load_state(Checkpoints(tmp_path / run).path(PLAN.what)) for run in ("whole", "broken")]
+    for part in ("module", "average", "best"):
+        torch.testing.assert_close(ends[0][part], ends[1][part], rtol=0, atol=0)
     assert torch.equal(resumed.weights, whole.weights)
     assert resumed.fitted == whole.fitted
     assert resumed.losses == whole.losses[-len(resumed.losses) :]
