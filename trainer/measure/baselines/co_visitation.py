@@ -25,12 +25,12 @@ class CoVisitation(Struct, frozen=True):
 
     together: float = 1.0
     following: float = 1.0
-    next_visits: float = 1.0
-    discount: float = 0.5  # power of the candidate's own count that divides
-    repeat: float = 3.0  # how much more it counts that an item comes again
-    neighbours: int = 200
+    next_visits: float = 3.0
+    discount: float = 0.25  # power of the candidate's own count that divides
+    repeat: float = 10.0  # how much more it counts that an item comes again
+    neighbours: int = 1_000
     fading_days: float = 60.0  # half-life of a pair by the time between its events
-    half_life_days: float = 90.0
+    half_life_days: float = 120.0
     place_decay: float = 1.0
 
     def fit(self, past: Sequences, items: int, split: int) -> Neighbours:

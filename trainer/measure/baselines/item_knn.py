@@ -18,10 +18,10 @@ class ItemKnn(Struct, frozen=True):
 
     unit: str = "shopper"  # or "visit": what must hold both items
     shrinkage: float = 10.0
-    asymmetry: float = 0.5  # 0.5 is the cosine; above it the history's item is normalised more than the candidate
-    neighbours: int = 200
-    repeat: float = 3.0  # what an item speaks for itself
-    half_life_days: float = 90.0
+    asymmetry: float = 0.7  # 0.5 is the cosine; above it the history's item is normalised more than the candidate
+    neighbours: int = 1_000
+    repeat: float = 10.0  # what an item speaks for itself
+    half_life_days: float = 120.0
     place_decay: float = 1.0
 
     def fit(self, past: Sequences, items: int, split: int) -> Neighbours:

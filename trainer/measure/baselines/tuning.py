@@ -1,4 +1,4 @@
-"""Every baseline gets the same chance: its settings are drawn at random and chosen by Recall on validation moments."""
+"""Every baseline gets the same chance: its defaults and settings drawn at random, judged on validation moments."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
@@ -106,18 +106,16 @@ def tune(
 
 
 def draw(space: Mapping[str, Sequence[object]], trials: int, seed: int) -> list[dict[str, object]]:
-    """Different settings at random, or all of them where they are few."""
+    """The defaults, then different settings at random, or all of them where they are few."""
+    if not space:
+        return [{}]
     sizes = [len(choices) for choices in space.values()]
-    every = int(np.prod(sizes)) if sizes else 1
-    chosen = np.random.default_rng(seed).permutation(every)[:trials]
-    return (
-        [
-            {name: choices[at] for (name, choices), at in zip(space.items(), places, strict=True)}
-            for places in zip(*np.unravel_index(chosen, sizes), strict=True)
-        ]
-        if sizes
-        else [{}]
-    )
+    chosen = np.random.default_rng(seed).permutation(int(np.prod(sizes)))[: trials - 1]
+    drawn = [
+        {name: choices[at] for (name, choices), at in zip(space.items(), places, strict=True)}
+        for places in zip(*np.unravel_index(chosen, sizes), strict=True)
+    ]
+    return [{}, *drawn]
 
 
 def best_items(fitted: Fitted, sequences: Sequences, cases: Sequence[Case], hashes: Ints, k: int = TOP_K) -> Ints:

@@ -69,7 +69,7 @@ def test_recent_popularity_follows_the_season():
 
 def test_item_knn_is_the_shrunk_cosine_of_who_holds_them():
     past = sequences([(0, 0), (1, 9)], [(0, 0), (1, 9), (2, 20)], [(0, 0)])
-    fitted = ItemKnn(shrinkage=1.0, repeat=0.5, half_life_days=float("inf")).fit(past, 6, END)
+    fitted = ItemKnn(shrinkage=1.0, asymmetry=0.5, repeat=0.5, half_life_days=float("inf")).fit(past, 6, END)
     score = fitted.scores(past, [case(5, 6, 0)])[0]
     assert score[:3].tolist() == pytest.approx([0.5, 2 / (6**0.5 + 1), 1 / (3**0.5 + 1)], abs=1e-4)
 
@@ -122,11 +122,13 @@ def test_the_strongest_neighbours_stay():
     assert with_scaled_diagonal(own, 3).toarray()[0, 1] == 3
 
 
-def test_settings_are_drawn_without_repetition_and_by_the_seed():
+def test_the_defaults_are_tried_and_others_drawn_without_repetition_by_the_seed():
     space = {"a": (1, 2, 3), "b": ("x", "y")}
-    every = draw(space, 10, 0)
-    assert len({tuple(one.items()) for one in every}) == 6
+    defaults, *drawn = draw(space, 10, 0)
+    assert defaults == {}
+    assert len({tuple(one.items()) for one in drawn}) == len(drawn) == 6
     assert draw(space, 3, 5) == draw(space, 3, 5)
+    assert len(draw(space, 3, 5)) == 3
     assert draw({}, 3, 0) == [{}]
 
 
@@ -137,7 +139,7 @@ def test_tuning_takes_what_validation_recalls_best():
     half_lives = (float("inf"), 1.0)
     contestant = Contestant(Popularity, {"half_life_days": half_lives})
     for trials_seed in range(3):
-        chosen = tune(contestant, source, [moment], np.arange(100, 130), 100 * DAY_MS, 2, trials_seed)
+        chosen = tune(contestant, source, [moment], np.arange(100, 130), 100 * DAY_MS, 3, trials_seed)
         assert chosen == (Popularity(1.0), 1.0)
 
 
