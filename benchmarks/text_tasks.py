@@ -62,7 +62,7 @@ def _match(method: Method) -> Callable[[int, Tell], object]:
         folder = settings().data / "matching/abt_buy"
         shops = read_shops(*(folder / f"{name}clean.csv" for name in ("abt", "buy", "gt")))
         model = load_text_model(None, pick_device("auto"), MATCHING_TOKENS)
-        return evaluate_matching(model, shops, 0.5, method, 6, seed, tell)
+        return evaluate_matching(model, shops, 0.5, method, 4, seed, tell)
 
     return run
 
@@ -80,7 +80,7 @@ _PARTS: Final[dict[str, Callable[[int, Tell], object]]] = {
     "banking77-lora": _classify("banking77", Method.LORA, 6, 0.0),
     "banking77-frozen": _classify("banking77", Method.FROZEN, 1, 0.0),
     "clinc150": _classify("clinc150", Method.FULL, 4, 0.0),
-    "sst2": _classify("sst2", Method.FULL, 3, 1.0),
+    "sst2": _classify("sst2", Method.FULL, 2, 1.0),
     "abt-buy": _match(Method.FULL),
     "banking77-few-shot": _few,
 }

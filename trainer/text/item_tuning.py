@@ -81,10 +81,10 @@ def _adapt(model: TextModel, texts: list[str], pairs: Ints, rng: np.random.Gener
     return model._replace(encoder=adapted.merged())
 
 
-def contrastive_loss(vectors_n2T: Tensor, rows_n2: Tensor) -> Tensor:
+def contrastive_loss(vectors_n2T: Tensor, rows_n2: Tensor, temperature: float = _TEMPERATURE) -> Tensor:
     """Both ways: each item must find its partner among the batch's, other copies of an item aside. []"""
     first, second = vectors_n2T.unbind(dim=1)
-    logits = first @ second.T / _TEMPERATURE
+    logits = first @ second.T / temperature
     same = (rows_n2[:, 1:] == rows_n2[:, 1]) | (rows_n2[:, :1] == rows_n2[:, 0])
     other = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     logits = logits.masked_fill(same & other, -1e9)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from msgspec import Struct
 from torch import Tensor
-from torch.nn import functional as F
 
 from streams.messages.wire import Ints
 from trainer.practice.fit import Tell
@@ -17,6 +16,7 @@ from trainer.text.batches import steps_per_epoch
 from trainer.text.descent import Descent
 from trainer.text.encoder import TextModel, embed
 from trainer.text.finetuning import LEARNING_RATES
+from trainer.text.item_tuning import contrastive_loss
 from trainer.text.shop_matching import Shops, split_pairs
 
 _TEMPERATURE: Final = 0.05
@@ -87,16 +87,23 @@ def learn_pairs(
     model: TextModel, shops: Shops, pair_n2: Ints, method: Method, rate: float, epochs: int, seed: int, tell: Tell
 ) -> TextModel:
     """Fine-tune on pairs: part of them is held back to choose how many epochs, then all are learnt for as long."""
-    order = np.random.default_rng(seed).permutation(len(pair_n2))
-    cut = round(_HELD_BACK * len(pair_n2))
-    valid, train = pair_n2[order[:cut]], pair_n2[order[cut:]]
     if method is Method.FROZEN:
         return model
-    best = _best_epoch(PairLesson(model, shops, train, method, rate, epochs, seed, tell), shops, valid, epochs)
-    lesson = PairLesson(model, shops, pair_n2, method, rate, epochs, seed, tell)
+    shops, pair_n2 = only(shops, pair_n2)
+    before = _vectors(model, shops)
+    train, valid = split_pairs(pair_n2, 1 - _HELD_BACK, seed)
+    best = _best_epoch(PairLesson(model, shops, before, train, method, rate, epochs, seed, tell), shops, valid, epochs)
+    lesson = PairLesson(model, shops, before, pair_n2, method, rate, epochs, seed, tell)
     for _ in range(best):
         lesson.run_epoch("with the held-back pairs")
     return model._replace(encoder=lesson.adapted.merged()) if best else model
+
+
+def only(shops: Shops, pair_n2: Ints) -> tuple[Shops, Ints]:
+    """The items that stand in pairs, and the pairs by their new rows: of the others not even the text is seen."""
+    (first, row_1), (second, row_2) = (np.unique(column, return_inverse=True) for column in pair_n2.T)
+    renumbered = np.stack([row_1, row_2], axis=1)
+    return Shops([shops.first[i] for i in first], [shops.second[i] for i in second], renumbered), renumbered
 
 
 class PairLesson:
@@ -106,6 +113,7 @@ class PairLesson:
         self,
         model: TextModel,
         shops: Shops,
+        before: tuple[Tensor, Tensor],
         pair_n2: Ints,
         method: Method,
         rate: float,
@@ -113,6 +121,7 @@ class PairLesson:
         seed: int,
         tell: Tell,
     ) -> None:
+        """Adapt the encoder; `before` holds the pretrained one's vectors of all items."""
         torch.manual_seed(seed)
         self._rng = np.random.default_rng(seed)
         self._shops, self._pair_n2, self._tell = shops, pair_n2, tell
@@ -120,12 +129,12 @@ class PairLesson:
         self.adapted = Adapted(model.encoder, method, self._steps)
         self.model = model._replace(encoder=self.adapted.encoder)
         self._descent = Descent([(self.adapted.parameters(), rate)], self._steps)
-        self._before = _vectors(model, shops)
+        self.before = before
 
     def run_epoch(self, note: str) -> None:
         """Show every pair once, beside those that the pretrained encoder finds hard to tell from it."""
         self.adapted.encoder.train()
-        for rows in hard_batches(*self._before, self._pair_n2, self._rng):
+        for rows in hard_batches(*self.before, self._pair_n2, self._rng):
             loss = self._loss(self._pair_n2[rows]) + self.adapted.penalty()
             self._descent.step(loss)
             self.adapted.after_step(self._descent.done)
@@ -133,14 +142,16 @@ class PairLesson:
         self.adapted.encoder.eval()
 
     def _loss(self, pair_B2: Ints) -> Tensor:
-        texts = [self._shops.first[i] for i in pair_B2[:, 0]] + [self._shops.second[i] for i in pair_B2[:, 1]]
+        both = (self._shops.first, self._shops.second)
+        vectors = [self._encode([texts[i] for i in rows]) for texts, rows in zip(both, pair_B2.T, strict=True)]
+        rows_B2 = torch.from_numpy(pair_B2).to(vectors[0].device)
+        return contrastive_loss(torch.stack(vectors, dim=1), rows_B2, _TEMPERATURE)
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        """Each shop by itself: one writes long texts, the other short ones, and padding costs as much as text."""
         device = next(self.adapted.encoder.parameters()).device
         with mixed(device):
-            vectors = self.model.encoder(*self.model.tokens(texts, device))
-        first, second = vectors.float().chunk(2)
-        logits = first @ second.T / _TEMPERATURE
-        target = torch.arange(len(logits), device=device)
-        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+            return self.model.encoder(*self.model.tokens(texts, device))
 
 
 def hard_batches(first_NT: Tensor, second_MT: Tensor, pair_n2: Ints, rng: np.random.Generator) -> list[Ints]:
@@ -159,19 +170,19 @@ def hard_batches(first_NT: Tensor, second_MT: Tensor, pair_n2: Ints, rng: np.ran
 
 
 def _best_epoch(lesson: PairLesson, shops: Shops, valid_n2: Ints, epochs: int) -> int:
-    def score() -> float:
-        found = match(lesson.model, shops, valid_n2)
-        return found.first_to_second.at_1 + found.second_to_first.at_1
-
-    best, best_epoch = score(), 0
+    best, best_epoch = _both_at_1(recalls(*lesson.before, valid_n2)), 0
     for epoch in range(1, epochs + 1):
-        lesson.run_epoch(f"held-back recall@1 {best / 2:.4f}")
-        found = score()
+        lesson.run_epoch(f"held-back recall@1 {best:.4f}")
+        found = _both_at_1(match(lesson.model, shops, valid_n2))
         if found > best:
             best, best_epoch = found, epoch
         if epoch - best_epoch >= _PATIENCE:
             break
     return best_epoch
+
+
+def _both_at_1(found: Matched) -> float:
+    return (found.first_to_second.at_1 + found.second_to_first.at_1) / 2
 
 
 def _vectors(model: TextModel, shops: Shops) -> tuple[Tensor, Tensor]:
