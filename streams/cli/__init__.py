@@ -12,6 +12,7 @@ from streams.cli import (
     evaluate_text,
     features,
     finetune,
+    finetune_multitask,
     models,
     pretrain,
     recordings,
@@ -46,6 +47,7 @@ for group in (
     evaluate_diversity,
     evaluate_text,
     finetune,
+    finetune_multitask,
     demo,
 ):
     group.register(app)

@@ -23,15 +23,15 @@ FewTest = Annotated[Path | None, typer.Option("--test", help="CSV with text,labe
 Shots = Annotated[int, typer.Option("--shots", min=1, help="examples of each class that are used, drawn by the seed")]
 Out = Annotated[Path | None, typer.Option("--out", help="new folder to keep the encoder and the head in")]
 
-_groups = typer.Typer(no_args_is_help=True, help="Fine-tune the text encoder.")
+finetuning = typer.Typer(no_args_is_help=True, help="Fine-tune the text encoder.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    app.add_typer(_groups, name="finetune")
+    app.add_typer(finetuning, name="finetune")
 
 
-@_groups.command("compare")
+@finetuning.command("compare")
 def compare(
     task: TaskName = None,
     train: Train = None,
@@ -70,7 +70,7 @@ def compare(
         _show(found)
 
 
-@_groups.command("few-shot")
+@finetuning.command("few-shot")
 def few_shot(
     train: FewTrain,
     test: FewTest = None,

@@ -1,0 +1,67 @@
+"""`headrace finetune multitask`: each task alone beside all together."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli.finetune import finetuning
+from streams.cli.models import Stages
+from streams.cli.output import JsonFlag, console, print_json, progress
+from streams.cli.text_options import Device, TextEncoder
+from streams.settings import settings
+
+if TYPE_CHECKING:
+    from trainer.multitask.compare import Compared
+
+Tasks = Annotated[str, typer.Option("--tasks", help="comma-separated: intent, scope, sentiment, matching")]
+Rows = Annotated[int, typer.Option("--rows", min=10, help="training rows of a task at most")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="how often everything is learnt anew")]
+Epochs = Annotated[int, typer.Option("--epochs", min=1, help="the one that validates best is kept")]
+Weighting = Annotated[str, typer.Option("--weighting", help="of the losses: uncertainty, pcgrad or equal")]
+Apart = Annotated[
+    str | None, typer.Option("--apart", help="tasks learnt alone; default: those that sharing was measured to hurt")
+]
+
+
+def register(_: typer.Typer) -> None:
+    """Add the command to its group."""
+    finetuning.command("multitask")(multitask)
+
+
+def multitask(
+    tasks: Tasks = "intent,scope,sentiment,matching",
+    rows: Rows = 2_000,
+    seeds: Seeds = 3,
+    epochs: Epochs = 3,
+    weighting: Weighting = "uncertainty",
+    apart: Apart = None,
+    device: Device = "auto",
+    text_encoder: TextEncoder = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Learn the public tasks one by one and with one shared encoder; print both, over all seeds."""
+    from msgspec.structs import replace
+
+    from trainer.multitask.compare import Setting, compare
+    from trainer.multitask.config import MultitaskConfig, parse_weighting
+    from trainer.practice.device import pick_device, use_cores
+
+    config = MultitaskConfig(weighting=parse_weighting(weighting), epochs=epochs)
+    if apart is not None:
+        config = replace(config, apart=tuple(name for name in apart.split(",") if name))
+    names = [name.strip() for name in tasks.split(",")]
+    use_cores()
+    with progress() as bar:
+        setting = Setting(names, settings().data, rows, seeds, pick_device(device), text_encoder)
+        found = compare(setting, config, Stages(bar))
+    if as_json:
+        print_json({"rows": rows, "seeds": seeds, "config": config, "tasks": found})
+    else:
+        _show(found)
+
+
+def _show(found: "list[Compared]") -> None:
+    console.print(f"{'task':<12}{'alone':>18}{'together':>18}")
+    for r in found:
+        alone, together = (f"{s.mean:.4f} ± {s.sd:.4f}" for s in (r.alone, r.together))
+        console.print(f"{r.task:<12}{alone:>18}{together:>18}{'  hurt by sharing' if r.hurt else ''}")
