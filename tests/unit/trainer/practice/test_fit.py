@@ -10,6 +10,7 @@ from torch import nn
 from streams.errors import ModelError
 from trainer.practice.averaging import Average
 from trainer.practice.fit import Plan, fit
+from trainer.practice.processes import average_gradients
 from trainer.practice.schedule import rate
 
 
@@ -54,6 +55,14 @@ def one_step(accumulate: int) -> torch.Tensor:
 def test_accumulated_batches_add_up_before_the_step():
     assert one_step(2).tolist() == [[2.0, 18.0]]
     assert one_step(1).tolist() == [[0.0, 18.0]]
+
+
+def test_a_step_follows_the_mean_of_its_batches():
+    used, unused = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+    used.grad = torch.tensor([6.0])
+    assert average_gradients([used, unused], 3) == 3
+    assert used.grad.tolist() == [2.0]
+    assert unused.grad is None
 
 
 def fit_with_average(validated: list[float]) -> tuple[float, float]:
