@@ -6,7 +6,7 @@ import torch
 
 from trainer.text.adaptation import Method
 from trainer.text.encoder import TextModel
-from trainer.text.matching import evaluate_matching, hard_batches, learn_pairs, match, recalls
+from trainer.text.matching import evaluate_matching, hard_batches, learn_pairs, match, only, recalls
 from trainer.text.shop_matching import Shops, split_pairs
 
 _COLOURS = ("red", "blue", "green", "white", "black", "yellow", "pink", "grey")
@@ -60,3 +60,9 @@ def test_a_split_by_seed_has_every_pair_once(shops: Shops):
     train, test = split_pairs(shops.pair_n2, 0.5, 3)
     assert len(train) == len(test) == 24
     assert not set(train[:, 0]) & set(test[:, 0])
+
+
+def test_of_items_outside_the_pairs_nothing_is_seen_and_one_in_two_pairs_stays_one():
+    shops = Shops(["a", "b", "c"], ["x", "y", "z"], np.array([[0, 2], [2, 2]]))
+    seen, pairs = only(shops, shops.pair_n2)
+    assert (seen.first, seen.second, pairs.tolist()) == (["a", "c"], ["z"], [[0, 0], [1, 0]])
