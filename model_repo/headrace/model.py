@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.export.passes import move_to_device_pass
 
 from .scorer import Scorer
-from .texts import Texts
+from .texts import Texts, in_bfloat16
 
 _SCORE_INPUT = "history_item"
 
@@ -35,7 +35,9 @@ class TritonPythonModel:
         click = self._program(folder / "click.pt2") if has_ctr else None
         diversity = float(parameters["diversity"]["string_value"])
         self._scorer = Scorer(arrays, self._program(folder / "history.pt2"), click, diversity)
-        self._texts = Texts(folder / "tokenizer.json", self._program(folder / "text.pt2"), self._device)
+        text = self._program(folder / "text.pt2")
+        encode = in_bfloat16(text, self._device) if parameters["text_precision"]["string_value"] == "bfloat16" else text
+        self._texts = Texts(folder / "tokenizer.json", encode, self._device)
         self._has_ctr = torch.tensor([has_ctr], dtype=torch.uint8)
 
     def execute(self, requests: list[Any]) -> list[Any]:

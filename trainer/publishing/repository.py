@@ -63,3 +63,10 @@ def point_at(models: Path, model: str, version: int) -> None:
     partial = folder / f"{_CONFIG}.incoming"
     partial.write_text(config, "utf-8")
     partial.replace(folder / _CONFIG)
+
+
+def parameter(version: Path, name: str) -> str | None:
+    """A parameter of the configuration that a version came with; None where it has none of that name."""
+    pattern = rf'key: "{name}", value: \{{ string_value: "([^"]*)"'
+    match = re.search(pattern, (version / _CONFIG).read_text("utf-8"))
+    return match[1] if match else None

@@ -25,14 +25,16 @@ RECIPE: Final = BehaviourConfig(
     width=256,
     heads=4,
     feed=4,
-    dropout=0.5,
+    dropout=0.3,
     id_dropout=0.0,
     learning_rate=1e-3,
     tokens=1_024,
-    epochs=10,
+    epochs=8,
     patience=3,
     schedule="cosine",
 )
+_STD: Final = 0.02
+"""Of the first item vectors: small ones turn quickly towards what they are seen with."""
 _LEAST_STEPS: Final = 80
 """Steps of an epoch: a small file is gone through several times before it is judged again."""
 _VALIDATED: Final = 5_000
@@ -88,9 +90,7 @@ def fit_sequences(
 
 def _model(shelf: Shelf, learnt: list[Ints], config: BehaviourConfig) -> ShopperModel:
     seen = np.bincount(np.concatenate(learnt), minlength=shelf.items) > 0
-    items = ItemTable(
-        torch.from_numpy(seen), config.width, config.id_dropout, attributes=shelf.attributes, std=config.width**-0.5
-    )
+    items = ItemTable(torch.from_numpy(seen), config.width, config.id_dropout, attributes=shelf.attributes, std=_STD)
     return ShopperModel(config, items, torch.zeros(0, 1, shelf.items))
 
 

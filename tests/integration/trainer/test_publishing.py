@@ -11,6 +11,7 @@ from streams.errors import ModelError
 from streams.settings import Settings
 from streams.testing import Stack
 from tests.integration.conftest import TrainedShop
+from tests.integration.trainer.test_serving import Served
 from trainer.publishing import repository
 from trainer.publishing.publish import publish, rollback
 
@@ -64,3 +65,25 @@ def test_a_model_that_does_not_load_is_taken_back(settings: Settings, trained_sh
     with pytest.raises(ModelError, match="not published"):
         publish(copy, settings)
     assert ready_versions(settings, "headrace") == served
+
+
+def test_the_text_encoder_may_be_served_in_bfloat16_and_then_says_nearly_the_same(
+    settings: Settings, trained_shop: TrainedShop, tmp_path: Path
+):
+    copy = shutil.copytree(trained_shop.model, tmp_path / "fast")
+    config = copy / "headrace" / "config.pbtxt"
+    key = 'key: "text_precision", value: { string_value: '
+    config.write_text(config.read_text().replace(f'{key}"float32"', f'{key}"bfloat16"'))
+    with np.load(copy / "headrace" / "reference_describe.npz") as reference:
+        request = {name: reference[name] for name in reference.files if not name.startswith("out_")}
+        trained = reference["out_text_vector"]
+    version = publish(copy, settings)
+    try:
+        served = Served(settings.triton_address).ask(request)["text_vector"]
+    finally:
+        rollback(settings)
+        for model in ("headrace", "headrace_demand"):
+            repository.remove_version(settings.models, model, version)
+    assert not np.array_equal(served, trained)
+    for one, other in zip(served, trained, strict=True):
+        assert one @ other / (np.linalg.norm(one) * np.linalg.norm(other)) > 0.999
