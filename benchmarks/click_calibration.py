@@ -38,30 +38,28 @@ from trainer.publishing.serving import Trained
 from trainer.train import train_shopper_model
 
 _CHUNK: Final = 256
-_MACHINE: Final = "2 cores, x86-64 with AVX512-BF16, no GPU"
+_MACHINE: Final = "2 cores, x86-64 with AVX512-BF16, no GPU, other work beside"
 Floats = NDArray[np.float64]
 Figures = dict[str, float]
 
 
 def main() -> None:
-    """Measure, write OUT.json, OUT.md and OUT.svg (the reliability diagram of all shops together)."""
+    """Measure, write OUT.json, OUT.md and OUT.svg (the reliability diagram of the first shop)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/click_calibration"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     results: dict[str, Figures] = {}
-    scored: list[tuple[Floats, Floats]] = []
     for seed in options.seeds:
         probability, clicked, known, figures = _measure(seed)
         results[f"seed {seed}"] = figures | _figures(probability, clicked, known)
-        scored.append((probability, clicked))
         print(json.dumps(results[f"seed {seed}"]), flush=True)
-    results["mean"] = {
-        name: float(np.mean([r[name] for r in results.values()])) for name in results[f"seed {options.seeds[0]}"]
-    }
-    probability, clicked = (np.concatenate(parts) for parts in zip(*scored, strict=True))
+        if seed == options.seeds[0]:
+            draw_reliability(
+                options.out.with_suffix(".svg"), probability, clicked, "Served click head on a simulated shop"
+            )
     _write(options.out, results)
-    draw_reliability(options.out.with_suffix(".svg"), probability, clicked, "Served click head on simulated shops")
 
 
 def _measure(seed: int) -> tuple[Floats, Floats, Floats, Figures]:
@@ -142,10 +140,10 @@ def _figures(probability: Floats, clicked: Floats, known: Floats) -> Figures:
 
 
 def _write(out: Path, results: dict[str, Figures]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    found = {"machine": _MACHINE, "results": results}
+    names = list(next(iter(results.values())))
+    results["mean"] = {name: float(np.mean([found[name] for found in results.values()])) for name in names}
+    found = {"machine": _MACHINE, "command": "python -m benchmarks.click_calibration", "results": results}
     out.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    names = list(results["mean"])
     lines = [f"| {name} | " + " | ".join(f"{found[name]:.4f}" for found in results.values()) + " |" for name in names]
     table = "\n".join([f"| | {' | '.join(results)} |", "|---" * (len(results) + 1) + "|", *lines])
     out.with_suffix(".md").write_text(

@@ -178,8 +178,11 @@ def _boosted(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.ndarray:
 
 def _write(out: Path, results: dict[str, dict[str, Score]]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    machine = "2 cores, x86-64 with AVX512-BF16, no GPU"
-    out.with_suffix(".json").write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+    machine = "2 cores, x86-64 with AVX512-BF16, no GPU, other work beside"
+    out.with_suffix(".json").write_text(
+        json.dumps({"machine": machine, "command": "python -m benchmarks.click_tables", "results": results}, indent=2)
+        + "\n"
+    )
     rows = "\n".join(
         f"| {data} | {name} | {s['auc']:.4f} | {s['logloss']:.4f} | {s['ece']:.4f} | {s['seconds']:.0f} |"
         for data, found in results.items()
