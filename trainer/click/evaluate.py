@@ -74,7 +74,7 @@ def evaluate_clicks(
         use_cores()
     scored = read_like(test, known, label)
     _require_both_labels(train, known, label)
-    parts = _parts(known, None if valid is None else len(read_click_tables([valid], label, user, item).clicked), seed)
+    parts = _parts(known, seed)
     ids = (user, item)
     course, calibration = _first_fit(parts, ids, seed, tell)
     sizes, rows, (later,) = learnable_rows(known, [scored], _LEAST_SEEN, ids)
@@ -97,8 +97,8 @@ def _require_both_labels(path: Path, known: ClickTable, label: str) -> None:
         )
 
 
-def _parts(known: ClickTable, valid_rows: int | None, seed: int) -> _Parts:
-    count = len(known.clicked)
+def _parts(known: ClickTable, seed: int) -> _Parts:
+    count, valid_rows = len(known.clicked), sum(known.rows[1:])
     wanted, most = _HELD_BACK_ROWS
     held_back = valid_rows or round(max(count * _HELD_BACK, min(wanted, count * most)))
     train, stop = count - held_back, count - held_back // 2

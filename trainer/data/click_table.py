@@ -41,11 +41,13 @@ class ClickTable(NamedTuple):
 
     columns: dict[str, Column]
     clicked: Floats  # [M]  0 or 1
+    rows: list[int]  # of each file
 
     def take(self, rows: "slice | Ints") -> "ClickTable":
         """Some of the impressions."""
         columns = {name: column._replace(code=column.code[rows]) for name, column in self.columns.items()}
-        return ClickTable(columns, self.clicked[rows])
+        clicked = self.clicked[rows]
+        return ClickTable(columns, clicked, [len(clicked)])
 
 
 def read_click_tables(paths: Sequence[Path], label: str, user: str, item: str) -> ClickTable:
@@ -59,7 +61,8 @@ def read_click_tables(paths: Sequence[Path], label: str, user: str, item: str) -
     tables = [_read(path, header) for path in paths]
     clicked = np.concatenate([_labels(path, table, label) for path, table in zip(paths, tables, strict=True)])
     whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    return ClickTable({name: _column(whole, name) for name in header if name != label}, clicked)
+    columns = {name: _column(whole, name) for name in header if name != label}
+    return ClickTable(columns, clicked, [table.num_rows for table in tables])
 
 
 def read_like(path: Path, known: ClickTable, label: str) -> ClickTable:
@@ -69,7 +72,8 @@ def read_like(path: Path, known: ClickTable, label: str) -> ClickTable:
         UsageError: as `read_click_tables`.
     """
     table = _read(path, [*known.columns, label])
-    return ClickTable({name: _column(table, name) for name in known.columns}, _labels(path, table, label))
+    columns = {name: _column(table, name) for name in known.columns}
+    return ClickTable(columns, _labels(path, table, label), [table.num_rows])
 
 
 def read_header(path: Path) -> list[str]:
