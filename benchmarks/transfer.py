@@ -3,10 +3,11 @@
     python -m benchmarks.transfer [--source simulated|online-retail] [--seeds 3]
 
 The source shop is pre-trained on without labels. The target shop has other items, known to the pretrained encoder by
-their texts alone. Of its shoppers 1 %, 10 % or all are learnt from, up to the last tenth of its time; for every
-shopper, known or not, the next wanted item in that last tenth must be found among all items but the one at hand. All
-contestants see the same texts, read by the installed encoder as it is, and fit by the same settings; each tries every
-learning rate and keeps what its own validation part, the last tenth of what it learns from, finds best.
+their texts alone. Of its shoppers with two events or more, 1 %, 10 % or all are learnt from, up to the last tenth of
+its time; for every shopper, known or not, the next wanted item in that last tenth must be found among all items but
+the one at hand. All contestants see the same texts, read by the installed encoder as it is, and fit by the same
+settings; each tries every learning rate and keeps what its own validation part, the last tenth of what it learns from,
+finds best. What starts pre-trained first leaves encoder and projection as they are, then fits everything more slowly.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from trainer.measure.ranking import Ints, accuracy_of_ranks, pessimistic_ranks
 from trainer.practice.device import leave_a_core, make_deterministic
 from trainer.pretrain.pretrain import INSTALLED, pretrain_on
 from trainer.pretrain.pretrained import Pretrained
+from trainer.pretrain.starting import fit_from
 from trainer.text.encoder import embed, load_text_model
 
 _OUT: Final = Path("benchmarks/results/transfer.json")
@@ -47,7 +49,7 @@ _CONFIG: Final = BehaviourConfig(patience=5)
 _RATES: Final = (3e-3, 1e-3)
 _SHARES: Final = (0.01, 0.1, 1.0)
 _MOST_CASES: Final = 2_000
-_SIZE: Final = {"users": 800, "items": 300, "days": 21}
+_SIZE: Final = {"users": 600, "items": 300, "days": 14}
 
 
 class Side(NamedTuple):
@@ -63,6 +65,14 @@ class Exam(NamedTuple):
     since: int
     cases: list[Case]
     target: Ints
+
+
+class Found(NamedTuple):
+    """A fitted model, how it validates, and how it was fitted."""
+
+    model: ShopperModel
+    loss: float
+    rate: float
 
 
 def main() -> None:
@@ -84,7 +94,7 @@ def main() -> None:
         print(f"seed {seed}: pre-trained in {report.seconds} s, {report.after}", flush=True)
         for share in _SHARES:
             runs += _compete(target, exam, pretrained, share, seed)
-    _keep(options.source, options.seeds, runs, len(exam.cases), time.monotonic() - began)
+        _keep(options.source, seed + 1, runs, len(exam.cases), time.monotonic() - began)
 
 
 def _simulated(seed: int) -> Callable[[Path], Shop]:
@@ -121,21 +131,30 @@ def _compete(target: Side, exam: Exam, pretrained: Pretrained, share: float, see
     runs: list[dict[str, Any]] = []
     for name, start in {"from scratch": None, "pre-trained": pretrained}.items():
         tried = [_fit(target, sequences, start, rate, seed) for rate in _RATES]
-        model, loss, rate = min(tried, key=lambda found: found[1])
-        runs.append({"start": name, "share": share, "seed": seed, "rate": rate, "valid_loss": round(loss, 4)})
-        runs[-1] |= {"shoppers": len(sequences.start) - 1, "events": len(sequences.item)} | _score(model, target, exam)
+        best = min(tried, key=lambda found: found.loss)
+        runs.append({"start": name, "share": share, "seed": seed} | _facts(best))
+        runs[-1]["tried"] = [_facts(found) for found in tried]
+        runs[-1] |= {"shoppers": len(sequences.start) - 1, "events": len(sequences.item)} | _score(
+            best.model, target, exam
+        )
         print(runs[-1], flush=True)
     if share == _SHARES[0]:
-        alone = _model(target, sequences, pretrained, _CONFIG).eval()
+        alone = _model(target, sequences, _CONFIG).eval()
+        pretrained.start(alone)
         runs.append({"start": "pre-trained, nothing learnt", "share": 0.0, "seed": seed} | _score(alone, target, exam))
         print(runs[-1], flush=True)
     return runs
 
 
+def _facts(found: Found) -> dict[str, Any]:
+    return {"valid_loss": round(found.loss, 4), "rate": found.rate}
+
+
 def _some(sequences: Sequences, share: float, until: int, seed: int) -> Sequences:
-    """A share of the shoppers, and of their events those before `until` (ms)."""
+    """A share of the shoppers with two events or more, and of their events those before `until` (ms)."""
     shoppers = len(sequences.start) - 1
-    chosen = np.random.default_rng(seed).permutation(shoppers)[: max(1, round(share * shoppers))]
+    several = np.random.default_rng(seed).permutation(np.flatnonzero(np.diff(sequences.start) > 1))
+    chosen = several[: max(1, round(share * len(several)))]
     owner = np.repeat(np.arange(shoppers), np.diff(sequences.start))
     kept = np.isin(owner, chosen) & (sequences.time < until)
     lengths = np.bincount(owner[kept], minlength=shoppers)
@@ -144,26 +163,22 @@ def _some(sequences: Sequences, share: float, until: int, seed: int) -> Sequence
     return Sequences(sequences.item[kept], sequences.action[kept], sequences.time[kept], start, channel)
 
 
-def _fit(
-    target: Side, sequences: Sequences, start: Pretrained | None, rate: float, seed: int
-) -> tuple[ShopperModel, float, float]:
+def _fit(target: Side, sequences: Sequences, start: Pretrained | None, rate: float, seed: int) -> Found:
     make_deterministic(seed)
-    model = _model(target, sequences, start, replace(_CONFIG, learning_rate=rate))
+    model = _model(target, sequences, replace(_CONFIG, learning_rate=rate))
     wanted = sequences.wanted
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(target.shop.item_ids))
-    fitted = fit_next_item(model, sequences, popularity, time_split(sequences), seed, _quiet)
-    return model, fitted.loss, rate
+    given = (model, sequences, popularity, time_split(sequences), seed, _quiet)
+    fitted = fit_next_item(*given) if start is None else fit_from(start, *given)
+    return Found(model, fitted.loss, rate)
 
 
-def _model(target: Side, sequences: Sequences, start: Pretrained | None, config: BehaviourConfig) -> ShopperModel:
+def _model(target: Side, sequences: Sequences, config: BehaviourConfig) -> ShopperModel:
     count, wanted = len(target.shop.item_ids), sequences.wanted
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], count)
     seen = torch.from_numpy(seen_before(sequences, time_split(sequences), count))
     items = ItemTable(seen, config.width, config.id_dropout, text_NT=target.text)
-    model = ShopperModel(config, items, torch.from_numpy(popularity.log_PSN))
-    if start is not None:
-        start.start(model)
-    return model
+    return ShopperModel(config, items, torch.from_numpy(popularity.log_PSN))
 
 
 @torch.inference_mode()

@@ -33,6 +33,7 @@ from trainer.practice.resuming import Identity, drop_checkpoints, open_checkpoin
 from trainer.practice.run import Run
 from trainer.pretrain.pretrain import INSTALLED
 from trainer.pretrain.pretrained import Pretrained, read_pretrained
+from trainer.pretrain.starting import fit_from
 from trainer.publishing.export import export
 from trainer.publishing.reference import references
 from trainer.publishing.serving import Trained, assemble
@@ -155,9 +156,10 @@ def fit_shopper_model(
     tuned = fine_tune(base, shop.texts, pairs if start is None else pairs._replace(train=pairs.train[:0]), seed, tell)
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(shop.item_ids))
     model = make_model(shop, tuned, popularity, split, config).to(device)
-    if start is not None:
-        start.start(model)
-    next_item = fit_next_item(model, sequences, popularity, split, seed, tell, run=run)
+    if start is None:
+        next_item = fit_next_item(model, sequences, popularity, split, seed, tell, run=run)
+    else:
+        next_item = fit_from(start, model, sequences, popularity, split, seed, tell, run=run)
     clicks = fit_clicks(model, shop.item_hash, shop.impressions, split, seed, tell, run=run)
     return Fit(model, tuned, popularity, split, next_item, clicks)
 

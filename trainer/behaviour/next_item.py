@@ -1,6 +1,7 @@
 """The next-item task: after each event, which item will the shopper look at, put in the cart, buy next?"""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,13 @@ from trainer.practice.processes import mine
 from trainer.practice.run import Run
 
 _LEAST_STEPS = 600
+
+
+class Stage(NamedTuple):
+    """One of several fits of a model: what it is called, and its share of the learning rate."""
+
+    what: str = "next item"
+    rate: float = 1.0
 
 
 class NextItemLoss:
@@ -71,8 +79,9 @@ def fit_next_item(
     tell: Tell,
     *,
     run: Run | None = None,
+    stage: Stage = Stage(),  # noqa: B008 - a tuple of constants
 ) -> Fitted:
-    """Fit items, encoder and biases.
+    """Fit items, encoder and biases: those of them that ask for gradients.
 
     Args:
         split: targets from this time on (ms) validate; only those before are learnt from.
@@ -103,8 +112,8 @@ def fit_next_item(
     steps = train.count(config.tokens)
     epochs = max(config.epochs, _LEAST_STEPS // max(1, steps))
     plan = Plan(
-        "next item",
-        config.learning_rate,
+        stage.what,
+        stage.rate * config.learning_rate,
         epochs,
         config.patience,
         steps,

@@ -10,12 +10,16 @@ from small_shop import KINDS
 from two_shops import CONFIG, Two, words
 
 from streams.errors import ModelError, UsageError
+from trainer.behaviour import next_item
 from trainer.behaviour.model import ShopperModel
+from trainer.behaviour.next_item import Stage
 from trainer.data.popularity import measure_popularity
 from trainer.data.split import time_split
 from trainer.data.windows import Windows, next_wishes
 from trainer.practice.checkpoint import save_state
+from trainer.pretrain import starting
 from trainer.pretrain.pretrained import read_pretrained
+from trainer.pretrain.starting import fit_from
 from trainer.text.encoder import TextModel
 from trainer.text.item_tuning import Tuned
 from trainer.train import make_model
@@ -51,6 +55,29 @@ def test_an_untrained_model_that_starts_from_another_shop_knows_what_goes_togeth
     two.pretrained.start(started)
     assert share_of_own_kind(started, two) > share_of_own_kind(fresh, two) + 0.2
     assert share_of_own_kind(started, two) > 0.6
+
+
+def test_a_few_shoppers_are_enough_for_what_starts_pretrained(two: Two, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(next_item, "_LEAST_STEPS", 1)
+    shop, split = two.target, time_split(two.target.sequences)
+    popularity = measure_popularity(shop.sequences.item, shop.sequences.time, len(shop.item_ids))
+    given = (shop.sequences, popularity, split, 3, lambda *_: None)
+    fresh, started = new_model(two), new_model(two)
+    alone = next_item.fit_next_item(fresh, *given)
+    transferred = fit_from(two.pretrained, started, *given)
+    assert transferred.loss < alone.loss
+    assert all(p.requires_grad for p in started.parameters())
+
+
+def test_the_encoder_is_kept_until_the_shops_own_parts_are_fitted(two: Two, monkeypatch: pytest.MonkeyPatch):
+    stages: list[tuple[str, bool, bool]] = []
+
+    def note(model: ShopperModel, *_: object, stage: Stage, run: object) -> None:
+        stages.append((stage.what, model.encoder.gain.requires_grad, model.items.ids.weight.requires_grad))
+
+    monkeypatch.setattr(starting, "fit_next_item", note)
+    fit_from(two.pretrained, new_model(two), *[None] * 5)  # type: ignore[arg-type]
+    assert stages == [("next item around the encoder", False, True), ("next item", True, True)]
 
 
 def test_no_id_of_the_first_shop_is_carried_over(two: Two):
