@@ -1,6 +1,7 @@
 """Train on a file of impressions, score another once: what `headrace evaluate ctr` does."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -63,7 +64,7 @@ def evaluate_clicks(
     and how to calibrate, one half each; so do the halves of `valid`. After that every labelled row is learnt from.
 
     Raises:
-        UsageError: a file that is broken or too short, or training labels that are all the same.
+        UsageError: a file that is broken or too short, or labels to learn from that are all the same.
     """
     began = time.monotonic()
     if len({label, user, item}) < 3:
@@ -73,7 +74,7 @@ def evaluate_clicks(
     if len(known.clicked) >= _MANY_ROWS:
         use_cores()
     scored = read_like(test, known, label)
-    _require_both_labels(train, known, label)
+    _require_enough([train] if valid is None else [train, valid], known, label)
     parts = _parts(known, seed)
     ids = (user, item)
     course, calibration = _first_fit(parts, ids, seed, tell)
@@ -88,13 +89,13 @@ class _Parts(NamedTuple):
     calibrate: ClickTable
 
 
-def _require_both_labels(path: Path, known: ClickTable, label: str) -> None:
-    if len(known.clicked) < _LEAST_ROWS:
-        raise UsageError(f"{path}: {len(known.clicked)} rows; it takes {_LEAST_ROWS} at least to learn from")
+def _require_enough(paths: Sequence[Path], known: ClickTable, label: str) -> None:
+    for path, rows in zip(paths, known.rows, strict=True):
+        if rows < _LEAST_ROWS:
+            raise UsageError(f"{path}: {rows} rows; it takes {_LEAST_ROWS} at least")
     if known.clicked.min() == known.clicked.max():
-        raise UsageError(
-            f"{path}: {label} is {known.clicked[0]:.0f} in every row; there must be both 0 and 1 to learn from"
-        )
+        only = f"{label} is {known.clicked[0]:.0f} in every row"
+        raise UsageError(f"{paths[0]}: {only}; there must be both 0 and 1 to learn from")
 
 
 def _parts(known: ClickTable, seed: int) -> _Parts:

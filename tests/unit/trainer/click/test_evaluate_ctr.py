@@ -86,6 +86,8 @@ def test_labels_that_are_all_the_same_teach_nothing(train: Path, tmp_path: Path)
         evaluate(same, train)
     with pytest.raises(UsageError, match=r"short\.csv: 5 rows"):
         evaluate(write(tmp_path / "short.csv", impressions(7, 5)), train)
+    with pytest.raises(UsageError, match=r"valid\.csv: 1 rows"):
+        evaluate(train, train, write(tmp_path / "valid.csv", impressions(7, 1)))
 
 
 def test_the_command_prints_the_contracts_object_of_one_shopper_in_a_file_sorted_by_label(tmp_path: Path):
