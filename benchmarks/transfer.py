@@ -1,6 +1,6 @@
 """A model that starts from another shop against one that starts from nothing, on few and on many shoppers.
 
-    python -m benchmarks.transfer [--source simulated|online-retail] [--seeds 3]
+    python -m benchmarks.transfer [--source simulated|online-retail] [--seeds 3] [--shops FOLDER]
 
 The source shop is pre-trained on without labels. The target shop has other items, known to the pretrained encoder by
 their texts alone. Of its shoppers with two events or more, 1 %, 10 % or all are learnt from, up to the last tenth of
@@ -80,41 +80,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", choices=("simulated", "online-retail"), default="simulated")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--shops", type=Path, help="where the shops' streams are kept from run to run")
     options = parser.parse_args()
     leave_a_core()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        source = _side(_SOURCES[options.source](Path(folder) / "source.jsonl"))
-        target = _side(_simulated(102)(Path(folder) / "target.jsonl"))
+    with tempfile.TemporaryDirectory() as fresh:
+        folder = options.shops or Path(fresh)
+        source = _side(_SOURCES[options.source], folder / f"{options.source}.jsonl")
+        target = _side(_simulated(102), folder / "target.jsonl")
     exam = _set(target.shop)
     runs: list[dict[str, Any]] = []
-    for seed in range(options.seeds):
-        make_deterministic(seed)
-        pretrained, report = pretrain_on(source.shop, source.text, INSTALLED, _CONFIG, seed, _quiet)
-        print(f"seed {seed}: pre-trained in {report.seconds} s, {report.after}", flush=True)
-        for share in _SHARES:
+    starts = [_pretrain(source, seed) for seed in range(options.seeds)]
+    for share in _SHARES:  # the small shares first, since each result is kept as it comes
+        for seed, pretrained in enumerate(starts):
             runs += _compete(target, exam, pretrained, share, seed)
-        _keep(options.source, seed + 1, runs, len(exam.cases), time.monotonic() - began)
+            _keep(options, runs, len(exam.cases), time.monotonic() - began)
 
 
-def _simulated(seed: int) -> Callable[[Path], Shop]:
-    def make(path: Path) -> Shop:
-        simulate(Plan(**_SIZE, seed=seed), path)
-        return read_shop(path, lambda _: None)
+def _pretrain(source: Side, seed: int) -> Pretrained:
+    make_deterministic(seed)
+    pretrained, report = pretrain_on(source.shop, source.text, INSTALLED, _CONFIG, seed, _quiet)
+    print(f"seed {seed}: pre-trained in {report.seconds} s, {report.after}", flush=True)
+    return pretrained
 
-    return make
+
+def _simulated(seed: int) -> Callable[[Path], object]:
+    return lambda path: simulate(Plan(**_SIZE, seed=seed), path)
 
 
-def _online_retail(path: Path) -> Shop:
-    import_online_retail(settings().data / _RETAIL, path)
-    return read_shop(path, lambda _: None)
+def _online_retail(path: Path) -> object:
+    return import_online_retail(settings().data / _RETAIL, path)
 
 
 _SOURCES: Final = {"simulated": _simulated(101), "online-retail": _online_retail}
 
 
-def _side(shop: Shop) -> Side:
-    cpu = torch.device("cpu")
+def _side(make: Callable[[Path], object], stream: Path) -> Side:
+    if not stream.exists():
+        make(stream)
+    shop, cpu = read_shop(stream, lambda _: None), torch.device("cpu")
     return Side(shop, embed(load_text_model(None, cpu), shop.texts, cpu, lambda _: None))
 
 
@@ -198,11 +202,11 @@ def _score(model: ShopperModel, target: Side, exam: Exam) -> dict[str, float]:
     }
 
 
-def _keep(source: str, seeds: int, runs: list[dict[str, Any]], cases: int, seconds: float) -> None:
+def _keep(options: argparse.Namespace, runs: list[dict[str, Any]], cases: int, seconds: float) -> None:
     found: dict[str, Any] = json.loads(_OUT.read_text()) if _OUT.exists() else {}
     found |= {"machine": _MACHINE, "target": {**_SIZE, "seed": 102}}
-    command = f"python -m benchmarks.transfer --source {source} --seeds {seeds}"
-    found[source] = {"command": command, "cases": cases, "seconds": round(seconds), "runs": runs}
+    command = f"python -m benchmarks.transfer --source {options.source} --seeds {options.seeds}"
+    found[options.source] = {"command": command, "cases": cases, "seconds": round(seconds), "runs": runs}
     _OUT.write_text(json.dumps(found, indent=2) + "\n")
     _OUT.with_suffix(".md").write_text(_page(found))
 
@@ -223,15 +227,15 @@ def _section(source: str, part: dict[str, Any]) -> str:
     for run in part["runs"]:
         groups.setdefault((run["share"], run["start"]), []).append(run)
     rows = "\n".join(
-        f"| {share:.0%} | {start} | {_spread(some, 'ndcg@10')} | {_spread(some, 'recall@20')} |"
+        f"| {share:.0%} | {start} | {len(some)} | {_spread(some, 'ndcg@10')} | {_spread(some, 'recall@20')} |"
         for (share, start), some in sorted(groups.items())
     )
     return f"""
 ## Source: {source}
 `{part["command"]}`: {part["cases"]:,} moments, {part["seconds"]:,} s.
 
-| shoppers learnt from | start | NDCG@10 | Recall@20 |
-|---|---|---|---|
+| shoppers learnt from | start | seeds | NDCG@10 | Recall@20 |
+|---|---|---|---|---|
 {rows}
 """
 
