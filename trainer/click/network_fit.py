@@ -20,7 +20,9 @@ from trainer.practice.precision import mixed
 
 _LEARNING_RATE: Final = 1e-3
 _ROUNDS: Final = 40
-_PATIENCE: Final = 4
+_PATIENCE, _PATIENCE_WITH_MANY = 4, 2
+_MANY_ROWS: Final = 300_000
+"""From here on a round is long enough to tell, and patience costs minutes."""
 _AVERAGE: Final = 0.99
 _WEIGHT_DECAY: Final = 0.01
 _LEAST_A_BATCH, _MOST_A_BATCH, _LEAST_STEPS = 64, 4096, 100
@@ -86,7 +88,8 @@ def _fit(
         for rows in islice(batches, steps):
             yield _loss(network, train, rows)
 
-    plan = Plan("click network", _LEARNING_RATE, rounds, _PATIENCE, steps, _WEIGHT_DECAY, average=_AVERAGE)
+    patience = _PATIENCE if count < _MANY_ROWS else _PATIENCE_WITH_MANY
+    plan = Plan("click network", _LEARNING_RATE, rounds, patience, steps, _WEIGHT_DECAY, average=_AVERAGE)
     return network, fit(network, losses, lambda: judge(network), plan, tell)
 
 

@@ -18,6 +18,10 @@ class Rows(NamedTuple):
     number: Floats  # [M, G]
     clicked: Floats  # [M]
 
+    def newest(self, most: int) -> "Rows":
+        """The last rows, at most so many."""
+        return Rows(self.category[-most:], self.number[-most:], self.clicked[-most:])
+
 
 def learnable_rows(
     train: ClickTable, later: Sequence[ClickTable], least: int, ids: tuple[str, str]
