@@ -66,8 +66,8 @@ def _write(out: Path, reports: list[NextItemReport]) -> None:
 
 {(__doc__ or "").split(chr(10), 2)[2].strip()}
 
-{first.users:,} users, {first.items:,} items, {len(reports)} seeds on {first.device} (2 cores, x86-64 with
-AVX512-BF16, no other load). Seconds of one seed, both fits and all measuring:
+{first.users:,} users, {first.items:,} items, {len(reports)} seeds on {first.device} ({first.cores} of 2 cores, x86-64
+with AVX512-BF16; other work ran beside). Seconds of one seed, both fits and all measuring:
 {", ".join(f"{r.seconds:.0f}" for r in reports)}. Epochs:
 {", ".join(str(r.epochs) for r in reports)}. Settings: `{json.dumps(msgspec.to_builtins(first.config))}`.
 

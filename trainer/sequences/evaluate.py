@@ -41,6 +41,7 @@ class NextItemReport(Struct, kw_only=True):
     epochs: int
     seed: int
     device: str
+    cores: int
     seconds: float
     config: BehaviourConfig
 
@@ -64,7 +65,7 @@ def evaluate_next_item(
         ModelError: too little to learn from or to test on.
     """
     began = time.monotonic()
-    use_cores()
+    cores = use_cores()
     source = read_sequences(sequences)
     known = None if attributes is None else read_attributes(attributes, source.item_ids)
     shelf = Shelf(len(source.item_ids), known)
@@ -90,6 +91,7 @@ def evaluate_next_item(
         epochs=fitted.best_epoch,
         seed=seed,
         device=str(device),
+        cores=cores,
         seconds=round(time.monotonic() - began, 1),
         config=config,
     )
