@@ -1,5 +1,6 @@
 """`headrace finetune multitask`: each task alone beside all together."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,13 +9,19 @@ from streams.cli.finetune import finetuning
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, console, print_json, progress
 from streams.cli.text_options import Device, TextEncoder
+from streams.errors import UsageError
 from streams.settings import settings
 
 if TYPE_CHECKING:
     from trainer.multitask.compare import Compared
 
 Tasks = Annotated[str, typer.Option("--tasks", help="comma-separated: intent, scope, sentiment, matching")]
-Rows = Annotated[int, typer.Option("--rows", min=10, help="training rows of a task at most")]
+Train = Annotated[
+    Path | None,
+    typer.Option("--train", help="instead of --tasks: CSV with text and a column a task, empty for no label"),
+]
+Test = Annotated[Path | None, typer.Option("--test", help="scored once; same form as --train")]
+Rows = Annotated[int, typer.Option("--rows", min=10, help="training rows of a public task at most")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="how often everything is learnt anew")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="the one that validates best is kept")]
 Weighting = Annotated[str, typer.Option("--weighting", help="of the losses: uncertainty, pcgrad or equal")]
@@ -30,6 +37,8 @@ def register(_: typer.Typer) -> None:
 
 def multitask(
     tasks: Tasks = "intent,scope,sentiment,matching",
+    train: Train = None,
+    test: Test = None,
     rows: Rows = 2_000,
     seeds: Seeds = 3,
     epochs: Epochs = 3,
@@ -39,23 +48,32 @@ def multitask(
     text_encoder: TextEncoder = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Learn the public tasks one by one and with one shared encoder; print both, over all seeds."""
+    """Learn tasks one by one and with one shared encoder; print both, over all seeds."""
+    from functools import partial
+
     from msgspec.structs import replace
 
     from trainer.multitask.compare import Setting, compare
     from trainer.multitask.config import MultitaskConfig, parse_weighting
+    from trainer.multitask.label_tables import table_tasks
+    from trainer.multitask.sources import read_tasks
     from trainer.practice.device import pick_device, use_cores
 
     config = MultitaskConfig(weighting=parse_weighting(weighting), epochs=epochs)
     if apart is not None:
         config = replace(config, apart=tuple(name for name in apart.split(",") if name))
-    names = [name.strip() for name in tasks.split(",")]
+    if train is not None and test is not None:
+        of_seed = partial(table_tasks, train, test)
+    elif train is None and test is None:
+        of_seed = partial(read_tasks, [name.strip() for name in tasks.split(",")], settings().data, rows)
+    else:
+        raise UsageError("--train and --test: give both, or neither for the public tasks")
     use_cores()
     with progress() as bar:
-        setting = Setting(names, settings().data, rows, seeds, pick_device(device), text_encoder)
+        setting = Setting(of_seed, seeds, pick_device(device), text_encoder)
         found = compare(setting, config, Stages(bar))
     if as_json:
-        print_json({"rows": rows, "seeds": seeds, "config": config, "tasks": found})
+        print_json({"rows": None if train else rows, "seeds": seeds, "config": config, "tasks": found})
     else:
         _show(found)
 

@@ -1,6 +1,6 @@
 """Each task alone beside all together, over several seeds: what sharing an encoder gives, and whom it hurts."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from trainer.multitask.config import MultitaskConfig
 from trainer.multitask.joint import Scored, learn_tasks
-from trainer.multitask.sources import read_tasks
 from trainer.multitask.tasks import Task
 from trainer.practice.fit import Tell
 from trainer.text.encoder import TextModel, load_text_model
@@ -58,9 +57,8 @@ class OneSeed(NamedTuple):
 class Setting(NamedTuple):
     """What is compared, and on what."""
 
-    names: list[str]
-    data: Path
-    rows: int
+    tasks: Callable[[int], list[Task]]
+    """The tasks of a seed."""
     seeds: int
     device: torch.device
     text_encoder: str | None
@@ -69,10 +67,7 @@ class Setting(NamedTuple):
 def compare(setting: Setting, config: MultitaskConfig, tell: Tell) -> list[Compared]:
     """Learn each task alone and all that are not kept apart together, with each seed."""
     model = load_text_model(setting.text_encoder, setting.device, _TOKENS)
-    runs = [
-        compare_tasks(model, read_tasks(setting.names, setting.data, setting.rows, seed), config, seed, tell)
-        for seed in range(setting.seeds)
-    ]
+    runs = [compare_tasks(model, setting.tasks(seed), config, seed, tell) for seed in range(setting.seeds)]
     return table(runs)
 
 

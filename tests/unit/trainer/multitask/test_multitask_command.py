@@ -39,6 +39,18 @@ def test_the_table_has_each_task_alone_and_together(data: Path, tiny_encoder: st
     assert found["config"]["weighting"] == "uncertainty"
 
 
+def test_a_table_of_ones_own_is_learnt_column_by_column(tmp_path: Path, tiny_encoder: str):
+    path = tmp_path / "rows.csv"
+    lines = [f"my {w} is {m},{w},{m if n % 3 else ''}" for n in range(10) for w in ("card", "loan") for m in "ab"]
+    path.write_text("\n".join(["text,topic,mood", *lines]) + "\n")
+    command = ["finetune", "multitask", "--train", path, "--test", path, "--text-encoder", tiny_encoder]
+    done = CliRunner().invoke(
+        app, [*map(str, command), "--seeds", "1", "--epochs", "1", "--json"], catch_exceptions=False
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [line["task"] for line in found["tasks"]] == ["topic", "mood"]
+
+
 def test_wrong_usage_is_said_in_one_line(data: Path):
     def refused(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["finetune", "multitask", *arguments])
@@ -49,3 +61,4 @@ def test_wrong_usage_is_said_in_one_line(data: Path):
     assert "name each of intent, scope, sentiment, matching" in refused("--tasks", "mood")
     assert "--weighting loud" in refused("--weighting", "loud")
     assert "clinc150" in refused("--tasks", "scope")
+    assert "give both" in refused("--train", "rows.csv")
