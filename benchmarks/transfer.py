@@ -8,6 +8,7 @@ its time; for every shopper, known or not, the next wanted item in that last ten
 the one at hand. All contestants see the same texts, read by the installed encoder as it is, and fit by the same
 settings; each tries every learning rate and keeps what its own validation part, the last tenth of what it learns from,
 finds best. What starts pre-trained first leaves encoder and projection as they are, then fits everything more slowly.
+The line for 0 % fits nothing: it only counts popularity among the 1 %.
 """
 
 import argparse

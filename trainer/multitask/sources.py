@@ -13,14 +13,12 @@ from trainer.text.shop_matching import read_shops
 from trainer.text.splits import stratified_split
 from trainer.text.tasks import public_task, thinned
 
-_VALID: Final = 400
-_TEST: Final = 1_000
 _CLASSES: Final = {"intent": "banking77", "scope": "clinc150", "sentiment": "sst2"}
 
 
 def _classes(name: str, data: Path, rows: int, seed: int) -> Task:
     whole = thinned(public_task(_CLASSES[name], data, seed), rows, seed)
-    return ClassTask(name, whole.train, _thin(whole.valid, _VALID, 0), _thin(whole.test, _TEST, 0))
+    return ClassTask(name, whole.train, _thin(whole.valid, rows // 2), _thin(whole.test, 2 * rows))
 
 
 def _matching(name: str, data: Path, rows: int, seed: int) -> Task:
@@ -30,7 +28,8 @@ def _matching(name: str, data: Path, rows: int, seed: int) -> Task:
     order = np.random.default_rng(0).permutation(len(pairs))  # the same test pairs for every seed
     test, valid, train = np.split(order, [len(pairs) // 4, 2 * len(pairs) // 5])
     train = np.random.default_rng(seed).permutation(train)[:rows]
-    return PairTask(name, *([pairs[i] for i in part] for part in (train, valid, test)))
+    parts = (train, valid[: rows // 2], test[: 2 * rows])
+    return PairTask(name, *([pairs[i] for i in part] for part in parts))
 
 
 TASKS: Final[dict[str, Callable[[str, Path, int, int], Task]]] = {
@@ -43,7 +42,9 @@ TASKS: Final[dict[str, Callable[[str, Path, int, int], Task]]] = {
 
 
 def read_tasks(names: list[str], data: Path, rows: int, seed: int) -> list[Task]:
-    """Read tasks, each with so many training rows at most, drawn by the seed; test rows are the same for all seeds.
+    """Read tasks, each with so many training rows at most, half as many that validate and twice as many that score.
+
+    Training rows are drawn by the seed; test rows are the same for all seeds.
 
     Raises:
         UsageError: there is no such task, one is named twice, or its files are missing.
@@ -54,7 +55,7 @@ def read_tasks(names: list[str], data: Path, rows: int, seed: int) -> list[Task]
     return [TASKS[name](name, data, rows, seed) for name in names]
 
 
-def _thin(rows: Labelled, most: int, seed: int) -> Labelled:
+def _thin(rows: Labelled, most: int) -> Labelled:
     if len(rows.texts) <= most:
         return rows
-    return rows.rows(stratified_split(rows.label, most / len(rows.texts), seed)[1])
+    return rows.rows(stratified_split(rows.label, most / len(rows.texts), 0)[1])
