@@ -48,10 +48,12 @@ def main() -> None:
             _keep(part, runs)
 
 
-def _classify(name: str, method: Method, epochs: int, agreement: float) -> Callable[[int, Tell], object]:
+def _classify(
+    name: str, method: Method, epochs: int, batch: int = 64, agreement: float = 0.0
+) -> Callable[[int, Tell], object]:
     def run(seed: int, tell: Tell) -> object:
         model = load_text_model(None, pick_device("auto"), MOST_TOKENS)
-        recipe = Recipe(LEARNING_RATES[method], epochs, agreement=agreement)
+        recipe = Recipe(LEARNING_RATES[method], epochs, batch=batch, agreement=agreement)
         return evaluate_task(model, public_task(name, settings().data, seed), method, recipe, seed, tell)[0]
 
     return run
@@ -76,11 +78,12 @@ def _few(seed: int, tell: Tell) -> object:
 
 
 _PARTS: Final[dict[str, Callable[[int, Tell], object]]] = {
-    "banking77": _classify("banking77", Method.FULL, 6, 0.0),
-    "banking77-lora": _classify("banking77", Method.LORA, 6, 0.0),
-    "banking77-frozen": _classify("banking77", Method.FROZEN, 1, 0.0),
-    "clinc150": _classify("clinc150", Method.FULL, 4, 0.0),
-    "sst2": _classify("sst2", Method.FULL, 2, 1.0),
+    "banking77": _classify("banking77", Method.FULL, 6),
+    "banking77-lora": _classify("banking77", Method.LORA, 6),
+    "banking77-frozen": _classify("banking77", Method.FROZEN, 1),
+    "clinc150": _classify("clinc150", Method.FULL, 4),
+    "sst2": _classify("sst2", Method.FULL, 4, batch=32, agreement=1.0),
+    "sst2-short": _classify("sst2", Method.FULL, 2, agreement=1.0),
     "abt-buy": _match(Method.FULL),
     "banking77-few-shot": _few,
 }

@@ -15,6 +15,7 @@ Shop = Annotated[Path, typer.Argument(help="items of a shop: id|name|description
 Pairs = Annotated[Path, typer.Argument(help="true pairs: id of the first shop|id of the second, a header first")]
 Share = Annotated[float, typer.Option("--share", min=0.1, max=0.9, help="of the pairs, to train on; the rest score")]
 
+Batch = Annotated[int, typer.Option("--batch", min=1, help="texts a step")]
 Agreement = Annotated[
     float, typer.Option("--agreement", min=0, help="weight of R-Drop: passes with other dropout must agree; 0 is off")
 ]
@@ -32,6 +33,7 @@ def intent(
     valid: Valid = None,
     method: MethodName = "full",
     epochs: Epochs = 6,
+    batch: Batch = 64,
     agreement: Agreement = 0.0,
     seed: Seed = 0,
     device: Device = "auto",
@@ -39,7 +41,7 @@ def intent(
     as_json: JsonFlag = False,
 ) -> None:
     """Accuracy of intents on the test file, and AUROC of questions out of scope where the file has such."""
-    _classify(train, valid, test, method, epochs, agreement, seed, device, text_encoder, as_json=as_json)
+    _classify(train, valid, test, method, epochs, batch, agreement, seed, device, text_encoder, as_json=as_json)
 
 
 def sentiment(
@@ -47,7 +49,8 @@ def sentiment(
     test: Test = None,
     valid: Valid = None,
     method: MethodName = "full",
-    epochs: Epochs = 2,
+    epochs: Epochs = 4,
+    batch: Batch = 32,
     agreement: Agreement = 1.0,
     seed: Seed = 0,
     device: Device = "auto",
@@ -55,7 +58,7 @@ def sentiment(
     as_json: JsonFlag = False,
 ) -> None:
     """Accuracy of sentiments on the test file."""
-    _classify(train, valid, test, method, epochs, agreement, seed, device, text_encoder, as_json=as_json)
+    _classify(train, valid, test, method, epochs, batch, agreement, seed, device, text_encoder, as_json=as_json)
 
 
 def matching(
@@ -97,6 +100,7 @@ def _classify(
     test: Path | None,
     method: str,
     epochs: int,
+    batch: int,
     agreement: float,
     seed: int,
     device: str,
@@ -116,7 +120,7 @@ def _classify(
     chosen, task = parse_method(method), read_task(train, valid, test, seed)
     use_cores()
     model = load_text_model(text_encoder, pick_device(device), MOST_TOKENS)
-    recipe = Recipe(LEARNING_RATES[chosen], epochs, agreement=agreement)
+    recipe = Recipe(LEARNING_RATES[chosen], epochs, batch=batch, agreement=agreement)
     with progress() as bar:
         scores, _ = evaluate_task(model, task, chosen, recipe, seed, Stages(bar))
     if as_json:
