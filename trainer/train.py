@@ -22,6 +22,7 @@ from trainer.data.popularity import Popularity, measure_popularity
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import seen_before, time_split
 from trainer.demand.train import train_demand
+from trainer.measure.coming_back import choose_again
 from trainer.measure.recall import measure_next_item
 from trainer.practice.card import CARD, METRICS, Metrics, figures, write_card
 from trainer.practice.device import leave_a_core, make_deterministic, pick_device
@@ -175,6 +176,7 @@ def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
     """Measure, and export where `out` is given."""
     trained = assemble(fit.model, fit.tuned.model.encoder, shop, fit.clicks)
     as_of_split = int(fit.popularity.step(np.array([fit.split]))[0])
+    trained = trained.coming_back(choose_again(trained.as_of(as_of_split), shop, fit.split))
     recall = measure_next_item(trained.as_of(as_of_split), shop, fit.split)
     metrics = Metrics.of(shop, fit.tuned, fit.next_item, fit.clicks, recall)
     if out is not None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .diversity import marginal_relevance
+from .returning import worth_again
 
 NO_ITEM = 0
 TOP_K = 20
@@ -35,6 +36,13 @@ class Lookup(NamedTuple):
     tail_bias: Tensor  # [E + 1]  -inf for the unknown
 
 
+class Own(NamedTuple):
+    """The shoppers' own items, and what having had them adds to their scores."""
+
+    row_rL: Tensor
+    worth_rL: Tensor
+
+
 class Scorer:
     """A trained version, ready to answer."""
 
@@ -48,7 +56,7 @@ class Scorer:
         """Args:
         arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_text` [N, D] (the part of it that the item's text
             makes), `item_bias` [N], `item_prior` [N], `unknown_vector` [D], `new_bias` [1], `new_prior` [1],
-            `popular` [100].
+            `popular` [100], `again` [2] (`returning.worth_again`).
         encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to what each event gives [B, L, D].
         click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
         diversity: from 0, lists in order of score, to 1: how much less of the same a list should hold; for requests
@@ -119,16 +127,27 @@ class Scorer:
         bias = self._bias(asked, lookup)
         diversity = _share(float(asked["diversity"][0])) if "diversity" in asked else self._diversity
         for rows in asked["recommend"].nonzero().squeeze(1).split(_ROWS):
-            item, score = self._retrieve(lookup, bias, user_BD[rows], asked["exclude"][rows], diversity)
+            own = self._own(asked, lookup, rows)
+            item, score = self._retrieve(lookup, bias, user_BD[rows], own, asked["exclude"][rows], diversity)
             answer["rec_item"][rows], answer["rec_score"][rows] = item, score
-            vectors = self._vectors(lookup, self._rows(lookup, item))
-            event, weight = reasons(given_BLD[rows], vectors, item != NO_ITEM)
+            event, weight = self._reasons(lookup, given_BLD[rows], own, item)
             answer["reason_event"][rows], answer["reason_weight"][rows] = event, weight
             answer["reason_part"][rows] = self._parts(lookup, bias, user_BD[rows], item)
             place = torch.arange(TOP_K, device=device).repeat(len(rows))
             rate = self._rates(asked, lookup, user_BD, item.flatten(), rows.repeat_interleave(TOP_K), place)
             answer["rec_ctr"][rows] = rate.view(len(rows), TOP_K)
         return answer
+
+    def _own(self, asked: Tensors, lookup: Lookup, rows: Tensor) -> Own:
+        action, time, now = (asked[name][rows] for name in ("history_action", "history_time", "now"))
+        worth_rL = worth_again(action, time, now, self.arrays["again"])
+        return Own(self._rows(lookup, asked["history_item"][rows]), worth_rL)
+
+    def _reasons(self, lookup: Lookup, given_rLD: Tensor, own: Own, item_rK: Tensor) -> tuple[Tensor, Tensor]:
+        row_rK = self._rows(lookup, item_rK)
+        same_rKL = row_rK.unsqueeze(2) == own.row_rL.unsqueeze(1)
+        share_rKL = self._vectors(lookup, row_rK) @ given_rLD.transpose(1, 2) + same_rKL * own.worth_rL.unsqueeze(1)
+        return reasons(share_rKL, item_rK != NO_ITEM)
 
     def _parts(self, lookup: Lookup, bias: Tensor, user_rD: Tensor, item_rK: Tensor) -> Tensor:
         """What an item's text, and its popularity beyond the mean item's, added to its score. [r, K, 2]"""
@@ -148,10 +167,11 @@ class Scorer:
         return bias.index_fill(0, self._rows(lookup, asked["withdrawn"]), -torch.inf)
 
     def _retrieve(
-        self, lookup: Lookup, bias: Tensor, user_rD: Tensor, exclude_rX: Tensor, diversity: float
+        self, lookup: Lookup, bias: Tensor, user_rD: Tensor, own: Own, exclude_rX: Tensor, diversity: float
     ) -> tuple[Tensor, Tensor]:
         """The best items of each shopper and their scores, ties by hash; re-ranked where that is set. [r, K] each"""
         score = torch.cat([user_rD @ self.arrays["item_vector"].T, user_rD @ lookup.tail_vector.T], dim=1) + bias
+        score.scatter_add_(1, own.row_rL, own.worth_rL)
         score.scatter_(1, self._rows(lookup, exclude_rX), -torch.inf)
         most = _POOL if diversity > 0 else TOP_K + _MARGIN
         score, row = score.topk(min(most, score.shape[1]), dim=1)
@@ -202,9 +222,8 @@ def _share(diversity: float) -> float:
     return diversity
 
 
-def reasons(given_rLD: Tensor, item_rKD: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:
+def reasons(share_rKL: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:
     """The events that added most to each score, and how much; -1 and 0 where none added. [r, K, R] each"""
-    share = item_rKD @ given_rLD.transpose(1, 2)
-    weight, event = share.topk(REASONS, dim=2)
+    weight, event = share_rKL.topk(REASONS, dim=2)
     counts = (weight > 0) & there_rK.unsqueeze(2)
     return torch.where(counts, event, -1).int(), torch.where(counts, weight, 0.0)

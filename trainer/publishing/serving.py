@@ -16,6 +16,8 @@ from trainer.data.shop import Shop
 from trainer.text.encoder import SentenceEncoder
 
 _POPULAR = 100
+#: Weight and half-life (ms) of what a shopper had before, until they are chosen.
+NOT_AGAIN = (0.0, 1.0)
 
 
 class TextToItem(nn.Module):
@@ -44,6 +46,10 @@ class Trained(NamedTuple):
         """The trained model's own answers, made by the modules that were fitted."""
         return Scorer(self.arrays, self.model.encoder, self.model.click if self.clicks else None)
 
+    def coming_back(self, again: tuple[float, float]) -> "Trained":
+        """The model with what a shopper's own items are worth again (`model_repo.headrace.returning`)."""
+        return self._replace(arrays={**self.arrays, "again": torch.tensor(again)})
+
     def as_of(self, step: int) -> "Trained":
         """The model with the popularity that was known at an earlier point in time, for measuring on what followed."""
         with torch.no_grad():
@@ -67,6 +73,7 @@ def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks:
             "new_bias": model.bias_of_new_items().view(1),
             "new_prior": torch.tensor([clicks.rates.shop if clicks else 0.0]),
             "popular": _popular(model, shop),
+            "again": torch.tensor(NOT_AGAIN),
         }
     return Trained(model, text, arrays, clicks)
 

@@ -28,6 +28,7 @@ def scorer(with_clicks: bool = True) -> Scorer:
         "new_bias": torch.tensor([0.25]),
         "new_prior": torch.tensor([-1.5]),
         "popular": torch.arange(100),
+        "again": torch.tensor([0.0, 1.0]),
     }
     return Scorer(arrays, encode, click if with_clicks else None)
 

@@ -1,0 +1,41 @@
+"""What own items are worth again is chosen by held-back moments: something where shoppers repeat, nothing elsewhere."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from small_shop import COLOURS, DAY, KINDS, START, event, item, write
+
+from trainer.data.shop import read_shop
+from trainer.measure.coming_back import choose_again
+from trainer.publishing.serving import NOT_AGAIN
+from trainer.train import train_shopper_model
+
+
+def recording(path: Path, *, loyal: bool) -> Path:
+    """Shoppers who buy two items a visit: always their own, or others each time."""
+    dice = random.Random(3)
+    names = [f"{kind}-{colour}" for kind in KINDS for colour in COLOURS]
+    records = [item(name, name.replace("-", " ")) for name in names]
+    for shopper in range(80):
+        own = dice.sample(names, 2)
+        left = dice.sample(names, len(names))
+        for visit in range(6):
+            now = START + visit * 5 * DAY + dice.randrange(DAY)
+            for name in own if loyal else (left.pop(), left.pop()):
+                records.append(event("purchase", f"u{shopper}", now, item_id=name) | {})
+                records[-1]["value"]["event_id"] += name  # type: ignore[index]
+    return write(path, records)
+
+
+@pytest.mark.parametrize("loyal", [True, False])
+def test_own_items_count_where_shoppers_are_loyal(loyal: bool, tiny_encoder: str, tmp_path: Path):
+    shop = read_shop(recording(tmp_path / "shop.jsonl", loyal=loyal), lambda _: None)
+    trained, _ = train_shopper_model(shop, None, torch.device("cpu"), 0, tiny_encoder, lambda *_: None)
+    weight, _ = trained.arrays["again"].tolist()
+    assert (weight > 0) == loyal
+
+
+def test_without_baskets_nothing_is_worth_again(lesson):
+    assert choose_again(lesson.trained, lesson.shop, 0) == NOT_AGAIN
