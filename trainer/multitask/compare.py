@@ -22,11 +22,13 @@ class Spread(Struct, frozen=True):
 
     mean: float
     sd: float
+    seeds: int
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
         """Of a figure's values, one a seed."""
-        return cls(round(float(np.mean(values)), 4), round(float(np.std(values, ddof=min(1, len(values) - 1))), 4))
+        sd = float(np.std(values, ddof=min(1, len(values) - 1)))
+        return cls(round(float(np.mean(values)), 4), round(sd, 4), len(values))
 
 
 class Compared(Struct, frozen=True):
@@ -38,13 +40,14 @@ class Compared(Struct, frozen=True):
     alone_valid: Spread
     together_valid: Spread
     hurt: bool
-    """Whether validation falls by more than both standard deviations when the encoder is shared."""
+    """Whether validation falls by more than both standard deviations when the encoder is shared; one seed cannot tell."""
 
     @classmethod
     def of(cls, task: str, alone: Spread, together: Spread, alone_valid: Spread, together_valid: Spread) -> "Compared":
         """Compare; validation decides whether sharing hurts."""
         lost = alone_valid.mean - together_valid.mean
-        return cls(task, alone, together, alone_valid, together_valid, lost > alone_valid.sd + together_valid.sd)
+        hurt = alone_valid.seeds > 1 and lost > alone_valid.sd + together_valid.sd
+        return cls(task, alone, together, alone_valid, together_valid, hurt)
 
 
 class OneSeed(NamedTuple):

@@ -100,9 +100,10 @@ def test_a_line_says_whom_sharing_hurts_beyond_noise():
     def hurt(alone: Spread, together: Spread) -> bool:
         return Compared.of("topic", alone, together, alone, together).hurt
 
-    assert hurt(Spread(0.9, 0.01), Spread(0.87, 0.01))
-    assert not hurt(Spread(0.9, 0.02), Spread(0.87, 0.02))
-    assert not hurt(Spread(0.9, 0.0), Spread(0.91, 0.0))
+    assert hurt(Spread(0.9, 0.01, 3), Spread(0.87, 0.01, 3))
+    assert not hurt(Spread(0.9, 0.02, 3), Spread(0.87, 0.02, 3))
+    assert not hurt(Spread(0.9, 0.0, 3), Spread(0.91, 0.0, 3))
+    assert not hurt(Spread.of([0.9]), Spread.of([0.8]))
 
 
 def test_sources_are_drawn_by_the_root_of_their_size():
