@@ -40,7 +40,7 @@ class Compared(Struct, frozen=True):
     alone_valid: Spread
     together_valid: Spread
     hurt: bool
-    """Whether validation falls by more than both standard deviations when the encoder is shared; one seed cannot tell."""
+    """Whether sharing lowers the validation score by more than both standard deviations; one seed cannot tell."""
 
     @classmethod
     def of(cls, task: str, alone: Spread, together: Spread, alone_valid: Spread, together_valid: Spread) -> "Compared":
