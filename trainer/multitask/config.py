@@ -24,7 +24,7 @@ class MultitaskConfig(Struct, frozen=True, kw_only=True):
     method: Method = Method.LORA
     learning_rate: float = 1e-3
     head_learning_rate: float = 1e-3
-    apart: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ("matching",)
     """Tasks that are learnt alone because sharing hurts them; docs/explanation/multitask-and-transfer.md says why."""
 
     def __post_init__(self) -> None:
