@@ -11,8 +11,8 @@ from feature_repo.identity import NO_ITEM
 from streams.messages.wire import TOP_K, Ints
 from trainer.data.asking import Case, as_tensors, request_of
 from trainer.data.shop import Shop
-from trainer.measure.beyond import Beyond
-from trainer.measure.lists import Known, measure_lists
+from trainer.measure.beyond import NOTHING, Beyond
+from trainer.measure.lists import Known, measure_lists, rows_of
 from trainer.measure.moments import next_item_cases
 from trainer.measure.ranking import Accuracy
 from trainer.publishing.serving import Trained
@@ -67,8 +67,14 @@ def recommend(trained: Trained, shop: Shop, cases: Sequence[Case]) -> Ints:
 
 
 def known_before(trained: Trained, shop: Shop, split: int) -> Known:
-    """What training could know of the shop's items before `split` (ms); items are told apart by their texts."""
-    return Known(shop.item_hash, counts(shop, 0, split), trained.model.items.text_NT.float().cpu().numpy())
+    """What could be known of a shop's items before `split` (ms); items are told apart by their texts.
+
+    The shop may have items that the model was not trained with: of their texts it knows nothing.
+    """
+    text_NT = trained.model.items.text_NT.float().cpu().numpy()
+    row_N = rows_of(trained.arrays["item_hash"].numpy(), shop.item_hash)
+    vector_NT = np.where((row_N != NOTHING)[:, None], text_NT[row_N], np.float32(0))
+    return Known(shop.item_hash, counts(shop, 0, split), vector_NT)
 
 
 def counts(shop: Shop, since: int, until: int) -> Ints:
