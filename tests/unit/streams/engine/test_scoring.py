@@ -34,7 +34,9 @@ class Shop:
         left = [key for key in self.ranked if key not in set(tensors.withdrawn.tolist())][:TOP_K]
         zeros = np.zeros((1, TOP_K), np.float32)
         nothing = np.zeros((1, TOP_K, REASONS))
-        answer = ScoreAnswer(np.array([left]), zeros, zeros, nothing.astype(np.int32), nothing, nothing, np.zeros(1, np.float32))
+        answer = ScoreAnswer(
+            np.array([left]), zeros, zeros, nothing.astype(np.int32), nothing, nothing, np.zeros(1, np.float32)
+        )
         return answer, self.version
 
 
