@@ -100,7 +100,7 @@ def evaluate_next_item(
 def _accuracies(rank_U: Ints) -> dict[str, float]:
     found = {k: accuracy_of_ranks(rank_U, k) for k in _DEPTHS}
     depths = {f"{name}@{k}": value for k, a in found.items() for name, value in (("hr", a.hit), ("ndcg", a.ndcg))}
-    return {**depths, "mrr": accuracy_of_ranks(rank_U, len(rank_U) and int(rank_U.max())).mrr}
+    return {**depths, "mrr": accuracy_of_ranks(rank_U, int(rank_U.max())).mrr}
 
 
 def _beyond(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals) -> Beyond:
