@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.softmax import Targets, full_softmax_loss, log_sampling_odds, sampled_softmax_loss
 from trainer.data.popularity import Popularity
@@ -111,18 +112,23 @@ def fit_next_item(
     model.eval()
     steps = train.count(config.tokens)
     epochs = max(config.epochs, _LEAST_STEPS // max(1, steps))
-    plan = Plan(
-        stage.what,
-        stage.rate * config.learning_rate,
-        epochs,
+    plan = plan_of(config, stage.what, steps)._replace(learning_rate=stage.rate * config.learning_rate, epochs=epochs)
+    return fit(model, losses, validate, plan, tell, run=run, rng=rng)
+
+
+def plan_of(config: BehaviourConfig, what: str, steps_per_epoch: int) -> Plan:
+    """How long and how fast a configuration fits."""
+    return Plan(
+        what,
+        config.learning_rate,
+        config.epochs,
         config.patience,
-        steps,
+        steps_per_epoch,
         config.weight_decay,
         config.schedule,
         config.accumulate,
         config.average,
     )
-    return fit(model, losses, validate, plan, tell, run=run, rng=rng)
 
 
 def _even(count: int, device: torch.device) -> Tensor:

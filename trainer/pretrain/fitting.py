@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from trainer.behaviour.model import ShopperModel
-from trainer.behaviour.next_item import NextItemLoss
+from trainer.behaviour.next_item import NextItemLoss, plan_of
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
 from trainer.data.windows import NO_TARGET, Windows, next_wishes
-from trainer.practice.fit import Fitted, Plan, Tell, fit
+from trainer.practice.fit import Fitted, Tell, fit
 from trainer.practice.processes import mine
 from trainer.pretrain.objectives import Losses, Pretraining, hide
 
@@ -48,17 +48,8 @@ class Objectives:
         """Fit; the epoch whose total validates best is kept."""
         config, rng = self._config, np.random.default_rng(seed)
         steps = max(1, self.train.count(config.tokens))
-        plan = Plan(
-            "pre-training",
-            config.learning_rate,
-            max(config.epochs, _LEAST_STEPS // steps),
-            config.patience,
-            steps,
-            config.weight_decay,
-            config.schedule,
-            config.accumulate,
-            config.average,
-        )
+        epochs = max(config.epochs, _LEAST_STEPS // steps)
+        plan = plan_of(config, "pre-training", steps)._replace(epochs=epochs)
 
         def validate() -> float:
             return float(self.validate(seed).total())

@@ -12,11 +12,11 @@ from streams.messages.wire import Ints
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import Attributes, ItemTable
 from trainer.behaviour.model import ShopperModel
-from trainer.behaviour.next_item import NextItemLoss
+from trainer.behaviour.next_item import NextItemLoss, plan_of
 from trainer.data.windows import NO_TARGET, Windows, next_wishes
 from trainer.measure.ranking import accuracy_of_ranks
 from trainer.practice.device import make_deterministic
-from trainer.practice.fit import Fitted, Plan, Tell, fit
+from trainer.practice.fit import Fitted, Tell, fit
 from trainer.sequences.holdout import Holdout, as_sequences
 from trainer.sequences.ranking import LISTED, model_scores, rank_all
 
@@ -73,17 +73,9 @@ def fit_sequences(
 
     steps = max(1, windows.count(config.tokens))
     passes = -(-_LEAST_STEPS // steps)
-    plan = Plan(
-        "next item, refit" if stop else "next item",
-        config.learning_rate,
-        config.epochs,
-        1 if stop else config.patience,
-        steps * passes,
-        config.weight_decay,
-        config.schedule,
-        config.accumulate,
-        config.average,
-    )
+    plan = plan_of(config, "next item, refit" if stop else "next item", steps * passes)
+    if stop:
+        plan = plan._replace(patience=1)
     validate = _until(stop) if stop else _Validation(model, fold, seed)
     return model, fit(model, losses, validate, plan, tell, rng=rng)
 
