@@ -5,6 +5,7 @@ import sys
 import typer
 
 from streams.cli import (
+    demand,
     demo,
     evaluate,
     evaluate_ctr,
@@ -50,6 +51,7 @@ for group in (
     evaluate_text,
     finetune,
     finetune_multitask,
+    demand,
     demo,
 ):
     group.register(app)
