@@ -78,7 +78,8 @@ def _few(seed: int, tell: Tell) -> object:
 
 
 _PARTS: Final[dict[str, Callable[[int, Tell], object]]] = {
-    "banking77": _classify("banking77", Method.FULL, 6),
+    "banking77": _classify("banking77", Method.FULL, 6, agreement=1.0),
+    "banking77-no-agreement": _classify("banking77", Method.FULL, 6),
     "banking77-lora": _classify("banking77", Method.LORA, 6),
     "banking77-frozen": _classify("banking77", Method.FROZEN, 1),
     "clinc150": _classify("clinc150", Method.FULL, 4),

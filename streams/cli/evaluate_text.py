@@ -34,7 +34,7 @@ def intent(
     method: MethodName = "full",
     epochs: Epochs = 6,
     batch: Batch = 64,
-    agreement: Agreement = 0.0,
+    agreement: Agreement = 1.0,
     seed: Seed = 0,
     device: Device = "auto",
     text_encoder: TextEncoder = None,
