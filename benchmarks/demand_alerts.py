@@ -3,8 +3,8 @@
     python -m benchmarks.demand_alerts --seeds 3 --out benchmarks/results/demand_alerts.json
 
 Each shop is simulated, the demand model is trained on its recording, and the recording runs through the demand road
-without servers, from four sources in chunks of 512. Beside it: the statistical fallback in the model's place, and the
-false alarms of shops without anomalies.
+without servers, from four sources in chunks of 512. Beside it: the statistical fallback in the model's place, and, on
+shops without anomalies, false alarms against the configured rate.
 """
 
 import argparse
@@ -14,11 +14,10 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
-import numpy as np
 import torch
 
 from feature_repo.deltas import tell
@@ -29,20 +28,23 @@ from streams.messages.outputs import DemandAlert
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
 from streams.recordings.reading import read_recording
 from streams.recordings.simulation.simulate import Plan, PlantedAnomaly, Truth, simulate
-from streams.scenarios.demand import fallback_quantiles
+from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
 from streams.scenarios.demand.offline import Forecaster, OfflineDemand
 from streams.topics import Topic
 from trainer.demand.train import train_demand
 
-WINDOW_MS, LATENESS_MS, SOURCES, CHUNK = 3_600_000, 600_000, 4, 512
+WINDOW_MS, LATENESS_MS, SOURCES, CHUNK, HORIZON = 3_600_000, 600_000, 4, 512, 4
+_RATE = 1e-6
+_QUIET_RATES = (1e-3, 3e-4)
 _GRACE_MS = 6 * WINDOW_MS
 
 
 class Run(NamedTuple):
-    """What one recording gave."""
+    """What one recording gave; `watched` are windows of items that sold lately; none without the model."""
 
     alerts: list[DemandAlert]
     closings: int
+    watched: int
     item_windows: int
     seconds: float
     model_seconds: float
@@ -71,7 +73,7 @@ def entries_of(recording: Path) -> Iterator[tuple[int, list[ItemDelta | Watermar
         yield source, [Watermark(-1, mark.announced, idle=True)]
 
 
-def run(recording: Path, forecaster: Forecaster) -> Run:
+def run(recording: Path, forecaster: Forecaster, rules: DemandRules, stand_in: str | None) -> Run:
     """Run a recording through the demand road."""
     model_seconds = 0.0
 
@@ -82,7 +84,7 @@ def run(recording: Path, forecaster: Forecaster) -> Run:
         model_seconds += time.perf_counter() - began
         return answer
 
-    road = OfflineDemand(timed, sources=SOURCES, window_ms=WINDOW_MS, lateness_ms=LATENESS_MS)
+    road = OfflineDemand(timed, sources=SOURCES, rules=rules, lateness_ms=LATENESS_MS, fallback=stand_in)
     alerts: list[DemandAlert] = []
     stream = entries_of(recording)
     seconds = 0.0
@@ -94,7 +96,7 @@ def run(recording: Path, forecaster: Forecaster) -> Run:
         seconds += time.perf_counter() - began
     first = min(a.first for a in road.activities.values() if a.first >= 0)
     windows = (road.index.closed - first) * len(road.activities)
-    return Run(alerts, road.closed, windows, seconds, model_seconds)
+    return Run(alerts, road.closed, sum(road.index.surprises), windows, seconds, model_seconds)
 
 
 def judge(alerts: list[DemandAlert], planted: list[PlantedAnomaly]) -> Counts:
@@ -123,36 +125,45 @@ def exported(folder: Path) -> Forecaster:
     return forecast
 
 
-def measure(seeds: range, anomalies: int, scratch: Path) -> dict[str, dict[str, float]]:
-    """Model and fallback over shops of these seeds."""
-    runs: dict[str, list[tuple[Counts, Run]]] = {"model": [], "fallback": []}
-    training: list[float] = []
+def rules(rate: float) -> DemandRules:
+    """The default rules but for the rate of false alarms."""
+    return DemandRules(WINDOW_MS, (0.1, 0.5, 0.9), rate, StockPolicy(4 * WINDOW_MS, 0.95))
+
+
+def fallback(tensors: DemandTensors) -> DemandAnswer:
+    """What stands in for the model."""
+    return fallback_quantiles(tensors, HORIZON)
+
+
+def measure(seeds: range, anomalies: int, rates: tuple[float, ...], scratch: Path) -> dict[str, dict[str, float]]:
+    """Model and fallback over shops of these seeds, once for each rate of false alarms."""
+    runs: dict[str, list[tuple[Counts, Run]]] = {}
     for seed in seeds:
         recording = scratch / f"shop-{seed}.jsonl"
         simulate(Plan(seed=seed, anomalies=anomalies), recording)
         truth = msgspec.json.decode(Path(f"{recording}.truth.json").read_bytes(), type=Truth)
-        began = time.perf_counter()
-        train_demand(recording, scratch, window_ms=WINDOW_MS, seed=seed, tell=lambda _: None)
-        training.append(time.perf_counter() - began)
-        for name, forecaster in (("model", exported(scratch)), ("fallback", fallback_quantiles)):
-            done = run(recording, cast(Forecaster, forecaster))
-            counts = judge(done.alerts, truth.anomalies)
-            runs[name].append((counts, done))
-            print(seed, name, counts, f"{done.closings} closings", flush=True)
-    return {
-        name: _sum_up(found) | {"train_seconds": round(float(np.mean(training)), 1)} for name, found in runs.items()
-    }
+        train_demand(recording, scratch, window_ms=WINDOW_MS, horizon=HORIZON, seed=seed, tell=lambda _: None)
+        for name, forecaster in (("model", exported(scratch)), ("fallback", fallback)):
+            for rate in rates:
+                done = run(recording, forecaster, rules(rate), None if name == "model" else "model_unavailable")
+                counts = judge(done.alerts, truth.anomalies)
+                runs.setdefault(f"{name} at {rate:g}", []).append((counts, done))
+                print(seed, name, rate, counts, f"{done.watched} watched", flush=True)
+    return {name: _sum_up(found) for name, found in runs.items()}
 
 
 def _sum_up(found: list[tuple[Counts, Run]]) -> dict[str, float]:
     counts = Counts(*(sum(column) for column in zip(*(c for c, _ in found), strict=True)))
     closings = sum(r.closings for _, r in found)
+    watched = sum(r.watched for _, r in found)
     pure = sum(r.seconds - r.model_seconds for _, r in found)
     return {
         "planted": counts.planted,
         "recall": round(counts.found / counts.planted, 3) if counts.planted else 1.0,
         "precision": round(1 - counts.false / max(counts.episodes, 1), 3),
         "false_episodes": counts.false,
+        "watched_windows": watched,
+        "false_alarm_rate": float(f"{counts.false / watched:.3g}") if watched else 0.0,
         "item_windows": sum(r.item_windows for _, r in found),
         "closings": closings,
         "closings_per_second": round(closings / sum(r.seconds for _, r in found)),
@@ -170,8 +181,8 @@ def main() -> None:
     torch.set_num_threads(1)
     first = arguments.first_seed
     with tempfile.TemporaryDirectory() as scratch:
-        planted = measure(range(first, first + arguments.seeds), 5, Path(scratch))
-        quiet = measure(range(first + 100, first + 100 + arguments.seeds), 0, Path(scratch))
+        planted = measure(range(first, first + arguments.seeds), 5, (_RATE,), Path(scratch))
+        quiet = measure(range(first + 100, first + 100 + arguments.seeds), 0, _QUIET_RATES, Path(scratch))
     conditions = {"seeds": arguments.seeds, "first_seed": first}
     text = json.dumps({"conditions": conditions, "planted": planted, "quiet": quiet}, indent=2) + "\n"
     print(text)

@@ -42,6 +42,7 @@ class DemandIndex(Struct, array_like=True):
     closed: int = 0  # windows below are closed
     pending: dict[int, set[str]] = {}  # open window → items sold in it on time
     recent: dict[str, int] = {}  # item → bit i: it sold in window closed - 1 - i
+    surprises: list[int] = []  # judged windows by how surprising they were; what alerts are calibrated by
 
 
 class Closing(NamedTuple):
@@ -50,12 +51,14 @@ class Closing(NamedTuple):
     Attributes:
         judged: forecast it and look for alerts; else only an open episode is brought to its end.
         last: without a sale the item is not looked at again; an open episode ends here.
+        watched: items that sold lately; most windows of most of them are empty and need no look.
     """
 
     item_id: str
     window_start: int
     judged: bool
     last: bool
+    watched: int
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -131,7 +134,7 @@ def _close_one(index: DemandIndex, window_ms: int) -> list[Closing]:
     index.closed += 1
     index.recent = {item: bits for item, bits in recent.items() if bits}
     return [
-        Closing(item, start, _judged(bits), last=not _due(bits << 1 & _BITS))
+        Closing(item, start, _judged(bits), last=not _due(bits << 1 & _BITS), watched=len(index.recent))
         for item, bits in sorted(index.recent.items())
         if _due(bits)
     ]

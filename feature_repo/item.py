@@ -15,10 +15,10 @@ from msgspec import Struct
 from feature_repo.actions import ACTION_CODE, ACTIONS
 from feature_repo.numbers import saturated
 from streams.messages.internal import ItemDelta
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 
-KEPT_WINDOWS: Final = DEMAND_HISTORY + DEMAND_HORIZON
-"""Windows behind the newest that a row remembers: a history, seen from as far back as one forecast reaches."""
+KEPT_WINDOWS: Final = DEMAND_HISTORY + DEMAND_SPAN
+"""Windows behind the newest that a row remembers: a history, seen from as far back as windows are judged together."""
 
 _PURCHASE: Final = ACTION_CODE["purchase"]
 _RETURN: Final = ACTION_CODE["return"]
@@ -65,6 +65,7 @@ class ItemActivity(Struct, array_like=True):
     concluded: int = -1  # newest window of which forecasts and alerts are out
     calm: int = -1  # window in which the last episode ended
     episode: Episode | None = None
+    unusual: int = -1  # window last counted among the surprising ones
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -125,6 +126,7 @@ def as_features(state: ItemActivity) -> dict[str, object]:
         "first_window": state.first,
         "concluded_window": state.concluded,
         "calm_since_window": state.calm,
+        "unusual_window": state.unusual,
         "episode": msgspec.structs.asdict(episode) if episode else "",
     }
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.errors import SettingsError
 from streams.messages.events import EventType
+from streams.messages.wire import DEMAND_SPAN
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
@@ -83,6 +84,17 @@ class Settings(BaseSettings):
     model_repo: Path | None = Field(None, description="where versions are published; default under HOME")
     window: DurationMs = Field(3_600_000, ge=1_000, description="demand window")
     lateness: DurationMs = Field(600_000, ge=0, description="how late an event may come")
+    horizon: int = Field(DEMAND_SPAN, ge=DEMAND_SPAN, le=84, description="windows that a trained version forecasts")
+    quantiles: Annotated[tuple[float, ...], NoDecode] = Field(
+        (0.1, 0.5, 0.9), description="levels of the forecasts, between 0.01 and 0.99"
+    )
+    lead_time: DurationMs = Field(
+        4 * 3_600_000, ge=1_000, description="time from ordering stock to having it, for stock advice"
+    )
+    false_alarms: float = Field(
+        1e-6, ge=1e-9, le=0.1, description="share of selling items' windows that may open an alert in quiet times"
+    )
+    service_level: float = Field(0.95, ge=0.5, le=0.999, description="chance that stock lasts through the lead time")
     triggers: Annotated[frozenset[EventType], NoDecode] = Field(
         frozenset(TRIGGERS), description="events answered with recommendations"
     )
@@ -95,7 +107,7 @@ class Settings(BaseSettings):
     deadline: DurationMs = Field(2_000, ge=10, description="base time a model call may take")
     idle: DurationMs = Field(30_000, ge=100, description="quiet time after which a partition holds nothing back")
 
-    @field_validator("triggers", mode="before")
+    @field_validator("triggers", "quantiles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -105,6 +117,13 @@ class Settings(BaseSettings):
     def _known(cls, value: frozenset[EventType]) -> frozenset[EventType]:
         if EventType.IMPRESSION in value:
             raise ValueError("any event types but impression, which is answered with CTR scores")
+        return value
+
+    @field_validator("quantiles")
+    @classmethod
+    def _levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or any(not 0.01 <= level <= 0.99 for level in value) or list(value) != sorted(set(value)):
+            raise ValueError("increasing levels between 0.01 and 0.99, such as 0.1,0.5,0.9")
         return value
 
     def port(self, default: int) -> int:

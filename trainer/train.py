@@ -59,6 +59,7 @@ def train(
     out: Path,
     *,
     window_ms: int,
+    horizon: int,
     tell: Tell,
     device: str = "auto",
     seed: int = 0,
@@ -71,6 +72,7 @@ def train(
 
     Args:
         window_ms: length of a demand window.
+        horizon: windows of demand forecast at once.
         device: auto, cpu or cuda.
         text_encoder: a Hugging Face name or a folder; None for the installed one.
         settings: of the behaviour model; None for the defaults, or for those that `pretrained` was made with.
@@ -111,7 +113,7 @@ def train(
             run = Run(checkpoints, tracker)
             fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run, start)
             metrics = _finish(fit, shop, out)[1]
-            metrics.demand = _train_demand(stream, out, window_ms, str(where), seed, tell)
+            metrics.demand = _train_demand(stream, out, window_ms, horizon, str(where), seed, tell)
             metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
             metrics.run = _facts(shop, fit, source, identity, machine(where), time.monotonic() - began, tracker.run_id)
             write_card(out, metrics)
@@ -185,12 +187,18 @@ def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
 
 
 def _train_demand(
-    stream: Path, out: Path, window_ms: int, device: str, seed: int, tell: Tell
+    stream: Path, out: Path, window_ms: int, horizon: int, device: str, seed: int, tell: Tell
 ) -> dict[str, float] | None:
     """None where the stream is too short for it; the shopper model is of use without."""
     try:
         return train_demand(
-            stream, out, window_ms=window_ms, device=device, seed=seed, tell=lambda note: tell("demand", 0, 0, note)
+            stream,
+            out,
+            window_ms=window_ms,
+            horizon=horizon,
+            device=device,
+            seed=seed,
+            tell=lambda note: tell("demand", 0, 0, note),
         )
     except TooLittleData as error:
         tell("demand", 0, 0, str(error))

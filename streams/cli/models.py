@@ -60,6 +60,7 @@ def train(
             stream,
             out,
             window_ms=settings().window,
+            horizon=settings().horizon,
             tell=Stages(bar),
             device=device,
             seed=seed,

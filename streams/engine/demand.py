@@ -42,7 +42,8 @@ class DemandScenario(NamedTuple):
     """The pure functions of the demand scenario, handed in so that the engine knows no scenario."""
 
     queries: Callable[[Sequence[Closing], Mapping[str, ItemActivity], int], DemandQuestions]
-    stand_in: Callable[[DemandTensors], DemandAnswer]
+    stand_in: Callable[[DemandTensors, int], DemandAnswer]
+    rules: Callable[[Settings], object]
     conclude: Callable[..., list[DemandForecast | DemandAlert]]
 
 
@@ -99,6 +100,7 @@ class DemandRoad:
         trending: Trending,
     ) -> None:
         self._scenario = scenario
+        self._rules = scenario.rules(settings)
         self._settings = settings
         self._partitions = partitions
         self._store = store
@@ -125,7 +127,7 @@ class DemandRoad:
             folded, closings = self._fold(batches, rows, index.index)
         with timed(_ROAD, "read"):
             rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
-        outbox = await self._conclude(closings, rows)
+        outbox = await self._conclude(closings, rows, index.index.surprises)
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
@@ -171,7 +173,9 @@ class DemandRoad:
                 metrics.LATE.inc(entry.late)
         return folded, closings
 
-    async def _conclude(self, closings: Sequence[Closing], rows: Mapping[str, _ItemRow]) -> Outbox:
+    async def _conclude(
+        self, closings: Sequence[Closing], rows: Mapping[str, _ItemRow], surprises: list[int]
+    ) -> Outbox:
         outbox = Outbox(self._settings, self._partitions)
         if not closings:
             return outbox
@@ -182,7 +186,7 @@ class DemandRoad:
             answer, model, fallback = await self._ask(asked.tensors)
         with timed(_ROAD, "conclude"):
             outputs = self._scenario.conclude(
-                closings, activities, asked, answer, model=model, fallback=fallback, window_ms=window
+                closings, activities, asked, answer, surprises, model=model, fallback=fallback, rules=self._rules
             )
         for output in outputs:
             topic, key = _addressed(output)
@@ -197,7 +201,11 @@ class DemandRoad:
             rows = len(tensors.window_start) // 100
             answer, version = await self._triton.ask(DEMAND_MODEL, tensors, rows, DemandAnswer)
         except ModelUnavailable:
-            return self._scenario.stand_in(tensors), ModelRef(DEMAND_MODEL, ""), MODEL_UNAVAILABLE
+            return (
+                self._scenario.stand_in(tensors, self._settings.horizon),
+                ModelRef(DEMAND_MODEL, ""),
+                MODEL_UNAVAILABLE,
+            )
         return answer, ModelRef(DEMAND_MODEL, version), None
 
 

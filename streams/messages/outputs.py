@@ -74,11 +74,32 @@ class ForecastWindow(Struct, frozen=True):
     quantiles: dict[str, float]
 
 
+class StockAdvice(Struct, frozen=True):
+    """What a planner would order by: units of one item, for stock that arrives a lead time after it is ordered.
+
+    Attributes:
+        lead_time: ms.
+        service_level: chance that stock at the reorder point lasts through the lead time.
+        expected: demand expected over the lead time.
+        safety_stock: kept on top of it, for the service level.
+        reorder_point: order when stock on hand and on order falls to this.
+        order_quantity: demand expected over the forecast's windows: what to order to cover them once more.
+    """
+
+    lead_time: int
+    service_level: float
+    expected: float
+    safety_stock: int
+    reorder_point: int
+    order_quantity: int
+
+
 class DemandForecast(Cause, frozen=True, kw_only=True):
     """Forecasts of an item's next windows, made when a window closed."""
 
     item_id: str
     windows: list[ForecastWindow]
+    stock: StockAdvice | None = None
 
 
 class DemandAlert(Cause, frozen=True, kw_only=True):

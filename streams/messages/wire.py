@@ -41,9 +41,9 @@ CONTEXT: Final = 8
 """C: context pairs that travel; further pairs, in order of name, are left out."""
 DEMAND_HISTORY: Final = 168
 """H: windows of demand history, a week of hours by default."""
-DEMAND_HORIZON: Final = 4
-"""Z: windows forecast at once."""
-DEMAND_QUANTILES: Final = (0.01, 0.1, 0.5, 0.9, 0.99)
+DEMAND_SPAN: Final = 4
+"""Windows that are held against their forecast together; Z, the windows that a version forecasts, is no less."""
+DEMAND_QUANTILES: Final = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Q: levels of the demand quantiles."""
 
 Ints = NDArray[np.int64]

@@ -9,4 +9,4 @@ from streams.scenarios.recommend import RECOMMEND
 SHOPPER_SCENARIOS = (CTR, RECOMMEND)
 
 #: The scenario on the items' road.
-DEMAND = DemandScenario(demand.queries, demand.fallback_quantiles, demand.conclude)
+DEMAND = DemandScenario(demand.queries, demand.fallback_quantiles, demand.DemandRules.of, demand.conclude)

@@ -1,7 +1,7 @@
 """The demand forecaster: one small quantile network for all items.
 
 Shape letters as in `streams.messages.wire`: G series, H windows of history, Z horizon, Q quantiles; S seasons back,
-F features of one target window.
+F features.
 """
 
 from math import pi
@@ -10,39 +10,46 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON, DEMAND_QUANTILES
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_QUANTILES
 
-_WIDTH: Final = 64
+_WIDTH: Final = 96
+_DROPOUT: Final = 0.1
+_SEASONS_BACK: Final = 8
+_EXCEEDED: Final = (0.1, 0.3, 0.5)
+"""Shares of a span's windows; the units that so many of them exceed describe lumpy demand better than a mean."""
 _HOUR_MS: Final = 3_600_000
-_SPANS: Final = (1, 2, 4, 8, 24, 72, DEMAND_HISTORY)
-"""Windows back over which units are averaged: single windows of a count say little, and a network would learn them by
-heart."""
-_DAY: Final = 24
 _LEAST: Final = 0.05  # units a window; keeps the scale of an item that hardly sells away from zero
 
 
 class DemandNetwork(nn.Module):
     """Quantiles of the next Z windows from the units of the last H; non-negative and increasing by construction.
 
+    Everything is seen and answered in units of the item's own level, so that busy and slow items share the weights.
+
     Args:
         season: windows after which demand repeats.
+        horizon: Z.
     """
 
     lags: Tensor
     steps: Tensor
 
-    def __init__(self, season: int) -> None:
+    def __init__(self, season: int, horizon: int) -> None:
         super().__init__()
-        first = [DEMAND_HISTORY - season + z % season for z in range(DEMAND_HORIZON)]
-        back = torch.arange(DEMAND_HISTORY // season) * season
+        self.season = season
+        first = [DEMAND_HISTORY - season + z % season for z in range(horizon)]
+        back = torch.arange(min(_SEASONS_BACK, DEMAND_HISTORY // season)) * season
         self.register_buffer("lags", torch.tensor(first)[:, None] - back)  # [Z, S]
-        self.register_buffer("steps", torch.arange(DEMAND_HORIZON))
-        features = len(back) + len(_SPANS) + 3 + 4 + DEMAND_HORIZON
+        self.register_buffer("steps", torch.arange(horizon))
+        self.spans = [n for n in (season, 2 * season, 4 * season, 8 * season) if n < DEMAND_HISTORY] + [DEMAND_HISTORY]
+        features = len(self.spans) * (3 + len(_EXCEEDED)) + 4 + len(back) + 3 + 4 + horizon
         self.body = nn.Sequential(
             nn.Linear(features, _WIDTH),
             nn.GELU(),
+            nn.Dropout(_DROPOUT),
             nn.Linear(_WIDTH, _WIDTH),
             nn.GELU(),
+            nn.Dropout(_DROPOUT),
             nn.Linear(_WIDTH, len(DEMAND_QUANTILES)),
         )
 
@@ -57,38 +64,51 @@ class DemandNetwork(nn.Module):
         Returns:
             float32 [G, Z, Q].
         """
-        calm_GH = torch.minimum(units_GH, _cap(units_GH))
-        same_GZS = calm_GH[:, self.lags]
-        level_G1, age_G1 = _level(calm_GH)
-        scale_GZ = _LEAST + (same_GZS.mean(2) + level_G1 + calm_GH[:, -_DAY:].mean(1, keepdim=True)) / 3
-        shared = [level_G1, *(calm_GH[:, -n:].mean(1, keepdim=True) for n in _SPANS)]
-        shared_GF = torch.cat([torch.log1p(torch.cat(shared, 1)), age_G1], 1)
-        own_GZF = torch.cat([torch.log1p(same_GZS), torch.log(scale_GZ)[:, :, None]], 2)
-        start_GZ = window_start_G[:, None] + self.steps * window_ms
-        which_ZZ = torch.eye(DEMAND_HORIZON, dtype=units_GH.dtype, device=units_GH.device)
+        age_G1 = (units_GH.cumsum(1) > 0).sum(1, keepdim=True)  # windows since the first sale
+        scale_G1 = self._scale(units_GH, age_G1)
+        spans = [feature for n in self.spans for feature in _span(units_GH[:, -n:], age_G1.clamp(1, n), scale_G1)]
+        newest = torch.arange(1, DEMAND_HISTORY + 1, device=units_GH.device)
+        since_G1 = DEMAND_HISTORY - ((units_GH > 0) * newest).amax(1, keepdim=True)
+        spans += [scale_G1, since_G1.float(), units_GH[:, -1:] / scale_G1]
+        shared_GF = torch.cat([torch.log1p(torch.cat(spans, 1)), age_G1 / DEMAND_HISTORY], 1)
+        horizon = len(self.steps)
         features_GZF = torch.cat(
             [
-                shared_GF[:, None].expand(-1, DEMAND_HORIZON, -1),
-                own_GZF,
-                _calendar(start_GZ),
-                which_ZZ.expand(units_GH.shape[0], -1, -1),
+                shared_GF[:, None].expand(-1, horizon, -1),
+                self._same_place(units_GH, scale_G1),
+                _calendar(window_start_G[:, None] + self.steps * window_ms),
+                torch.eye(horizon, device=units_GH.device).expand(units_GH.shape[0], -1, -1),
             ],
             2,
         )
         steps_GZQ = nn.functional.softplus(self.body(features_GZF))
-        return steps_GZQ.cumsum(2) * scale_GZ[:, :, None]
+        return steps_GZQ.cumsum(2) * scale_G1[:, :, None]
+
+    def _scale(self, units_GH: Tensor, age_G1: Tensor) -> Tensor:
+        """The item's level: mean of all known windows and of the last four seasons. [G, 1]"""
+        recent = 4 * self.season
+        whole = units_GH.sum(1, keepdim=True) / age_G1.clamp(min=self.season)
+        lately = units_GH[:, -recent:].sum(1, keepdim=True) / age_G1.clamp(self.season, recent)
+        return _LEAST + (whole + lately) / 2
+
+    def _same_place(self, units_GH: Tensor, scale_G1: Tensor) -> Tensor:
+        """The windows at the same place of earlier seasons, and what they have in common. [G, Z, S + 3]"""
+        same_GZS = units_GH[:, self.lags]
+        both = [same_GZS, same_GZS.mean(2, keepdim=True), same_GZS.median(2, keepdim=True).values]
+        sold = (same_GZS > 0).float().mean(2, keepdim=True)
+        return torch.cat([torch.log1p(torch.cat(both, 2) / scale_G1[:, :, None]), sold], 2)
 
 
-def _cap(units_GH: Tensor) -> Tensor:
-    """Above it a window is an exception that should not raise the level. [G, 1]"""
-    selling = (units_GH > 0).sum(1, keepdim=True).clamp(min=1)
-    return 2 + 3 * (units_GH.sqrt().sum(1, keepdim=True) / selling) ** 2
-
-
-def _level(calm_GH: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean since the first sale in the history, and the share of the history since then. [G, 1] each."""
-    begun = (calm_GH.cumsum(1) > 0).sum(1, keepdim=True).clamp(min=_DAY)
-    return calm_GH.sum(1, keepdim=True) / begun, begun / DEMAND_HISTORY
+def _span(units_GN: Tensor, known_G1: Tensor, scale_G1: Tensor) -> list[Tensor]:
+    """What the last N windows say, of which `known_G1` lie after the first sale. [G, 1] each"""
+    largest_GN = units_GN.sort(1, descending=True).values
+    exceeded = [largest_GN.gather(1, (known_G1 * share).long()) / scale_G1 for share in _EXCEEDED]
+    return [
+        units_GN.sum(1, keepdim=True) / known_G1 / scale_G1,
+        (units_GN > 0).sum(1, keepdim=True) / known_G1,
+        (units_GN.sqrt().sum(1, keepdim=True) / known_G1) ** 2 / scale_G1,
+        *exceeded,
+    ]
 
 
 def _calendar(start_GZ: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streams.errors import TooLittleData
 from streams.messages.events import EventType
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON, Floats, Ints
+from streams.messages.wire import DEMAND_HISTORY, Floats, Ints
 from streams.recordings.reading import read_recording
 from streams.topics import Topic
 
@@ -26,18 +26,24 @@ class DemandSeries(NamedTuple):
     """Units sold. Every series begins with H windows of zeros, as a row online does.
 
     Attributes:
+        item_ids: of the rows, in order.
         units: [items, windows]
         first: start of the first of these windows, ms.
     """
 
+    item_ids: list[str]
     units: Floats
     first: int
     window_ms: int
 
-    @property
-    def targets(self) -> range:
-        """Windows that can be a first forecast window."""
-        return range(DEMAND_HISTORY, self.units.shape[1] - DEMAND_HORIZON + 1)
+    def targets(self, horizon: int) -> range:
+        """Columns that can be a first forecast window."""
+        return range(DEMAND_HISTORY, self.units.shape[1] - horizon + 1)
+
+    def before(self, column: int) -> "DemandSeries":
+        """What was known when the window before `column` had closed: items without a sale until then are unknown."""
+        known = np.flatnonzero(self.units[:, :column].any(1))
+        return self._replace(item_ids=[self.item_ids[i] for i in known], units=self.units[known, :column])
 
 
 class Samples(NamedTuple):
@@ -62,7 +68,7 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
     """Count the purchases of a recorded stream.
 
     Raises:
-        TooLittleData: it holds no purchases, or of too short a time.
+        TooLittleData: it holds no purchases.
         UsageError: the file is no recorded stream.
     """
     counts: dict[tuple[str, int], int] = {}
@@ -79,7 +85,7 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
     return _dense(counts, window_ms)
 
 
-def sample(series: DemandSeries, targets: range, n: int, random: np.random.Generator) -> Samples:
+def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: np.random.Generator) -> Samples:
     """Draw about `n` histories whose first forecast window lies in `targets`.
 
     A third of them from items that sell in most windows, a third from those with a sale in the last day of windows:
@@ -91,7 +97,7 @@ def sample(series: DemandSeries, targets: range, n: int, random: np.random.Gener
     pools = (lately >= _LATELY // 2, lately > 0, sold[:, columns] > 0)
     picks = np.concatenate([_draw(pool, n // len(pools), random) for pool in pools])
     item, column = picks[:, 0], columns[picks[:, 1]]
-    span = np.arange(-DEMAND_HISTORY, DEMAND_HORIZON)
+    span = np.arange(-DEMAND_HISTORY, horizon)
     cut = series.units[item[:, None], column[:, None] + span]
     start = series.first + column.astype(np.int64) * series.window_ms
     return Samples(cut[:, :DEMAND_HISTORY], start, cut[:, DEMAND_HISTORY:])
@@ -106,14 +112,12 @@ def _draw(eligible: NDArray[np.bool_], n: int, random: np.random.Generator) -> N
 
 def _dense(counts: dict[tuple[str, int], int], window_ms: int) -> DemandSeries:
     numbers = [number for _, number in counts]
-    if not numbers or max(numbers) - min(numbers) < 2 * DEMAND_HORIZON:
-        raise TooLittleData(
-            "The stream is too short to learn demand from: it needs purchases in more than "
-            f"{2 * DEMAND_HORIZON} windows of {window_ms // 1000} s (HEADRACE_WINDOW)."
-        )
+    if not numbers:
+        raise TooLittleData("The stream holds no purchases to learn demand from.")
     begin = min(numbers) - DEMAND_HISTORY
-    rows = {item: row for row, item in enumerate(sorted({item for item, _ in counts}))}
+    item_ids = sorted({item for item, _ in counts})
+    rows = {item: row for row, item in enumerate(item_ids)}
     units = np.zeros((len(rows), max(numbers) + 1 - begin), np.float32)
     for (item, number), count in counts.items():
         units[rows[item], number - begin] = count
-    return DemandSeries(units, begin * window_ms, window_ms)
+    return DemandSeries(item_ids, units, begin * window_ms, window_ms)

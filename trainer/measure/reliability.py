@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from streams.errors import UsageError
 from trainer.measure.calibration import Probabilities, equal_mass, equal_width
+from trainer.measure.drawing import save_svg
 
 
 def draw_reliability(
@@ -39,8 +37,4 @@ def draw_reliability(
     )
     below.hist(probability_M, bins=50, color="0.5")
     below.set(xlim=(0, top), yscale="log", xlabel="forecast", ylabel="impressions")
-    try:
-        with mpl.rc_context({"svg.hashsalt": "headrace"}):
-            FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
-    except OSError as error:
-        raise UsageError(f"--plot {out}: {error.strerror}") from error
+    save_svg(figure, out)

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from streams.errors import UsageError
+from trainer.measure.drawing import save_svg
 from trainer.measure.trade_off import TradeOff
 
 
@@ -41,8 +39,4 @@ def draw_trade_off(out: Path, curve: TradeOff) -> None:
             axes.annotate(f"{point.diversity_setting:g}", (x, point.ndcg), (4, 4), textcoords="offset points")
         axes.set(xlabel=name)
     left.set(ylabel="NDCG@20", ylim=(0, 1.1 * max(*ndcg, 1e-3)))
-    try:
-        with mpl.rc_context({"svg.hashsalt": "headrace"}):
-            FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
-    except OSError as error:
-        raise UsageError(f"--plot {out}: {error.strerror}") from error
+    save_svg(figure, out)

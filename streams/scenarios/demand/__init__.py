@@ -9,5 +9,15 @@ one or a thousand in a chunk.
 from streams.scenarios.demand.conclude import conclude
 from streams.scenarios.demand.fallback import fallback_quantiles
 from streams.scenarios.demand.queries import DemandQueries, queries, units_before
+from streams.scenarios.demand.rules import DemandRules
+from streams.scenarios.demand.stock import StockPolicy
 
-__all__ = ["DemandQueries", "conclude", "fallback_quantiles", "queries", "units_before"]
+__all__ = [
+    "DemandQueries",
+    "DemandRules",
+    "StockPolicy",
+    "conclude",
+    "fallback_quantiles",
+    "queries",
+    "units_before",
+]

@@ -1,15 +1,20 @@
 """Closings and the model's answer to forecasts and alerts; the items' episodes go forward."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from math import log10
 from typing import NamedTuple
 
 from feature_repo.demand_index import Closing
 from feature_repo.item import KEPT_WINDOWS, Episode, ItemActivity, forget_before
-from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
-from streams.messages.wire import DEMAND_HORIZON, DemandAnswer
-from streams.scenarios.demand import outputs
-from streams.scenarios.demand.episodes import follow, opening, over
+from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef, StockAdvice
+from streams.messages.wire import DEMAND_SPAN, DemandAnswer
+from streams.scenarios.demand import calibration, outputs
+from streams.scenarios.demand.episodes import Evidence, follow, is_known, most_unusual, over
+from streams.scenarios.demand.levels import at_levels
 from streams.scenarios.demand.queries import DemandQueries
+from streams.scenarios.demand.rules import DemandRules
+from streams.scenarios.demand.stock import advise
 from streams.scenarios.demand.surprise import Moments, all_windows, one_window
 
 
@@ -20,6 +25,7 @@ class _Answers(NamedTuple):
     one: Sequence[Moments]
     span: Sequence[Moments]
     forecasts: Sequence[Sequence[Sequence[float]]]
+    stock: Sequence[StockAdvice]
 
 
 def conclude(
@@ -27,10 +33,11 @@ def conclude(
     activities: Mapping[str, ItemActivity],
     asked: DemandQueries,
     answer: DemandAnswer | None,
+    surprises: list[int],
     *,
     model: ModelRef,
     fallback: str | None,
-    window_ms: int,
+    rules: DemandRules,
 ) -> list[DemandForecast | DemandAlert]:
     """Conclude a chunk's closings, in their order.
 
@@ -38,53 +45,96 @@ def conclude(
         activities: the closings' items; their episodes are changed in place.
         asked: the queries made for exactly these closings.
         answer: quantiles for its rows, from the model or from `fallback_quantiles`; None where nothing was asked.
+        surprises: judged windows of the past by their surprise; these are added.
     """
-    answers = _Answers(asked.rows, [], [], []) if answer is None else _read(asked, answer)
-    origin = outputs.Origin(model, fallback, window_ms)
+    answers = _Answers(asked.rows, [], [], [], []) if answer is None else _read(asked, answer, rules)
+    origin = outputs.Origin(model, fallback, rules.window_ms, tuple(f"{level:g}" for level in rules.levels))
     made: list[DemandForecast | DemandAlert] = []
-    for closing in closings:
-        activity = activities[closing.item_id]
-        if closing.judged:
-            made.append(_forecast(closing, answers, origin))
-        alert = _alert(activity, closing, answers, origin)
-        if alert is not None:
-            made.append(alert)
-        if closing.judged or alert is not None:
-            number = closing.window_start // window_ms
-            activity.concluded = number
-            forget_before(activity, number + 1 - KEPT_WINDOWS)
+    # A window's threshold comes from the windows before it, so that the order of items says nothing.
+    for _, window in groupby(closings, key=lambda closing: closing.window_start):
+        # Without the model forecasts are crude: only what is beyond doubt is told, and nothing is learnt from it.
+        crude = fallback is not None
+        rate = rules.false_alarms
+        bar = calibration.beyond_doubt(rate) if crude else calibration.threshold(surprises, rate)
+        judged: list[float] = []
+        watched = 0
+        for closing in window:
+            made += _conclude_one(closing, activities[closing.item_id], answers, bar, judged, origin)
+            watched = closing.watched
+        if not crude:
+            calibration.note(surprises, judged, max(watched - len(judged), 0))
     return made
 
 
-def _read(asked: DemandQueries, answer: DemandAnswer) -> _Answers:
+def _read(asked: DemandQueries, answer: DemandAnswer, rules: DemandRules) -> _Answers:
     quantiles = answer.quantiles
-    forecasts = quantiles[:, :, 1:-1].astype(float).round(4).tolist()
-    return _Answers(asked.rows, one_window(quantiles), all_windows(quantiles), forecasts)
+    return _Answers(
+        asked.rows,
+        one_window(quantiles),
+        all_windows(quantiles),
+        at_levels(quantiles, rules.levels).round(4).tolist(),
+        advise(quantiles, rules.stock, rules.window_ms),
+    )
+
+
+def _conclude_one(
+    closing: Closing,
+    activity: ItemActivity,
+    answers: _Answers,
+    bar: float,
+    judged: list[float],
+    origin: outputs.Origin,
+) -> list[DemandForecast | DemandAlert]:
+    made: list[DemandForecast | DemandAlert] = []
+    if closing.judged:
+        made.append(_forecast(closing, answers, origin))
+    if activity.episode is not None:
+        alert = _continue(activity, activity.episode, closing, origin)
+    else:
+        alert = _open(activity, closing, answers, bar, judged, origin)
+    if alert is not None:
+        made.append(alert)
+    if made:
+        number = closing.window_start // origin.window_ms
+        activity.concluded = number
+        forget_before(activity, number + 1 - KEPT_WINDOWS)
+    return made
 
 
 def _forecast(closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandForecast:
     after = closing.window_start + origin.window_ms
-    return outputs.forecast(closing.item_id, after, answers.forecasts[answers.rows[closing.item_id, after]], origin)
+    row = answers.rows[closing.item_id, after]
+    return outputs.forecast(closing.item_id, after, answers.forecasts[row], answers.stock[row], origin)
 
 
-def _alert(activity: ItemActivity, closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandAlert | None:
-    if activity.episode is not None:
-        return _continue(activity, activity.episode, closing, origin)
-    if closing.judged and not closing.last:  # nobody would look again to end it
-        return _open(activity, closing, answers, origin)
-    return None
-
-
-def _open(activity: ItemActivity, closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandAlert | None:
-    item, start, ms = closing.item_id, closing.window_start, origin.window_ms
-    number = start // ms
-    one = answers.one[answers.rows[item, start]]
-    span = answers.span[answers.rows[item, start - (DEMAND_HORIZON - 1) * ms]]
-    evidence = opening(activity, number, one, span, ms)
-    if evidence is None:
+def _open(
+    activity: ItemActivity,
+    closing: Closing,
+    answers: _Answers,
+    bar: float,
+    judged: list[float],
+    origin: outputs.Origin,
+) -> DemandAlert | None:
+    number = closing.window_start // origin.window_ms
+    # After the last closing nobody would look again to end an episode.
+    if not closing.judged or closing.last or not is_known(activity, number):
+        return None
+    evidence = _evidence(activity, closing, answers, origin.window_ms)
+    surprise = -log10(evidence.tail)
+    if number - activity.unusual > calibration.APART:
+        judged.append(surprise)
+        activity.unusual = number if surprise >= calibration.UNUSUAL else -1
+    if surprise <= bar:
         return None
     activity.episode = Episode(number, number + 1 - evidence.windows, evidence.spike)
-    return outputs.alert(item, number, activity.episode, "open", evidence, origin)
+    return outputs.alert(closing.item_id, number, activity.episode, "open", evidence, origin)
+
+
+def _evidence(activity: ItemActivity, closing: Closing, answers: _Answers, window_ms: int) -> Evidence:
+    item, start = closing.item_id, closing.window_start
+    one = answers.one[answers.rows[item, start]]
+    span = answers.span[answers.rows[item, start - (DEMAND_SPAN - 1) * window_ms]]
+    return most_unusual(activity, start // window_ms, one, span, window_ms)
 
 
 def _continue(activity: ItemActivity, episode: Episode, closing: Closing, origin: outputs.Origin) -> DemandAlert | None:

@@ -1,19 +1,17 @@
-"""When an alert opens, and when it is over.
+"""What speaks for an alert, and when it is over.
 
-It opens on the model's forecast, for one window or for the last few together. It ends on the item's own past: demand
-is held against the windows before the episode, because the model's view of normal follows what it sees, the anomaly
-included.
+Evidence is held against the model's forecast, for one window or for the last few together. An episode ends on the
+item's own past: demand is held against the windows before it, because the model's view of normal follows what it sees,
+the anomaly included.
 """
 
 from typing import Final, NamedTuple
 
 from feature_repo.item import Episode, ItemActivity
 from feature_repo.season import season
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 from streams.scenarios.demand.surprise import Moments, expected_counts, tail_above, tail_below
 
-OPENS_BELOW: Final = 1e-5
-"""Probability, under the forecast, of demand so far out that it opens an episode: a guard for thousands of items."""
 LONGEST: Final = 48
 """Windows after which a changed level counts as the new normal."""
 _WARM_UP: Final = 48
@@ -22,9 +20,7 @@ _NORMAL: Final = 0.01
 """Probability of demand so far out that a spike goes on."""
 _QUIET: Final = 2
 """Normal windows in a row that end a spike."""
-_SPAN: Final = DEMAND_HORIZON
-_LEAST_EXCESS: Final = 5
-"""Units a spike must exceed what was expected by, and a drop must fall short by: less is not worth a call."""
+_SPAN: Final = DEMAND_SPAN
 _SEASONS: Final = 7
 _SHRINK: Final = 1.0
 """Windows that the overall level weighs, beside those of earlier seasons."""
@@ -56,27 +52,25 @@ def weigh(observed: int, windows: int, moments: Moments) -> Evidence:
     return Evidence(windows, observed, moments, tail, spike)
 
 
-def opening(activity: ItemActivity, window: int, one: Moments, span: Moments, window_ms: int) -> Evidence | None:
-    """The evidence that opens an episode at the close of `window`, if there is any.
+def is_known(activity: ItemActivity, window: int) -> bool:
+    """Whether the item has been selling for long enough that its demand can be called unusual."""
+    return window - activity.first >= _WARM_UP
+
+
+def most_unusual(activity: ItemActivity, window: int, one: Moments, span: Moments, window_ms: int) -> Evidence:
+    """The least likely evidence for an episode at the close of `window`.
 
     Args:
         one: forecast of the window, made before it.
-        span: forecast of the last Z windows together, made before them.
+        span: forecast of the last windows together, made before them.
     """
-    if window - activity.first < _WARM_UP:
-        return None
-    candidates = [(1, one)]
+    found = [weigh(units_in(activity, window), 1, one)]
     if window - _SPAN >= activity.calm:  # the last episode's own windows are no evidence for another
-        candidates.append((_SPAN, span))
-        if 2 * units_in(activity, window, _SPAN) < span.mean >= 1:
-            candidates.append((_SPAN, _usual_span(activity, window - _SPAN + 1, window, window_ms)))
-    found: list[Evidence] = []
-    for windows, moments in candidates:
-        observed = units_in(activity, window, windows)
-        if _worth(observed, moments):
-            found.append(weigh(observed, windows, moments))
-    best = min(found, key=lambda evidence: evidence.tail, default=None)
-    return best if best is not None and best.tail < OPENS_BELOW else None
+        together = units_in(activity, window, _SPAN)
+        found.append(weigh(together, _SPAN, span))
+        if 2 * together < span.mean >= 1:
+            found.append(weigh(together, _SPAN, _usual_span(activity, window - _SPAN + 1, window, window_ms)))
+    return min(found, key=lambda evidence: evidence.tail)
 
 
 def _usual_span(activity: ItemActivity, before: int, window: int, window_ms: int) -> Moments:
@@ -86,12 +80,6 @@ def _usual_span(activity: ItemActivity, before: int, window: int, window_ms: int
     """
     numbers = range(window - _SPAN + 1, window + 1)
     return expected_counts(sum(usual(activity, before, number, window_ms) for number in numbers))
-
-
-def _worth(observed: int, moments: Moments) -> bool:
-    """Cheap, and nearly always no: far enough out, in units and in standard deviations."""
-    distance = observed - moments.mean
-    return abs(distance) >= _LEAST_EXCESS and distance * distance > 4 * moments.variance
 
 
 def follow(activity: ItemActivity, episode: Episode, window: int, window_ms: int) -> tuple[Evidence, bool]:

@@ -11,6 +11,7 @@ from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
 from streams.scenarios.demand.conclude import conclude
 from streams.scenarios.demand.queries import queries
+from streams.scenarios.demand.rules import DemandRules
 
 Forecaster = Callable[[DemandTensors], DemandAnswer]
 
@@ -24,10 +25,20 @@ class OfflineDemand:
         closed: closings so far.
     """
 
-    def __init__(self, forecaster: Forecaster, *, sources: int, window_ms: int, lateness_ms: int) -> None:
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        *,
+        sources: int,
+        rules: DemandRules,
+        lateness_ms: int,
+        fallback: str | None = None,
+    ) -> None:
         self._forecaster = forecaster
         self._sources = sources
-        self._window_ms = window_ms
+        self._fallback = fallback
+        self._rules = rules
+        self._window_ms = rules.window_ms
         self._lateness_ms = lateness_ms
         self.activities: defaultdict[str, ItemActivity] = defaultdict(ItemActivity)
         self.index = DemandIndex()
@@ -56,4 +67,13 @@ class OfflineDemand:
         asked = queries(closings, self.activities, self._window_ms)
         answer = None if asked.tensors is None else self._forecaster(asked.tensors)
         model = ModelRef(DEMAND_MODEL, "offline")
-        return conclude(closings, self.activities, asked, answer, model=model, fallback=None, window_ms=self._window_ms)
+        return conclude(
+            closings,
+            self.activities,
+            asked,
+            answer,
+            self.index.surprises,
+            model=model,
+            fallback=self._fallback,
+            rules=self._rules,
+        )

@@ -5,25 +5,27 @@ from math import log10
 from typing import Final, Literal, NamedTuple
 
 from feature_repo.item import Episode
-from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef
+from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
 from streams.scenarios.demand.episodes import Evidence
 from streams.scenarios.demand.surprise import interval
 
-_LEVELS: Final = ("0.1", "0.5", "0.9")
 _CERTAIN: Final = 15.0
 """A score of 1 is as surprising as one in 10 to this power."""
 
 
 class Origin(NamedTuple):
-    """What all messages of a chunk share."""
+    """What all messages of a chunk share; `levels` are those of the forecasts, as text."""
 
     model: ModelRef
     fallback: str | None
     window_ms: int
+    levels: tuple[str, ...]
 
 
-def forecast(item_id: str, first: int, quantiles: Sequence[Sequence[float]], origin: Origin) -> DemandForecast:
-    """The forecast of the windows from `first` (ms) on, made when the window before it closed. quantiles [Z, 3]"""
+def forecast(
+    item_id: str, first: int, quantiles: Sequence[Sequence[float]], stock: StockAdvice, origin: Origin
+) -> DemandForecast:
+    """The forecast of the windows from `first` (ms) on, made when the window before it closed. quantiles [Z, levels]"""
     ms = origin.window_ms
     return DemandForecast(
         id=f"demand.forecasts/{item_id}/{first}",
@@ -32,9 +34,10 @@ def forecast(item_id: str, first: int, quantiles: Sequence[Sequence[float]], ori
         fallback=origin.fallback,
         item_id=item_id,
         windows=[
-            ForecastWindow(first + z * ms, first + (z + 1) * ms, dict(zip(_LEVELS, levels, strict=True)))
+            ForecastWindow(first + z * ms, first + (z + 1) * ms, dict(zip(origin.levels, levels, strict=True)))
             for z, levels in enumerate(quantiles)
         ],
+        stock=stock,
     )
 
 

@@ -7,18 +7,18 @@ import numpy as np
 
 from feature_repo.demand_index import Closing
 from feature_repo.item import ItemActivity
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON, DemandTensors, Floats
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
 
-_BACK: Final = DEMAND_HORIZON - 1
-_REACH: Final = DEMAND_HISTORY + DEMAND_HORIZON
+_BACK: Final = DEMAND_SPAN - 1
+_REACH: Final = DEMAND_HISTORY + DEMAND_SPAN
 """Windows up to the closing one that its three histories cover."""
 
 
 class DemandQueries(NamedTuple):
     """One request for all judged closings of a chunk.
 
-    A closing of window w asks three times: from before w, how surprising w is; from before w - Z + 1, how surprising
-    the last Z windows are together, which finds drops that no single window shows; from after w, the forecast.
+    A closing of window w asks three times: from before w, how surprising w is; from before w - 3, how surprising
+    the last four windows are together, which finds drops that no single window shows; from after w, the forecast.
 
     Attributes:
         tensors: None when no closing is judged.

@@ -6,18 +6,14 @@ quantile.
 """
 
 from bisect import bisect_left
-from math import erfc, exp, log1p, sqrt
+from math import erfc, exp, inf, log, log1p, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streams.messages.wire import DEMAND_QUANTILES, Floats
+from streams.messages.wire import DEMAND_QUANTILES, DEMAND_SPAN, Floats
+from streams.scenarios.demand.levels import Doubles, mean_and_spread
 
-_MASS: Final = np.array([0.055, 0.245, 0.4, 0.245, 0.055])
-"""Probability around each quantile, so that their weighted sum is the mean."""
-_OUTER: Final = 2.0 * 2.326348  # standard deviations between the quantiles 0.01 and 0.99
-_INNER: Final = 2.0 * 1.281552  # and between 0.1 and 0.9
 _LEVEL_DOUBT: Final = 0.2
 """Standard deviation of the forecast's level itself, as a share of it: what a model gets wrong about busy items."""
 _TOGETHER: Final = 0.5
@@ -25,30 +21,37 @@ _TOGETHER: Final = 0.5
 _EXACT: Final = 400
 """Up to this count, tails are summed term by term; beyond it a smooth approximation is as good."""
 _LEAST: Final = 1e-15
+_HIGH, _HIGHEST = (DEMAND_QUANTILES.index(level) for level in (0.95, 0.99))
 _RAREST: Final = 0.02
 """No item is believed to sell less than this in a window: history is too short to know."""
 
-assert len(_MASS) == len(DEMAND_QUANTILES)
-
 
 class Moments(NamedTuple):
-    """Mean and variance of a forecast count."""
+    """What is believed of a count.
+
+    Attributes:
+        high: the count that one in a hundred exceeds; infinite where no quantiles are known.
+        fall: units beyond it over which the probability falls by e.
+    """
 
     mean: float
     variance: float
+    high: float = inf
+    fall: float = 1.0
 
 
 def one_window(quantiles: Floats) -> list[Moments]:
     """Moments of each row's first window. quantiles [G, Z, Q]"""
-    mean, spread = _mean_and_spread(quantiles[:, 0])
-    return _with_doubt(mean, spread**2)
+    mean, spread = mean_and_spread(quantiles[:, 0])
+    return _moments(mean, spread**2, quantiles[:, :1])
 
 
 def all_windows(quantiles: Floats) -> list[Moments]:
-    """Moments of each row's sum over its Z windows. quantiles [G, Z, Q]"""
-    mean, spread = _mean_and_spread(quantiles)
+    """Moments of each row's sum over the windows judged together. quantiles [G, Z, Q]"""
+    together = quantiles[:, :DEMAND_SPAN]
+    mean, spread = mean_and_spread(together)
     apart, in_step = (spread**2).sum(1), spread.sum(1) ** 2
-    return _with_doubt(mean.sum(1), (1 - _TOGETHER) * apart + _TOGETHER * in_step)
+    return _moments(mean.sum(1), (1 - _TOGETHER) * apart + _TOGETHER * in_step, together)
 
 
 def expected_counts(mean: float) -> Moments:
@@ -57,27 +60,22 @@ def expected_counts(mean: float) -> Moments:
     return Moments(mean, mean * (1 + mean * _LEVEL_DOUBT**2))
 
 
-def _mean_and_spread(quantiles: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    wide = quantiles.astype(np.float64)
-    outer = (wide[..., 4] - wide[..., 0]) / _OUTER
-    inner = (wide[..., 3] - wide[..., 1]) / _INNER
-    return wide @ _MASS, np.maximum(outer, inner)
-
-
-def _with_doubt(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> list[Moments]:
+def _moments(mean: Doubles, variance: Doubles, quantiles: Floats) -> list[Moments]:
     mean = np.maximum(mean, _RAREST)
     floor = mean * (1 + mean * _LEVEL_DOUBT**2)
-    both = zip(mean.tolist(), np.maximum(variance, floor).tolist(), strict=True)
-    return [Moments(m, v) for m, v in both]
+    high = quantiles[..., _HIGHEST].astype(np.float64)
+    fall = np.maximum((high - quantiles[..., _HIGH]) / log(5), 1.0)  # from one in twenty to one in a hundred
+    columns = (mean, np.maximum(variance, floor), high.sum(1), np.sqrt((fall**2).sum(1)))
+    return [Moments(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def tail_above(count: int, moments: Moments) -> float:
     """Probability of `count` or more."""
     if count <= 0:
         return 1.0
-    if count > _EXACT or moments.mean > _EXACT:
-        return max(_smooth_above(count - 0.5, moments), _LEAST)
-    return max(1.0 - _sum_to(count - 1, moments), _LEAST)
+    smooth = count > _EXACT or moments.mean > _EXACT
+    above = _smooth_above(count - 0.5, moments) if smooth else 1.0 - _sum_to(count - 1, moments)
+    return max(min(above, _beyond(count, moments)), _LEAST)
 
 
 def tail_below(count: int, moments: Moments) -> float:
@@ -89,7 +87,7 @@ def tail_below(count: int, moments: Moments) -> float:
 
 def interval(moments: Moments) -> tuple[int, int]:
     """The smallest and largest count between the 1 % tails."""
-    mean, variance = moments
+    mean, variance = moments.mean, moments.variance
     lower = bisect_left(range(int(mean) + 1), True, key=lambda count: tail_below(count, moments) >= 0.01)
     upper = max(lower, int(mean))
     step = 1 + int(sqrt(variance)) // 8
@@ -100,7 +98,7 @@ def interval(moments: Moments) -> tuple[int, int]:
 
 def _sum_to(count: int, moments: Moments) -> float:
     """Probability of at most `count`, summed from the negative binomial's (at its edge the Poisson's) terms."""
-    mean, variance = moments
+    mean, variance = moments.mean, moments.variance
     excess = max(variance / mean - 1, 1e-9)
     size = mean / excess
     failure = excess / (1 + excess)
@@ -112,8 +110,14 @@ def _sum_to(count: int, moments: Moments) -> float:
     return total
 
 
+def _beyond(count: int, moments: Moments) -> float:
+    """The same by the forecast's own tail, which for items that seldom sell is lighter than the negative binomial's."""
+    past = count - 1 - moments.high
+    return 0.01 * exp(-past / moments.fall) if past > 0 else 1.0
+
+
 def _smooth_above(x: float, moments: Moments) -> float:
-    mean, variance = moments
+    mean, variance = moments.mean, moments.variance
     if x <= 0:
         return 1.0
     shape = max(mean * mean / variance, 1e-6)

@@ -11,12 +11,14 @@ from feature_repo.demand_index import Closing
 from feature_repo.item import ItemActivity, pack
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.outputs import DemandAlert, DemandForecast
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_HORIZON
-from streams.scenarios.demand import fallback_quantiles, queries, units_before
+from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
+from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles, queries, units_before
 from streams.scenarios.demand.offline import OfflineDemand
 
 HOUR, LATENESS, SOURCES = 3_600_000, 600_000, 3
 DAYS = 6
+HORIZON = 6
+RULES = DemandRules(HOUR, (0.1, 0.5, 0.9), 1e-6, StockPolicy(4 * HOUR, 0.95))
 ENCODE = msgspec.json.Encoder().encode
 
 
@@ -34,9 +36,13 @@ def sources_of(rates, seed=0):
     return sources
 
 
-def run(sources, *, chunk=10**9, order=None):
+def forecaster(tensors):
+    return fallback_quantiles(tensors, HORIZON)
+
+
+def run(sources, *, chunk=10**9, order=None, rules=RULES):
     """Feed all sources, in turns of `chunk` entries or in a random order."""
-    road = OfflineDemand(fallback_quantiles, sources=SOURCES, window_ms=HOUR, lateness_ms=LATENESS)
+    road = OfflineDemand(forecaster, sources=SOURCES, rules=rules, lateness_ms=LATENESS)
     at, outputs = [0] * SOURCES, []
     while left := [s for s in range(SOURCES) if at[s] < len(sources[s])]:
         source = order.choice(left) if order else left[0]
@@ -131,7 +137,7 @@ def test_a_forecast_tells_the_next_windows_with_ordered_quantiles():
     _, outputs = run(sources_of({"steady": steady(6.0)}))
     forecast = [o for o in outputs if isinstance(o, DemandForecast)][-1]
     assert forecast.timestamp == forecast.windows[0].start
-    assert len(forecast.windows) == DEMAND_HORIZON
+    assert len(forecast.windows) == HORIZON
     for before, after in zip(forecast.windows, forecast.windows[1:], strict=False):
         assert before.end == after.start == before.start + HOUR
     for window in forecast.windows:
@@ -149,14 +155,14 @@ def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones()
 
 def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
     activity = ItemActivity(sold={300: 3, 301: 5})
-    asked = queries([Closing("tea", 300 * HOUR, judged=True, last=False)], {"tea": activity}, HOUR)
-    assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_HORIZON + 1, 300, 301]
+    asked = queries([Closing("tea", 300 * HOUR, judged=True, last=False, watched=1)], {"tea": activity}, HOUR)
+    assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
     for (_, start), units in zip(asked.rows, asked.tensors.units, strict=True):
         np.testing.assert_array_equal(units, units_before(activity, start, HOUR))
 
 
 def test_neighbouring_closings_share_their_questions():
-    closings = [Closing("tea", n * HOUR, judged=True, last=False) for n in range(300, 310)]
+    closings = [Closing("tea", n * HOUR, judged=True, last=False, watched=1) for n in range(300, 310)]
     asked = queries(closings, {"tea": ItemActivity(sold={300: 1})}, HOUR)
-    assert len(asked.rows) == len(closings) + DEMAND_HORIZON
+    assert len(asked.rows) == len(closings) + DEMAND_SPAN
     assert queries([], {}, HOUR).tensors is None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from streams.messages.wire import DEMAND_HORIZON
+from streams.messages.wire import DEMAND_SPAN
 from streams.scenarios.demand.surprise import (
     Moments,
     all_windows,
@@ -53,15 +53,15 @@ def test_an_interval_lies_around_its_mean_and_leaves_one_percent_on_each_side():
 
 
 def test_quantiles_of_a_count_give_back_its_mean():
-    quantiles = np.tile(np.array([2, 5, 9, 14, 18], np.float32), (1, DEMAND_HORIZON, 1))
+    quantiles = np.tile(np.array([2, 5, 7.5, 9, 11, 12.5, 14, 16, 18], np.float32), (1, DEMAND_SPAN, 1))
     one, span = one_window(quantiles)[0], all_windows(quantiles)[0]
     assert one.mean == pytest.approx(9.3, abs=0.3)
-    assert span.mean == pytest.approx(DEMAND_HORIZON * one.mean)
-    assert span.variance > DEMAND_HORIZON * one.variance
+    assert span.mean == pytest.approx(DEMAND_SPAN * one.mean)
+    assert span.variance > DEMAND_SPAN * one.variance
 
 
 def test_a_forecast_of_nothing_still_admits_a_sale():
-    moments = one_window(np.zeros((1, DEMAND_HORIZON, 5), np.float32))[0]
+    moments = one_window(np.zeros((1, DEMAND_SPAN, 9), np.float32))[0]
     assert tail_above(1, moments) > 1e-3
 
 

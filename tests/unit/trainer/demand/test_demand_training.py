@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from streams.errors import ModelError
-from streams.messages.wire import DEMAND_HORIZON, DEMAND_QUANTILES
+from streams.messages.wire import DEMAND_QUANTILES
+from trainer.demand.fitting import quantile_loss
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import read_series, sample
-from trainer.demand.train import quantile_loss, train_demand
+from trainer.demand.train import train_demand
 
 HOUR = 3_600_000
+HORIZON = 4
+MEDIAN = DEMAND_QUANTILES.index(0.5)
 NIGHT, DAY = 1.0, 9.0
 
 
@@ -41,7 +44,7 @@ def shop(tmp_path_factory):
 def trained(shop, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
     told: list[str] = []
-    metrics = train_demand(shop, out, window_ms=HOUR, seed=3, tell=told.append)
+    metrics = train_demand(shop, out, window_ms=HOUR, horizon=HORIZON, seed=3, tell=told.append)
     return out / "headrace_demand", metrics, told
 
 
@@ -72,15 +75,15 @@ def test_it_expects_more_by_day_than_by_night(trained, shop):
     for target in (noon, midnight):
         units = torch.from_numpy(series.units[:, target - 168 : target].copy())
         start = torch.full((3,), series.first + target * HOUR)
-        medians.append(float(program(units, start, torch.tensor([HOUR]))[:, 0, 2].mean()))
+        medians.append(float(program(units, start, torch.tensor([HOUR]))[:, 0, MEDIAN].mean()))
     assert medians[0] == pytest.approx(DAY, rel=0.4)
     assert medians[1] < 3
 
 
 def test_quantiles_never_cross_and_are_never_negative():
     torch.manual_seed(0)
-    quantiles = DemandNetwork(24)(torch.rand(50, 168) * 100, torch.arange(50) * HOUR, torch.tensor([HOUR]))
-    assert quantiles.shape == (50, DEMAND_HORIZON, len(DEMAND_QUANTILES))
+    quantiles = DemandNetwork(24, HORIZON)(torch.rand(50, 168) * 100, torch.arange(50) * HOUR, torch.tensor([HOUR]))
+    assert quantiles.shape == (50, HORIZON, len(DEMAND_QUANTILES))
     assert (quantiles >= 0).all()
     assert (quantiles.diff(dim=2) >= 0).all()
 
@@ -95,10 +98,10 @@ def test_the_loss_is_least_at_the_true_quantiles():
 
 def test_empty_windows_are_zeros_and_a_history_of_zeros_comes_first(shop):
     series = read_series(shop, HOUR)
-    assert series.units[:, : series.targets.start].sum() == 0
-    samples = sample(series, series.targets, 300, np.random.default_rng(0))
+    assert series.units[:, : series.targets(HORIZON).start].sum() == 0
+    samples = sample(series, series.targets(HORIZON), HORIZON, 300, np.random.default_rng(0))
     assert samples.units.shape[1] == 168
-    assert samples.target.shape == (len(samples.units), DEMAND_HORIZON)
+    assert samples.target.shape == (len(samples.units), HORIZON)
     assert (samples.window_start % HOUR == 0).all()
 
 
@@ -106,4 +109,4 @@ def test_a_stream_without_purchases_says_what_is_missing(tmp_path):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(purchase("tea", HOUR))
     with pytest.raises(ModelError, match="purchases"):
-        train_demand(path, tmp_path, window_ms=HOUR, tell=print)
+        train_demand(path, tmp_path, window_ms=HOUR, horizon=HORIZON, tell=print)

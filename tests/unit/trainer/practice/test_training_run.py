@@ -63,7 +63,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: str) -> Iterato
         patch.setattr(Checkpoints, "due", lambda _: True)
 
         def run(out: Path, tell=lambda *_: None, **options: object) -> Metrics | None:
-            fixed = {"window_ms": 3_600_000, "device": "cpu", "text_encoder": tiny_encoder, "settings": CONFIG}
+            fixed = {
+                "window_ms": 3_600_000,
+                "horizon": 4,
+                "device": "cpu",
+                "text_encoder": tiny_encoder,
+                "settings": CONFIG,
+            }
             return train(folder / "shop.jsonl", out, tell=tell, **{**fixed, **options})
 
         run(folder / "whole")

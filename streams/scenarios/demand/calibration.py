@@ -1,0 +1,95 @@
+"""The surprise from which an alert opens, learnt online so that false alarms come at the configured rate.
+
+Every window's surprise is counted. Where the rate is one that the counted windows can speak of, the threshold is the
+surprise that this share of them exceeds. A rarer rate starts from the forecast's own distribution, raised a little by
+the slope of the counted tail (peaks over threshold, the scale from the median excess, since true anomalies are among
+the counted and lie far out), and much where more windows exceed it than chance explains: so a shop whose demand is
+heavier-tailed than its forecasts sounds some false alarms, and then no more than it should.
+"""
+
+from math import log, log10
+from typing import Final
+
+BIN: Final = 0.25
+"""Width of a bin, in powers of ten."""
+BINS: Final = 61
+_PRIOR: Final = 500.0
+"""Windows that are taken to have been counted before the first, as surprising as the forecast's distribution says."""
+_TAIL: Final = 0.002
+_SPOKEN_OF: Final = 5.0
+"""Windows expected beyond the threshold from which on the counted ones decide alone."""
+_ENOUGH: Final = 10.0
+"""So many windows beyond a threshold that should have let through next to none are no accident."""
+_LITTLE: Final = 1.1
+_BEYOND_DOUBT: Final = 2.0
+"""No tail lifts the threshold above the rate to this power: what is as rare as that under the forecast is told."""
+UNUSUAL: Final = 3.0
+"""After a surprise like this an item's windows are not counted for a while: one event is counted once, even where no
+alert was opened for it."""
+APART: Final = 24
+"""Windows of that while."""
+
+
+def bin_of(surprise: float) -> int:
+    """The bin of a surprise, -log10 of a probability."""
+    return min(int(surprise / BIN), BINS - 1)
+
+
+def threshold(counts: list[int], rate: float) -> float:
+    """The surprise that a share `rate` of windows exceeds when nothing is wrong.
+
+    Args:
+        counts: windows by bin of their surprise; empty when there were none.
+    """
+    exceeding = _exceeding(counts)
+    total = exceeding[0]
+    if rate * (total - _PRIOR) >= _SPOKEN_OF:
+        return BIN * _at(exceeding, 0, rate * total)
+    by_forecast = -log10(rate)
+    raised = min(max(_extrapolated(exceeding, rate), by_forecast), _LITTLE * by_forecast)
+    return min(max(raised, BIN * _first(exceeding, _ENOUGH)), beyond_doubt(rate))
+
+
+def beyond_doubt(rate: float) -> float:
+    """The surprise that opens an alert whatever was counted."""
+    return -_BEYOND_DOUBT * log10(rate)
+
+
+def note(counts: list[int], surprises: list[float], empty: int) -> None:
+    """Count windows: the judged ones by their surprise, and empty ones of items that sell too seldom to be judged."""
+    if not counts:
+        counts.extend([0] * BINS)
+    for surprise in surprises:
+        counts[bin_of(surprise)] += 1
+    counts[0] += empty
+
+
+def _exceeding(counts: list[int]) -> list[float]:
+    """Windows at or above each bin's lower edge, those of the prior among them."""
+    found, above = [0.0] * BINS, 0
+    for b in range(BINS - 1, -1, -1):
+        above += counts[b] if counts else 0
+        found[b] = above + _PRIOR * 10 ** (-BIN * b)
+    return found
+
+
+def _extrapolated(exceeding: list[float], rate: float) -> float:
+    """Where the rate is reached if the tail goes on as it began."""
+    start = _first(exceeding, _TAIL * exceeding[0])
+    share = exceeding[start] / exceeding[0]
+    scale = BIN * (_at(exceeding, start, exceeding[start] / 2) - start) / log(2)
+    return BIN * start + scale * log(max(share / rate, 1.0))
+
+
+def _first(exceeding: list[float], wanted: float) -> int:
+    """The first bin that so many windows exceed at most."""
+    return next((b for b in range(BINS) if exceeding[b] <= wanted), BINS - 1)
+
+
+def _at(exceeding: list[float], start: int, wanted: float) -> float:
+    """Where, in bins, so many windows exceed; by straight lines in the logarithm."""
+    for b in range(start + 1, BINS):
+        if exceeding[b] <= wanted:
+            before, after = log(exceeding[b - 1]), log(exceeding[b])
+            return b - 1 + (before - log(wanted)) / (before - after)
+    return float(BINS)

@@ -1,0 +1,57 @@
+"""The threshold of alerts holds the configured rate, and is not raised by the anomalies it is there to find."""
+
+import numpy as np
+import pytest
+
+from streams.scenarios.demand.calibration import BINS, beyond_doubt, bin_of, note, threshold
+
+
+def counted(surprises, empty=0):
+    counts: list[int] = []
+    note(counts, list(surprises), empty)
+    return counts
+
+
+def well_calibrated(n, seed=0):
+    return -np.log10(np.random.default_rng(seed).uniform(size=n))
+
+
+def test_before_anything_is_counted_the_forecast_s_own_distribution_decides():
+    for rate in (1e-3, 1e-6):
+        assert threshold([], rate) == pytest.approx(-np.log10(rate), rel=0.1)
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0, 1.8])
+def test_a_rate_that_the_counted_windows_speak_of_is_held_whatever_the_forecasts_say(slope):
+    surprises = slope * well_calibrated(100_000)
+    bar = threshold(counted(surprises), 1e-3)
+    fresh = slope * well_calibrated(100_000, seed=1)
+    assert (fresh > bar).mean() == pytest.approx(1e-3, rel=0.3)
+
+
+def test_windows_nobody_looked_at_count_as_unsurprising():
+    surprises = well_calibrated(10_000)
+    assert threshold(counted(surprises, empty=90_000), 1e-3) < threshold(counted(surprises), 1e-3) - 0.8
+
+
+def test_a_few_true_anomalies_hardly_raise_a_rare_rate_s_threshold():
+    quiet = well_calibrated(50_000)
+    alarmed = np.concatenate([quiet, np.full(9, 14.0)])
+    assert threshold(counted(alarmed), 1e-6) <= 1.1 * 6
+    assert threshold(counted(alarmed), 1e-6) < 14
+
+
+def test_a_tail_far_heavier_than_forecast_raises_it_but_never_beyond_doubt():
+    heavy = 2.5 * well_calibrated(50_000)
+    assert 6.6 < threshold(counted(heavy), 1e-6) <= beyond_doubt(1e-6)
+    assert threshold(counted(np.full(50_000, 15.0)), 1e-6) == beyond_doubt(1e-6) == 12
+
+
+def test_a_rarer_rate_never_has_a_lower_threshold():
+    counts = counted(well_calibrated(30_000))
+    bars = [threshold(counts, rate) for rate in (1e-1, 1e-2, 1e-3, 2e-4, 1e-5, 1e-7)]
+    assert bars == sorted(bars)
+
+
+def test_every_surprise_has_a_bin():
+    assert [bin_of(s) for s in (0.0, 0.24, 0.25, 15.0, 300.0)] == [0, 0, 1, 60, BINS - 1]

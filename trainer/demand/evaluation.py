@@ -1,0 +1,118 @@
+"""`headrace evaluate demand`: fit up to a date, forecast what came after, beside what a statistician would use.
+
+Forecasts are made at the split and then every horizon, each from all that was known by then. Headrace's network learns
+nothing after the split; the baselines are fitted anew at every origin.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from feature_repo.season import season
+from streams.errors import TooLittleData, UsageError
+from streams.messages.wire import DEMAND_HISTORY, DemandAnswer, DemandTensors, Floats
+from streams.scenarios.demand.levels import at_levels
+from trainer.demand.accuracy import LEVELS, DemandAccuracy, MethodForecast, accuracy, naive_errors
+from trainer.demand.baselines import baseline_forecasts
+from trainer.demand.fitting import fit_demand
+from trainer.demand.interval import interval80
+from trainer.demand.network import DemandNetwork
+from trainer.demand.series import DemandSeries, read_series
+from trainer.practice.fit import Tell
+
+
+class DemandEvaluation(NamedTuple):
+    """What was measured.
+
+    Attributes:
+        methods: figures by method.
+        items: rows of `series` that were scored, best seller first.
+        split: column of `series` from which on was scored.
+        headrace: its forecasts [items, windows from the split on].
+    """
+
+    methods: dict[str, DemandAccuracy]
+    series: DemandSeries
+    items: NDArray[np.int64]
+    split: int
+    network: DemandNetwork
+    headrace: MethodForecast
+
+
+def evaluate_demand(
+    stream: Path, split: datetime, *, window_ms: int, horizon: int, items: int, seed: int, tell: Tell
+) -> DemandEvaluation:
+    """Score forecasts of the best sellers.
+
+    Args:
+        split: what is learnt lies before it; without a zone it is UTC.
+        items: best sellers before the split to score, by units.
+
+    Raises:
+        TooLittleData, UsageError: no stream, or too little of it before or after the split.
+    """
+    series = read_series(stream, window_ms)
+    column = _column(series, split, horizon)
+    past = series.before(column)
+    fitted = fit_demand(past, horizon, seed=seed, tell=lambda note: tell("demand", 0, 0, note))
+    best = np.argsort(-series.units[:, :column].sum(1), kind="stable")[:items]
+    best = best[series.units[best, :column].any(1)]
+    forecasts = _rolling(fitted.network, series, best, column, horizon, tell)
+    units = series.units[best]
+    errors = naive_errors(units[:, DEMAND_HISTORY:column], season(window_ms))
+    methods = {name: accuracy(forecast, units[:, column:], errors) for name, forecast in forecasts.items()}
+    return DemandEvaluation(methods, series, best, column, fitted.network, forecasts["headrace"])
+
+
+def as_forecaster(network: DemandNetwork, tensors: DemandTensors) -> DemandAnswer:
+    """What the served network answers."""
+    with torch.inference_mode():
+        return DemandAnswer(network(*(torch.from_numpy(part) for part in tensors)).numpy())
+
+
+def _column(series: DemandSeries, split: datetime, horizon: int) -> int:
+    moment = (split if split.tzinfo else split.replace(tzinfo=UTC)).timestamp() * 1_000
+    column = -int(-(moment - series.first) // series.window_ms)
+    if column >= series.units.shape[1]:
+        raise UsageError(f"--split {split:%Y-%m-%d}: the stream holds no purchase from then on")
+    if column < DEMAND_HISTORY + 3 * horizon:
+        raise TooLittleData(f"--split {split:%Y-%m-%d}: the stream holds too little before it to learn from")
+    return column
+
+
+def _rolling(
+    network: DemandNetwork, series: DemandSeries, items: NDArray[np.int64], split: int, horizon: int, tell: Tell
+) -> dict[str, MethodForecast]:
+    windows = series.units.shape[1]
+    lag = season(series.window_ms)
+    origins = range(split, windows, horizon)
+    parts: dict[str, list[MethodForecast]] = {}
+    for done, origin in enumerate(origins):
+        tell("origins", done, len(origins), "")
+        known = series.units[items, :origin]
+        found = baseline_forecasts(known[:, DEMAND_HISTORY:], lag, horizon)
+        found["headrace"] = _own(network, known, series.first + origin * series.window_ms, series.window_ms)
+        for name, forecast in found.items():
+            parts.setdefault(name, []).append(forecast)
+    tell("origins", len(origins), len(origins), "")
+    return {name: _joined(found, windows - split) for name, found in sorted(parts.items(), key=_headrace_first)}
+
+
+def _own(network: DemandNetwork, known: Floats, start: int, window_ms: int) -> MethodForecast:
+    history = np.ascontiguousarray(known[:, -DEMAND_HISTORY:])
+    asked = DemandTensors(history, np.full(len(known), start, np.int64), np.array([window_ms]))
+    quantiles = as_forecaster(network, asked).quantiles
+    return MethodForecast(at_levels(quantiles, LEVELS).astype(np.float32), *interval80(quantiles))
+
+
+def _joined(parts: list[MethodForecast], windows: int) -> MethodForecast:
+    columns = zip(*((p.quantiles, p.lower, p.upper) for p in parts), strict=True)
+    return MethodForecast(*(np.concatenate(column, 1)[:, :windows] for column in columns))
+
+
+def _headrace_first(named: tuple[str, object]) -> bool:
+    return named[0] != "headrace"

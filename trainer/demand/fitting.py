@@ -1,0 +1,140 @@
+"""Fit the demand network to series."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from feature_repo.season import season
+from streams.errors import TooLittleData
+from streams.messages.wire import DEMAND_QUANTILES
+from trainer.demand.interval import coverage80
+from trainer.demand.network import DemandNetwork
+from trainer.demand.series import DemandSeries, Samples, sample
+
+_TRAINED_ON: Final = 120_000
+_CHECKED_ON: Final = 20_000
+_BATCH: Final = 1_024
+_EPOCHS: Final = 10
+_PATIENCE: Final = 3
+_RATE: Final = 3e-3
+_WEIGHT_DECAY: Final = 1e-2
+_CLIP: Final = 1.0
+_HELD_BACK: Final = 0.15
+_LEVEL_POWER: Final = -0.25
+"""Losses are weighed by the level to this power: 0 would serve the busiest items alone, -1 all alike."""
+
+
+class FittedDemand(NamedTuple):
+    """A fitted network and what it did on the held-back last part of the series."""
+
+    network: DemandNetwork
+    metrics: dict[str, float]
+    checking: Samples
+
+
+def fit_demand(
+    series: DemandSeries, horizon: int, *, device: str = "cpu", seed: int = 0, tell: Callable[[str], None]
+) -> FittedDemand:
+    """Fit one quantile network to all items.
+
+    Early stopping looks at the last part of the series; the network with the least loss there is kept.
+
+    Args:
+        horizon: windows forecast at once.
+        tell: told the progress, one line an epoch.
+
+    Returns:
+        metrics: the held-back quantile loss of the network and of a constant forecast, coverage of the 80 % interval.
+
+    Raises:
+        TooLittleData: the series are too short.
+    """
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    targets = series.targets(horizon)
+    split = targets.stop - max(int(len(targets) * _HELD_BACK), 1)
+    learnt = range(targets.start, split - horizon + 1)
+    if len(learnt) < horizon:
+        raise TooLittleData(
+            "The stream is too short to learn demand from: it needs purchases in more than "
+            f"{3 * horizon} windows of {series.window_ms // 1000} s (HEADRACE_WINDOW, HEADRACE_HORIZON)."
+        )
+    fitting = sample(series, learnt, horizon, _TRAINED_ON, random)
+    checking = sample(series, range(split, targets.stop), horizon, _CHECKED_ON, random)
+    network = DemandNetwork(season(series.window_ms), horizon).to(device)
+    _fit(network, fitting, checking, series.window_ms, random, tell)
+    network.eval()
+    return FittedDemand(network, _measure(network, fitting, checking, series.window_ms), checking)
+
+
+def quantile_loss(quantiles_GZQ: Tensor, target_GZ: Tensor, weight_G: Tensor) -> Tensor:
+    """Pinball loss over all levels, each series by its weight."""
+    levels_Q = torch.tensor(DEMAND_QUANTILES, device=quantiles_GZQ.device)
+    error_GZQ = target_GZ[:, :, None] - quantiles_GZQ
+    loss_GZQ = torch.maximum(levels_Q * error_GZQ, (levels_Q - 1) * error_GZQ)
+    return (loss_GZQ.mean((1, 2)) * weight_G).mean()
+
+
+def _fit(
+    network: DemandNetwork,
+    fitting: Samples,
+    checking: Samples,
+    window_ms: int,
+    random: np.random.Generator,
+    tell: Callable[[str], None],
+) -> None:
+    batches = -(-len(fitting.units) // _BATCH)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_EPOCHS * batches)
+    best, waited = float("inf"), 0
+    kept = network.state_dict()
+    for epoch in range(_EPOCHS):
+        network.train()
+        for picks in np.array_split(random.permutation(len(fitting.units)), batches):
+            loss = _loss(network, fitting.pick(picks), window_ms)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
+            optimiser.step()
+            schedule.step()
+        network.eval()
+        with torch.inference_mode():
+            held_back = float(_loss(network, checking, window_ms))
+        tell(f"demand: epoch {epoch + 1} of {_EPOCHS}, held-back quantile loss {held_back:.4f}")
+        waited += 1
+        if held_back < best:
+            best, waited = held_back, 0
+            kept = {name: value.clone() for name, value in network.state_dict().items()}
+        if waited >= _PATIENCE:
+            break
+    network.load_state_dict(kept)
+
+
+def _forecast(network: DemandNetwork, samples: Samples, window_ms: int) -> Tensor:
+    device = network.steps.device
+    units, start = torch.from_numpy(samples.units), torch.from_numpy(samples.window_start)
+    return network(units.to(device), start.to(device), torch.tensor([window_ms], device=device))
+
+
+def _loss(network: DemandNetwork, samples: Samples, window_ms: int) -> Tensor:
+    quantiles = _forecast(network, samples, window_ms)
+    target = torch.from_numpy(samples.target).to(quantiles.device)
+    level = torch.from_numpy(samples.units.mean(1)).to(quantiles.device)
+    return quantile_loss(quantiles, target, (0.1 + level) ** _LEVEL_POWER)
+
+
+@torch.inference_mode()
+def _measure(network: DemandNetwork, fitting: Samples, checking: Samples, window_ms: int) -> dict[str, float]:
+    quantiles = _forecast(network, checking, window_ms).cpu()
+    target = torch.from_numpy(checking.target)
+    constant = torch.quantile(torch.from_numpy(fitting.target[:50_000, 0]), torch.tensor(DEMAND_QUANTILES))
+    even = torch.ones(len(target))
+    return {
+        "quantile_loss": float(quantile_loss(quantiles, target, even)),
+        "quantile_loss_constant": float(quantile_loss(constant.expand_as(quantiles), target, even)),
+        "coverage80": coverage80(quantiles.numpy(), checking.target),
+        "samples": float(len(fitting.units)),
+    }

@@ -1,0 +1,92 @@
+"""A picture of demand: what came, what was forecast, and where an alert was open."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from feature_repo.actions import ACTION_CODE
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.outputs import DemandAlert
+from streams.messages.wire import DEMAND_HISTORY
+from streams.scenarios.demand import DemandRules
+from streams.scenarios.demand.offline import OfflineDemand
+from trainer.demand.evaluation import DemandEvaluation, as_forecaster
+from trainer.measure.drawing import save_svg
+
+_BEFORE: Final = 60
+"""Windows shown before the split."""
+
+
+class Episode(NamedTuple):
+    """An alert from its first window's start to its end, ms."""
+
+    item_id: str
+    start: int
+    end: int
+    spike: bool
+
+
+def alerts_of(done: DemandEvaluation, rules: DemandRules) -> list[Episode]:
+    """The episodes that the items' road opens on the evaluated items, by the evaluated network."""
+    road = OfflineDemand(lambda tensors: as_forecaster(done.network, tensors), sources=1, rules=rules, lateness_ms=0)
+    messages = [message for window in _entries(done) for message in road.take(0, window)]
+    alerts = [message for message in messages if isinstance(message, DemandAlert)]
+    opened = {alert.episode: alert for alert in alerts if alert.state == "open"}
+    last = {alert.episode: alert.window_end for alert in alerts}
+    return [
+        Episode(alert.item_id or "", alert.window_start, last[name], alert.direction == "spike")
+        for name, alert in opened.items()
+    ]
+
+
+def draw_demand(out: Path, done: DemandEvaluation, item_ids: list[str], episodes: list[Episode]) -> None:
+    """Draw each item below the other.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    figure = Figure(figsize=(9, 2.2 * len(item_ids)), layout="constrained")
+    panels = figure.subplots(len(item_ids), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, item_id in zip(panels, item_ids, strict=True):
+        _draw_item(axes, done, item_id, [episode for episode in episodes if episode.item_id == item_id])
+    panels[0].legend(loc="upper left", frameon=False, ncols=4)
+    panels[-1].set(xlabel="windows since the split")
+    save_svg(figure, out)
+
+
+def _entries(done: DemandEvaluation) -> Iterator[list[ItemDelta | Watermark]]:
+    """Units of the evaluated items, window by window."""
+    series, purchase = done.series, ACTION_CODE["purchase"]
+    for column in range(DEMAND_HISTORY, series.units.shape[1]):
+        start = series.first + column * series.window_ms
+        units = series.units[done.items, column]
+        sold: list[ItemDelta | Watermark] = [
+            ItemDelta(0, series.item_ids[done.items[i]], purchase, start, int(units[i]), -1, False)
+            for i in np.flatnonzero(units)
+        ]
+        yield [*sold, Watermark(0, start + series.window_ms, idle=False)]
+
+
+def _draw_item(axes: Axes, done: DemandEvaluation, item_id: str, episodes: list[Episode]) -> None:
+    row = done.series.item_ids.index(item_id)
+    place = int(np.flatnonzero(done.items == row)[0])
+    shown = done.series.units[row, max(done.split - _BEFORE, DEMAND_HISTORY) :]
+    after = np.arange(done.headrace.lower.shape[1])
+    came = np.arange(len(shown)) - (len(shown) - len(after))
+    axes.fill_between(
+        after, done.headrace.lower[place], done.headrace.upper[place], step="mid", color="0.85", label="80 % interval"
+    )
+    axes.step(after, done.headrace.quantiles[place, :, 1], where="mid", color="C0", linewidth=1, label="median")
+    axes.plot(came, shown, ".-", color="0.25", markersize=3, linewidth=0.6, label="came")
+    for episode in episodes:
+        begin, end = (
+            (t - done.series.first) / done.series.window_ms - done.split for t in (episode.start, episode.end)
+        )
+        if end > came[0]:
+            axes.axvspan(max(begin, came[0]) - 0.5, end - 0.5, color="C3" if episode.spike else "C4", alpha=0.25)
+    axes.axvline(-0.5, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set(ylabel="units", title=f"{item_id}: {len(episodes)} alerts", ylim=(0, None))
