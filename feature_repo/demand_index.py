@@ -51,6 +51,7 @@ class Closing(NamedTuple):
     Attributes:
         judged: forecast it and look for alerts; else only an open episode is brought to its end.
         last: without a sale the item is not looked at again; an open episode ends here.
+        regular: the item sold in so many of the last windows that empty ones are closed too.
         watched: items that sold lately; most windows of most of them are empty and need no look.
     """
 
@@ -58,6 +59,7 @@ class Closing(NamedTuple):
     window_start: int
     judged: bool
     last: bool
+    regular: bool
     watched: int
 
 
@@ -134,15 +136,26 @@ def _close_one(index: DemandIndex, window_ms: int) -> list[Closing]:
     index.closed += 1
     index.recent = {item: bits for item, bits in recent.items() if bits}
     return [
-        Closing(item, start, _judged(bits), last=not _due(bits << 1 & _BITS), watched=len(index.recent))
+        Closing(
+            item,
+            start,
+            _judged(bits),
+            last=not _due(bits << 1 & _BITS),
+            regular=_regular(bits),
+            watched=len(index.recent),
+        )
         for item, bits in sorted(index.recent.items())
         if _due(bits)
     ]
 
 
 def _judged(bits: int) -> bool:
-    return bool(bits & 1) or bits.bit_count() >= WATCHED
+    return bool(bits & 1) or _regular(bits)
+
+
+def _regular(bits: int) -> bool:
+    return bits.bit_count() >= WATCHED
 
 
 def _due(bits: int) -> bool:
-    return bool(bits & _SOLD_LATELY) or bits.bit_count() >= WATCHED
+    return bool(bits & _SOLD_LATELY) or _regular(bits)

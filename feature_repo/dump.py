@@ -13,7 +13,7 @@ from feature_repo.actions import ACTIONS
 from streams.errors import UsageError
 
 #: What the demand road notes when it concludes windows: it depends on the served model, not on the stream alone.
-_DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode")
+_DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode", "unusual_window")
 
 
 class Line(Struct):

@@ -71,7 +71,7 @@ class Runtime:
         roads = (
             ShoppersRoad(SHOPPER_SCENARIOS, with_),
             ItemRowsRoad(settings, partitions, store, producer, new_items),
-            DemandRoad(DEMAND, settings, partitions, store, triton, producer, trending),
+            DemandRoad(DEMAND, settings, partitions, store, triton, producer, trending, follower.catalogue.categories),
         )
         metrics.serve(settings.metrics_port)
         gc.collect()

@@ -55,6 +55,11 @@ class Catalogue:
         entry = self._entries.get(item_hash(item_id))
         return entry.title if entry else item_id
 
+    def categories(self, item_id: str) -> tuple[str, ...]:
+        """An item's categories; none when the catalogue lacks it."""
+        entry = self._entries.get(item_hash(item_id))
+        return entry.categories if entry else ()
+
     def __contains__(self, item_id: str) -> bool:
         return item_hash(item_id) in self._entries
 

@@ -1,6 +1,7 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -10,6 +11,7 @@ from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.fences import Fence
 from feature_repo.item import ItemActivity
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from feature_repo.scopes import CategoriesOf, is_scope
 from streams.engine import metrics
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.metrics import timed
@@ -47,25 +49,26 @@ class DemandScenario(NamedTuple):
     conclude: Callable[..., list[DemandForecast | DemandAlert]]
 
 
-class _ItemRow:
-    """An item's row while a chunk is folded into it."""
+class _DemandRow:
+    """The row of an item, or of a category or the shop, while a chunk is folded into it."""
 
-    def __init__(self, item_id: str, stored: StoredRow) -> None:
-        self.item_id = item_id
+    def __init__(self, key: str, stored: StoredRow) -> None:
+        self.key = key
         self._stored = stored
         self.fence = Fence(stored.fence)
-        self.activity = item.unpack(stored.states[1])
+        self.activity = item.unpack(stored.states[-1])
 
     def write(self, origin: str, offset: int) -> RowWrite:
         """The row as it is to be written; the chunk's own place goes into the fence, so that it always moves."""
         self.fence.advance(origin, offset)
+        packed = item.pack(self.activity)
         return RowWrite(
-            kind=Kind.ITEM,
-            key=self.item_id,
+            kind=_kind_of(self.key),
+            key=self.key,
             expected=self._stored.fence,
             fence=self.fence.pack(),
             seen=self._stored.seen,
-            states=(None, item.pack(self.activity)),
+            states=(packed,) if is_scope(self.key) else (None, packed),
             timestamp=self.activity.newest,
         )
 
@@ -98,7 +101,9 @@ class DemandRoad:
         triton: Triton,
         producer: Producer,
         trending: Trending,
+        categories_of: CategoriesOf,
     ) -> None:
+        self._categories_of = categories_of
         self._scenario = scenario
         self._rules = scenario.rules(settings)
         self._settings = settings
@@ -138,13 +143,16 @@ class DemandRoad:
             await self._trending.add(folded)
         metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
 
-    async def _read(self, item_ids: set[str]) -> dict[str, _ItemRow]:
-        ids = sorted(item_ids)
-        stored = await self._store.read(Kind.ITEM, ids)
-        return {item_id: _ItemRow(item_id, row) for item_id, row in zip(ids, stored, strict=True)}
+    async def _read(self, keys: set[str]) -> dict[str, _DemandRow]:
+        rows: dict[str, _DemandRow] = {}
+        for kind, of_kind in groupby(sorted(keys), key=_kind_of):
+            ids = list(of_kind)
+            stored = await self._store.read(kind, ids)
+            rows |= {key: _DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
+        return rows
 
     def _fold(
-        self, batches: Sequence[ItemBatch], rows: Mapping[str, _ItemRow], index: DemandIndex
+        self, batches: Sequence[ItemBatch], rows: Mapping[str, _DemandRow], index: DemandIndex
     ) -> tuple[list[ItemDelta], list[Closing]]:
         """Fold what is new; every window that a watermark closes is noted, in order."""
         window, lateness = self._settings.window, self._settings.lateness
@@ -169,12 +177,14 @@ class DemandRoad:
                 item.fold(row.activity, entry, window)
                 demand_index.observe(index, batch.source, entry, window)
                 row.fence.advance(batch.origin, entry.offset)
+                if is_scope(entry.item_id):
+                    continue  # counted once, with its item
                 folded.append(entry)
                 metrics.LATE.inc(entry.late)
         return folded, closings
 
     async def _conclude(
-        self, closings: Sequence[Closing], rows: Mapping[str, _ItemRow], surprises: list[int]
+        self, closings: Sequence[Closing], rows: Mapping[str, _DemandRow], surprises: list[int]
     ) -> Outbox:
         outbox = Outbox(self._settings, self._partitions)
         if not closings:
@@ -186,7 +196,15 @@ class DemandRoad:
             answer, model, fallback = await self._ask(asked.tensors)
         with timed(_ROAD, "conclude"):
             outputs = self._scenario.conclude(
-                closings, activities, asked, answer, surprises, model=model, fallback=fallback, rules=self._rules
+                closings,
+                activities,
+                asked,
+                answer,
+                surprises,
+                self._categories_of,
+                model=model,
+                fallback=fallback,
+                rules=self._rules,
             )
         for output in outputs:
             topic, key = _addressed(output)
@@ -207,6 +225,11 @@ class DemandRoad:
                 MODEL_UNAVAILABLE,
             )
         return answer, ModelRef(DEMAND_MODEL, version), None
+
+
+def _kind_of(key: str) -> Kind:
+    """Where a row lives: a scope is nothing that people know as an item."""
+    return Kind.SHARD if is_scope(key) else Kind.ITEM
 
 
 def _addressed(output: DemandForecast | DemandAlert) -> tuple[Topic, str]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from feature_repo.deltas import tell
 from feature_repo.identity import event_tie
+from feature_repo.scopes import CategoriesOf
 from feature_repo.shopper import ShopperState, fold
 from streams.engine.intake import Taken
 from streams.engine.poison import blame
@@ -34,6 +35,7 @@ class ChunkFold:
 
     Args:
         rows: the rows of all shoppers of the chunk.
+        categories_of: what the catalogue says of an item.
         source: the row of the `events` partition that feeds this chunk; None for score requests.
     """
 
@@ -43,11 +45,13 @@ class ChunkFold:
         settings: Settings,
         rows: Mapping[str, ShopperRow],
         source: SourceRow | None,
+        categories_of: CategoriesOf,
     ) -> None:
         self._scenarios = scenarios
         self._settings = settings
         self._rows = rows
         self._source = source
+        self._categories_of = categories_of
         self.folded = Folded([], [])
 
     def take(self, taken: Taken) -> None:
@@ -85,4 +89,5 @@ class ChunkFold:
     def _tell(self, offset: int, event: Event) -> None:
         assert self._source is not None
         window, lateness = self._settings.window, self._settings.lateness
-        self.folded.told.extend(tell(self._source.mark, event, offset, window, lateness))
+        told = tell(self._source.mark, event, offset, window, lateness, self._categories_of)
+        self.folded.told.extend(told)

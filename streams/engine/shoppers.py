@@ -93,7 +93,7 @@ class ShoppersRoad:
         return source, {user: ShopperRow(user, row) for user, row in zip(users, stored, strict=True)}
 
     def _fold(self, intake: Intake, rows: dict[str, ShopperRow], source: SourceRow | None) -> Folded:
-        fold = ChunkFold(self._scenarios, self._with.settings, rows, source)
+        fold = ChunkFold(self._scenarios, self._with.settings, rows, source, self._with.follower.catalogue.categories)
         for taken in intake.taken:
             fold.take(taken)
         return fold.folded

@@ -103,7 +103,11 @@ class DemandForecast(Cause, frozen=True, kw_only=True):
 
 
 class DemandAlert(Cause, frozen=True, kw_only=True):
-    """Observed demand parted from what was expected."""
+    """Observed demand parted from what was expected.
+
+    `pattern` tells a passing pulse from a level that has shifted; `history` holds the units of the windows before the
+    evidence, newest last.
+    """
 
     scope: Literal["item", "category", "shop"]
     episode: str
@@ -116,6 +120,8 @@ class DemandAlert(Cause, frozen=True, kw_only=True):
     upper: float
     score: float
     direction: Literal["spike", "drop"]
+    pattern: Literal["pulse", "level_shift"]
+    history: list[int]
     item_id: str | None = None
     category: str | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from feature_repo import demand_index, item
 from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
+from feature_repo.scopes import CategoriesOf
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
@@ -33,10 +34,12 @@ class OfflineDemand:
         rules: DemandRules,
         lateness_ms: int,
         fallback: str | None = None,
+        categories_of: CategoriesOf = lambda _: (),
     ) -> None:
         self._forecaster = forecaster
         self._sources = sources
         self._fallback = fallback
+        self._categories_of = categories_of
         self._rules = rules
         self._window_ms = rules.window_ms
         self._lateness_ms = lateness_ms
@@ -73,6 +76,7 @@ class OfflineDemand:
             asked,
             answer,
             self.index.surprises,
+            self._categories_of,
             model=model,
             fallback=self._fallback,
             rules=self._rules,

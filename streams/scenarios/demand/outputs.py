@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from math import log10
 from typing import Final, Literal, NamedTuple
 
-from feature_repo.item import Episode
+from feature_repo.item import Episode, ItemActivity
+from feature_repo.scopes import scope_of
 from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
 from streams.scenarios.demand.episodes import Evidence
 from streams.scenarios.demand.surprise import interval
 
 _CERTAIN: Final = 15.0
 """A score of 1 is as surprising as one in 10 to this power."""
+_SHIFTED: Final = 12
+"""Windows after which demand that has not come back is a new level."""
+_SHOWN: Final = 8
 
 
 class Origin(NamedTuple):
@@ -42,25 +46,29 @@ def forecast(
 
 
 def alert(
-    item_id: str,
+    key: str,
     window: int,
     episode: Episode,
     state: Literal["open", "update", "closed"],
     evidence: Evidence,
+    activity: ItemActivity,
     origin: Origin,
 ) -> DemandAlert:
     """The alert raised, kept up or ended when window number `window` closed."""
+    before = window + 1 - evidence.windows
     ms = origin.window_ms
     end = (window + 1) * ms
     direction = "spike" if episode.spike else "drop"
-    name = f"{item_id}/{episode.opened * ms}/{direction}"
+    scope = scope_of(key)
+    about = scope.name if scope.kind == "item" else f"{scope.kind}:{scope.name or ''}"
+    name = f"{about}/{episode.opened * ms}/{direction}"
     lower, upper = interval(evidence.moments)
     return DemandAlert(
         id=f"demand.alerts/{name}/{state}/{end - ms}",
         timestamp=end,
         model=origin.model,
         fallback=origin.fallback,
-        scope="item",
+        scope=scope.kind,
         episode=name,
         state=state,
         window_start=end - evidence.windows * ms,
@@ -71,5 +79,8 @@ def alert(
         upper=float(upper),
         score=round(min(-log10(evidence.tail) / _CERTAIN, 1.0), 4),
         direction=direction,
-        item_id=item_id,
+        pattern="level_shift" if window - episode.start >= _SHIFTED else "pulse",
+        history=[activity.sold.get(number, 0) for number in range(before - _SHOWN, before)],
+        item_id=scope.name if scope.kind == "item" else None,
+        category=scope.name if scope.kind == "category" else None,
     )

@@ -43,7 +43,7 @@ class Shop:
         users = {t.cause.user_id for t in records}
         rows = {user: ShopperRow(user, self.rows.get(user, EMPTY)) for user in users}
         source = SourceRow(0, self.source)
-        fold = ChunkFold(self.scenarios, SETTINGS, rows, source)
+        fold = ChunkFold(self.scenarios, SETTINGS, rows, source, lambda _: ())
         for record in records:
             fold.take(record)
         for write in touched(rows.values()):

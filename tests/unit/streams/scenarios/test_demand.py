@@ -100,6 +100,8 @@ def test_a_surge_is_one_episode_with_a_beginning_and_an_end():
     assert 120 <= opened.window_start // HOUR < 122
     assert opened.observed > opened.upper >= opened.expected >= opened.lower
     assert 0.3 < opened.score <= 1
+    assert opened.history == [0] * 8 or max(opened.history) < opened.observed
+    assert {a.pattern for a in surge} == {"pulse"}
 
 
 def test_sales_that_stop_are_a_drop():
@@ -110,6 +112,7 @@ def test_sales_that_stop_are_a_drop():
     assert stop[0].observed < stop[0].lower
     assert stop[-1].state == "closed"
     assert stop[-1].window_end // HOUR in range(118, 123)
+    assert [a.pattern for a in (stop[0], stop[-1])] == ["pulse", "level_shift"]
 
 
 def test_an_item_that_never_sells_again_ends_its_episode():
@@ -155,14 +158,16 @@ def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones()
 
 def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
     activity = ItemActivity(sold={300: 3, 301: 5})
-    asked = queries([Closing("tea", 300 * HOUR, judged=True, last=False, watched=1)], {"tea": activity}, HOUR)
+    asked = queries(
+        [Closing("tea", 300 * HOUR, judged=True, last=False, regular=False, watched=1)], {"tea": activity}, HOUR
+    )
     assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
     for (_, start), units in zip(asked.rows, asked.tensors.units, strict=True):
         np.testing.assert_array_equal(units, units_before(activity, start, HOUR))
 
 
 def test_neighbouring_closings_share_their_questions():
-    closings = [Closing("tea", n * HOUR, judged=True, last=False, watched=1) for n in range(300, 310)]
+    closings = [Closing("tea", n * HOUR, judged=True, last=False, regular=False, watched=1) for n in range(300, 310)]
     asked = queries(closings, {"tea": ItemActivity(sold={300: 1})}, HOUR)
     assert len(asked.rows) == len(closings) + DEMAND_SPAN
     assert queries([], {}, HOUR).tensors is None

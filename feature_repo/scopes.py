@@ -1,0 +1,38 @@
+"""Demand of more than one item: of a category, and of the whole shop.
+
+A scope is counted, forecast and judged as an item is, under a key that no catalogue has. Which categories an item is in
+is what the catalogue says when its event is told of.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple
+
+SHOP: Final = "\x1fshop"
+_CATEGORY: Final = "\x1fcategory/"
+
+CategoriesOf = Callable[[str], Sequence[str]]
+"""The categories of an item, by its id."""
+
+
+class Scope(NamedTuple):
+    """What an alert is about."""
+
+    kind: Literal["item", "category", "shop"]
+    name: str | None
+
+
+def scopes_of(categories: Sequence[str]) -> list[str]:
+    """The keys of all that an item's demand is also demand of."""
+    return [SHOP, *(_CATEGORY + category for category in dict.fromkeys(categories))]
+
+
+def is_scope(key: str) -> bool:
+    """Whether a key is a scope's, not an item's."""
+    return key.startswith("\x1f")
+
+
+def scope_of(key: str) -> Scope:
+    """What a key stands for."""
+    if key.startswith(_CATEGORY):
+        return Scope("category", key.removeprefix(_CATEGORY))
+    return Scope("shop", None) if key == SHOP else Scope("item", key)

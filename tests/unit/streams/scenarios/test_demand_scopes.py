@@ -1,0 +1,121 @@
+"""Demand that a category or the shop shares is told of once, as what it is."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.deltas import tell
+from feature_repo.scopes import SHOP, Scope, is_scope, scope_of, scopes_of
+from feature_repo.watermark import SourceWatermark
+from streams.messages.events import Event
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.outputs import DemandAlert, DemandForecast
+from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
+from streams.scenarios.demand.offline import OfflineDemand
+from streams.scenarios.demand.shared import Sales, SharedDemand
+from streams.scenarios.demand.surprise import expected_counts
+
+HOUR = 3_600_000
+RULES = DemandRules(HOUR, (0.1, 0.5, 0.9), 1e-6, StockPolicy(4 * HOUR, 0.95))
+CATEGORIES = {f"{kind}-{n}": (kind,) for kind in ("tea", "cups") for n in range(10)}
+SURGE = range(120, 126)
+
+
+def categories_of(item_id: str) -> tuple[str, ...]:
+    return CATEGORIES.get(item_id, ())
+
+
+def run(rate):
+    """Every item's purchases by `rate(item, hour)`, told of as the shoppers' road tells; all messages."""
+    random = np.random.default_rng(0)
+    road = OfflineDemand(
+        lambda tensors: fallback_quantiles(tensors, 4),
+        sources=1,
+        rules=RULES,
+        lateness_ms=0,
+        categories_of=categories_of,
+    )
+    made = []
+    for hour in range(144):
+        entries: list[ItemDelta | Watermark] = []
+        for item, categories in CATEGORIES.items():
+            units = random.poisson(rate(item, hour))
+            keys = [item, *scopes_of(categories)] if units else []
+            entries += [ItemDelta(0, key, ACTION_CODE["purchase"], hour * HOUR, int(units), -1, False) for key in keys]
+        made += road.take(0, [*entries, Watermark(0, (hour + 1) * HOUR, False)])
+    return made
+
+
+def opened(made):
+    return [(m.scope, m.item_id or m.category) for m in made if isinstance(m, DemandAlert) and m.state == "open"]
+
+
+def test_a_surge_of_a_category_is_one_alert_of_it_and_none_of_its_items():
+    made = run(lambda item, hour: 12.0 if item.startswith("tea") and hour in SURGE else 3.0)
+    found = opened(made)
+    assert found.count(("category", "tea")) == 1
+    assert [about for about in found if about[0] == "item"] == []
+    assert ("category", "cups") not in found
+    (alert,) = [m for m in made if isinstance(m, DemandAlert) and m.category == "tea" and m.state == "open"]
+    assert alert.item_id is None
+    assert alert.direction == "spike"
+    assert alert.observed > alert.upper
+
+
+def test_a_surge_of_the_shop_is_told_of_the_shop():
+    found = opened(run(lambda item, hour: 9.0 if hour in SURGE else 3.0))
+    assert ("shop", None) in found
+    assert [about for about in found if about[0] == "item"] == []
+
+
+def test_an_item_s_own_surge_is_still_its_own():
+    found = opened(run(lambda item, hour: 40.0 if item == "tea-3" and hour in SURGE else 3.0))
+    assert ("item", "tea-3") in found
+    assert [about for about in found if about[0] == "item"] == [("item", "tea-3")]
+
+
+def test_forecasts_are_of_items_alone():
+    made = run(lambda item, hour: 3.0)
+    assert {m.item_id for m in made if isinstance(m, DemandForecast)} == CATEGORIES.keys()
+
+
+def test_units_of_a_scope_are_those_of_its_items():
+    event = msgspec.convert(
+        {"event_id": "e", "type": "purchase", "user_id": "u", "timestamp": HOUR, "item_id": "tea-1", "quantity": 3},
+        Event,
+    )
+    told = tell(SourceWatermark(), event, 7, HOUR, 0, categories_of)
+    deltas = [entry for entry in told if isinstance(entry, ItemDelta)]
+    assert [(d.item_id, d.quantity, d.offset) for d in deltas] == [
+        ("tea-1", 3, 7),
+        (SHOP, 3, 7),
+        (scopes_of(["tea"])[1], 3, 7),
+    ]
+    viewed = msgspec.structs.replace(event, type="view")
+    assert len([e for e in tell(SourceWatermark(), viewed, 8, HOUR, 0, categories_of) if isinstance(e, ItemDelta)]) == 1
+
+
+def test_a_key_says_what_it_is_of():
+    keys = scopes_of(["a/b", "tea", "tea"])
+    assert [scope_of(key) for key in keys] == [Scope("shop", None), Scope("category", "a/b"), Scope("category", "tea")]
+    assert all(map(is_scope, keys))
+    assert scope_of("tea-1") == Scope("item", "tea-1")
+
+
+def test_what_others_do_scales_an_item_s_forecast_and_what_it_does_itself_does_not():
+    expected = expected_counts(5.0)
+    surging = [Sales(item, 15, expected) for item in CATEGORIES if item.startswith("tea")]
+    shared = SharedDemand(surging, categories_of)
+    assert shared.scaled("tea-1", expected).mean == pytest.approx(15, rel=0.05)
+    assert shared.scaled("new", expected).mean == pytest.approx(15, rel=0.05)  # the shop's items all surge
+    alone = [Sales(item, 150 if item == "tea-1" else 5, expected) for item in CATEGORIES]
+    assert SharedDemand(alone, categories_of).scaled("tea-1", expected) == expected
+
+
+def test_few_items_are_no_group():
+    expected = expected_counts(5.0)
+    assert (
+        SharedDemand([Sales(f"tea-{n}", 50, expected) for n in range(4)], categories_of).scaled("tea-0", expected)
+        == expected
+    )
