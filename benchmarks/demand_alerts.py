@@ -21,9 +21,11 @@ import msgspec
 import torch
 
 from feature_repo.deltas import tell
+from feature_repo.scopes import CategoriesOf
 from feature_repo.watermark import SourceWatermark
 from streams.messages.events import Event
 from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.items import Item
 from streams.messages.outputs import DemandAlert
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
 from streams.recordings.reading import read_recording
@@ -61,6 +63,7 @@ class Counts(NamedTuple):
 
 def entries_of(recording: Path) -> Iterator[tuple[int, list[ItemDelta | Watermark]]]:
     """What each source would tell the items' road, event by event."""
+    categories_of = catalogue_of(recording)
     marks = [SourceWatermark() for _ in range(SOURCES)]
     decode = msgspec.json.Decoder(Event).decode
     for offset, record in enumerate(read_recording(recording)):
@@ -68,9 +71,19 @@ def entries_of(recording: Path) -> Iterator[tuple[int, list[ItemDelta | Watermar
             continue
         event = decode(record.value)
         source = crc32(event.user_id.encode()) % SOURCES
-        yield source, tell(marks[source], event, offset, WINDOW_MS, LATENESS_MS)
+        yield source, tell(marks[source], event, offset, WINDOW_MS, LATENESS_MS, categories_of)
     for source, mark in enumerate(marks):
         yield source, [Watermark(-1, mark.announced, idle=True)]
+
+
+def catalogue_of(recording: Path) -> CategoriesOf:
+    """The categories that the recording's items are in."""
+    found: dict[str, list[str]] = {}
+    for record in read_recording(recording):
+        if record.topic == Topic.ITEMS and record.value is not None:
+            item = msgspec.json.decode(record.value, type=Item)
+            found[item.item_id] = item.categories or []
+    return lambda item_id: found.get(item_id, [])
 
 
 def run(recording: Path, forecaster: Forecaster, rules: DemandRules, stand_in: str | None) -> Run:
@@ -84,7 +97,10 @@ def run(recording: Path, forecaster: Forecaster, rules: DemandRules, stand_in: s
         model_seconds += time.perf_counter() - began
         return answer
 
-    road = OfflineDemand(timed, sources=SOURCES, rules=rules, lateness_ms=LATENESS_MS, fallback=stand_in)
+    categories = catalogue_of(recording)
+    road = OfflineDemand(
+        timed, sources=SOURCES, rules=rules, lateness_ms=LATENESS_MS, fallback=stand_in, categories_of=categories
+    )
     alerts: list[DemandAlert] = []
     stream = entries_of(recording)
     seconds = 0.0

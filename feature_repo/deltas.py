@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from feature_repo.actions import ACTION_CODE
-from feature_repo.scopes import CategoriesOf, scopes_of
+from feature_repo.scopes import CategoriesOf, scopes_of, shard_of
 from feature_repo.watermark import SourceWatermark
 from streams.messages.events import Event, EventType
 from streams.messages.internal import ItemDelta, Watermark
@@ -35,7 +35,7 @@ def tell(
         told += deltas
         if categories_of is not None and event.type in _SCOPED:
             told += [
-                msgspec.structs.replace(delta, item_id=scope)
+                msgspec.structs.replace(delta, item_id=scope, shard=shard_of(delta.item_id))
                 for delta in deltas
                 for scope in scopes_of(categories_of(delta.item_id))
             ]

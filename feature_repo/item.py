@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ACTIONS
 from feature_repo.numbers import saturated
+from feature_repo.scopes import SHARDS
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 
@@ -66,6 +67,7 @@ class ItemActivity(Struct, array_like=True):
     calm: int = -1  # window in which the last episode ended
     episode: Episode | None = None
     unusual: int = -1  # window last counted among the surprising ones
+    shards: dict[int, list[int]] = {}  # of a scope: units sold on time by shard of its items
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -75,7 +77,7 @@ _decoder = msgspec.msgpack.Decoder(ItemActivity)
 def pack(state: ItemActivity) -> bytes:
     """The row's bytes: equal states give equal bytes."""
     # msgspec orders text keys only.
-    in_order = {"windows": dict(sorted(state.windows.items())), "sold": dict(sorted(state.sold.items()))}
+    in_order = {name: dict(sorted(getattr(state, name).items())) for name in ("windows", "sold", "shards")}
     return _encoder.encode(msgspec.structs.replace(state, **in_order))
 
 
@@ -109,6 +111,7 @@ def forget_before(state: ItemActivity, window: int) -> None:
     """Drop `sold` windows older than `window`."""
     if state.sold and min(state.sold) < window:
         state.sold = {number: units for number, units in state.sold.items() if number >= window}
+        state.shards = {number: units for number, units in state.shards.items() if number >= window}
 
 
 def as_features(state: ItemActivity) -> dict[str, object]:
@@ -139,6 +142,8 @@ def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: boo
         return
     state.sold[window] = state.sold.get(window, 0) + delta.quantity
     state.first = window if state.first < 0 else min(state.first, window)
+    if delta.shard >= 0:
+        state.shards.setdefault(window, [0] * SHARDS)[delta.shard] += delta.quantity
 
 
 def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, window_ms: int) -> None:

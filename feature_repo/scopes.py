@@ -6,9 +6,13 @@ is what the catalogue says when its event is told of.
 
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
+from zlib import crc32
 
 SHOP: Final = "\x1fshop"
 _CATEGORY: Final = "\x1fcategory/"
+
+SHARDS: Final = 8
+"""A scope's units are also counted by shard of its items, so that one item's surge is told from a shared one."""
 
 CategoriesOf = Callable[[str], Sequence[str]]
 """The categories of an item, by its id."""
@@ -24,6 +28,11 @@ class Scope(NamedTuple):
 def scopes_of(categories: Sequence[str]) -> list[str]:
     """The keys of all that an item's demand is also demand of."""
     return [SHOP, *(_CATEGORY + category for category in dict.fromkeys(categories))]
+
+
+def shard_of(item_id: str) -> int:
+    """The shard of an item in each of its scopes."""
+    return crc32(item_id.encode("utf-8", "surrogatepass")) % SHARDS
 
 
 def is_scope(key: str) -> bool:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
 from feature_repo import demand_index, item
 from feature_repo.demand_index import Closing, DemandIndex
@@ -28,6 +29,10 @@ from streams.topics import Topic
 from streams.transport import RecordChunk
 
 _ROAD = "demand"
+_ROWS_A_REQUEST: Final = 8_192
+"""A window that closes for a hundred thousand items would make one request of hundreds of megabytes."""
+_ROWS_LIKE_A_SHOPPER: Final = 100
+"""So many series take as long as one shopper's list, by which deadlines grow."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 
 
@@ -216,8 +221,7 @@ class DemandRoad:
         if tensors is None:
             return None, ModelRef(DEMAND_MODEL, ""), None
         try:
-            rows = len(tensors.window_start) // 100
-            answer, version = await self._triton.ask(DEMAND_MODEL, tensors, rows, DemandAnswer)
+            answer, version = await self._ask_in_parts(tensors)
         except ModelUnavailable:
             return (
                 self._scenario.stand_in(tensors, self._settings.horizon),
@@ -225,6 +229,23 @@ class DemandRoad:
                 MODEL_UNAVAILABLE,
             )
         return answer, ModelRef(DEMAND_MODEL, version), None
+
+    async def _ask_in_parts(self, tensors: DemandTensors) -> tuple[DemandAnswer, str]:
+        """The answer and the version that made its last part.
+
+        Raises:
+            ModelUnavailable: to any part.
+        """
+        parts: list[DemandAnswer] = []
+        version = ""
+        for at in range(0, len(tensors.window_start), _ROWS_A_REQUEST):
+            part = slice(at, at + _ROWS_A_REQUEST)
+            asked = DemandTensors(tensors.units[part], tensors.window_start[part], tensors.window_ms)
+            answer, version = await self._triton.ask(
+                DEMAND_MODEL, asked, len(asked.window_start) // _ROWS_LIKE_A_SHOPPER, DemandAnswer
+            )
+            parts.append(answer)
+        return DemandAnswer(np.concatenate([part.quantiles for part in parts])), version
 
 
 def _kind_of(key: str) -> Kind:

@@ -19,6 +19,7 @@ class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
         price_cents: unit price in hundredths, or -1 when the event had none.
         late: whether the source's own watermark had already passed the window's end plus lateness; such a delta
             corrects the counters and changes no decision about a window.
+        shard: for a category's or the shop's counters, which of their shards the item falls into; -1 for an item's own.
     """
 
     offset: int
@@ -28,6 +29,7 @@ class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
     quantity: int
     price_cents: int
     late: bool
+    shard: int = -1
 
 
 class Watermark(Struct, frozen=True, array_like=True, tag=1):

@@ -10,9 +10,9 @@ heavier-tailed than its forecasts sounds some false alarms, and then no more tha
 from math import log, log10
 from typing import Final
 
-BIN: Final = 0.25
+BIN: Final = 0.15
 """Width of a bin, in powers of ten."""
-BINS: Final = 61
+BINS: Final = 101
 _PRIOR: Final = 500.0
 """Windows that are taken to have been counted before the first, as surprising as the forecast's distribution says."""
 _TAIL: Final = 0.002
@@ -44,7 +44,7 @@ def threshold(counts: list[int], rate: float) -> float:
     exceeding = _exceeding(counts)
     total = exceeding[0]
     if rate * (total - _PRIOR) >= _SPOKEN_OF:
-        return BIN * _at(exceeding, 0, rate * total)
+        return BIN * _first(exceeding, rate * total)
     by_forecast = -log10(rate)
     raised = min(max(_extrapolated(exceeding, rate), by_forecast), _LITTLE * by_forecast)
     return min(max(raised, BIN * _first(exceeding, _ENOUGH)), beyond_doubt(rate))

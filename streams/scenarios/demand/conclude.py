@@ -9,7 +9,7 @@ from feature_repo.demand_index import Closing
 from feature_repo.item import KEPT_WINDOWS, Episode, ItemActivity, forget_before
 from feature_repo.scopes import CategoriesOf, is_scope
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef, StockAdvice
-from streams.messages.wire import DEMAND_SPAN, DemandAnswer
+from streams.messages.wire import DEMAND_SPAN, DemandAnswer, Floats
 from streams.scenarios.demand import calibration, outputs
 from streams.scenarios.demand.episodes import Evidence, follow, is_known, most_unusual, over, units_in
 from streams.scenarios.demand.levels import at_levels
@@ -19,15 +19,17 @@ from streams.scenarios.demand.shared import Sales, SharedDemand
 from streams.scenarios.demand.stock import advise
 from streams.scenarios.demand.surprise import Moments, all_windows, one_window
 
+Asked = tuple[str, int]
+"""What was asked: an item, and the start of the first window forecast."""
+
 
 class _Answers(NamedTuple):
-    """A chunk's answer, by row of its queries."""
+    """A chunk's answer, by what was asked."""
 
-    rows: Mapping[tuple[str, int], int]
-    one: Sequence[Moments]
-    span: Sequence[Moments]
-    forecasts: Sequence[Sequence[Sequence[float]]]
-    stock: Sequence[StockAdvice]
+    one: Mapping[Asked, Moments]
+    span: Mapping[Asked, Moments]
+    forecasts: Mapping[Asked, Sequence[Sequence[float]]]
+    stock: Mapping[Asked, StockAdvice]
 
 
 class _Bar(NamedTuple):
@@ -65,7 +67,7 @@ def conclude(
         surprises: judged windows of the past by their surprise; these are added.
         categories_of: the categories of an item, for demand that a category shares.
     """
-    answers = _Answers(asked.rows, [], [], [], []) if answer is None else _read(asked, answer, rules)
+    answers = _Answers({}, {}, {}, {}) if answer is None else _read(closings, asked, answer, rules)
     origin = outputs.Origin(model, fallback, rules.window_ms, tuple(f"{level:g}" for level in rules.levels))
     made: list[DemandForecast | DemandAlert] = []
     # A window's threshold comes from the windows before it, so that the order of items says nothing.
@@ -84,14 +86,22 @@ def conclude(
     return made
 
 
-def _read(asked: DemandQueries, answer: DemandAnswer, rules: DemandRules) -> _Answers:
-    quantiles = answer.quantiles
+def _read(closings: Sequence[Closing], asked: DemandQueries, answer: DemandAnswer, rules: DemandRules) -> _Answers:
+    """Each of a closing's three questions needs something else of its answer; only that is made."""
+    ms = rules.window_ms
+    judged = [(closing.item_id, closing.window_start) for closing in closings if closing.judged]
+    back = [(item, start - (DEMAND_SPAN - 1) * ms) for item, start in judged]
+    after = [(item, start + ms) for item, start in judged if not is_scope(item)]
+
+    def quantiles(keys: list[Asked]) -> Floats:
+        return answer.quantiles[[asked.rows[key] for key in keys]]
+
+    forecast = quantiles(after)
     return _Answers(
-        asked.rows,
-        one_window(quantiles),
-        all_windows(quantiles),
-        at_levels(quantiles, rules.levels).round(4).tolist(),
-        advise(quantiles, rules.stock, rules.window_ms),
+        dict(zip(judged, one_window(quantiles(judged)), strict=True)),
+        dict(zip(back, all_windows(quantiles(back)), strict=True)),
+        dict(zip(after, at_levels(forecast, rules.levels).round(4).tolist(), strict=True)),
+        dict(zip(after, advise(forecast, rules.stock, ms), strict=True)),
     )
 
 
@@ -120,8 +130,8 @@ def _conclude_one(
 
 def _forecast(closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandForecast:
     after = closing.window_start + origin.window_ms
-    row = answers.rows[closing.item_id, after]
-    return outputs.forecast(closing.item_id, after, answers.forecasts[row], answers.stock[row], origin)
+    key = closing.item_id, after
+    return outputs.forecast(closing.item_id, after, answers.forecasts[key], answers.stock[key], origin)
 
 
 def _open(
@@ -137,7 +147,7 @@ def _open(
         return None
     evidence = _evidence(activity, closing, answers, bar.shared, origin.window_ms)
     surprise = -log10(evidence.tail)
-    if number - activity.unusual > calibration.APART:
+    if number - activity.unusual > calibration.APART or surprise > bar.surprise:
         bar.judged.append(surprise)
         activity.unusual = number if surprise >= calibration.UNUSUAL else -1
     if surprise <= bar.surprise:
@@ -151,7 +161,7 @@ def _regular_sales(
 ) -> Iterator[Sales]:
     for closing in window:
         if closing.judged and closing.regular and not is_scope(closing.item_id):
-            expected = answers.one[answers.rows[closing.item_id, closing.window_start]]
+            expected = answers.one[closing.item_id, closing.window_start]
             units = units_in(activities[closing.item_id], closing.window_start // window_ms)
             yield Sales(closing.item_id, units, expected)
 
@@ -160,8 +170,8 @@ def _evidence(
     activity: ItemActivity, closing: Closing, answers: _Answers, shared: SharedDemand, window_ms: int
 ) -> Evidence:
     item, start = closing.item_id, closing.window_start
-    one = answers.one[answers.rows[item, start]]
-    span = answers.span[answers.rows[item, start - (DEMAND_SPAN - 1) * window_ms]]
+    one = answers.one[item, start]
+    span = answers.span[item, start - (DEMAND_SPAN - 1) * window_ms]
     if not is_scope(item):
         one, span = shared.scaled(item, one), shared.scaled(item, span)
     return most_unusual(activity, start // window_ms, one, span, window_ms)

@@ -5,9 +5,11 @@ item's own past: demand is held against the windows before it, because the model
 the anomaly included.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from feature_repo.item import Episode, ItemActivity
+from feature_repo.scopes import SHARDS
 from feature_repo.season import season
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 from streams.scenarios.demand.surprise import Moments, expected_counts, tail_above, tail_below
@@ -42,7 +44,8 @@ class Evidence(NamedTuple):
 
 def units_in(activity: ItemActivity, last: int, windows: int = 1) -> int:
     """Units sold on time in the `windows` windows up to number `last`."""
-    return sum(activity.sold.get(number, 0) for number in range(last - windows + 1, last + 1))
+    sold = activity.sold
+    return sum([sold.get(number, 0) for number in range(last - windows + 1, last + 1)])
 
 
 def weigh(observed: int, windows: int, moments: Moments) -> Evidence:
@@ -70,16 +73,43 @@ def most_unusual(activity: ItemActivity, window: int, one: Moments, span: Moment
         found.append(weigh(together, _SPAN, span))
         if 2 * together < span.mean >= 1:
             found.append(weigh(together, _SPAN, _usual_span(activity, window - _SPAN + 1, window, window_ms)))
+    if activity.shards:
+        found = [_shared(activity, window, evidence) for evidence in found]
     return min(found, key=lambda evidence: evidence.tail)
 
 
+def _shared(activity: ItemActivity, window: int, evidence: Evidence) -> Evidence:
+    """A scope's evidence as far as it stands without any one shard of its items: else it is that item's news."""
+    first = window - evidence.windows + 1
+    now, before = [0] * SHARDS, [0] * SHARDS
+    for number, units in activity.shards.items():
+        if number <= window:
+            into = now if number >= first else before
+            for shard, count in enumerate(units):
+                into[shard] += count
+    everything = max(sum(before), 1)
+    tails = [
+        _one_sided(evidence.observed - now[shard], evidence, 1 - before[shard] / everything) for shard in range(SHARDS)
+    ]
+    return evidence._replace(tail=max(evidence.tail, *tails))
+
+
+def _one_sided(observed: int, evidence: Evidence, share: float) -> float:
+    """How likely it is that the rest of the shards, which usually sell `share` of it all, sold so much or little."""
+    moments = evidence.moments
+    rest = Moments(moments.mean * share, moments.variance * share, moments.high * share, moments.fall)
+    if rest.mean <= 0:
+        return 1.0
+    return tail_above(observed, rest) if evidence.spike else tail_below(observed, rest)
+
+
 def _usual_span(activity: ItemActivity, before: int, window: int, window_ms: int) -> Moments:
-    """What the last Z windows usually sell, by the windows before number `before`.
+    """What the last windows usually sell, by the windows before number `before`.
 
     A second opinion on drops: a model that has seen few busy items can take two slow hours for a new level.
     """
     numbers = range(window - _SPAN + 1, window + 1)
-    return expected_counts(sum(usual(activity, before, number, window_ms) for number in numbers))
+    return expected_counts(sum(usual(activity, before, numbers, window_ms)))
 
 
 def follow(activity: ItemActivity, episode: Episode, window: int, window_ms: int) -> tuple[Evidence, bool]:
@@ -90,7 +120,7 @@ def follow(activity: ItemActivity, episode: Episode, window: int, window_ms: int
     """
     windows = 1 if episode.spike else _SPAN
     if episode.spike:
-        normal = expected_counts(usual(activity, episode.start, window, window_ms))
+        normal = expected_counts(usual(activity, episode.start, [window], window_ms)[0])
     else:
         normal = _usual_span(activity, episode.start, window, window_ms)
     evidence = weigh(units_in(activity, window, windows), windows, normal)
@@ -105,11 +135,15 @@ def over(episode: Episode, window: int, *, last: bool) -> bool:
     return last or episode.quiet >= enough or window - episode.opened >= LONGEST
 
 
-def usual(activity: ItemActivity, before: int, window: int, window_ms: int) -> float:
-    """Units usual in `window`, from windows before number `before` alone: same place in the season, and level."""
+def usual(activity: ItemActivity, before: int, windows: Sequence[int], window_ms: int) -> list[float]:
+    """Units usual in each of `windows`, from those before number `before`: same place in the season, and level."""
     lag = season(window_ms)
+    sold = activity.sold
     oldest = max(activity.first, before - DEMAND_HISTORY)
-    level = sum(u for n, u in activity.sold.items() if oldest <= n < before) / max(before - oldest, 1)
-    nearest = window - lag * max(1, -(-(window - before + 1) // lag))
-    same = [activity.sold.get(n, 0) for n in range(nearest, oldest - 1, -lag)][:_SEASONS]
-    return (sum(same) + _SHRINK * level) / (len(same) + _SHRINK)
+    level = sum([u for n, u in sold.items() if oldest <= n < before]) / max(before - oldest, 1)
+    found: list[float] = []
+    for window in windows:
+        nearest = window - lag * max(1, -(-(window - before + 1) // lag))
+        same = range(nearest, max(oldest - 1, nearest - _SEASONS * lag), -lag)
+        found.append((sum([sold.get(n, 0) for n in same]) + _SHRINK * level) / (len(same) + _SHRINK))
+    return found

@@ -1,0 +1,101 @@
+"""What closing windows costs: 100,000 items, each forecast and judged in every window, without servers.
+
+    python -m benchmarks.demand_cost [--items 100000] --model FOLDER
+
+Every item sells at random in 50 hours, and then all of them in each of the two that are timed. One process does what
+the items' road does between reading and writing rows: the closing, the questions, the network (the exported program,
+one thread), forecasts, stock advice, surprise, and the messages as JSON.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import torch
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.item import pack
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
+from streams.scenarios.demand import DemandRules
+from streams.scenarios.demand.offline import OfflineDemand
+from streams.settings import settings
+
+_OUT: Final = Path("benchmarks/results/demand_cost.json")
+_HOUR_MS: Final = 3_600_000
+_BEFORE, _TIMED = 50, 2
+_SHARE: Final = 0.3
+_PURCHASE: Final = ACTION_CODE["purchase"]
+
+
+def main() -> None:
+    """Time the last windows and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--model", type=Path, required=True, help="a folder that `headrace train` wrote")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    program = torch.export.load(options.model / DEMAND_MODEL / "program.pt2").module()
+    spent = [0.0]
+
+    def forecast(tensors: DemandTensors) -> DemandAnswer:
+        began = time.perf_counter()
+        with torch.inference_mode():
+            answer = program(*(torch.from_numpy(part) for part in tensors)).numpy()
+        spent[0] += time.perf_counter() - began
+        return DemandAnswer(answer)
+
+    rules = DemandRules.of(settings())._replace(window_ms=_HOUR_MS)
+    road = OfflineDemand(forecast, sources=1, rules=rules, lateness_ms=0)
+    _sell(road, options.items)
+    spent[0], closed, began = 0.0, road.closed, time.perf_counter()
+    messages = 0
+    encode = msgspec.json.Encoder().encode
+    for hour in range(_BEFORE, _BEFORE + _TIMED):
+        made = road.take(0, [Watermark(0, (hour + 1) * _HOUR_MS, idle=False)])
+        messages += len([encode(message) for message in made])
+    seconds = time.perf_counter() - began
+    closings = road.closed - closed
+    found = {
+        "command": f"python -m benchmarks.demand_cost --items {options.items} --model FOLDER",
+        "machine": "2 cores, x86-64 with AVX512, no GPU; one core used, no servers",
+        "items": options.items,
+        "closings": closings,
+        "messages": messages,
+        "seconds": round(seconds, 2),
+        "closings_per_second": round(closings / seconds),
+        "share_of_the_network": round(spent[0] / seconds, 3),
+        "bytes_a_row": round(float(np.mean([len(pack(a)) for a in road.activities.values()]))),
+    }
+    print(json.dumps(found, indent=2))
+    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _sell(road: OfflineDemand, items: int) -> None:
+    """Sales before the timed windows, and those of the timed ones; nothing closes but what is not timed."""
+    random = np.random.default_rng(0)
+    for hour in range(_BEFORE + _TIMED):
+        sells = np.flatnonzero(random.random(items) < (_SHARE if hour < _BEFORE else 1.1))
+        road.take(0, [ItemDelta(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
+        # Before the timed hours windows are only noted as closed: forecasting them would take most of the time.
+        if hour == _BEFORE - 1:
+            _pass_over(road, hour)
+
+
+def _pass_over(road: OfflineDemand, hour: int) -> None:
+    """Close what came so far without conclusions."""
+    for window in sorted(road.index.pending):
+        sold = road.index.pending.pop(window)
+        road.index.recent = {
+            item: (road.index.recent.get(item, 0) << 1 | (item in sold)) & (1 << 48) - 1
+            for item in road.index.recent.keys() | sold
+        }
+    road.index.closed = hour + 1
+
+
+if __name__ == "__main__":
+    main()
