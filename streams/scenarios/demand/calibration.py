@@ -3,18 +3,21 @@
 Every window's surprise is counted. Where the rate is one that the counted windows can speak of, the threshold is the
 surprise that this share of them exceeds. A rarer rate starts from the forecast's own distribution, raised a little by
 the slope of the counted tail (peaks over threshold, the scale from the median excess, since true anomalies are among
-the counted and lie far out), and much where more windows exceed it than chance explains: so a shop whose demand is
-heavier-tailed than its forecasts sounds some false alarms, and then no more than it should.
+the counted and lie far out), and as far as it takes where more windows exceed it than chance explains: so a shop whose
+demand is heavier-tailed than its forecasts sounds some false alarms, and then few.
 """
 
-from math import log, log10
+from math import expm1, log, log1p, log10
 from typing import Final
 
-BIN: Final = 0.15
-"""Width of a bin, in powers of ten."""
-BINS: Final = 101
+_GROWTH: Final = 0.05
+"""Bins are so wide in the logarithm of 1 + surprise: fine where rates are read off, wide where only size matters."""
+BINS: Final = 115
+"""Up to a surprise of about 300, a probability that a float can still hold."""
 _PRIOR: Final = 500.0
 """Windows that are taken to have been counted before the first, as surprising as the forecast's distribution says."""
+_MEMORY: Final = 200_000
+"""Counts are halved beyond so many windows, so that what was long ago does not decide for ever."""
 _TAIL: Final = 0.002
 _SPOKEN_OF: Final = 5.0
 """Windows expected beyond the threshold from which on the counted ones decide alone."""
@@ -22,7 +25,6 @@ _ENOUGH: Final = 10.0
 """So many windows beyond a threshold that should have let through next to none are no accident."""
 _LITTLE: Final = 1.1
 _BEYOND_DOUBT: Final = 2.0
-"""No tail lifts the threshold above the rate to this power: what is as rare as that under the forecast is told."""
 UNUSUAL: Final = 3.0
 """After a surprise like this an item's windows are not counted for a while: one event is counted once, even where no
 alert was opened for it."""
@@ -32,7 +34,12 @@ APART: Final = 24
 
 def bin_of(surprise: float) -> int:
     """The bin of a surprise, -log10 of a probability."""
-    return min(int(surprise / BIN), BINS - 1)
+    return min(int(log1p(surprise) / _GROWTH), BINS - 1)
+
+
+def edge(place: float) -> float:
+    """The surprise with which a bin begins; between bins, in between."""
+    return expm1(place * _GROWTH)
 
 
 def threshold(counts: list[int], rate: float) -> float:
@@ -44,14 +51,14 @@ def threshold(counts: list[int], rate: float) -> float:
     exceeding = _exceeding(counts)
     total = exceeding[0]
     if rate * (total - _PRIOR) >= _SPOKEN_OF:
-        return BIN * _first(exceeding, rate * total)
+        return edge(_first(exceeding, rate * total))
     by_forecast = -log10(rate)
     raised = min(max(_extrapolated(exceeding, rate), by_forecast), _LITTLE * by_forecast)
-    return min(max(raised, BIN * _first(exceeding, _ENOUGH)), beyond_doubt(rate))
+    return max(raised, edge(_first(exceeding, _ENOUGH)))
 
 
 def beyond_doubt(rate: float) -> float:
-    """The surprise that opens an alert whatever was counted."""
+    """A surprise that even a crude forecast may be believed: its probability is the rate's square."""
     return -_BEYOND_DOUBT * log10(rate)
 
 
@@ -62,6 +69,8 @@ def note(counts: list[int], surprises: list[float], empty: int) -> None:
     for surprise in surprises:
         counts[bin_of(surprise)] += 1
     counts[0] += empty
+    if sum(counts) > _MEMORY:
+        counts[:] = [count // 2 for count in counts]
 
 
 def _exceeding(counts: list[int]) -> list[float]:
@@ -69,7 +78,7 @@ def _exceeding(counts: list[int]) -> list[float]:
     found, above = [0.0] * BINS, 0
     for b in range(BINS - 1, -1, -1):
         above += counts[b] if counts else 0
-        found[b] = above + _PRIOR * 10 ** (-BIN * b)
+        found[b] = above + _PRIOR * 10 ** -edge(b)
     return found
 
 
@@ -77,8 +86,8 @@ def _extrapolated(exceeding: list[float], rate: float) -> float:
     """Where the rate is reached if the tail goes on as it began."""
     start = _first(exceeding, _TAIL * exceeding[0])
     share = exceeding[start] / exceeding[0]
-    scale = BIN * (_at(exceeding, start, exceeding[start] / 2) - start) / log(2)
-    return BIN * start + scale * log(max(share / rate, 1.0))
+    scale = (edge(_at(exceeding, start, exceeding[start] / 2)) - edge(start)) / log(2)
+    return edge(start) + scale * log(max(share / rate, 1.0))
 
 
 def _first(exceeding: list[float], wanted: float) -> int:

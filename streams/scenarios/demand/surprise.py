@@ -20,8 +20,11 @@ _TOGETHER: Final = 0.5
 """Correlation of neighbouring windows' forecast errors."""
 _EXACT: Final = 400
 """Up to this count, tails are summed term by term; beyond it a smooth approximation is as good."""
+_SUMMED: Final = 1e-12
 _LEAST: Final = 1e-15
+_LEAST_OF_ALL: Final = 1e-300
 _HIGH, _HIGHEST = (DEMAND_QUANTILES.index(level) for level in (0.95, 0.99))
+_STEEPEST: Final = 690.0  # e to the power of -it is the least positive float, nearly
 _RAREST: Final = 0.02
 """No item is believed to sell less than this in a window: history is too short to know."""
 
@@ -75,7 +78,10 @@ def tail_above(count: int, moments: Moments) -> float:
         return 1.0
     smooth = count > _EXACT or moments.mean > _EXACT
     above = _smooth_above(count - 0.5, moments) if smooth else 1.0 - _sum_to(count - 1, moments)
-    return max(min(above, _beyond(count, moments)), _LEAST)
+    if moments.high == inf:
+        return max(above, _LEAST)
+    # Sums of floats that are nearly 1 say no more about what is left; the forecast's own tail goes on.
+    return max(min(max(above, _SUMMED), _beyond(count, moments)), _LEAST_OF_ALL)
 
 
 def tail_below(count: int, moments: Moments) -> float:
@@ -112,8 +118,8 @@ def _sum_to(count: int, moments: Moments) -> float:
 
 def _beyond(count: int, moments: Moments) -> float:
     """The same by the forecast's own tail, which for items that seldom sell is lighter than the negative binomial's."""
-    past = count - 1 - moments.high
-    return 0.01 * exp(-past / moments.fall) if past > 0 else 1.0
+    past = (count - 1 - moments.high) / moments.fall
+    return 0.01 * exp(-min(past, _STEEPEST)) if past > 0 else 1.0
 
 
 def _smooth_above(x: float, moments: Moments) -> float:

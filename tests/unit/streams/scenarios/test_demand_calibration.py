@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streams.scenarios.demand.calibration import BINS, beyond_doubt, bin_of, note, threshold
+from streams.scenarios.demand.calibration import BINS, beyond_doubt, bin_of, edge, note, threshold
 
 
 def counted(surprises, empty=0):
@@ -41,10 +41,13 @@ def test_a_few_true_anomalies_hardly_raise_a_rare_rate_s_threshold():
     assert threshold(counted(alarmed), 1e-6) < 14
 
 
-def test_a_tail_far_heavier_than_forecast_raises_it_but_never_beyond_doubt():
-    heavy = 2.5 * well_calibrated(50_000)
-    assert 6.6 < threshold(counted(heavy), 1e-6) <= beyond_doubt(1e-6)
-    assert threshold(counted(np.full(50_000, 15.0)), 1e-6) == beyond_doubt(1e-6) == 12
+def test_a_tail_far_heavier_than_forecast_raises_it_as_far_as_it_takes():
+    heavy = 4 * well_calibrated(50_000)
+    bar = threshold(counted(heavy), 1e-6)
+    assert bar > 8
+    assert (4 * well_calibrated(50_000, seed=1) > bar).sum() <= 25
+    assert threshold(counted(np.full(50_000, 40.0)), 1e-6) >= 40
+    assert beyond_doubt(1e-6) == 12
 
 
 def test_a_rarer_rate_never_has_a_lower_threshold():
@@ -54,4 +57,13 @@ def test_a_rarer_rate_never_has_a_lower_threshold():
 
 
 def test_every_surprise_has_a_bin():
-    assert [bin_of(s) for s in (0.0, 0.14, 0.16, 14.99, 300.0)] == [0, 0, 1, 99, BINS - 1]
+    assert [bin_of(s) for s in (0.0, 0.05, 0.06, 300.0, 1e9)] == [0, 0, 1, BINS - 1, BINS - 1]
+    assert all(bin_of(edge(b + 0.5)) == b for b in range(BINS))
+
+
+def test_what_was_long_ago_is_forgotten():
+    counts = counted(np.full(100, 50.0))
+    for seed in range(30):
+        note(counts, list(well_calibrated(50_000, seed)), 0)
+    assert sum(counts) < 250_000
+    assert threshold(counts, 1e-6) < 8
