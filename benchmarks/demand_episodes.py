@@ -42,7 +42,7 @@ def main() -> None:
         "command": "python -m benchmarks.demand_episodes",
         "machine": "2 cores, x86-64, no GPU; one core used",
         "false_alarms": _RATE,
-        "watched_windows": done.watched,
+        "items_windows": done.item_windows,
         "closings": done.closings,
         "episodes": len(opened),
         "by": dict(Counter(f"{alert.scope} {alert.direction}" for alert in opened)),

@@ -97,7 +97,8 @@ def test_values_arrive_byte_for_byte_each_key_in_order_on_its_murmur2_partition(
 
 
 def test_items_are_acknowledged_before_the_first_event(settings):
-    catalogue = [item(f"i{n}", title="Tin", description="x" * 5_000) for n in range(3_000)]
+    # Unavailable, so that they are no candidates in other tests on the same servers.
+    catalogue = [item(f"i{n}", title="Tin", description="x" * 5_000, available=False) for n in range(3_000)]
     with Listener(settings.kafka_address, ["items", "events"], from_beginning=False) as listener:
         replay_records(lambda: [*catalogue, *some_records()[2:]], settings)
         came = listener.until_now()
