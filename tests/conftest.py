@@ -2,7 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
+
+from streams.settings import settings
 
 HOME = Path(__file__).parents[1] / ".headrace" / "tests"
 
@@ -10,5 +15,13 @@ HOME = Path(__file__).parents[1] / ".headrace" / "tests"
 os.environ.setdefault("HEADRACE_PORT_OFFSET", "2000")
 if "HEADRACE_HOME" not in os.environ:
     os.environ["HEADRACE_HOME"] = str(HOME)
-    if not (HOME / "run").exists():
+    if not [path for path in (HOME / "run").glob("*") if path.suffix != ".lock"]:  # nothing of it runs
         shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_test() -> Generator[None]:
+    """What one test puts into the environment is read by it, and forgotten with it."""
+    settings.cache_clear()
+    yield
+    settings.cache_clear()

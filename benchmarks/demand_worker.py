@@ -1,0 +1,88 @@
+"""What closing windows costs a worker: 100,000 items on a real stack, each forecast and judged.
+
+    python -m benchmarks.demand_worker
+
+Every item sells once in the first hour and once in each of three hours two days later. The recording is replayed twice
+into a stack made anew, once with windows that close and once with a lateness so long that none does. The rate is over
+the whole first replay, its purchases included: the two differ by less than runs do. One worker, everything on one
+machine. In an environment whose stack is its own (HEADRACE_HOME, HEADRACE_PORT_OFFSET).
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from streams.demo.shell import Shell
+from streams.settings import load_settings
+
+_OUT: Final = Path("benchmarks/results/demand_worker.json")
+_HOURS: Final = (0, 50, 51, 52)
+_HOUR_MS: Final = 3_600_000
+_START_MS: Final = 1_767_571_200_000
+_SHOPPERS: Final = 20_000
+
+
+def main() -> None:
+    """Replay both ways and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=100_000)
+    items = parser.parse_args().items
+    closing = _replay(items, {})
+    none = _replay(items, {"HEADRACE_LATENESS": "400d"})
+    forecasts = closing["answered"]["demand.forecasts"]
+    found = {
+        "command": f"python -m benchmarks.demand_worker --items {items}",
+        "machine": "2 cores, x86-64, no GPU; Kafka, Valkey, Triton and the worker on it",
+        "items": items,
+        "forecasts": forecasts,
+        "seconds_with_closings": round(closing["seconds"], 1),
+        "seconds_without": round(none["seconds"], 1),
+        "windows_closed_per_second_purchases_included": round(forecasts / closing["seconds"]),
+    }
+    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+def _replay(items: int, changed: dict[str, str]) -> dict[str, Any]:
+    home = load_settings().home.absolute()
+    shell = Shell({"HEADRACE_TRIGGERS": "search", "HEADRACE_FEATURE_LOG": "0", "HEADRACE_TRENDING": "off", **changed})
+    shell.headrace("down")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    recording, shop, model = home / "sales.jsonl", home / "shop.jsonl", home / "model"
+    encode = msgspec.json.Encoder().encode
+    recording.write_bytes(b"\n".join(encode(sale) for sale in _sales(items)))
+    try:
+        shell.headrace("up")
+        shell.headrace("simulate", "--out", shop, "--users", "60", "--items", "40", "--days", "6", "--anomalies", "1")
+        shell.headrace("train", "--stream", shop, "--out", model)
+        shell.headrace("publish", model)
+        with shell.worker(home / "worker.log"):
+            return shell.headrace("replay", recording, "--speed", "max", "--wait")
+    finally:
+        shell.headrace("down")
+
+
+def _sales(items: int) -> Iterator[dict[str, Any]]:
+    number = 0
+    for hour in _HOURS:
+        for item in range(items):
+            number += 1
+            moment = _START_MS + hour * _HOUR_MS + item * _HOUR_MS // items
+            value = {
+                "event_id": f"e{number}",
+                "type": "purchase",
+                "user_id": f"u{(item * 7919 + hour) % _SHOPPERS}",
+                "timestamp": moment,
+                "item_id": f"item-{item}",
+            }
+            yield {"topic": "events", "key": value["user_id"], "timestamp": moment, "value": value}
+
+
+if __name__ == "__main__":
+    main()
