@@ -37,7 +37,7 @@ def shard_of(item_id: str) -> int:
 
 def is_scope(key: str) -> bool:
     """Whether a key is a scope's, not an item's."""
-    return key.startswith("\x1f")
+    return key == SHOP or key.startswith(_CATEGORY)
 
 
 def scope_of(key: str) -> Scope:

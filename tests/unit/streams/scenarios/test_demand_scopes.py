@@ -105,6 +105,7 @@ def test_a_key_says_what_it_is_of():
     assert [scope_of(key) for key in keys] == [Scope("shop", None), Scope("category", "a/b"), Scope("category", "tea")]
     assert all(map(is_scope, keys))
     assert scope_of("tea-1") == Scope("item", "tea-1")
+    assert not is_scope("\x1fodd id of an item")
 
 
 def test_what_others_do_scales_an_item_s_forecast_and_what_it_does_itself_does_not():
