@@ -12,7 +12,7 @@ from streams.messages.internal import ItemDelta, Watermark
 
 _TOLD: Final = frozenset(EventType) - {EventType.SEARCH, EventType.IDENTIFY}
 _SCOPED: Final = frozenset({EventType.ADD_TO_CART, EventType.PURCHASE, EventType.RETURN})
-"""Counted for category and shop too; what is merely looked at would multiply the road's traffic."""
+"""Counted for category and shop too; most events are views, and each would be told of several times."""
 
 
 def tell(
