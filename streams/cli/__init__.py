@@ -5,6 +5,7 @@ import sys
 import typer
 
 from streams.cli import (
+    bench,
     demand,
     demo,
     evaluate,
@@ -54,6 +55,7 @@ for group in (
     finetune,
     finetune_multitask,
     demand,
+    bench,
     demo,
 ):
     group.register(app)

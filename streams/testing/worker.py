@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streams.errors import StackError
 
 READY = "headrace worker ready"
+COMMAND = (sys.executable, "-m", "streams.cli", "worker")
 _POLL_S = 0.1
 _LOG_LINES = 60
 
@@ -22,16 +23,26 @@ class Worker:
         environment: variables on top of this process's own.
         log: file for what it writes to standard output and error.
         within: seconds until it must be ready.
+        command: what is started in a worker's place, and `ready` what it says when it is.
 
     Raises:
         StackError: it ended, or was not ready in time; with the end of its log.
     """
 
-    def __init__(self, environment: Mapping[str, str], log: Path, within: float = 120.0) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        within: float = 120.0,
+        *,
+        command: Sequence[str] = COMMAND,
+        ready: str = READY,
+    ) -> None:
         self.log = log
+        self._ready = ready
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "worker"],
+                command,
                 env={**os.environ, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -76,7 +87,7 @@ class Worker:
 
     def _await_ready(self, within: float) -> None:
         deadline = time.monotonic() + within
-        while READY not in self.log.read_text("utf-8", "replace"):
+        while self._ready not in self.log.read_text("utf-8", "replace"):
             if not self.running:
                 code = self._process.returncode
                 raise StackError(f"the worker ended with status {code} before it was ready\n{self.log_tail()}")

@@ -1,0 +1,1 @@
+"""`headrace bench road`: Headrace beside what a user would write instead, on one stack with one model."""

@@ -1,0 +1,81 @@
+"""What all contestants do alike: events to questions, the model's answer to messages. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferInput
+from tritonclient.utils import np_to_triton_dtype
+
+from feature_repo import shopper
+from feature_repo.identity import NO_ITEM
+from feature_repo.shopper import ShopperState
+from streams.engine.catalogue import Catalogue
+from streams.engine.fallback import shortfall
+from streams.engine.feature_log import feature_log, is_logged
+from streams.engine.questions import Question
+from streams.engine.tensors import Surroundings, to_answers
+from streams.messages.events import Event
+from streams.messages.outputs import ModelRef
+from streams.messages.wire import MODEL, ScoreAnswer
+from streams.scenarios import SHOPPER_SCENARIOS
+from streams.settings import Settings
+from streams.topics import Topic
+
+decode = msgspec.json.Decoder(Event).decode
+_encode = msgspec.json.Encoder().encode
+_NOTHING = np.array([NO_ITEM], np.int64)
+
+PLAIN = Surroundings(_NOTHING, _NOTHING, np.zeros((1, 1), np.float32), _NOTHING, np.zeros(1, np.float32))
+"""Nothing withdrawn, nothing new, no trends."""
+
+
+class Said(NamedTuple):
+    """One message to produce."""
+
+    topic: str
+    user_id: str
+    value: bytes
+    timestamp: int
+
+
+def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Question]:
+    """Fold an event into its shopper's row; what it asks."""
+    for before in (True, False):
+        if not before:
+            shopper.fold(state, event)
+        for scenario in SHOPPER_SCENARIOS:
+            if scenario.before_fold is before and scenario.wants(event, chosen):
+                yield scenario.ask(scenario, event, f"{scenario.name}/{event.event_id}", state, chosen)
+
+
+def messages(
+    questions: Sequence[Question], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
+) -> Iterator[Said]:
+    """The answers, and the features they were made from."""
+    answer = ScoreAnswer(**{name: arrays[name] for name in ScoreAnswer._fields})
+    fallbacks = [shortfall(question, catalogue) for question in questions]
+    answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
+    for question, one in zip(questions, answers, strict=True):
+        user, time_ms = question.cause.user_id, question.cause.timestamp
+        yield Said(question.scenario.topic, user, _encode(question.scenario.answer(question, one, catalogue)), time_ms)
+        if is_logged(question.output_id, chosen.feature_log):
+            yield Said(Topic.FEATURE_LOG, user, _encode(feature_log(question, one.model)), time_ms)
+
+
+def inputs(tensors: Mapping[str, NDArray[np.generic]]) -> list[InferInput]:
+    """A request's tensors as Triton's client takes them."""
+    made: list[InferInput] = []
+    for name, array in tensors.items():
+        tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array)
+        made.append(tensor)
+    return made
+
+
+def outputs(result: Any) -> tuple[dict[str, Any], str]:
+    """A response's arrays by name, and the version that made them."""
+    response = result.get_response()
+    return {output.name: result.as_numpy(output.name) for output in response.outputs}, response.model_version

@@ -1,0 +1,183 @@
+"""The loop a good engineer would write by hand: aiokafka, Redis, Triton, asyncio; no Faust, no Feast, no fences.
+
+As fast as it can be made with the same features, model and outputs. Features are folded and messages built by the very
+functions that Headrace uses, so that what is compared is the road. Each partition has a lane of its own: while Triton
+works for one, Python works for another. What it leaves out is what it does not promise: it processes at least once, and
+a crash may count an event twice; no partition moves, no event is misplaced, no model is swapped, no window survives a
+restart.
+
+    python -m benchmarks.road.contestants.handwritten
+"""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from redis.asyncio import Redis
+from tritonclient.grpc.aio import InferenceServerClient
+
+from benchmarks.road.contestants.answering import PLAIN, decode, fold, inputs, messages, outputs
+from benchmarks.road.contestants.handwritten_items import Items
+from benchmarks.road.contestants.shop_catalogue import read_catalogue
+from feature_repo import shopper
+from feature_repo.deltas import tell
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.shopper import ShopperState
+from feature_repo.watermark import SourceWatermark
+from streams.engine.partitions import partition_of
+from streams.engine.questions import Question
+from streams.engine.tensors import to_tensors
+from streams.messages.events import Event
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.wire import MODEL, Floats, Ints
+from streams.settings import Settings, settings
+from streams.topics import Topic
+
+_AT_ONCE: Final = 512
+_TRENDING_S: Final = 5.0
+_TRENDING_KEY: Final = "trending"
+_BOOST: Final = 0.02
+_BATCH_BYTES: Final = 524_288
+
+Messages = dict[tuple[str, int], list[tuple[bytes, bytes, int]]]
+
+
+class Loop:
+    """Everything the process holds open."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self.settings = chosen
+        host, port = chosen.redis_address.split(":")
+        self.redis: Any = Redis(host=host, port=int(port))
+        self.triton = InferenceServerClient(chosen.triton_address)
+        self.catalogue = read_catalogue(chosen.kafka_address)
+        self.marks: defaultdict[int, SourceWatermark] = defaultdict(SourceWatermark)
+        self.trending: tuple[Ints, Floats] = (np.array([NO_ITEM], np.int64), np.zeros(1, np.float32))
+        self._consumer = self._kafka(group_id=chosen.group)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=chosen.kafka_address, acks="all", max_batch_size=_BATCH_BYTES, enable_idempotence=True
+        )
+        self.items = Items(self)
+
+    def _kafka(self, **more: Any) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_address,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=4_194_304,
+            **more,
+        )
+
+    async def run(self) -> None:
+        """Answer events until SIGTERM."""
+        await self._producer.start()
+        self._consumer.subscribe([Topic.EVENTS])
+        await self._consumer.start()
+        while not self._consumer.assignment():
+            await asyncio.sleep(0.05)
+        gc.collect()
+        gc.freeze()
+        lanes = [asyncio.create_task(self._lane(tp)) for tp in self._consumer.assignment()]
+        tasks = [*lanes, asyncio.create_task(self.items.run()), asyncio.create_task(self._follow_trends())]
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        sys.stderr.write("ready\n")
+        stopping = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(self._consumer.stop(), self._producer.stop())
+
+    async def _lane(self, tp: TopicPartition) -> None:
+        """One partition, batch by batch."""
+        while True:
+            found = await self._consumer.getmany(tp, timeout_ms=200, max_records=_AT_ONCE)
+            for records in found.values():
+                await self._answer(tp.partition, records)
+                await self._consumer.commit({tp: records[-1].offset + 1})
+
+    async def _answer(self, partition: int, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
+        events = [decode(record.value or b"") for record in records]
+        keys = list({event.user_id: f"u:{event.user_id}" for event in events}.items())
+        packed = await self.redis.mget([key for _, key in keys])
+        states = {user: shopper.unpack(row or b"") for (user, _), row in zip(keys, packed, strict=True)}
+        questions, told = self._fold(partition, events, states)
+        counted = self.items.tell(partition, told)
+        if questions:
+            await self.send(await self._ask(questions))
+        await self.redis.mset({key: shopper.pack(states[user]) for user, key in keys})
+        await counted
+
+    def _fold(
+        self, partition: int, events: Sequence[Event], states: dict[str, ShopperState]
+    ) -> tuple[list[Question], list[ItemDelta | Watermark]]:
+        chosen, mark = self.settings, self.marks[partition]
+        questions: list[Question] = []
+        told: list[ItemDelta | Watermark] = []
+        for event in events:
+            questions += fold(event, states[event.user_id], chosen)
+            told += tell(mark, event, 0, chosen.window, chosen.lateness, self.catalogue.categories)
+        return questions, told
+
+    async def _ask(self, questions: Sequence[Question]) -> Messages:
+        shop = PLAIN._replace(boost_item=self.trending[0], boost=self.trending[1])
+        arrays, version = await self.infer(MODEL, to_tensors(questions, shop)._asdict())
+        said: Messages = defaultdict(list)
+        for topic, user, value, timestamp in messages(questions, arrays, version, self.catalogue, self.settings):
+            said[topic, partition_of(user, self.settings.partitions)].append((user.encode(), value, timestamp))
+        return said
+
+    async def infer(self, model: str, tensors: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """One Triton call; arrays by name, and the version."""
+        return outputs(await self.triton.infer(model, inputs(tensors)))
+
+    async def send(self, said: Messages) -> None:
+        """Produce in whole batches and wait for all acks."""
+        acks: list[Any] = []
+        for (topic, partition), rows in said.items():
+            batch = self._producer.create_batch()
+            for key, value, timestamp in rows:
+                if batch.append(timestamp=timestamp, key=key, value=value) is None:
+                    acks.append(await self._producer.send_batch(batch, topic, partition=partition))
+                    batch = self._producer.create_batch()
+                    batch.append(timestamp=timestamp, key=key, value=value)
+            acks.append(await self._producer.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*acks)
+
+    async def count_trends(self, counts: dict[str, int]) -> None:
+        """Add to what is popular now."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for item_id, count in counts.items():
+            pipeline.zincrby(_TRENDING_KEY, count, item_id)
+        await pipeline.execute()
+
+    async def _follow_trends(self) -> None:
+        while self.settings.trending:
+            top = await self.redis.zrange(_TRENDING_KEY, 0, 99, desc=True, withscores=True)
+            if top:
+                boost = (_BOOST * np.log2(1 + np.array([count for _, count in top], np.float32))).astype(np.float32)
+                self.trending = np.array([item_hash(item.decode()) for item, _ in top], np.int64), boost
+            await asyncio.sleep(_TRENDING_S)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+
+    async def run() -> None:
+        await Loop(settings()).run()  # the clients bind to the running event loop
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The hand-written loop's items: counters and windows in Redis, forecasts and alerts when a window closes."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from feature_repo import demand_index, item
+from feature_repo.actions import ACTION_CODE
+from feature_repo.demand_index import Closing, DemandIndex
+from feature_repo.item import ItemActivity
+from feature_repo.scopes import is_scope
+from streams.engine.partitions import partition_of
+from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.outputs import DemandForecast, ModelRef
+from streams.messages.wire import DEMAND_MODEL, DemandAnswer
+from streams.scenarios.demand import DemandRules, conclude, queries
+from streams.topics import Topic
+
+if TYPE_CHECKING:
+    from benchmarks.road.contestants.handwritten import Loop, Messages
+
+_WEIGHT: Final = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
+_encode = msgspec.json.Encoder().encode
+
+
+class Items:
+    """One task folds what all lanes tell of items, as much at a time as has come."""
+
+    def __init__(self, loop: "Loop") -> None:
+        self._loop = loop
+        self._index = DemandIndex()
+        self._rules = DemandRules.of(loop.settings)
+        self._told: list[tuple[int, ItemDelta | Watermark]] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._news = asyncio.Event()
+
+    def tell(self, source: int, told: Sequence[ItemDelta | Watermark]) -> "asyncio.Future[None]":
+        """Hand in what a batch did to items; done when it is stored."""
+        done = asyncio.get_running_loop().create_future()
+        self._told += [(source, entry) for entry in told]
+        self._waiting.append(done)
+        self._news.set()
+        return done
+
+    async def run(self) -> None:
+        """Fold for ever."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            told, self._told = self._told, []
+            waiting, self._waiting = self._waiting, []
+            await self._fold(told)
+            for done in waiting:
+                done.set_result(None)
+
+    async def _fold(self, told: Sequence[tuple[int, ItemDelta | Watermark]]) -> None:
+        rows = await self._read({e.item_id for _, e in told if isinstance(e, ItemDelta)})
+        closings: list[Closing] = []
+        counts: dict[str, int] = {}
+        window = self._rules.window_ms
+        for source, entry in told:
+            if isinstance(entry, Watermark):
+                closings += demand_index.advance(
+                    self._index,
+                    source,
+                    entry,
+                    sources=self._loop.settings.partitions,
+                    window_ms=window,
+                    lateness_ms=self._loop.settings.lateness,
+                )
+                continue
+            item.fold(rows[entry.item_id], entry, window)
+            demand_index.observe(self._index, source, entry, window)
+            weight = _WEIGHT.get(entry.action, 0)
+            if weight and not is_scope(entry.item_id):
+                counts[entry.item_id] = counts.get(entry.item_id, 0) + weight
+        if closings:
+            rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
+            await self._conclude(closings, rows)
+        if rows:
+            await self._loop.redis.mset({f"i:{key}": item.pack(row) for key, row in rows.items()})
+        if counts and self._loop.settings.trending:
+            await self._loop.count_trends(counts)
+
+    async def _read(self, keys: set[str]) -> dict[str, ItemActivity]:
+        if not keys:
+            return {}
+        ids = list(keys)
+        packed = await self._loop.redis.mget([f"i:{key}" for key in ids])
+        return {key: item.unpack(row or b"") for key, row in zip(ids, packed, strict=True)}
+
+    async def _conclude(self, closings: list[Closing], rows: dict[str, ItemActivity]) -> None:
+        asked = queries(closings, rows, self._rules.window_ms)
+        answer, version = None, ""
+        if asked.tensors is not None:
+            arrays, version = await self._loop.infer(DEMAND_MODEL, asked.tensors._asdict())
+            answer = DemandAnswer(arrays["quantiles"])
+        outputs = conclude(
+            closings,
+            rows,
+            asked,
+            answer,
+            self._index.surprises,
+            self._loop.catalogue.categories,
+            model=ModelRef(DEMAND_MODEL, version),
+            fallback=None,
+            rules=self._rules,
+        )
+        messages: Messages = {}
+        for output in outputs:
+            topic = Topic.DEMAND_FORECASTS if isinstance(output, DemandForecast) else Topic.DEMAND_ALERTS
+            key = output.item_id or str(output.id)
+            place = topic, partition_of(key, self._loop.settings.partitions)
+            messages.setdefault(place, []).append((key.encode(), _encode(output), output.timestamp))
+        await self._loop.send(messages)

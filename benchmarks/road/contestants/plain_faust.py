@@ -1,0 +1,95 @@
+"""Faust as its own tutorial has it: one event at a time, Feast and Triton awaited for each, `topic.send` for each answer.
+
+Only the shopper's features, recommendations and click probabilities: no item counters, no windows, no forecasts, so less
+work than Headrace does.
+
+    python -m benchmarks.road.contestants.plain_faust
+"""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import faust
+import pandas as pd
+from feast import FeatureStore
+from tritonclient.grpc.aio import InferenceServerClient
+
+from benchmarks.road.contestants.answering import PLAIN, decode, fold, inputs, messages, outputs
+from benchmarks.road.contestants.shop_catalogue import read_catalogue
+from feature_repo import shopper
+from feature_repo.layout import FEATURE
+from feature_repo.repo import definitions, repo_config
+from streams.engine.tensors import to_tensors
+from streams.messages.wire import MODEL
+from streams.settings import settings
+from streams.topics import Topic
+
+_VIEW = "shopper"
+chosen = settings()
+catalogue = read_catalogue(chosen.kafka_address)
+
+
+def _feast() -> FeatureStore:
+    online = {"type": "redis", "connection_string": chosen.redis_address}
+    registry = str(chosen.home / f"{chosen.group}.db")
+    config = repo_config(chosen).model_copy(update={"online_config": online, "registry_config": registry})
+    store = FeatureStore(config=config)
+    store.apply(definitions(chosen))
+    return store
+
+
+store = _feast()
+app = faust.App(
+    chosen.group,
+    broker=f"kafka://{chosen.kafka_address}",
+    store="memory://",
+    datadir=chosen.home / "faust",
+    web_enabled=False,
+    topic_disable_leader=True,
+    topic_allow_declare=False,
+    autodiscover=False,
+    consumer_auto_offset_reset="earliest",
+)
+events = app.topic(Topic.EVENTS, value_serializer="raw", key_serializer="raw")
+topics = {t: app.topic(t, value_serializer="raw") for t in (*Topic,)}
+
+
+@app.agent(events)
+async def answer(stream: Any) -> None:
+    """Fold and answer, event by event."""
+    triton = InferenceServerClient(chosen.triton_address)
+    async for value in stream:
+        event = decode(value)
+        found = await store.get_online_features_async(
+            features=[f"{_VIEW}:{FEATURE[_VIEW]}"], entity_rows=[{"user_id": event.user_id}]
+        )
+        state = shopper.unpack(found.to_dict()[FEATURE[_VIEW]][0] or b"")
+        questions = list(fold(event, state, chosen))
+        if questions:
+            tensors = inputs(to_tensors(questions, PLAIN)._asdict())
+            arrays, version = outputs(await triton.infer(MODEL, tensors))
+            for said in messages(questions, arrays, version, catalogue, chosen):
+                await topics[Topic(said.topic)].send(key=said.user_id.encode(), value=said.value)
+        row = {
+            "user_id": [event.user_id],
+            FEATURE[_VIEW]: [shopper.pack(state)],
+            "event_timestamp": [datetime.fromtimestamp(event.timestamp / 1000, UTC)],
+            "created": [datetime.now(UTC)],
+        }
+        await store.write_to_online_store_async(_VIEW, df=pd.DataFrame(row))
+
+
+@app.task
+async def tell() -> None:
+    """Say when events may come."""
+    while not app.consumer.assignment():
+        await asyncio.sleep(0.05)
+    sys.stderr.write("ready\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.argv = [sys.argv[0], "worker", "-l", "warning", "--without-web"]
+    app.main()

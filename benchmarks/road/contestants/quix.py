@@ -1,0 +1,81 @@
+"""Quix Streams, event by event: Redis and Triton asked for each, as its `apply` invites to.
+
+Shopper's features, recommendations and click probabilities, and the items' hourly counters in one Redis pipeline; no
+forecasts, so less work than Headrace does.
+
+    python -m benchmarks.road.contestants.quix
+"""
+
+import signal
+import sys
+from typing import Any
+
+from quixstreams import Application
+from redis import Redis
+from tritonclient.grpc import InferenceServerClient
+
+from benchmarks.road.contestants.answering import PLAIN, Said, decode, fold, inputs, messages, outputs
+from benchmarks.road.contestants.shop_catalogue import read_catalogue
+from feature_repo import shopper
+from feature_repo.deltas import item_deltas
+from feature_repo.shopper import ShopperState
+from streams.engine.tensors import to_tensors
+from streams.messages.events import Event
+from streams.messages.wire import MODEL
+from streams.settings import settings
+from streams.topics import Topic
+
+chosen = settings()
+catalogue = read_catalogue(chosen.kafka_address)
+host, port = chosen.redis_address.split(":")
+redis: Any = Redis(host=host, port=int(port))
+triton = InferenceServerClient(chosen.triton_address)
+
+
+def answer(value: bytes) -> list[Said]:
+    """Fold one event and answer it."""
+    event = decode(value)
+    key = f"u:{event.user_id}"
+    state = shopper.unpack(redis.get(key) or b"")
+    said: list[Said] = []
+    if questions := list(fold(event, state, chosen)):
+        arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(questions, PLAIN)._asdict())))
+        said = list(messages(questions, arrays, version, catalogue, chosen))
+    _store(key, state, event)
+    return said
+
+
+def _store(key: str, state: ShopperState, event: Event) -> None:
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.set(key, shopper.pack(state))
+    for delta in item_deltas(event, 0, late=False):
+        pipeline.hincrby(f"i:{delta.item_id}", f"{delta.action}:{delta.timestamp // chosen.window}", delta.quantity)
+    pipeline.execute()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    app = Application(
+        broker_address=chosen.kafka_address,
+        consumer_group=chosen.group,
+        auto_offset_reset="earliest",
+        auto_create_topics=False,
+        use_changelog_topics=False,
+        loglevel="WARNING",
+        commit_interval=0.3,
+        producer_extra_config={"linger.ms": 5},
+    )
+    topics = {t: app.topic(t, value_serializer="bytes", key_serializer="str") for t in Topic}
+    frame = app.dataframe(app.topic(Topic.EVENTS, value_deserializer="bytes"))
+    frame = frame.apply(answer, expand=True)
+    for topic in (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.FEATURE_LOG):
+        part = frame[frame.apply(lambda said, topic=topic: said.topic == topic)]
+        part.apply(lambda said: said.value).to_topic(topics[topic])
+    signal.signal(signal.SIGTERM, lambda *_: app.stop())
+    sys.stderr.write("ready\n")
+    sys.stderr.flush()
+    app.run()
+
+
+if __name__ == "__main__":
+    main()

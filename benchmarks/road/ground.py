@@ -1,0 +1,116 @@
+"""The ground that contestants run on: one stack of its own, and for each run a group that has seen nothing."""
+
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import psutil
+import redis
+
+from benchmarks.road.contestants import Contestant
+from infra.local.stack import down, status, up
+from streams.recordings import Report
+from streams.recordings.reading import Record
+from streams.recordings.traffic.broker import Broker
+from streams.recordings.traffic.replaying import Replayer
+from streams.settings import Settings, load_settings
+from streams.testing.worker import Worker
+from streams.topics import INPUTS
+from trainer.publishing.publish import publish
+
+_PORTS = 5_000
+"""Beyond the user's own stack, and that of the tests."""
+_METRICS_PORT = 19_900
+
+
+class Ground(NamedTuple):
+    """The stack under measurement.
+
+    Attributes:
+        settings: of this process, for it.
+        home: its folder; what is measured leaves its logs there.
+    """
+
+    settings: Settings
+    home: Path
+
+    def publish(self, model: Path) -> None:
+        """Serve a model."""
+        publish(model, self.settings)
+
+    def send(self, records: Sequence[Record], report: Report) -> None:
+        """Append records that are no part of what is measured."""
+        with Replayer(self.settings) as replayer:
+            replayer.send(records, len(records), report)
+
+    @contextmanager
+    def running(self, contestant: Contestant, **environment: str) -> Generator["Running"]:
+        """A contestant in a new group that begins at the present end of the inputs, with an empty store."""
+        group = f"bench-{contestant.name}-{uuid4().hex[:8]}"
+        with Broker(self.settings.kafka_address) as broker:
+            broker.start_group_at(group, broker.ends(sorted(INPUTS)))
+        redis.Redis.from_url(f"redis://{self.settings.redis_address}").flushall()
+        variables = {
+            "HEADRACE_HOME": str(self.home),
+            "HEADRACE_PORT_OFFSET": str(self.settings.port_offset),
+            "HEADRACE_GROUP": group,
+            "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
+            **environment,
+        }
+        log = self.home / f"{group}.log"
+        worker = Worker(variables, log, command=contestant.command, ready=contestant.ready)
+        try:
+            yield Running(self.settings.model_copy(update={"group": group}), self._processes(worker), _METRICS_PORT)
+        finally:
+            worker.stop(within=60)
+
+    def _processes(self, worker: Worker) -> dict[str, list[psutil.Process]]:
+        pids = {server.name: server.pid for server in status(self.settings)}
+        return {name: _family(pid) for name, pid in {"worker": worker.pid, **pids}.items() if pid is not None}
+
+
+class Running(NamedTuple):
+    """A contestant that runs.
+
+    Attributes:
+        settings: with its group.
+        processes: its own and the servers', by name.
+        metrics_port: where Headrace tells its steps.
+    """
+
+    settings: Settings
+    processes: dict[str, list[psutil.Process]]
+    metrics_port: int
+
+
+@contextmanager
+def ground(report: Report) -> Generator[Ground]:
+    """A stack made anew beside the user's own, and stopped at the end."""
+    mine = load_settings()
+    home = (mine.home / "bench").absolute()
+    settings = mine.model_copy(
+        update={
+            "home": home,
+            "port_offset": mine.port_offset + _PORTS,
+            "kafka": None,
+            "redis": None,
+            "triton": None,
+            "model_repo": None,
+        }
+    )
+    down(settings, lambda _: None)
+    for part in ("kafka", "valkey", "models"):
+        shutil.rmtree(home / part, ignore_errors=True)
+    up(settings, lambda _: report(0, 0))
+    try:
+        yield Ground(settings, home)
+    finally:
+        down(settings, lambda _: None)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]

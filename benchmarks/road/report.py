@@ -1,0 +1,90 @@
+"""The race as a page, a picture and JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.road.measuring import Load
+from benchmarks.road.race import LOADS, Race, Raced
+
+
+def summary(found: Race) -> dict[str, Any]:
+    """What `--json` prints: the contract's fields, then everything else."""
+    own = found.latency.get("headrace", {})
+    return {
+        "contestants": {name: {"events_per_second": r.events_per_second} for name, r in found.contestants.items()},
+        "latency_ms": {percent: load.latency_ms for percent, load in own.items()},
+        "null_model": {name: {"events_per_second": r.events_per_second} for name, r in found.null_model.items()},
+        "measured": msgspec.to_builtins(found),
+    }
+
+
+def write(found: Race, folder: Path) -> Path:
+    """Write `road.json` and `road.md`; the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "road.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    page = folder / "road.md"
+    page.write_text(_page(found), "utf-8")
+    return page
+
+
+def _page(found: Race) -> str:
+    size = found.size
+    return f"""# The road, beside what a user would write
+
+    {found.command}
+
+{found.machine.sentence()}
+{size.events:,} events of {size.shoppers:,} shoppers over {size.items:,} items: 60 % views, 20 % impressions of ten items,
+10 % clicks, 6 % carts, 4 % purchases. Each contestant in its turn, warm, from a backlog, until the last event is answered
+and committed.
+
+{_rates("With the trained model", found.contestants)}
+{_rates("With a model that costs nothing", found.null_model)}
+## Latency at a steady load
+Milliseconds from append of an event to append of its answer; the load is in percent of the contestant's own rate.
+
+{_latencies(found)}
+## Where a chunk's time goes
+{_steps(found)}"""
+
+
+def _rates(title: str, raced: dict[str, Raced]) -> str:
+    own = raced["headrace"].events_per_second if "headrace" in raced else None
+    lines = [
+        f"## {title}",
+        "| | events/s | Headrace against it | CPU s for 1,000 events: worker | Triton | Kafka | Valkey | worker MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in raced.values():
+        last = one.turns[-1]
+        cpu = " | ".join(f"{last.cpu_ms_per_event.get(n, 0.0):.3f}" for n in ("worker", "triton", "kafka", "valkey"))
+        ratio = f"{own / one.events_per_second:.2f} x" if own else ""
+        lines.append(f"| {one.title} | {one.events_per_second:,.0f} | {ratio} | {cpu} | {last.memory_mb['worker']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _latencies(found: Race) -> str:
+    lines = ["| | load | events/s | p50 | p95 | p99 | p99.9 |", "|---|---|---|---|---|---|---|"]
+    for name, loads in found.latency.items():
+        for percent in map(str, LOADS):
+            if percent in loads:
+                lines.append(_latency(found.contestants[name].title, percent, loads[percent]))
+    return "\n".join(lines) + "\n"
+
+
+def _latency(title: str, percent: str, load: Load) -> str:
+    values = " | ".join(f"{value:g}" for value in load.latency_ms.values())
+    return f"| {title} | {percent} % | {load.rate:,.0f} | {values} |"
+
+
+def _steps(found: Race) -> str:
+    lines = ["| step | trained model, s | share | null model, s | share |", "|---|---|---|---|---|"]
+    turns = [raced["headrace"].turns[-1] for raced in (found.contestants, found.null_model) if "headrace" in raced]
+    if not turns:
+        return ""
+    for step in sorted(turns[0].steps_s, key=lambda name: -turns[0].steps_s[name]):
+        cells = [f"{turn.steps_s.get(step, 0.0):.2f} | {turn.steps_s.get(step, 0.0) / turn.seconds:.0%}" for turn in turns]
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

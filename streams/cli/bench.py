@@ -1,0 +1,55 @@
+"""`headrace bench`: measurements beside what a user would run instead."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli.output import JsonFlag, console, print_json
+from streams.errors import UsageError
+
+Out = Annotated[Path, typer.Option("--out", help="folder for the page and the pictures")]
+Seed = Annotated[int, typer.Option("--seed", help="of the shop and its events")]
+
+bench = typer.Typer(no_args_is_help=True, help="Measure this machine: each command writes a page of results.")
+_RESULTS = Path("benchmarks/results")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    app.add_typer(bench, name="bench")
+
+
+@bench.callback()
+def _here() -> None:
+    if find_spec("benchmarks") is None:
+        raise UsageError("the measurements are not installed: run `headrace bench` in a checkout of the project")
+
+
+@bench.command()
+def road(
+    contestants: Annotated[str, typer.Option(help="names, separated by commas")] = "headrace,handwritten,faust,quix",
+    events: Annotated[int, typer.Option(min=2_000, help="events of the workload; the slow ones get fewer")] = 200_000,
+    turns: Annotated[int, typer.Option(min=1, help="times that each contestant runs; the median counts")] = 1,
+    seed: Seed = 1,
+    out: Out = _RESULTS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Events/s and latency, beside a hand-written loop, plain Faust and Quix Streams."""
+    from benchmarks.road.contestants import CONTESTANTS
+    from benchmarks.road.race import race
+    from benchmarks.road.report import summary, write
+    from benchmarks.road.workload import Size
+
+    names = [name.strip() for name in contestants.split(",") if name.strip()]
+    unknown = [name for name in names if name not in CONTESTANTS]
+    if unknown or not names:
+        raise UsageError(f"--contestants {contestants}: choose from {', '.join(CONTESTANTS)}")
+    command = f"headrace bench road --events {events} --turns {turns} --seed {seed}"
+    found = race(names, Size(events=events), seed, turns, command, console.print)
+    page = write(found, out)
+    if as_json:
+        print_json(summary(found))
+    else:
+        console.print(f"results: {page}")
