@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 SEEN_IDS: Final = 64
+_TIE_BYTES: Final = 8
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(dict[str, int])
@@ -32,24 +33,24 @@ class Fence:
 
 
 class SeenIds:
-    """The hashes of a row's last `SEEN_IDS` event ids, oldest first."""
+    """The hashes of a row's last `SEEN_IDS` event ids, eight bytes each, oldest first; searched as they are stored."""
 
-    __slots__ = ("_ids", "_order")
+    __slots__ = ("_packed",)
 
     def __init__(self, packed: bytes = b"") -> None:
-        self._order = [int.from_bytes(packed[i : i + 8], "little") for i in range(0, len(packed), 8)]
-        self._ids = set(self._order)
+        self._packed = packed
 
     def __contains__(self, tie: int) -> bool:
-        return tie in self._ids
+        one = tie.to_bytes(_TIE_BYTES, "little")
+        at = self._packed.find(one)
+        while at >= 0 and at % _TIE_BYTES:  # a match across two neighbours is no match
+            at = self._packed.find(one, at + 1)
+        return at >= 0
 
     def add(self, tie: int) -> None:
         """Remember an id, forgetting the oldest beyond the limit."""
-        self._order.append(tie)
-        self._ids.add(tie)
-        if len(self._order) > SEEN_IDS:
-            self._ids.discard(self._order.pop(0))
+        self._packed = (self._packed + tie.to_bytes(_TIE_BYTES, "little"))[-_TIE_BYTES * SEEN_IDS :]
 
     def pack(self) -> bytes:
         """Eight bytes an id."""
-        return b"".join(tie.to_bytes(8, "little") for tie in self._order)
+        return self._packed

@@ -25,7 +25,7 @@ _PURCHASE: Final = ACTION_CODE["purchase"]
 _RETURN: Final = ACTION_CODE["return"]
 
 
-class WindowCounts(Struct, array_like=True):
+class WindowCounts(Struct, array_like=True, gc=False):
     """What happened to an item in one window, on time or late. `returned` and `late` are units, the rest events."""
 
     views: int = 0
@@ -35,7 +35,7 @@ class WindowCounts(Struct, array_like=True):
     late: int = 0
 
 
-class Episode(Struct, array_like=True):
+class Episode(Struct, array_like=True, gc=False):
     """The alert under way: demand has parted from its forecast and has not come back.
 
     Attributes:

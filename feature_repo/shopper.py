@@ -26,7 +26,7 @@ CHANNEL_LENGTH: Final = 64
 SESSION_GAP_MS: Final = 30 * 60_000
 
 
-class RecentEvent(Struct, array_like=True, frozen=True, order=True):
+class RecentEvent(Struct, array_like=True, frozen=True, order=True, gc=False):
     """One remembered event; ordered by event time, ties by the event's hash."""
 
     timestamp: int
@@ -38,7 +38,7 @@ class RecentEvent(Struct, array_like=True, frozen=True, order=True):
     channel: int = 0  # feature_repo.channel bucket
 
 
-class Session(Struct, array_like=True):
+class Session(Struct, array_like=True, gc=False):
     """The session under way: ended by 30 minutes of event time without an event."""
 
     start: int = -1

@@ -1,4 +1,4 @@
-"""The Faust application of a worker: two agents, each a sequential loop over the chunks of its topics."""
+"""The Faust application of a worker: two agents, each sending the chunks of its topics down its road."""
 
 # Faust's application is made to be subclassed; a few of the things it shows a subclass have an underscore.
 # pyright: reportPrivateUsage=false
@@ -12,16 +12,18 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, NoReturn, Protocol, cast
 
 import faust
+import uvloop
 from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.types import EventT, StreamT
 
 from streams.copartition import prepare
 from streams.errors import StreamError
+from streams.lanes import Lanes
 from streams.settings import Settings, settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import RecordChunk
-from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport
+from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport, RoadTopics
 from streams.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -29,17 +31,23 @@ log = logging.getLogger(__name__)
 faust_log = logging.getLogger("faust")
 
 _STUCK_SECONDS = 120.0
+# Nobody waits for an item's counters, and a chunk of many shoppers' deltas writes each item's row once.
+_ITEMS_PAUSE_S = 0.2
 
 
 class Roads(Protocol):
-    """What the agents hand their chunks to; `streams.runtime.Runtime` is the one that works."""
+    """What the agents hand their chunks to; `streams.runtime.Runtime` is the one that works.
+
+    Chunks of different partitions may be handed in side by side, those of one partition number never.
+    """
 
     async def shoppers(self, chunk: RecordChunk) -> None: ...
 
     async def items(self, chunk: RecordChunk) -> None: ...
 
     async def idle(self, partitions: frozenset[int]) -> None:
-        """Hear, about once a second, which `events` partitions have nothing left to read; no chunk is under way."""
+        """Hear, about once a second, which `events` partitions have nothing left to read, and none of whose chunks is
+        under way."""
 
     def revoked(self) -> None:
         """Drop what was known of partitions: they may be another worker's now."""
@@ -47,6 +55,7 @@ class Roads(Protocol):
     async def close(self) -> None: ...
 
 
+Road = Callable[[Roads, RecordChunk], Awaitable[None]]
 OpenRoads = Callable[[Settings, int], Awaitable[Roads]]
 
 
@@ -77,20 +86,21 @@ class HeadraceApp(faust.App):
         self.settings = settings
         self.failure: BaseException | None = None
         self._open_roads = open_roads
-        self._shoppers_turn = asyncio.Lock()
-        self._under_way = 0
+        self._shoppers_lanes, self._items_lanes = Lanes(), Lanes()
+        self._under_way: set[asyncio.Task[None]] = set()
         self._progressed = time.monotonic()
         self._announced = False
         super().__init__(**_faust_settings(settings))
         topics = {
-            "shoppers": (Topic.EVENTS, rekeyed(settings.group), Topic.SCORE_REQUESTS),
-            "items": (Topic.ITEMS, item_deltas(settings.group)),
+            "shoppers": RoadTopics(frozenset({Topic.EVENTS, rekeyed(settings.group), Topic.SCORE_REQUESTS})),
+            "items": RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), _ITEMS_PAUSE_S),
         }
-        chunking = Chunking(settings.chunk, settings.chunk_bytes, [frozenset(names) for names in topics.values()])
+        chunking = Chunking(settings.chunk, settings.chunk_bytes, list(topics.values()))
         self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
-        for name, names in topics.items():
-            channel = self.topic(*(str(topic) for topic in names), schema=ChunkSchema())
-            self.agent(channel, name=name)(self._loop_over(getattr(self, f"_{name}")))
+        roads = {"shoppers": (self._shoppers_lanes, _shoppers), "items": (self._items_lanes, _items)}
+        for name, road in topics.items():
+            channel = self.topic(*sorted(map(str, road.names)), schema=ChunkSchema())
+            self.agent(channel, name=name)(self._loop_over(*roads[name]))
         self.on_partitions_revoked.connect(self._revoked)
         self.timer(1.0)(self._tell_idle)
         self.timer(10.0)(self._watch)
@@ -131,44 +141,47 @@ class HeadraceApp(faust.App):
     def _chunks(self) -> ChunkConsumer:
         return cast(ChunkConsumer, self.consumer)
 
-    def _loop_over(self, road: Callable[[RecordChunk], Awaitable[None]]) -> Callable[[StreamT[Any]], Awaitable[None]]:
+    def _loop_over(self, lanes: Lanes, road: Road) -> Callable[[StreamT[Any]], Awaitable[None]]:
         async def agent(stream: StreamT[Any]) -> None:
+            # Acknowledged when the chunk is done: at a rebalance and at the end Faust waits for what is not.
+            cast(Any, stream).enable_acks = False
             async for event in cast(AsyncIterable[EventT[Any]], stream.events()):
-                await self._carry(road, cast(RecordChunk, event.value))
+                task = asyncio.create_task(self._carry(lanes, road, event))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
 
         return agent
 
-    async def _carry(self, road: Callable[[RecordChunk], Awaitable[None]], chunk: RecordChunk) -> None:
+    async def _carry(self, lanes: Lanes, road: Road, event: EventT[Any]) -> None:
+        chunk = cast(RecordChunk, event.value)
+        try:
+            async with lanes.turn(chunk.partition):
+                await self._travel(road, chunk)
+        finally:
+            event.ack()
+
+    async def _travel(self, road: Road, chunk: RecordChunk) -> None:
         # After a failure nothing may overtake the chunk that failed: its rows' fences would skip it later.
         if self.failure is not None:
             return
-        self._under_way += 1
         try:
-            await road(chunk)
+            await road(self.roads, chunk)
         except Exception as error:
             log.error("%s/%d: stopped at the chunk from offset %d on", *chunk[:2], chunk.first_offset)
             self.fail(error)
         else:
             self._chunks.finish(chunk)
         finally:
-            self._under_way -= 1
             self._progressed = time.monotonic()
 
-    async def _shoppers(self, chunk: RecordChunk) -> None:
-        async with self._shoppers_turn:
-            await self.roads.shoppers(chunk)
-
-    async def _items(self, chunk: RecordChunk) -> None:
-        await self.roads.items(chunk)
-
     async def _revoked(self, *_: Any, **__: Any) -> None:
-        async with self._shoppers_turn:
+        async with self._shoppers_lanes.still():
             self.roads.revoked()
 
     async def _tell_idle(self) -> None:
-        async with self._shoppers_turn:
-            if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
-                return
+        if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
+            return
+        async with self._shoppers_lanes.still(self._quiet_sources()):
             try:
                 await self.roads.idle(self._quiet_sources())
             except Exception as error:
@@ -194,8 +207,17 @@ class HeadraceApp(faust.App):
         return sum(lags.values())
 
 
+async def _shoppers(roads: Roads, chunk: RecordChunk) -> None:
+    await roads.shoppers(chunk)
+
+
+async def _items(roads: Roads, chunk: RecordChunk) -> None:
+    await roads.items(chunk)
+
+
 def build_app(settings: Settings, open_roads: OpenRoads | None = None) -> HeadraceApp:
     """The application of one worker; `open_roads` puts something else in the runtime's place."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return HeadraceApp(settings, open_roads or _open_runtime)
 
 

@@ -11,11 +11,12 @@ from aiokafka.errors import KafkaError
 from feature_repo.row_store import RowStore
 from streams.engine import metrics, sources
 from streams.engine.catalogue_follower import CatalogueFollower
-from streams.engine.demand import DemandRoad
+from streams.engine.demand import DemandRoad, DemandRow
 from streams.engine.idleness import Idleness
 from streams.engine.item_rows import ItemRowsRoad
 from streams.engine.new_items import NewItems
 from streams.engine.outbox import Producer, is_passing
+from streams.engine.row_cache import RowCache
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
 from streams.engine.trending import Trending
@@ -29,6 +30,10 @@ from streams.transport import RecordChunk
 logger = logging.getLogger(__name__)
 
 _FENCED_TRIES = 20
+_GC_THRESHOLDS = (100_000, 20, 20)
+"""A chunk makes some hundred thousand lists and tuples, and no cycle: Python's own 700 would look for one all the time."""
+_ITEM_ROWS_KEPT = 32_768
+"""Items whose rows stay in memory, about a kilobyte each."""
 _PAUSE_S = 1.0
 """A store that answers and yet refuses (no memory, read only) would else be asked, and all answers sent, in a loop."""
 
@@ -68,14 +73,26 @@ class Runtime:
         trending = Trending(store, on=settings.trending)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
         with_ = Collaborators(settings, partitions, store, scorer, follower, producer)
+        item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
         roads = (
             ShoppersRoad(SHOPPER_SCENARIOS, with_),
-            ItemRowsRoad(settings, partitions, store, producer, new_items),
-            DemandRoad(DEMAND, settings, partitions, store, triton, producer, trending, follower.catalogue.categories),
+            ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows),
+            DemandRoad(
+                DEMAND,
+                settings,
+                partitions,
+                store,
+                triton,
+                producer,
+                trending,
+                follower.catalogue.categories,
+                item_rows,
+            ),
         )
         metrics.serve(settings.metrics_port)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
+        gc.set_threshold(*_GC_THRESHOLDS)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
         return cls(store, triton, producer, follower, roads, idleness)
 

@@ -29,6 +29,8 @@ class CatalogueFollower:
         self._consumer = consumer
         self._lookout = lookout
         self._partitions = partitions
+        self._turn = asyncio.Lock()
+        self._rounds = 0
         self.catalogue = Catalogue()
 
     @classmethod
@@ -45,6 +47,14 @@ class CatalogueFollower:
 
     async def catch_up(self) -> None:
         """Read to the end offsets as they are now: what was produced to `items` before this call is known after it."""
+        asked = self._rounds
+        async with self._turn:
+            if self._rounds > asked:
+                return  # another chunk's round began after this call, and so has read as far
+            self._rounds += 1
+            await self._read_on()
+
+    async def _read_on(self) -> None:
         # Asked on a connection of its own: on the other, a fetch that waits for records holds the answer back.
         ends = await self._lookout.end_offsets(self._partitions)
         while await self._behind(ends):

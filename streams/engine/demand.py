@@ -17,6 +17,7 @@ from streams.engine import metrics
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
+from streams.engine.row_cache import RowCache
 from streams.engine.rows import index_key
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
@@ -54,25 +55,30 @@ class DemandScenario(NamedTuple):
     conclude: Callable[..., list[DemandForecast | DemandAlert]]
 
 
-class _DemandRow:
-    """The row of an item, or of a category or the shop, while a chunk is folded into it."""
+class DemandRow:
+    """The row of an item, or of a category or the shop, while chunks are folded into it."""
 
     def __init__(self, key: str, stored: StoredRow) -> None:
         self.key = key
-        self._stored = stored
+        self._expected = stored.fence
+        self._seen = stored.seen
         self.fence = Fence(stored.fence)
         self.activity = item.unpack(stored.states[-1])
 
     def write(self, origin: str, offset: int) -> RowWrite:
-        """The row as it is to be written; the chunk's own place goes into the fence, so that it always moves."""
+        """The row as it is to be written; the chunk's own place goes into the fence, so that it always moves.
+
+        From now on it counts as written.
+        """
         self.fence.advance(origin, offset)
+        expected, self._expected = self._expected, self.fence.pack()
         packed = item.pack(self.activity)
         return RowWrite(
             kind=_kind_of(self.key),
             key=self.key,
-            expected=self._stored.fence,
-            fence=self.fence.pack(),
-            seen=self._stored.seen,
+            expected=expected,
+            fence=self._expected,
+            seen=self._seen,
             states=(packed,) if is_scope(self.key) else (None, packed),
             timestamp=self.activity.newest,
         )
@@ -83,7 +89,7 @@ class _IndexRow:
 
     def __init__(self, partition: int, stored: StoredRow) -> None:
         self._key = index_key(partition)
-        self._stored = stored
+        self.stored = stored
         self.fence = Fence(stored.fence)
         self.index: DemandIndex = demand_index.unpack(stored.states[0])
 
@@ -91,7 +97,7 @@ class _IndexRow:
         """The row as it is to be written."""
         self.fence.advance(origin, offset)
         packed = demand_index.pack(self.index)
-        return RowWrite(Kind.SHARD, self._key, self._stored.fence, self.fence.pack(), b"", (packed,), 0)
+        return RowWrite(Kind.SHARD, self._key, self.stored.fence, self.fence.pack(), b"", (packed,), 0)
 
 
 class DemandRoad:
@@ -107,7 +113,9 @@ class DemandRoad:
         producer: Producer,
         trending: Trending,
         categories_of: CategoriesOf,
+        cache: RowCache[DemandRow],
     ) -> None:
+        self._cache = cache
         self._categories_of = categories_of
         self._scenario = scenario
         self._rules = scenario.rules(settings)
@@ -132,32 +140,32 @@ class DemandRoad:
                 for record in chunk.records
                 if record.value is not None and not index.fence.passed(origin, record.offset)
             ]
-            rows = await self._read({e.item_id for b in batches for e in b.entries if isinstance(e, ItemDelta)})
+            known = chunk.partition, index.stored.fence
+            rows = await self._read(*known, {e.item_id for b in batches for e in b.entries if isinstance(e, ItemDelta)})
         with timed(_ROAD, "fold"):
             folded, closings = self._fold(batches, rows, index.index)
         with timed(_ROAD, "read"):
-            rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
+            rows |= await self._read(*known, {closing.item_id for closing in closings} - rows.keys())
         outbox = await self._conclude(closings, rows, index.index.surprises)
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            offset = chunk.last_offset
-            await self._store.write(
-                [*(row.write(origin, offset) for row in rows.values()), index.write(origin, offset)]
-            )
-            await self._trending.add(folded)
+            bookkeeping = index.write(origin, chunk.last_offset)
+            await self._store.write([*(row.write(origin, chunk.last_offset) for row in rows.values()), bookkeeping])
+            self._cache.put(chunk.partition, bookkeeping.fence, rows)
+        self._trending.add(folded)
         metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
 
-    async def _read(self, keys: set[str]) -> dict[str, _DemandRow]:
-        rows: dict[str, _DemandRow] = {}
-        for kind, of_kind in groupby(sorted(keys), key=_kind_of):
+    async def _read(self, partition: int, fence: bytes, keys: set[str]) -> dict[str, DemandRow]:
+        rows = self._cache.take(partition, fence, keys)
+        for kind, of_kind in groupby(sorted(keys - rows.keys()), key=_kind_of):
             ids = list(of_kind)
             stored = await self._store.read(kind, ids)
-            rows |= {key: _DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
+            rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
         return rows
 
     def _fold(
-        self, batches: Sequence[ItemBatch], rows: Mapping[str, _DemandRow], index: DemandIndex
+        self, batches: Sequence[ItemBatch], rows: Mapping[str, DemandRow], index: DemandIndex
     ) -> tuple[list[ItemDelta], list[Closing]]:
         """Fold what is new; every window that a watermark closes is noted, in order."""
         window, lateness = self._settings.window, self._settings.lateness
@@ -189,7 +197,7 @@ class DemandRoad:
         return folded, closings
 
     async def _conclude(
-        self, closings: Sequence[Closing], rows: Mapping[str, _DemandRow], surprises: list[int]
+        self, closings: Sequence[Closing], rows: Mapping[str, DemandRow], surprises: list[int]
     ) -> Outbox:
         outbox = Outbox(self._settings, self._partitions)
         if not closings:

@@ -1,16 +1,16 @@
 """What is answered when the model does not, and how an answer says that it is not the model's best."""
 
 from collections.abc import Collection, Iterable, Sequence
-
-import numpy as np
+from itertools import islice
+from math import nan
 
 from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Answer, Question
+from streams.engine.questions import NO_LIST, Answer, Listed, Question
 from streams.messages.events import Event
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import PARTS, REASONS, TOP_K, Ints
+from streams.messages.wire import REASONS, TOP_K, Ints
 
 MODEL_UNAVAILABLE = "model_unavailable"
 UNKNOWN_USER = "unknown_user"
@@ -44,19 +44,20 @@ def popularity_answer(
 ) -> Answer:
     """Answer from a popularity ranking, under the question's exclusions. Pure; shapes as the model's answers."""
     excluded = set(hashes(question.exclude).tolist())
-    items = np.full(TOP_K, NO_ITEM, np.int64)
+    listed = NO_LIST
     if question.recommend:
-        best = (key for key in ranking if key not in excluded and key not in unavailable and key != NO_ITEM)
-        for place, key in zip(range(TOP_K), best, strict=False):
-            items[place] = key
-    return Answer(
-        items=items,
-        scores=(1 / np.arange(1, TOP_K + 1)).astype(np.float32),
-        ctrs=np.full(TOP_K, np.nan, np.float32),
-        reason_events=np.full((TOP_K, REASONS), -1, np.int32),
-        reason_weights=np.zeros((TOP_K, REASONS), np.float32),
-        reason_parts=np.zeros((TOP_K, len(PARTS)), np.float32),
-        candidate_ctrs=np.full(len(question.candidates), BASE_CTR, np.float32),
-        model=model,
-        fallback=MODEL_UNAVAILABLE,
+        fit = (key for key in ranking if key not in excluded and key not in unavailable and key != NO_ITEM)
+        listed = _list(list(islice(fit, TOP_K)))
+    return Answer(listed, [BASE_CTR] * len(question.candidates), model, MODEL_UNAVAILABLE)
+
+
+def _list(best: list[int]) -> Listed:
+    return Listed(
+        items=best + [NO_ITEM] * (TOP_K - len(best)),
+        scores=[1 / (1 + place) for place in range(TOP_K)],
+        ctrs=[nan] * TOP_K,
+        reason_events=[[-1] * REASONS] * TOP_K,
+        reason_weights=[[0.0] * REASONS] * TOP_K,
+        parts=[0] * TOP_K,
+        part_weights=[0.0] * TOP_K,
     )

@@ -7,9 +7,11 @@ from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
 from streams.engine import metrics
+from streams.engine.demand import DemandRow
 from streams.engine.intake import Place, Refused
 from streams.engine.new_items import NewItems
 from streams.engine.outbox import Outbox, Producer
+from streams.engine.row_cache import RowCache
 from streams.errors import BadRecord, ModelUnavailable
 from streams.messages.decoding import decode_item
 from streams.messages.items import Item, Withdrawn
@@ -35,7 +37,9 @@ class ItemRowsRoad:
         store: RowStore,
         producer: Producer,
         new_items: NewItems,
+        cache: RowCache[DemandRow],
     ) -> None:
+        self._cache = cache
         self._settings = settings
         self._partitions = partitions
         self._store = store
@@ -62,6 +66,7 @@ class ItemRowsRoad:
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
         vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
+        self._cache.forget(chunk.partition, fresh)  # the same rows, whose fences move now
         await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 

@@ -1,5 +1,6 @@
 """Items that the served version does not know: they ride along as extra candidates, with their text vectors."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -35,6 +36,7 @@ class NewItems:
         self._catalogue = catalogue
         self._store = store
         self._triton = triton
+        self._turn = asyncio.Lock()
         self._seen_changes = -1
         self._vectors: dict[int, Floats] = {}
         self._probed: set[int] = set()
@@ -50,23 +52,30 @@ class NewItems:
         Raises:
             ModelUnavailable: Triton cannot say; what was known stays.
         """
-        if version is not None and version != self.version:
-            self._forget()
+        async with self._turn:
+            if version is not None and version != self.version:
+                self._forget()
+            while not await self._is_fresh():
+                pass
+
+    async def _is_fresh(self) -> bool:
+        """Look once; False when the version was swapped meanwhile, so that another look is due."""
         if self._seen_changes == self._catalogue.changes and self.version:
-            return
+            return True
+        changes = self._catalogue.changes
         unprobed = [key for key in self._catalogue if key not in self._probed]
         answer, now = await self._triton.ask(MODEL, describe(unprobed, []), len(unprobed) // 100, DescribeAnswer)
         if self._probed and now != self.version:  # swapped since the last look: what was known is of another version
             self._forget()
-            await self.refresh()
-            return
+            return False
         self.version = now
         self.popular = answer.popular
         unknown = [key for key, known in zip(unprobed, answer.known, strict=False) if not known]
         await self._encode(unknown)
         self._probed.update(unprobed)
-        self._seen_changes = self._catalogue.changes
+        self._seen_changes = changes
         self._rebuild(answer.text_vector.shape[1])
+        return True
 
     def doubt(self) -> None:
         """Look again at the next refresh: a version that nobody has heard of may refuse what this one knew."""

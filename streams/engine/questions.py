@@ -1,14 +1,13 @@
 """What a scenario asks of the model for one cause, and what it gets back."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from feature_repo.shopper import RecentEvent, ShopperState
 from streams.engine.catalogue import Catalogue
 from streams.messages.events import Event
 from streams.messages.outputs import Cause, ModelRef
 from streams.messages.requests import ScoreRequest
-from streams.messages.wire import Floats, Int32s, Ints
 from streams.settings import Settings
 from streams.topics import Topic
 
@@ -38,25 +37,40 @@ class Question(NamedTuple):
     channel: str
 
 
+class Listed(NamedTuple):
+    """A recommended list, as plain numbers: messages are made of them.
+
+    Attributes:
+        items: item hashes, best first, NO_ITEM where fewer remain. [K]
+        scores, ctrs: of these items; a NaN ctr means that the version has no click head. [K]
+        reason_events: positions in the model's history of L events, -1 for none. [K, R]
+        reason_weights: what that event added to the score. [K, R]
+        parts: which of `PARTS` of the item itself added most. [K]
+        part_weights: and how much. [K]
+    """
+
+    items: Sequence[int]
+    scores: Sequence[float]
+    ctrs: Sequence[float]
+    reason_events: Sequence[Sequence[int]]
+    reason_weights: Sequence[Sequence[float]]
+    parts: Sequence[int]
+    part_weights: Sequence[float]
+
+
+NO_LIST: Final = Listed((), (), (), (), (), (), ())
+
+
 class Answer(NamedTuple):
     """What the model, or the fallback in its place, says to one question.
 
     Attributes:
-        items: recommended item hashes, best first, NO_ITEM where fewer remain. [K]
-        scores, ctrs: of these items; a NaN ctr means that the version has no click head. [K]
-        reason_events: positions in the model's history of L events, -1 for none. [K, R]
-        reason_weights: what that event added to the score. [K, R]
-        reason_parts: what each of `PARTS` of the item itself added. [K, P]
+        listed: what is recommended; nothing where nothing is wanted.
         candidate_ctrs: click probability of each candidate asked for. [m]
     """
 
-    items: Ints
-    scores: Floats
-    ctrs: Floats
-    reason_events: Int32s
-    reason_weights: Floats
-    reason_parts: Floats
-    candidate_ctrs: Floats
+    listed: Listed
+    candidate_ctrs: Sequence[float]
     model: ModelRef
     fallback: str | None
 

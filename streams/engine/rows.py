@@ -8,27 +8,29 @@ from feature_repo.row_store import Kind, RowWrite, StoredRow
 
 
 class ShopperRow:
-    """A shopper's row while a chunk is folded into it."""
+    """A shopper's row while chunks are folded into it."""
 
     def __init__(self, user_id: str, stored: StoredRow) -> None:
         self.user_id = user_id
-        self._stored = stored
+        self._expected = stored.fence
         self.fence = Fence(stored.fence)
         self.seen = SeenIds(stored.seen)
         self.state = shopper.unpack(stored.states[0])
         self.newest = -1
-        """Event time of the newest event folded now, ms; -1 while nothing was."""
+        """Event time of the newest event folded since the last write, ms; -1 while nothing was."""
 
     def write(self) -> RowWrite:
-        """The row as it is to be written."""
+        """The row as it is to be written; from now on it counts as written."""
+        expected, self._expected = self._expected, self.fence.pack()
+        newest, self.newest = self.newest, -1
         return RowWrite(
             kind=Kind.USER,
             key=self.user_id,
-            expected=self._stored.fence,
-            fence=self.fence.pack(),
+            expected=expected,
+            fence=self._expected,
             seen=self.seen.pack(),
             states=(shopper.pack(self.state),),
-            timestamp=max(self.newest, *self.state.last, 0),
+            timestamp=max(newest, *self.state.last, 0),
         )
 
 
@@ -36,8 +38,9 @@ class SourceRow:
     """The bookkeeping row of one `events` partition: its watermark, and how far it is folded."""
 
     def __init__(self, partition: int, stored: StoredRow) -> None:
+        self.partition = partition
         self.key = source_key(partition)
-        self._stored = stored
+        self.stored = stored
         self.fence = Fence(stored.fence)
         self.mark = watermark.unpack(stored.states[0])
 
@@ -46,7 +49,7 @@ class SourceRow:
         return RowWrite(
             kind=Kind.SHARD,
             key=self.key,
-            expected=self._stored.fence,
+            expected=self.stored.fence,
             fence=self.fence.pack(),
             seen=b"",
             states=(watermark.pack(self.mark),),

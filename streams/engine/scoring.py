@@ -1,6 +1,7 @@
 """Step 4: all questions of a chunk, one Triton call; popularity where Triton does not answer."""
 
 from collections.abc import Sequence
+from math import isnan
 
 import numpy as np
 
@@ -41,10 +42,11 @@ class Scorer:
     async def _ask_model(self, questions: Sequence[Question]) -> list[Answer]:
         await self._new_items.refresh()
         while True:
-            tensors = to_tensors(questions, self._surroundings())
+            # Other chunks are answered meanwhile, and may find a new version first.
+            made_for, tensors = self._new_items.version, to_tensors(questions, self._surroundings())
             rows = len(questions) + len(tensors.candidate_item) // 10
             answer, version = await self._triton.ask(MODEL, tensors, rows, ScoreAnswer)
-            if version != self._new_items.version:
+            if version != made_for:
                 await self._new_items.refresh(version)  # the version was swapped: its extra items are others
             elif not self._learn_strangers(answer):
                 break
@@ -82,7 +84,7 @@ class Scorer:
 
 def _with_known_rates(answer: Answer) -> Answer:
     """A version without a click head still owes a probability: the base rate, and `fallback` says so."""
-    if not np.isnan(answer.candidate_ctrs).any():
+    if not any(map(isnan, answer.candidate_ctrs)):
         return answer
-    rates = np.full_like(answer.candidate_ctrs, BASE_CTR)
+    rates = [BASE_CTR] * len(answer.candidate_ctrs)
     return answer._replace(candidate_ctrs=rates, fallback=answer.fallback or NO_CLICK_HEAD)

@@ -1,12 +1,11 @@
 """The shoppers' road: `events`, the rekeyed topic and `score.requests`, one chunk at a time through all steps."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from feature_repo.row_store import Kind, RowStore, RowWrite
+from feature_repo.row_store import Kind, RowStore
 from streams.engine import metrics
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.feature_log import feature_log, is_logged
@@ -17,6 +16,7 @@ from streams.engine.outbox import Outbox, Producer
 from streams.engine.partitions import partition_of
 from streams.engine.poison import Poisoned, blame
 from streams.engine.questions import Answer, Scenario
+from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
 from streams.engine.scoring import Scorer
 from streams.messages.internal import ItemBatch, ItemDelta, Watermark
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _ROAD = "shoppers"
 _ENTRIES_A_BATCH = 2_000
+_ROWS_KEPT = 8_192
+"""Shoppers whose rows stay in memory, some ten kilobytes each: those who are in the shop now."""
 
 
 class Collaborators(NamedTuple):
@@ -47,6 +49,7 @@ class ShoppersRoad:
     def __init__(self, scenarios: Sequence[Scenario], with_: Collaborators) -> None:
         self._scenarios = scenarios
         self._with = with_
+        self._cache: RowCache[ShopperRow] = RowCache(_ROWS_KEPT)
 
     async def travel(self, chunk: RecordChunk) -> None:
         """Take one chunk down the road; when this returns its offsets may be committed.
@@ -78,19 +81,28 @@ class ShoppersRoad:
         with timed(_ROAD, "emit"):
             await self._with.producer.send(self._outbox(chunk, intake, folded, answers))
         with timed(_ROAD, "write"):
-            await self._with.store.write(_writes(rows, source))
+            await self._write(rows, source)
         _count(chunk, intake)
 
     async def _read(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
         users = list(dict.fromkeys(taken.cause.user_id for taken in intake.taken))
-        read = self._with.store.read
-        if chunk.topic == Topic.SCORE_REQUESTS:
-            source, stored = None, await read(Kind.USER, users)
-        else:
-            key = source_key(chunk.partition)
-            shards, stored = await asyncio.gather(read(Kind.SHARD, [key]), read(Kind.USER, users))
-            source = SourceRow(chunk.partition, shards[0])
-        return source, {user: ShopperRow(user, row) for user, row in zip(users, stored, strict=True)}
+        if chunk.topic == Topic.SCORE_REQUESTS:  # written by nobody, kept by nobody: misplaced ones are answered too
+            return None, await self._stored(users)
+        stored = await self._with.store.read(Kind.SHARD, [source_key(chunk.partition)])
+        source = SourceRow(chunk.partition, stored[0])
+        rows = self._cache.take(chunk.partition, source.stored.fence, users)
+        return source, rows | await self._stored([user for user in users if user not in rows])
+
+    async def _stored(self, users: Sequence[str]) -> dict[str, ShopperRow]:
+        stored = await self._with.store.read(Kind.USER, users)
+        return {user: ShopperRow(user, row) for user, row in zip(users, stored, strict=True)}
+
+    async def _write(self, rows: dict[str, ShopperRow], source: SourceRow | None) -> None:
+        if source is None:
+            return
+        bookkeeping = source.write()
+        await self._with.store.write([*touched(rows.values()), bookkeeping])
+        self._cache.put(source.partition, bookkeeping.fence, rows)
 
     def _fold(self, intake: Intake, rows: dict[str, ShopperRow], source: SourceRow | None) -> Folded:
         fold = ChunkFold(self._scenarios, self._with.settings, rows, source, self._with.follower.catalogue.categories)
@@ -140,10 +152,6 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
         [r for r in intake.refused if r.record.offset not in done],
         [m for m in intake.misplaced if m.offset not in done],
     )
-
-
-def _writes(rows: dict[str, ShopperRow], source: SourceRow | None) -> list[RowWrite]:
-    return [] if source is None else [*touched(rows.values()), source.write()]
 
 
 def _item_batches(

@@ -1,16 +1,20 @@
 """Questions of a chunk to the tensors of one request, and the tensors of its answer back to one answer a question."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.context import context_hashes
 from feature_repo.history import hashes, write_history
 from feature_repo.identity import NO_ITEM, item_hash
-from streams.engine.questions import Answer, Question
+from streams.engine.questions import NO_LIST, Answer, Listed, Question
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
+
+_DECIMALS: Final = 6
+_RATE_DECIMALS: Final = 8
 
 
 class Surroundings(NamedTuple):
@@ -59,25 +63,36 @@ def to_answers(
     questions: Sequence[Question], tensors: ScoreAnswer, model: ModelRef, fallbacks: Sequence[str | None]
 ) -> list[Answer]:
     """Cut one answer's tensors into an answer a question. Pure."""
+    rates = _plain(tensors.ctr, _RATE_DECIMALS)
+    lists = _lists(tensors, np.array([question.recommend for question in questions], np.bool_))
     answers: list[Answer] = []
     at = 0
-    for row, (question, fallback) in enumerate(zip(questions, fallbacks, strict=True)):
+    for question, fallback in zip(questions, fallbacks, strict=True):
         end = at + len(question.candidates)
-        answers.append(
-            Answer(
-                items=tensors.rec_item[row],
-                scores=tensors.rec_score[row],
-                ctrs=tensors.rec_ctr[row],
-                reason_events=tensors.reason_event[row],
-                reason_weights=tensors.reason_weight[row],
-                reason_parts=tensors.reason_part[row],
-                candidate_ctrs=tensors.ctr[at:end],
-                model=model,
-                fallback=fallback,
-            )
-        )
+        listed = next(lists) if question.recommend else NO_LIST
+        answers.append(Answer(listed, rates[at:end], model, fallback))
         at = end
     return answers
+
+
+def _lists(tensors: ScoreAnswer, wanted: NDArray[np.bool_]) -> Iterator[Listed]:
+    """The lists of those who want one. At once for the whole chunk: numbers taken one by one cost most of all."""
+    part = tensors.reason_part[wanted]
+    columns = (
+        tensors.rec_item[wanted].tolist(),
+        _plain(tensors.rec_score[wanted]),
+        _plain(tensors.rec_ctr[wanted], _RATE_DECIMALS),
+        tensors.reason_event[wanted].tolist(),
+        _plain(tensors.reason_weight[wanted]),
+        part.argmax(2).tolist(),
+        _plain(part.max(2)),
+    )
+    return map(Listed, *columns)
+
+
+def _plain(array: Floats, decimals: int = _DECIMALS) -> Any:
+    """Nested lists of numbers that are short to write: float32 knows no more digits."""
+    return np.round(array.astype(np.float64), decimals).tolist()
 
 
 def _exclusions(questions: Sequence[Question]) -> Ints:

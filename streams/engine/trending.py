@@ -26,24 +26,24 @@ class Trending:
         self._store = store
         self._on = on
         self._due = 0.0
+        self._counted: dict[str, int] = {}
         self.ranking: list[int] = []
         self.items: Ints = np.array([NO_ITEM], np.int64)
         self.boost: Floats = np.zeros(1, np.float32)
 
-    async def add(self, deltas: list[ItemDelta]) -> None:
-        """Count a chunk's deltas."""
-        counts: dict[str, int] = {}
-        for delta in deltas:
+    def add(self, deltas: list[ItemDelta]) -> None:
+        """Count a chunk's deltas; they are told to the store at the next refresh."""
+        for delta in deltas if self._on else ():
             if weight := _WEIGHT.get(delta.action, 0):
-                counts[delta.item_id] = counts.get(delta.item_id, 0) + weight
-        if self._on and counts:
-            await self._store.add_trending(_bucket(), counts)
+                self._counted[delta.item_id] = self._counted.get(delta.item_id, 0) + weight
 
     async def refresh(self) -> None:
-        """Read the top again when what is held is older than a few seconds."""
+        """Tell what was counted and read the top again when what is held is older than a few seconds."""
         if not self._on or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _REFRESH_S
+        counted, self._counted = self._counted, {}
+        await self._store.add_trending(_bucket(), counted)
         top = await self._store.trending(_bucket(), _BUCKETS, _TOP)
         self.ranking = [item_hash(item_id) for item_id, _ in top]
         if top:

@@ -28,14 +28,13 @@ def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState,
 
 def _answer(question: Question, answer: Answer, _: Catalogue) -> CtrScores:
     cause = question.cause
-    rates = answer.candidate_ctrs.tolist()
     return CtrScores(
         id=question.output_id,
         timestamp=cause.timestamp,
         model=answer.model,
         fallback=answer.fallback,
         user_id=cause.user_id,
-        items=[ScoredItem(item, rate) for item, rate in zip(question.candidates, rates, strict=True)],
+        items=[ScoredItem(item, rate) for item, rate in zip(question.candidates, answer.candidate_ctrs, strict=True)],
         event_id=cause.event_id if isinstance(cause, Event) else None,
         request_id=None if isinstance(cause, Event) else cause.request_id,
     )

@@ -1,8 +1,7 @@
 """Recommendations: each trigger event is answered with the best items for the shopper now, and why."""
 
-from collections.abc import Iterator
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from math import isnan
 
 from feature_repo.actions import ACTIONS
 from feature_repo.identity import NO_ITEM, item_hash
@@ -73,41 +72,48 @@ def _answer(question: Question, answer: Answer, catalogue: Catalogue) -> Recomme
 
 
 def _items(question: Question, answer: Answer, catalogue: Catalogue) -> Iterator[RecommendedItem]:
-    for place, key in enumerate(answer.items.tolist()):
+    because = _Because(question.recent[-HISTORY:], catalogue)
+    for key, score, ctr, events, weights, part, part_weight in zip(*answer.listed, strict=True):
         entry = catalogue.get(key)
         if key == NO_ITEM or entry is None:  # a version may know items that the catalogue never told of
             continue
-        ctr = float(answer.ctrs[place])
-        yield RecommendedItem(
-            item_id=entry.item_id,
-            score=float(answer.scores[place]),
-            ctr=None if np.isnan(ctr) else ctr,
-            reasons=_reasons(question, answer, place, catalogue),
-        )
+        reasons = because.of(events, weights)
+        if part_weight > 0:
+            reasons.append(RecommendationReason(PARTS[part], _OF_ITSELF[PARTS[part]], part_weight))
+        yield RecommendedItem(entry.item_id, score, None if isnan(ctr) else ctr, reasons or [_POPULAR])
 
 
-def _reasons(question: Question, answer: Answer, place: int, catalogue: Catalogue) -> list[RecommendationReason]:
-    recent = question.recent[-HISTORY:]
-    offset = HISTORY - len(recent)  # histories are right-aligned
-    reasons = [
-        _because(recent[event - offset], float(weight), catalogue)
-        for event, weight in zip(
-            answer.reason_events[place].tolist(), answer.reason_weights[place].tolist(), strict=True
-        )
-        if event >= offset
-    ]
-    parts = answer.reason_parts[place]
-    strongest = int(parts.argmax())
-    if parts[strongest] > 0 or not reasons:
-        kind = PARTS[strongest] if parts[strongest] > 0 else "popular"
-        reasons.append(RecommendationReason(kind, _OF_ITSELF[kind], max(0.0, float(parts[strongest]))))
-    return reasons
+class _Because:
+    """Reasons that lie in what a shopper did; the same few events are the reason of many items.
+
+    Args:
+        recent: the history that the model saw, oldest first.
+    """
+
+    def __init__(self, recent: Sequence[RecentEvent], catalogue: Catalogue) -> None:
+        self._recent = recent
+        self._offset = HISTORY - len(recent)  # histories are right-aligned
+        self._catalogue = catalogue
+        self._told: dict[int, tuple[str, str, str]] = {}
+
+    def of(self, events: Sequence[int], weights: Sequence[float]) -> list[RecommendationReason]:
+        """The reasons of one item."""
+        reasons: list[RecommendationReason] = []
+        for event, weight in zip(events, weights, strict=True):
+            if event >= self._offset:
+                kind, text, item_id = self._told.get(event) or self._tell(event)
+                reasons.append(RecommendationReason(kind, text, weight, item_id))
+        return reasons
+
+    def _tell(self, place: int) -> tuple[str, str, str]:
+        event = self._recent[place - self._offset]
+        did = _PAST.get(event.action, "looked at")
+        text = f"because you {did} {self._catalogue.title(event.item_id)}"
+        self._told[place] = ACTIONS[event.action], text, event.item_id
+        return self._told[place]
 
 
-def _because(event: RecentEvent, weight: float, catalogue: Catalogue) -> RecommendationReason:
-    did = _PAST.get(event.action, "looked at")
-    text = f"because you {did} {catalogue.title(event.item_id)}"
-    return RecommendationReason(ACTIONS[event.action], text, weight, event.item_id)
+_POPULAR = RecommendationReason("popular", _OF_ITSELF["popular"], 0.0)
 
 
 RECOMMEND = Scenario("recommend", Topic.RECOMMENDATIONS, False, _wants, _ask, _answer)

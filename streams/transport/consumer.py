@@ -5,7 +5,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple, cast
 
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -14,14 +16,16 @@ from faust.types import TP, ConsumerMessage
 from mode.utils.locks import Event
 
 from streams.errors import HeadraceError
+from streams.lanes import SIDE_BY_SIDE
 from streams.transport.chunks import RawRecord, RecordChunk, Span, split
 from streams.transport.progress import Progress, Verdict
 from streams.transport.reader import Quota, ReaderThread
 
 log = logging.getLogger(__name__)
 
-# One in hand and the next ones ready: more would only be memory, and work thrown away at a rebalance.
-_CHUNKS_A_ROAD = 3
+# As many in hand as travel side by side, and as many ready: more would only be memory, and work thrown away at a
+# rebalance.
+_CHUNKS_A_ROAD = 2 * SIDE_BY_SIDE
 
 
 class Chunking(NamedTuple):
@@ -35,7 +39,18 @@ class Chunking(NamedTuple):
 
     records: int
     size: int
-    roads: Sequence[frozenset[str]]
+    roads: Sequence["RoadTopics"]
+
+
+class RoadTopics(NamedTuple):
+    """The topics of one agent.
+
+    Attributes:
+        pause_s: time between two readings: what comes meanwhile makes larger chunks, which cost less.
+    """
+
+    names: frozenset[str]
+    pause_s: float = 0.0
 
 
 class _Delivered(NamedTuple):
@@ -60,6 +75,7 @@ class ChunkConsumer(driver.Consumer):
         self._in_hand: dict[int, _Delivered] = {}
         self._room = Event()
         self._turn = 0
+        self._read_at: dict[frozenset[str], float] = {}
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ReaderThread:
@@ -123,13 +139,15 @@ class ChunkConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
         generation = self.app.consumer_generation_id
-        quotas = self._quotas()
+        quotas, pause = self._quotas()
+        timeout = min(timeout, pause)
         if not quotas:
             self._room.clear()
             await self.wait(self._room, timeout=timeout)
             return
         holes: set[TP] = set()
         for tp, whole in await self._thread.read(quotas, self.transport.chunking.records, timeout):
+            self._note_reading(tp.topic)
             for span in split(whole, self.transport.chunking.size):
                 if not self.flow_active or generation != self.app.consumer_generation_id:
                     return
@@ -154,17 +172,27 @@ class ChunkConsumer(driver.Consumer):
         self._in_hand[id(delivered.chunk)] = delivered
         return delivered
 
-    def _quotas(self) -> list[Quota]:
+    def _quotas(self) -> tuple[list[Quota], float]:
+        """What each road can take now, and the seconds until one that pauses can take more."""
         self._turn += 1
+        now, pause = time.monotonic(), inf
         active = sorted(self._get_active_partitions())
         quotas: list[Quota] = []
-        for topics in self.transport.chunking.roads:
+        for topics, pause_s in self.transport.chunking.roads:
+            due = self._read_at.get(topics, 0.0) + pause_s - now
             room = _CHUNKS_A_ROAD - sum(held.tp.topic in topics for held in self._in_hand.values())
             mine = [tp for tp in active if tp.topic in topics]
-            if room > 0 and mine:
+            if due > 0:
+                pause = min(pause, due)
+            elif room > 0 and mine:
                 first = self._turn % len(mine)
                 quotas.append(Quota(mine[first:] + mine[:first], room))
-        return quotas
+        return quotas, pause
+
+    def _note_reading(self, topic: str) -> None:
+        for topics, _ in self.transport.chunking.roads:
+            if topic in topics:
+                self._read_at[topics] = time.monotonic()
 
     def _message(self, delivered: _Delivered) -> ConsumerMessage:
         last: RawRecord = delivered.chunk.records[-1]

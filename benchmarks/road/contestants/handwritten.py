@@ -84,6 +84,7 @@ class Loop:
             await asyncio.sleep(0.05)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(100_000, 20, 20)
         lanes = [asyncio.create_task(self._lane(tp)) for tp in self._consumer.assignment()]
         tasks = [*lanes, asyncio.create_task(self.items.run()), asyncio.create_task(self._follow_trends())]
         stop = asyncio.Event()
