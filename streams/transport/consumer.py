@@ -6,6 +6,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, cast
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 # As many in hand as travel side by side, and as many ready: more would only be memory, and work thrown away at a
 # rebalance.
 _CHUNKS_A_ROAD = 2 * SIDE_BY_SIDE
+# One travels, one is ready; a lane with more would leave the others nothing to do.
+_CHUNKS_A_LANE = 2
 
 
 class Chunking(NamedTuple):
@@ -180,8 +183,9 @@ class ChunkConsumer(driver.Consumer):
         quotas: list[Quota] = []
         for topics, pause_s in self.transport.chunking.roads:
             due = self._read_at.get(topics, 0.0) + pause_s - now
-            room = _CHUNKS_A_ROAD - sum(held.tp.topic in topics for held in self._in_hand.values())
-            mine = [tp for tp in active if tp.topic in topics]
+            in_hand = Counter(held.tp.partition for held in self._in_hand.values() if held.tp.topic in topics)
+            room = _CHUNKS_A_ROAD - in_hand.total()
+            mine = [tp for tp in active if tp.topic in topics and in_hand[tp.partition] < _CHUNKS_A_LANE]
             if due > 0:
                 pause = min(pause, due)
             elif room > 0 and mine:
