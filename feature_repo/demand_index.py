@@ -85,12 +85,17 @@ def unpack(packed: bytes) -> DemandIndex:
 
 def observe(index: DemandIndex, source: int, delta: ItemDelta, window_ms: int) -> None:
     """Note a delta: which window of which item will be due, and that its source is not idle."""
-    mark = index.sources.get(source)
-    if mark is not None:
-        mark.idle = False
+    hear(index, source)
     window = delta.timestamp // window_ms
     if units_sold(delta) and not delta.late and window >= index.closed:
         index.pending.setdefault(window, set()).add(delta.item_id)
+
+
+def hear(index: DemandIndex, source: int) -> None:
+    """Note that a source has something to say: it is not idle."""
+    mark = index.sources.get(source)
+    if mark is not None:
+        mark.idle = False
 
 
 def advance(

@@ -7,7 +7,7 @@ Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a w
 however far one source runs ahead of another. `windows` is for people, and keeps a span behind the newest event.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,8 +21,11 @@ from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 KEPT_WINDOWS: Final = DEMAND_HISTORY + DEMAND_SPAN
 """Windows behind the newest that a row remembers: a history, seen from as far back as windows are judged together."""
 
+T = TypeVar("T")
+
 _PURCHASE: Final = ACTION_CODE["purchase"]
 _RETURN: Final = ACTION_CODE["return"]
+_IMPRESSION: Final = ACTION_CODE["impression"]
 
 
 class WindowCounts(Struct, array_like=True, gc=False):
@@ -77,8 +80,12 @@ _decoder = msgspec.msgpack.Decoder(ItemActivity)
 def pack(state: ItemActivity) -> bytes:
     """The row's bytes: equal states give equal bytes."""
     # msgspec orders text keys only.
-    in_order = {name: dict(sorted(getattr(state, name).items())) for name in ("windows", "sold", "shards")}
-    return _encoder.encode(msgspec.structs.replace(state, **in_order))
+    state.windows, state.sold, state.shards = _in_order(state.windows), _in_order(state.sold), _in_order(state.shards)
+    return _encoder.encode(state)
+
+
+def _in_order(by_window: dict[int, T]) -> dict[int, T]:
+    return by_window if len(by_window) < 2 else dict(sorted(by_window.items()))
 
 
 def unpack(packed: bytes) -> ItemActivity:
@@ -88,10 +95,7 @@ def unpack(packed: bytes) -> ItemActivity:
 
 def fold(state: ItemActivity, delta: ItemDelta, window_ms: int) -> None:
     """Fold one delta into an item's row, in place; the order of deltas leaves no trace."""
-    missing = delta.action + 1 - len(state.counts)
-    if missing > 0:
-        state.counts += [0] * missing
-    state.counts[delta.action] += 1
+    _count_event(state, delta.action)
     window = delta.timestamp // window_ms
     # A source that was idle may send on-time deltas of a window that closed without it: late for us.
     late = delta.late or window <= state.concluded
@@ -100,6 +104,12 @@ def fold(state: ItemActivity, delta: ItemDelta, window_ms: int) -> None:
     elif delta.action == _RETURN:
         state.returned += delta.quantity
     _fold_window(state, delta, window, late, window_ms)
+
+
+def fold_shown(state: ItemActivity, timestamp: int, window_ms: int) -> None:
+    """Fold one impression into the row of an item that it showed, in place."""
+    _count_event(state, _IMPRESSION)
+    _advance(state, timestamp, window_ms)
 
 
 def units_sold(delta: ItemDelta) -> int:
@@ -146,13 +156,27 @@ def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: boo
         state.shards.setdefault(window, [0] * SHARDS)[delta.shard] += delta.quantity
 
 
-def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, window_ms: int) -> None:
-    newest = state.newest // window_ms
-    state.newest = max(state.newest, delta.timestamp)
-    if window > newest:
+def _count_event(state: ItemActivity, action: int) -> None:
+    missing = action + 1 - len(state.counts)
+    if missing > 0:
+        state.counts += [0] * missing
+    state.counts[action] += 1
+
+
+def _advance(state: ItemActivity, timestamp: int, window_ms: int) -> None:
+    """Move on to an event's time; windows that fall behind the span are dropped."""
+    if timestamp <= state.newest:
+        return
+    window = timestamp // window_ms
+    if state.windows and window > state.newest // window_ms:
         oldest = window - KEPT_WINDOWS
         state.windows = {n: c for n, c in state.windows.items() if n > oldest}
-    elif window <= newest - KEPT_WINDOWS:
+    state.newest = timestamp
+
+
+def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, window_ms: int) -> None:
+    _advance(state, delta.timestamp, window_ms)
+    if window <= state.newest // window_ms - KEPT_WINDOWS:
         return
     counts = state.windows.get(window)
     if counts is None:

@@ -83,13 +83,13 @@ def time_field(view: str) -> bytes:
     return f"_ts:{view}".encode()
 
 
-def wrap(state: bytes) -> bytes:
-    """A packed state as the serialised Feast value of a Bytes feature."""
-    return _BYTES_VAL + _varint(len(state)) + state
+def wrapping(length: int) -> bytes:
+    """What comes before a packed state to make it the serialised Feast value of a Bytes feature."""
+    return _BYTES_VAL + _varint(length)
 
 
 def unwrap(value: bytes) -> bytes:
-    """The inverse of `wrap`; no bytes give no bytes."""
+    """The packed state in a serialised value; no bytes give no bytes."""
     at = 1
     while at < len(value) and value[at] & 0x80:
         at += 1

@@ -16,7 +16,7 @@ from streams.engine.partitions import partition_of
 from streams.errors import BadRecord
 from streams.messages.decoding import decode_event, decode_item
 from streams.messages.events import Event
-from streams.messages.internal import ItemDelta
+from streams.messages.internal import Shown, Watermark
 from streams.messages.items import Item
 from streams.recordings.reading import Record
 from streams.settings import Settings
@@ -102,10 +102,15 @@ class StreamFold:
         mark = self._marks[partition_of(event.user_id, self._settings.partitions)]
         changed: list[Changed] = []
         for entry in tell(mark, event, 0, window, lateness):
-            if isinstance(entry, ItemDelta):
-                state = self._activity.setdefault(entry.item_id, ItemActivity())
-                item.fold(state, entry, window)
-                changed.append(Changed("item_activity", entry.item_id, state.newest))
+            if isinstance(entry, Watermark):
+                continue
+            for item_id in entry.items if isinstance(entry, Shown) else (entry.item_id,):
+                state = self._activity.setdefault(item_id, ItemActivity())
+                if isinstance(entry, Shown):
+                    item.fold_shown(state, entry.timestamp, window)
+                else:
+                    item.fold(state, entry, window)
+                changed.append(Changed("item_activity", item_id, state.newest))
         return changed
 
     def _take_item(self, record: Record) -> list[Changed]:

@@ -84,7 +84,7 @@ def _arguments(config: RepoConfig, table: FeatureView, data: Sequence[Row]) -> l
             fence=b"",
             seen=b"",
             time=_timestamp(time),
-            fields=[(features.index(name), value.SerializeToString()) for name, value in values.items()],
+            fields=[(features.index(name), b"", value.SerializeToString()) for name, value in values.items()],
         )
         for _, values, time, _ in data
     ]

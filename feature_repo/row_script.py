@@ -65,14 +65,14 @@ class Change(NamedTuple):
         fence: the fence it gets, empty to give it none.
         seen: bookkeeping that goes with the fence.
         time: serialised Timestamp of the fields.
-        fields: number of the field's name among the names, and its value.
+        fields: number of the field's name among the names, and its value in two parts, the first one short.
     """
 
     expected: bytes
     fence: bytes
     seen: bytes
     time: bytes
-    fields: Sequence[tuple[int, bytes]]
+    fields: Sequence[tuple[int, bytes, bytes]]
 
 
 def pack_changes(changes: Sequence[Change]) -> bytes:
@@ -83,6 +83,6 @@ def pack_changes(changes: Sequence[Change]) -> bytes:
         sized_fence = _LENGTH(len(fence)) + fence
         fences += (_LENGTH(len(expected)), expected, sized_fence)
         parts += (sized_fence, _LENGTH(len(seen)), seen, _BYTE(len(time)), time, _BYTE(len(fields)))
-        for number, value in fields:
-            parts += (_FIELD(2 * number + 2, len(value)), value)
+        for number, head, value in fields:
+            parts += (_FIELD(2 * number + 2, len(head) + len(value)), head, value)
     return b"".join(fences + parts)

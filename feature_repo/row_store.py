@@ -20,7 +20,7 @@ from feature_repo.layout import (
     time_field,
     timestamp,
     unwrap,
-    wrap,
+    wrapping,
 )
 from feature_repo.row_script import READ, WRITE, Change, pack_changes
 from streams.errors import FencedOut, StoreError
@@ -212,6 +212,5 @@ def _stored(row: list[bytes | None]) -> StoredRow:
 
 def _change(row: RowWrite) -> Change:
     kind, _, expected, fence, seen, states, time = row
-    numbered = zip(_NUMBER[kind], states, strict=True)
-    fields = [(number, wrap(state)) for number, state in numbered if state is not None]
+    fields = [(number, wrapping(len(s)), s) for number, s in zip(_NUMBER[kind], states, strict=True) if s is not None]
     return Change(expected, fence, seen, timestamp(time), fields)

@@ -32,7 +32,7 @@ faust_log = logging.getLogger("faust")
 
 _STUCK_SECONDS = 120.0
 # Nobody waits for an item's counters, and a chunk of many shoppers' deltas writes each item's row once.
-_ITEMS_PAUSE_S = 0.2
+_ITEMS_PAUSE_S = 1.0
 
 
 class Roads(Protocol):

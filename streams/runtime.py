@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _FENCED_TRIES = 20
 _GC_THRESHOLDS = (100_000, 20, 20)
-"""A chunk makes some hundred thousand lists and tuples, and no cycle: Python's own 700 would look for one all the time."""
+"""A chunk makes some hundred thousand lists and tuples, and no cycle: Python would look for one after every 700."""
 _ITEM_ROWS_KEPT = 32_768
 """Items whose rows stay in memory, about a kilobyte each."""
 _PAUSE_S = 1.0

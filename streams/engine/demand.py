@@ -22,7 +22,7 @@ from streams.engine.rows import index_key
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.errors import ModelUnavailable
-from streams.messages.internal import ItemBatch, ItemDelta
+from streams.messages.internal import ItemBatch, ItemDelta, Shown
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
 from streams.settings import Settings
@@ -141,7 +141,7 @@ class DemandRoad:
                 if record.value is not None and not index.fence.passed(origin, record.offset)
             ]
             known = chunk.partition, index.stored.fence
-            rows = await self._read(*known, {e.item_id for b in batches for e in b.entries if isinstance(e, ItemDelta)})
+            rows = await self._read(*known, _named(batches))
         with timed(_ROAD, "fold"):
             folded, closings = self._fold(batches, rows, index.index)
         with timed(_ROAD, "read"):
@@ -173,7 +173,14 @@ class DemandRoad:
         closings: list[Closing] = []
         for batch in batches:
             for entry in batch.entries:
-                if not isinstance(entry, ItemDelta):
+                if isinstance(entry, ItemDelta):
+                    if self._fold_delta(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
+                        folded.append(entry)  # what counts for a scope is counted once, with its item
+                elif isinstance(entry, Shown):
+                    demand_index.hear(index, batch.source)
+                    for item_id in entry.items:
+                        self._fold_shown(batch.origin, entry, rows[item_id])
+                else:
                     closings += demand_index.advance(
                         index,
                         batch.source,
@@ -183,18 +190,21 @@ class DemandRoad:
                         lateness_ms=lateness,
                     )
                     metrics.WATERMARK.labels(batch.source).set(entry.time)
-                    continue
-                row = rows[entry.item_id]
-                if row.fence.passed(batch.origin, entry.offset):
-                    continue
-                item.fold(row.activity, entry, window)
-                demand_index.observe(index, batch.source, entry, window)
-                row.fence.advance(batch.origin, entry.offset)
-                if is_scope(entry.item_id):
-                    continue  # counted once, with its item
-                folded.append(entry)
-                metrics.LATE.inc(entry.late)
+        metrics.LATE.inc(sum(delta.late for delta in folded))
         return folded, closings
+
+    def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: DemandIndex) -> bool:
+        if row.fence.passed(batch.origin, delta.offset):
+            return False
+        item.fold(row.activity, delta, self._settings.window)
+        demand_index.observe(index, batch.source, delta, self._settings.window)
+        row.fence.advance(batch.origin, delta.offset)
+        return True
+
+    def _fold_shown(self, origin: str, shown: Shown, row: DemandRow) -> None:
+        if not row.fence.passed(origin, shown.offset):
+            item.fold_shown(row.activity, shown.timestamp, self._settings.window)
+            row.fence.advance(origin, shown.offset)
 
     async def _conclude(
         self, closings: Sequence[Closing], rows: Mapping[str, DemandRow], surprises: list[int]
@@ -254,6 +264,18 @@ class DemandRoad:
             )
             parts.append(answer)
         return DemandAnswer(np.concatenate([part.quantiles for part in parts])), version
+
+
+def _named(batches: Sequence[ItemBatch]) -> set[str]:
+    """Every item and scope that the batches count something of."""
+    named: set[str] = set()
+    for batch in batches:
+        for entry in batch.entries:
+            if isinstance(entry, ItemDelta):
+                named.add(entry.item_id)
+            elif isinstance(entry, Shown):
+                named.update(entry.items)
+    return named
 
 
 def _kind_of(key: str) -> Kind:

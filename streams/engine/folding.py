@@ -12,7 +12,7 @@ from streams.engine.poison import blame
 from streams.engine.questions import Caused, Question, Scenario
 from streams.engine.rows import ShopperRow, SourceRow
 from streams.messages.events import Event
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import Entry
 from streams.settings import Settings
 
 
@@ -27,7 +27,7 @@ class Folded(NamedTuple):
     """What a chunk came to, beside the rows it changed."""
 
     asked: list[Asked]
-    told: list[ItemDelta | Watermark]
+    told: list[Entry]
 
 
 class ChunkFold:

@@ -1,7 +1,7 @@
 """The shoppers' road: `events`, the rekeyed topic and `score.requests`, one chunk at a time through all steps."""
 
 import logging
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,15 +11,14 @@ from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.folding import Asked, ChunkFold, Folded
 from streams.engine.intake import Intake, Refused, take_in
+from streams.engine.item_batches import item_batches
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
-from streams.engine.partitions import partition_of
 from streams.engine.poison import Poisoned, blame
 from streams.engine.questions import Answer, Scenario
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
 from streams.engine.scoring import Scorer
-from streams.messages.internal import ItemBatch, ItemDelta, Watermark
 from streams.settings import Settings
 from streams.topics import Topic
 from streams.transport import RecordChunk
@@ -27,7 +26,6 @@ from streams.transport import RecordChunk
 logger = logging.getLogger(__name__)
 
 _ROAD = "shoppers"
-_ENTRIES_A_BATCH = 2_000
 _ROWS_KEPT = 8_192
 """Shoppers whose rows stay in memory, some ten kilobytes each: those who are in the shop now."""
 
@@ -82,7 +80,7 @@ class ShoppersRoad:
             await self._with.producer.send(self._outbox(chunk, intake, folded, answers))
         with timed(_ROAD, "write"):
             await self._write(rows, source)
-        _count(chunk, intake)
+        _count(chunk, intake, folded, answers)
 
     async def _read(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
         users = list(dict.fromkeys(taken.cause.user_id for taken in intake.taken))
@@ -119,7 +117,7 @@ class ShoppersRoad:
         for asked, answer in zip(folded.asked, answers, strict=True):
             with blame(asked.taken):
                 self._say(outbox, asked, answer)
-        for partition, batch in _item_batches(chunk, folded.told, self._with.partitions):
+        for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
             outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
         return outbox
 
@@ -130,7 +128,6 @@ class ShoppersRoad:
         outbox.say(question.scenario.topic, user_id, output, timestamp)
         if is_logged(question.output_id, self._with.settings.feature_log):
             outbox.say(Topic.FEATURE_LOG, user_id, feature_log(question, answer.model), timestamp)
-        metrics.OUTPUTS.labels(question.scenario.topic, answer.fallback or "none").inc()
 
 
 def _without(intake: Intake, poisoned: Sequence[Refused]) -> Intake:
@@ -154,26 +151,13 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
     )
 
 
-def _item_batches(
-    chunk: RecordChunk, told: Sequence[ItemDelta | Watermark], partitions: int
-) -> list[tuple[int, ItemBatch]]:
-    """Deltas to the partitions that own their items, watermarks to all, cut into messages of bounded size."""
-    by_partition: defaultdict[int, list[ItemDelta | Watermark]] = defaultdict(list)
-    for entry in told:
-        if isinstance(entry, ItemDelta):
-            by_partition[partition_of(entry.item_id, partitions)].append(entry)
-        else:
-            for partition in range(partitions):
-                by_partition[partition].append(entry)
-    origin = f"{chunk.topic}/{chunk.partition}"
-    return [
-        (partition, ItemBatch(origin, chunk.partition, entries[at : at + _ENTRIES_A_BATCH]))
-        for partition, entries in by_partition.items()
-        for at in range(0, len(entries), _ENTRIES_A_BATCH)
-    ]
-
-
-def _count(chunk: RecordChunk, intake: Intake) -> None:
+def _count(chunk: RecordChunk, intake: Intake, folded: Folded, answers: Sequence[Answer]) -> None:
+    said = Counter(
+        (asked.question.scenario.topic, answer.fallback or "none")
+        for asked, answer in zip(folded.asked, answers, strict=True)
+    )
+    for labels, count in said.items():
+        metrics.OUTPUTS.labels(*labels).inc(count)
     metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
     metrics.EVENTS.labels(chunk.topic, "taken").inc(len(intake.taken))
     metrics.EVENTS.labels(chunk.topic, "forwarded").inc(len(intake.misplaced))

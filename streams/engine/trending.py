@@ -1,6 +1,7 @@
 """Live popularity over all shoppers, as of the moment: off where a replay must be exact (rule 13)."""
 
 import time
+from heapq import nlargest
 
 import numpy as np
 
@@ -14,6 +15,8 @@ _REFRESH_S = 5.0
 _BUCKET_S = 3_600
 _BUCKETS = 24
 _TOP = 100
+_TOLD = 1_000
+"""Items told of at once: the list is made of a hundred, and a command an item costs more than counting it."""
 _BOOST = 0.02
 """Score per doubling of an item's weight: trends break near ties, they do not overrule the shopper's own history."""
 _WEIGHT = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
@@ -42,14 +45,19 @@ class Trending:
         if not self._on or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _REFRESH_S
-        counted, self._counted = self._counted, {}
-        await self._store.add_trending(_bucket(), counted)
+        await self._store.add_trending(_bucket(), self._most())
         top = await self._store.trending(_bucket(), _BUCKETS, _TOP)
         self.ranking = [item_hash(item_id) for item_id, _ in top]
         if top:
             self.items = np.array(self.ranking, np.int64)
             weights = np.array([weight for _, weight in top], np.float32)
             self.boost = (_BOOST * np.log2(1 + weights)).astype(np.float32)
+
+
+    def _most(self) -> dict[str, int]:
+        """Take what was counted most; the rest is told when it has become more."""
+        most = nlargest(_TOLD, self._counted, key=self._counted.__getitem__)
+        return {item_id: self._counted.pop(item_id) for item_id in most}
 
 
 def _bucket() -> int:

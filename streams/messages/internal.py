@@ -46,6 +46,22 @@ class Watermark(Struct, frozen=True, array_like=True, tag=1):
     idle: bool
 
 
+class Shown(Struct, frozen=True, array_like=True, tag=2):
+    """One impression as the counters of its items see it: most deltas would be such, ten at a time.
+
+    Attributes:
+        offset, timestamp: as of an `ItemDelta`.
+        items: the items shown that are the target partition's, none twice.
+    """
+
+    offset: int
+    timestamp: int
+    items: list[str]
+
+
+Entry = ItemDelta | Watermark | Shown
+
+
 class ItemBatch(Struct, frozen=True, array_like=True):
     """All that one chunk of one source has to say to one partition of the items' road.
 
@@ -57,4 +73,4 @@ class ItemBatch(Struct, frozen=True, array_like=True):
 
     origin: str
     source: int
-    entries: list[ItemDelta | Watermark]
+    entries: list[Entry]

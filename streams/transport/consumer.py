@@ -49,7 +49,8 @@ class RoadTopics(NamedTuple):
     """The topics of one agent.
 
     Attributes:
-        pause_s: time between two readings: what comes meanwhile makes larger chunks, which cost less.
+        pause_s: time between two readings while other roads are at work: what comes meanwhile makes larger chunks,
+            which cost less.
     """
 
     names: frozenset[str]
@@ -182,7 +183,8 @@ class ChunkConsumer(driver.Consumer):
         active = sorted(self._get_active_partitions())
         quotas: list[Quota] = []
         for topics, pause_s in self.transport.chunking.roads:
-            due = self._read_at.get(topics, 0.0) + pause_s - now
+            others = any(held.tp.topic not in topics for held in self._in_hand.values())
+            due = self._read_at.get(topics, 0.0) + pause_s - now if others else 0.0
             in_hand = Counter(held.tp.partition for held in self._in_hand.values() if held.tp.topic in topics)
             room = _CHUNKS_A_ROAD - in_hand.total()
             mine = [tp for tp in active if tp.topic in topics and in_hand[tp.partition] < _CHUNKS_A_LANE]

@@ -35,7 +35,7 @@ from streams.engine.partitions import partition_of
 from streams.engine.questions import Question
 from streams.engine.tensors import to_tensors
 from streams.messages.events import Event
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import Entry
 from streams.messages.wire import MODEL, Floats, Ints
 from streams.settings import Settings, settings
 from streams.topics import Topic
@@ -121,10 +121,10 @@ class Loop:
 
     def _fold(
         self, partition: int, events: Sequence[Event], states: dict[str, ShopperState]
-    ) -> tuple[list[Question], list[ItemDelta | Watermark]]:
+    ) -> tuple[list[Question], list[Entry]]:
         chosen, mark = self.settings, self.marks[partition]
         questions: list[Question] = []
-        told: list[ItemDelta | Watermark] = []
+        told: list[Entry] = []
         for event in events:
             questions += fold(event, states[event.user_id], chosen)
             told += tell(mark, event, 0, chosen.window, chosen.lateness, self.catalogue.categories)

@@ -12,7 +12,7 @@ from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import is_scope
 from streams.engine.partitions import partition_of
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import Entry, ItemDelta, Shown, Watermark
 from streams.messages.outputs import DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer
 from streams.scenarios.demand import DemandRules, conclude, queries
@@ -32,11 +32,11 @@ class Items:
         self._loop = loop
         self._index = DemandIndex()
         self._rules = DemandRules.of(loop.settings)
-        self._told: list[tuple[int, ItemDelta | Watermark]] = []
+        self._told: list[tuple[int, Entry]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
 
-    def tell(self, source: int, told: Sequence[ItemDelta | Watermark]) -> "asyncio.Future[None]":
+    def tell(self, source: int, told: Sequence[Entry]) -> "asyncio.Future[None]":
         """Hand in what a batch did to items; done when it is stored."""
         done = asyncio.get_running_loop().create_future()
         self._told += [(source, entry) for entry in told]
@@ -55,8 +55,8 @@ class Items:
             for done in waiting:
                 done.set_result(None)
 
-    async def _fold(self, told: Sequence[tuple[int, ItemDelta | Watermark]]) -> None:
-        rows = await self._read({e.item_id for _, e in told if isinstance(e, ItemDelta)})
+    async def _fold(self, told: Sequence[tuple[int, Entry]]) -> None:
+        rows = await self._read(_named(told))
         closings: list[Closing] = []
         counts: dict[str, int] = {}
         window = self._rules.window_ms
@@ -70,6 +70,10 @@ class Items:
                     window_ms=window,
                     lateness_ms=self._loop.settings.lateness,
                 )
+                continue
+            if isinstance(entry, Shown):
+                for item_id in entry.items:
+                    item.fold_shown(rows[item_id], entry.timestamp, window)
                 continue
             item.fold(rows[entry.item_id], entry, window)
             demand_index.observe(self._index, source, entry, window)
@@ -115,3 +119,13 @@ class Items:
             place = topic, partition_of(key, self._loop.settings.partitions)
             messages.setdefault(place, []).append((key.encode(), _encode(output), output.timestamp))
         await self._loop.send(messages)
+
+
+def _named(told: Sequence[tuple[int, Entry]]) -> set[str]:
+    named: set[str] = set()
+    for _, entry in told:
+        if isinstance(entry, ItemDelta):
+            named.add(entry.item_id)
+        elif isinstance(entry, Shown):
+            named.update(entry.items)
+    return named

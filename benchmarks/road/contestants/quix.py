@@ -17,7 +17,6 @@ from tritonclient.grpc import InferenceServerClient
 from benchmarks.road.contestants.answering import PLAIN, Said, decode, fold, inputs, messages, outputs
 from benchmarks.road.contestants.shop_catalogue import read_catalogue
 from feature_repo import shopper
-from feature_repo.deltas import item_deltas
 from feature_repo.shopper import ShopperState
 from streams.engine.tensors import to_tensors
 from streams.messages.events import Event
@@ -48,8 +47,8 @@ def answer(value: bytes) -> list[Said]:
 def _store(key: str, state: ShopperState, event: Event) -> None:
     pipeline = redis.pipeline(transaction=False)
     pipeline.set(key, shopper.pack(state))
-    for delta in item_deltas(event, 0, late=False):
-        pipeline.hincrby(f"i:{delta.item_id}", f"{delta.action}:{delta.timestamp // chosen.window}", delta.quantity)
+    for item_id in event.items or (event.item_id,):
+        pipeline.hincrby(f"i:{item_id}", f"{event.type}:{event.timestamp // chosen.window}", event.quantity)
     pipeline.execute()
 
 
