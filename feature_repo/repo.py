@@ -14,8 +14,8 @@ from streams.settings import Settings
 def repo_config(settings: Settings) -> RepoConfig:
     """The project is the group, so that a second group shares nothing; the registry lies under HEADRACE_HOME."""
     registry = settings.home.absolute() / "feast" / "registry.db"
-    return RepoConfig(
-        project=settings.group,
+    config = RepoConfig(
+        project="headrace",
         provider="local",
         registry=str(registry),
         online_store={
@@ -25,6 +25,8 @@ def repo_config(settings: Settings) -> RepoConfig:
         offline_store={"type": "file"},
         entity_key_serialization_version=3,
     )
+    # Feast 0.67 refuses a project with a hyphen because SQLite would, whatever the store.
+    return config.model_copy(update={"project": settings.group})
 
 
 def definitions(settings: Settings) -> list[Any]:

@@ -63,7 +63,9 @@ class Ground(NamedTuple):
         log = self.home / f"{group}.log"
         worker = Worker(variables, log, command=contestant.command, ready=contestant.ready)
         try:
-            yield Running(self.settings.model_copy(update={"group": group}), self._processes(worker), _METRICS_PORT)
+            yield Running(
+                self.settings.model_copy(update={"group": group}), worker, self._processes(worker), _METRICS_PORT
+            )
         finally:
             worker.stop(within=60)
 
@@ -77,11 +79,13 @@ class Running(NamedTuple):
 
     Attributes:
         settings: with its group.
+        worker: its own process.
         processes: its own and the servers', by name.
         metrics_port: where Headrace tells its steps.
     """
 
     settings: Settings
+    worker: Worker
     processes: dict[str, list[psutil.Process]]
     metrics_port: int
 

@@ -125,8 +125,8 @@ def _await_committed(broker: Broker, running: Running, topics: Sequence[str]) ->
         while lag(ends, beginnings, broker.committed(group)):
             if time.perf_counter() > deadline:
                 raise CheckFailed(f"{group} has not committed {topic} within {_PATIENCE_S:.0f} s: see its log")
-            if not running.processes["worker"][0].is_running():
-                raise CheckFailed(f"{group} has ended: see its log")
+            if not running.worker.running:
+                raise CheckFailed(f"{group} has ended: {running.worker.log_tail(5)}")
             time.sleep(_POLL_S)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import InferInput
+from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import np_to_triton_dtype
 
 from feature_repo import shopper
@@ -19,7 +19,7 @@ from streams.engine.questions import Question
 from streams.engine.tensors import Surroundings, to_answers
 from streams.messages.events import Event
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import MODEL, ScoreAnswer
+from streams.messages.wire import MODEL, DescribeTensors, ScoreAnswer
 from streams.scenarios import SHOPPER_SCENARIOS
 from streams.settings import Settings
 from streams.topics import Topic
@@ -27,11 +27,6 @@ from streams.topics import Topic
 decode = msgspec.json.Decoder(Event).decode
 _encode = msgspec.json.Encoder().encode
 _NOTHING = np.array([NO_ITEM], np.int64)
-
-PLAIN = Surroundings(_NOTHING, _NOTHING, np.zeros((1, 1), np.float32), _NOTHING, np.zeros(1, np.float32))
-"""Nothing withdrawn, nothing new, no trends."""
-
-
 class Said(NamedTuple):
     """One message to produce."""
 
@@ -39,6 +34,14 @@ class Said(NamedTuple):
     user_id: str
     value: bytes
     timestamp: int
+
+
+def plain(address: str) -> Surroundings:
+    """Nothing withdrawn, nothing new, no trends; vectors as wide as the served version's."""
+    triton = InferenceServerClient(address)
+    asked = DescribeTensors(_NOTHING, np.frombuffer(b"x", np.uint8), np.ones(1, np.int32))
+    vector = triton.infer(MODEL, inputs(asked._asdict())).as_numpy("text_vector")
+    return Surroundings(_NOTHING, _NOTHING, np.zeros_like(vector), _NOTHING, np.zeros(1, np.float32))
 
 
 def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Question]:

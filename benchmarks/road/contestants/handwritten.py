@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from redis.asyncio import Redis
 from tritonclient.grpc.aio import InferenceServerClient
 
-from benchmarks.road.contestants.answering import PLAIN, decode, fold, inputs, messages, outputs
+from benchmarks.road.contestants.answering import decode, fold, inputs, messages, outputs, plain
 from benchmarks.road.contestants.handwritten_items import Items
 from benchmarks.road.contestants.shop_catalogue import read_catalogue
 from feature_repo import shopper
@@ -58,6 +58,7 @@ class Loop:
         self.redis: Any = Redis(host=host, port=int(port))
         self.triton = InferenceServerClient(chosen.triton_address)
         self.catalogue = read_catalogue(chosen.kafka_address)
+        self._shop = plain(chosen.triton_address)
         self.marks: defaultdict[int, SourceWatermark] = defaultdict(SourceWatermark)
         self.trending: tuple[Ints, Floats] = (np.array([NO_ITEM], np.int64), np.zeros(1, np.float32))
         self._consumer = self._kafka(group_id=chosen.group)
@@ -131,7 +132,7 @@ class Loop:
         return questions, told
 
     async def _ask(self, questions: Sequence[Question]) -> Messages:
-        shop = PLAIN._replace(boost_item=self.trending[0], boost=self.trending[1])
+        shop = self._shop._replace(boost_item=self.trending[0], boost=self.trending[1])
         arrays, version = await self.infer(MODEL, to_tensors(questions, shop)._asdict())
         said: Messages = defaultdict(list)
         for topic, user, value, timestamp in messages(questions, arrays, version, self.catalogue, self.settings):

@@ -1,7 +1,7 @@
-"""Faust as its own tutorial has it: one event at a time, Feast and Triton awaited for each, `topic.send` for each answer.
+"""Faust as its tutorial has it: one event at a time, Feast and Triton awaited for each, `topic.send` for each answer.
 
-Only the shopper's features, recommendations and click probabilities: no item counters, no windows, no forecasts, so less
-work than Headrace does.
+Only the shopper's features, recommendations and click probabilities: no item counters, no windows, no forecasts, so
+less work than Headrace does.
 
     python -m benchmarks.road.contestants.plain_faust
 """
@@ -16,7 +16,7 @@ import pandas as pd
 from feast import FeatureStore
 from tritonclient.grpc.aio import InferenceServerClient
 
-from benchmarks.road.contestants.answering import PLAIN, decode, fold, inputs, messages, outputs
+from benchmarks.road.contestants.answering import decode, fold, inputs, messages, outputs, plain
 from benchmarks.road.contestants.shop_catalogue import read_catalogue
 from feature_repo import shopper
 from feature_repo.layout import FEATURE
@@ -29,6 +29,7 @@ from streams.topics import Topic
 _VIEW = "shopper"
 chosen = settings()
 catalogue = read_catalogue(chosen.kafka_address)
+shop = plain(chosen.triton_address)
 
 
 def _feast() -> FeatureStore:
@@ -47,13 +48,14 @@ app = faust.App(
     store="memory://",
     datadir=chosen.home / "faust",
     web_enabled=False,
+    worker_redirect_stdouts=False,
     topic_disable_leader=True,
     topic_allow_declare=False,
     autodiscover=False,
     consumer_auto_offset_reset="earliest",
 )
-events = app.topic(Topic.EVENTS, value_serializer="raw", key_serializer="raw")
-topics = {t: app.topic(t, value_serializer="raw") for t in (*Topic,)}
+events = app.topic(Topic.EVENTS.value, value_serializer="raw", key_serializer="raw")
+topics = {t: app.topic(t.value, value_serializer="raw") for t in (*Topic,)}
 
 
 @app.agent(events)
@@ -68,7 +70,7 @@ async def answer(stream: Any) -> None:
         state = shopper.unpack(found.to_dict()[FEATURE[_VIEW]][0] or b"")
         questions = list(fold(event, state, chosen))
         if questions:
-            tensors = inputs(to_tensors(questions, PLAIN)._asdict())
+            tensors = inputs(to_tensors(questions, shop)._asdict())
             arrays, version = outputs(await triton.infer(MODEL, tensors))
             for said in messages(questions, arrays, version, catalogue, chosen):
                 await topics[Topic(said.topic)].send(key=said.user_id.encode(), value=said.value)
@@ -91,5 +93,5 @@ async def tell() -> None:
 
 
 if __name__ == "__main__":
-    sys.argv = [sys.argv[0], "worker", "-l", "warning", "--without-web"]
+    sys.argv = [sys.argv[0], "worker", "-l", "warn", "--without-web"]
     app.main()

@@ -14,7 +14,7 @@ from quixstreams import Application
 from redis import Redis
 from tritonclient.grpc import InferenceServerClient
 
-from benchmarks.road.contestants.answering import PLAIN, Said, decode, fold, inputs, messages, outputs
+from benchmarks.road.contestants.answering import Said, decode, fold, inputs, messages, outputs, plain
 from benchmarks.road.contestants.shop_catalogue import read_catalogue
 from feature_repo import shopper
 from feature_repo.shopper import ShopperState
@@ -26,6 +26,7 @@ from streams.topics import Topic
 
 chosen = settings()
 catalogue = read_catalogue(chosen.kafka_address)
+shop = plain(chosen.triton_address)
 host, port = chosen.redis_address.split(":")
 redis: Any = Redis(host=host, port=int(port))
 triton = InferenceServerClient(chosen.triton_address)
@@ -38,7 +39,7 @@ def answer(value: bytes) -> list[Said]:
     state = shopper.unpack(redis.get(key) or b"")
     said: list[Said] = []
     if questions := list(fold(event, state, chosen)):
-        arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(questions, PLAIN)._asdict())))
+        arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(questions, shop)._asdict())))
         said = list(messages(questions, arrays, version, catalogue, chosen))
     _store(key, state, event)
     return said
@@ -64,8 +65,8 @@ def main() -> None:
         commit_interval=0.3,
         producer_extra_config={"linger.ms": 5},
     )
-    topics = {t: app.topic(t, value_serializer="bytes", key_serializer="str") for t in Topic}
-    frame = app.dataframe(app.topic(Topic.EVENTS, value_deserializer="bytes"))
+    topics = {t: app.topic(t.value, value_serializer="bytes", key_serializer="bytes") for t in Topic}
+    frame = app.dataframe(app.topic(Topic.EVENTS.value, value_deserializer="bytes"))
     frame = frame.apply(answer, expand=True)
     for topic in (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.FEATURE_LOG):
         part = frame[frame.apply(lambda said, topic=topic: said.topic == topic)]
