@@ -83,6 +83,7 @@ def time_field(view: str) -> bytes:
     return f"_ts:{view}".encode()
 
 
+@lru_cache(maxsize=65_536)
 def wrapping(length: int) -> bytes:
     """What comes before a packed state to make it the serialised Feast value of a Bytes feature."""
     return _BYTES_VAL + _varint(length)

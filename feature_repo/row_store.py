@@ -212,5 +212,5 @@ def _stored(row: list[bytes | None]) -> StoredRow:
 
 def _change(row: RowWrite) -> Change:
     kind, _, expected, fence, seen, states, time = row
-    fields = [(number, wrapping(len(s)), s) for number, s in zip(_NUMBER[kind], states, strict=True) if s is not None]
+    fields = [(n, wrapping(len(s)), s) for n, s in zip(_NUMBER[kind], states, strict=True) if s is not None]
     return Change(expected, fence, seen, timestamp(time), fields)

@@ -217,7 +217,8 @@ async def _items(roads: Roads, chunk: RecordChunk) -> None:
 
 def build_app(settings: Settings, open_roads: OpenRoads | None = None) -> HeadraceApp:
     """The application of one worker; `open_roads` puts something else in the runtime's place."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    # Faust makes loops of its own, in two threads; the policy is the one place that both ask.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # pyright: ignore[reportDeprecated]
     return HeadraceApp(settings, open_roads or _open_runtime)
 
 

@@ -161,9 +161,4 @@ def _steps(running: Running) -> Mapping[str, float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name == "headrace_step_seconds_sum"
-    } | {
-        f"X {sample.name} {sample.labels['road']}": sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name in("headrace_chunk_records_sum", "headrace_chunk_records_count")
     }

@@ -1,8 +1,5 @@
 """Only pure steps can poison: what raises in one is isolated, named and left out (rule 11)."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 from streams.engine.intake import Refused, Taken
 from streams.errors import BadRecord, Reason
 from streams.transport import RecordChunk
@@ -23,10 +20,17 @@ class Poisoned(Exception):
         return Refused(record, self.taken.place, BadRecord(Reason.PROCESSING_FAILED, detail))
 
 
-@contextmanager
-def blame(taken: Taken) -> Generator[None]:
+class blame:  # noqa: N801  (used as a statement: `with blame(taken):`)
     """Run pure code for one record; whatever it raises is that record's fault."""
-    try:
-        yield
-    except Exception as error:
-        raise Poisoned(taken, error) from error
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, taken: Taken) -> None:
+        self._taken = taken
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            raise Poisoned(self._taken, error) from error

@@ -58,8 +58,8 @@ class Scorer:
         """Whether lists came back short of items, tombstoned long ago, say, that only the version knows of still."""
         if not len(self._catalogue):
             return False
-        listed = set(answer.rec_item.ravel().tolist()) - {NO_ITEM}
-        new = {key for key in listed if self._catalogue.get(key) is None} - self._strangers
+        listed = np.unique(answer.rec_item).tolist()
+        new = {key for key in listed if key != NO_ITEM and self._catalogue.get(key) is None} - self._strangers
         self._strangers |= new
         return bool(new)
 
