@@ -109,9 +109,7 @@ def _in_turns(
     }
 
 
-def _loads(
-    here: Ground, contestant: Contestant, full: float, stream: Sequence[Record], tell: Tell
-) -> dict[str, Load]:
+def _loads(here: Ground, contestant: Contestant, full: float, stream: Sequence[Record], tell: Tell) -> dict[str, Load]:
     found: dict[str, Load] = {}
     for percent in LOADS:
         rate = full * percent / 100

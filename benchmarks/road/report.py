@@ -85,6 +85,8 @@ def _steps(found: Race) -> str:
     if not turns:
         return ""
     for step in sorted(turns[0].steps_s, key=lambda name: -turns[0].steps_s[name]):
-        cells = [f"{turn.steps_s.get(step, 0.0):.2f} | {turn.steps_s.get(step, 0.0) / turn.seconds:.0%}" for turn in turns]
+        cells = [
+            f"{turn.steps_s.get(step, 0.0):.2f} | {turn.steps_s.get(step, 0.0) / turn.seconds:.0%}" for turn in turns
+        ]
         lines.append(f"| {step} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -53,7 +53,6 @@ class Trending:
             weights = np.array([weight for _, weight in top], np.float32)
             self.boost = (_BOOST * np.log2(1 + weights)).astype(np.float32)
 
-
     def _most(self) -> dict[str, int]:
         """Take what was counted most; the rest is told when it has become more."""
         most = nlargest(_TOLD, self._counted, key=self._counted.__getitem__)

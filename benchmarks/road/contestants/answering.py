@@ -27,6 +27,8 @@ from streams.topics import Topic
 decode = msgspec.json.Decoder(Event).decode
 _encode = msgspec.json.Encoder().encode
 _NOTHING = np.array([NO_ITEM], np.int64)
+
+
 class Said(NamedTuple):
     """One message to produce."""
 

@@ -21,7 +21,7 @@ from feature_repo.layout import (
     row_key,
     timestamp,
     unwrap,
-    wrap,
+    wrapping,
 )
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128)
@@ -44,8 +44,9 @@ def test_a_feature_has_the_field_that_feast_gives_it(view: str):
 
 @given(st.binary(max_size=20_000))
 def test_a_state_is_a_feast_value_and_comes_back(state: bytes):
-    assert wrap(state) == Value(bytes_val=state).SerializeToString()
-    assert unwrap(wrap(state)) == state
+    wrapped = wrapping(len(state)) + state
+    assert wrapped == Value(bytes_val=state).SerializeToString()
+    assert unwrap(wrapped) == state
 
 
 @given(st.integers(0, 253_402_300_799_999))

@@ -48,7 +48,7 @@ def test_the_stand_in_skips_what_is_excluded_or_unavailable():
     excluded = item_hash("a").to_bytes(8, "little", signed=True)
     unavailable = set(shop.withdrawn().tolist())
     answer = popularity_answer(question(exclude=excluded), ranking, unavailable, ModelRef("m", ""))
-    listed = [key for key in answer.items.tolist() if key != NO_ITEM]
+    listed = [key for key in answer.listed.items if key != NO_ITEM]
     assert sorted(listed) == sorted([item_hash("c"), item_hash("d")])
     assert answer.fallback == "model_unavailable"
 

@@ -11,7 +11,7 @@ from streams.engine.poison import Poisoned
 from streams.engine.questions import Question, Scenario
 from streams.engine.rows import ShopperRow, SourceRow, touched
 from streams.messages.events import Event, EventType
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import ItemDelta, Shown, Watermark
 from streams.messages.requests import ScoreRequest
 from streams.scenarios import CTR, RECOMMEND, SHOPPER_SCENARIOS
 from streams.settings import Settings
@@ -142,4 +142,4 @@ def test_an_exception_in_a_pure_step_names_the_record():
 
 def test_an_item_shown_twice_in_an_impression_counts_once():
     told = Shop().chunk(taken(event("i", EventType.IMPRESSION, items=["a", "b", "a"]), 0)).told
-    assert [d.item_id for d in told if isinstance(d, ItemDelta)] == ["a", "b"]
+    assert [entry.items for entry in told if isinstance(entry, Shown)] == [["a", "b"]]

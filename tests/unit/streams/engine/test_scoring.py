@@ -45,4 +45,4 @@ async def test_items_that_the_catalogue_never_told_of_take_no_place_in_a_list():
     for n in range(30, 60):
         catalogue.put(Item(item_id=str(n), title="T"))
     [answer] = await Scorer(shop, catalogue, shop, shop).answer([QUESTION])
-    assert answer.items.tolist() == shop.ranked[30 : 30 + TOP_K]
+    assert answer.listed.items == shop.ranked[30 : 30 + TOP_K]

@@ -4,7 +4,7 @@ import numpy as np
 
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import RecentEvent
-from streams.engine.questions import Question
+from streams.engine.questions import NO_LIST, Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
 from streams.messages.events import Event, EventType
 from streams.messages.outputs import ModelRef
@@ -65,12 +65,29 @@ def test_answers_are_cut_where_the_questions_end():
         np.zeros((3, k, r), np.int32),
         np.zeros((3, k, r), np.float32),
         np.zeros((3, k, len(PARTS)), np.float32),
-        np.array([0.1, 0.2, 0.3], np.float32),
+        np.array([0.25, 0.5, 0.75], np.float32),
     )
     answers = to_answers(questions, answer, ModelRef("m", "1"), [None, None, "unknown_item"])
-    assert [a.candidate_ctrs.tolist() for a in answers] == [
-        [np.float32(0.1), np.float32(0.2)],
-        [],
-        [np.float32(0.3)],
-    ]
+    assert [a.candidate_ctrs for a in answers] == [[0.25, 0.5], [], [0.75]]
     assert [a.fallback for a in answers] == [None, None, "unknown_item"]
+
+
+def test_those_who_want_no_list_get_none_and_the_others_their_own():
+    questions = [question(1)._replace(recommend=False), question(1)]
+    k, r = TOP_K, REASONS
+    parts = np.zeros((2, k, len(PARTS)), np.float32)
+    parts[1, 0] = [-0.5, 0.25]
+    answer = ScoreAnswer(
+        np.array([[1] * k, [2] * k]),
+        np.full((2, k), 1 / 3, np.float32),
+        np.zeros((2, k), np.float32),
+        np.zeros((2, k, r), np.int32),
+        np.zeros((2, k, r), np.float32),
+        parts,
+        np.zeros(1, np.float32),
+    )
+    none, listed = (a.listed for a in to_answers(questions, answer, ModelRef("m", "1"), [None, None]))
+    assert none == NO_LIST
+    assert listed.items == [2] * k
+    assert listed.scores[0] == 0.333333
+    assert (listed.parts[0], listed.part_weights[0]) == (1, 0.25)

@@ -1,6 +1,5 @@
 """Recommendations: triggers, exclusions, reasons."""
 
-import numpy as np
 import pytest
 
 from feature_repo.actions import ACTION_CODE
@@ -8,7 +7,7 @@ from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import ShopperState, fold
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Answer, Question
+from streams.engine.questions import Answer, Listed, Question
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.outputs import ModelRef, Recommendation
@@ -60,15 +59,18 @@ def test_what_is_excluded_follows_the_setting():
 def answered(
     items: list[str], reason_events: list[list[int]], ctr: float = 0.25, parts: tuple[float, float] = (-1.0, -1.0)
 ) -> Answer:
-    keys = np.full(TOP_K, NO_ITEM, np.int64)
-    keys[: len(items)] = [item_hash(i) for i in items]
-    events = np.full((TOP_K, REASONS), -1, np.int32)
-    events[: len(items)] = reason_events
-    weights = np.full((TOP_K, REASONS), 0.5, np.float32)
-    scores = np.linspace(1, 0, TOP_K, dtype=np.float32)
-    ctrs = np.full(TOP_K, ctr, np.float32)
-    own = np.tile(np.array(parts, np.float32), (TOP_K, 1))
-    return Answer(keys, scores, ctrs, events, weights, own, np.zeros(0, np.float32), ModelRef("headrace", "3"), None)
+    empty = TOP_K - len(items)
+    best = int(parts[1] > parts[0])
+    listed = Listed(
+        items=[item_hash(i) for i in items] + [NO_ITEM] * empty,
+        scores=[1 - place / TOP_K for place in range(TOP_K)],
+        ctrs=[ctr] * TOP_K,
+        reason_events=reason_events + [[-1] * REASONS] * empty,
+        reason_weights=[[0.5] * REASONS] * TOP_K,
+        parts=[best] * TOP_K,
+        part_weights=[parts[best]] * TOP_K,
+    )
+    return Answer(listed, [], ModelRef("headrace", "3"), None)
 
 
 def recommend(answer: Answer) -> Recommendation:
