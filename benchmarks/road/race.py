@@ -95,14 +95,14 @@ def _in_turns(
 ) -> dict[str, Raced]:
     found: dict[str, list[Backlog]] = {contestant.name: [] for contestant in contestants}
     for turn in range(turns):
-        for name in found:
+        for name, done_before in found.items():
             contestant = CONTESTANTS[name]
             tell(f"{contestant.title}, turn {turn + 1} of {turns}")
             events = stream[: contestant.events]
             with here.running(contestant) as running:
                 done = work_off(contestant, running, warm_up[: len(events) // 10], events)
             tell(f"{contestant.title}: {done.events_per_second:,.0f} events/s")
-            found[name].append(done)
+            done_before.append(done)
     return {
         name: Raced(CONTESTANTS[name].title, median(done.events_per_second for done in all_turns), all_turns)
         for name, all_turns in found.items()

@@ -36,9 +36,11 @@ def _page(found: Race) -> str:
     {found.command}
 
 {found.machine.sentence()}
-{size.events:,} events of {size.shoppers:,} shoppers over {size.items:,} items: 60 % views, 20 % impressions of ten items,
-10 % clicks, 6 % carts, 4 % purchases. Each contestant in its turn, warm, from a backlog, until the last event is answered
-and committed.
+{size.events:,} events of {size.shoppers:,} shoppers over {size.items:,} items: 60 % views, 20 % impressions of ten
+items, 10 % clicks, 6 % carts, 4 % purchases. Each contestant in its turn, warm, from a backlog, until the last event is
+answered and committed; plain Faust gets the first 3,000 events and Quix Streams the first 6,000. These two leave out
+demand, and the hand-written loop leaves out fences, retries and restarts: see the head of each file in
+`benchmarks/road/contestants/`.
 
 {_rates("With the trained model", found.contestants)}
 {_rates("With a model that costs nothing", found.null_model)}
@@ -47,6 +49,9 @@ Milliseconds from append of an event to append of its answer; the load is in per
 
 {_latencies(found)}
 ## Where a chunk's time goes
+Seconds of all chunks by step, waiting included, and their share of the run: chunks of several partitions travel side by
+side, so the shares add up to more than the whole.
+
 {_steps(found)}"""
 
 
@@ -59,7 +64,7 @@ def _rates(title: str, raced: dict[str, Raced]) -> str:
     ]
     for one in raced.values():
         last = one.turns[-1]
-        cpu = " | ".join(f"{last.cpu_ms_per_event.get(n, 0.0):.3f}" for n in ("worker", "triton", "kafka", "valkey"))
+        cpu = " | ".join(f"{last.cpu_ms_per_event.get(n, 0.0):.3f}" for n in ("worker", "triton", "kafka", "redis"))
         ratio = f"{own / one.events_per_second:.2f} x" if own else ""
         lines.append(f"| {one.title} | {one.events_per_second:,.0f} | {ratio} | {cpu} | {last.memory_mb['worker']} |")
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """The road's workload: one seeded shop, the same events for every contestant.
 
-60 % views, 20 % impressions of ten items, 10 % clicks, 6 % carts, 4 % purchases. Shoppers differ in how much they do and
-in what they like; items differ in how many like them.
+60 % views, 20 % impressions of ten items, 10 % clicks, 6 % carts, 4 % purchases. Shoppers differ in how much they do
+and in what they like; items differ in how many like them.
 """
 
 from collections.abc import Iterator

@@ -81,7 +81,7 @@ class Loop:
         await self._producer.start()
         self._consumer.subscribe([Topic.EVENTS])
         await self._consumer.start()
-        while not self._consumer.assignment():
+        while not self._consumer.assignment():  # noqa: ASYNC110  (aiokafka has no event for it)
             await asyncio.sleep(0.05)
         gc.collect()
         gc.freeze()
