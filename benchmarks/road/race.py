@@ -68,7 +68,7 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
     found = Race(command, machine(), seed, size, {}, {}, {})
     chosen = [CONTESTANTS[name] for name in names]
     with ground(lambda *_: None) as here:
-        model, null = _models(here.home, size, seed, tell)
+        model, null = models(here.home, size, seed, tell)
         tell("sending the catalogue")
         here.send(workload.catalogue(size, seed), lambda *_: None)
         stream = list(workload.events(size, seed))
@@ -121,7 +121,7 @@ def _loads(here: Ground, contestant: Contestant, full: float, stream: Sequence[R
     return found
 
 
-def _models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
+def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
     """The trained model's folder and the null model's.
 
     A quarter of the shoppers is enough to learn from: what is measured is what the model costs, not how good it is.

@@ -53,3 +53,16 @@ def road(
         print_json(summary(found))
     else:
         console.print(f"results: {page}")
+
+
+@bench.command()
+def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> None:
+    """Seconds of imports, of `headrace up`, of a worker until it is ready, and to its first answer."""
+    from benchmarks.start import measure_start, write_start
+
+    found = measure_start(seed, f"headrace bench start --seed {seed}", console.print)
+    page = write_start(found, out)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(f"results: {page}")

@@ -67,6 +67,25 @@ async def test_of_two_workers_with_one_chunk_each_event_counts_once(
     assert answered == {"recommend/e0", "recommend/e1", "recommend/e2"}
 
 
+async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_folded(
+    settings: Settings, store: RowStore, headrace_client: Client
+):
+    user_id = f"back-{settings.group}"
+    first, other = [await Runtime.open(settings, settings.partitions) for _ in range(2)]
+    await first.shoppers(chunk_of(settings, user_id, "e0"))
+    await other.shoppers(chunk_of(settings, user_id, "e0", "e1"))
+    await first.shoppers(chunk_of(settings, user_id, "e0", "e1", "e2"))  # the row it keeps is of before
+    for worker in (first, other):
+        await worker.close()
+    assert await views_of(store, user_id) == 3
+    logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
+    assert [(log["event_id"], len(log["features"]["recent_items"])) for log in logs] == [
+        ("e0", 1),
+        ("e1", 2),
+        ("e2", 3),
+    ]
+
+
 async def test_a_chunk_that_comes_again_says_and_folds_nothing(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
