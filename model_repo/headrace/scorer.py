@@ -23,6 +23,8 @@ _POOL = 100
 """Items that re-ranking for diversity chooses from."""
 _ROWS = 64
 """Shoppers at once: bounds the [r, N] scores that are in memory together."""
+_SHORTEST = 3
+"""Events that the exported encoder takes at least."""
 _CANDIDATES = 8_192
 
 Tensors = Mapping[str, Tensor]
@@ -107,12 +109,14 @@ class Scorer:
 
     def _given(self, asked: Tensors, lookup: Lookup) -> Tensor:
         item, action, time = asked["history_item"], asked["history_action"], asked["history_time"]
-        parts: list[Tensor] = []
-        for at in range(0, len(item), _ROWS):
-            rows = slice(at, at + _ROWS)
-            vectors = self._vectors(lookup, self._rows(lookup, item[rows]))
-            parts.append(self._encode(vectors, action[rows], time[rows], asked["now"][rows]))
-        return torch.cat(parts)
+        events_B = (action > 0).sum(dim=1)
+        given = torch.zeros(*item.shape, self.arrays["item_vector"].shape[1], device=item.device)
+        # Histories are right-aligned, and most are short: those of like length go together, their padding left out.
+        for rows in events_B.argsort(descending=True, stable=True).split(_ROWS):
+            some = slice(-max(int(events_B[rows[0]]), _SHORTEST), None)
+            vectors = self._vectors(lookup, self._rows(lookup, item[rows, some]))
+            given[rows, some] = self._encode(vectors, action[rows, some], time[rows, some], asked["now"][rows])
+        return given
 
     def _recommend(self, asked: Tensors, lookup: Lookup, given_BLD: Tensor, user_BD: Tensor) -> dict[str, Tensor]:
         count, device = len(user_BD), user_BD.device

@@ -55,6 +55,20 @@ class Pooling(nn.Module):
         """What each event has to give. [B, H, L, D/H]"""
         return split_heads(self.value(self.norm(x_BLD)), self.heads)
 
+    def newest_weights(self, x_BLD: Tensor, known_BL: Tensor, distance_L: Tensor, age_BL: Tensor) -> Tensor:
+        """The last row of `weights`, by itself: serving needs no other. [B, H, L]
+
+        Args:
+            distance_L: events between each event and the newest.
+            age_BL: bucket of the time since each event.
+        """
+        q, k = (split_heads(part, self.heads) for part in self.qk(self.norm(x_BLD)).chunk(2, dim=-1))
+        bias_BHL = self.distance[:, distance_L] + self.age[:, age_BL].transpose(0, 1)
+        logits = attention_logits(q[:, :, -1:], k, bias_BHL.unsqueeze(2))
+        logits = logits.masked_fill(~known_BL[:, None, None], _HIDDEN_KEY)
+        nothing = self.nothing.view(1, -1, 1, 1).expand(*logits.shape[:-1], 1)
+        return F.softmax(torch.cat([nothing, logits], dim=-1), dim=-1)[:, :, 0, 1:]
+
     def weights(self, x_BLD: Tensor, mask_BLL: Tensor, distance_LL: Tensor, age_BLL: Tensor) -> Tensor:
         """How much of each event j the shopper's vector after event i takes. [B, H, L, L]"""
         q, k = (split_heads(part, self.heads) for part in self.qk(self.norm(x_BLD)).chunk(2, dim=-1))

@@ -70,10 +70,11 @@ class BehaviourEncoder(nn.Module):
         self.gain = nn.Parameter(torch.ones(config.width))
         self.wishes = WishMaps(config)
         self.dropout = nn.Dropout(config.dropout)
-        places = torch.arange(HISTORY)
+        # One more than any history has: a slice that may be the whole is exported as if it always were.
+        places = torch.arange(HISTORY + 1)
         self.register_buffer("edges", torch.tensor(_EDGES), persistent=False)
-        self.register_buffer("causal", torch.ones(HISTORY, HISTORY, dtype=torch.bool).tril(), persistent=False)
-        self.register_buffer("itself", torch.eye(HISTORY, dtype=torch.bool), persistent=False)
+        self.register_buffer("causal", torch.ones(HISTORY + 1, HISTORY + 1, dtype=torch.bool).tril(), persistent=False)
+        self.register_buffer("itself", torch.eye(HISTORY + 1, dtype=torch.bool), persistent=False)
         distance = (places.unsqueeze(1) - places).clamp(min=0)
         self.register_buffer("distance", distance, persistent=False)
 
@@ -87,9 +88,9 @@ class BehaviourEncoder(nn.Module):
             action_BL, time_BL: codes of action and channel, and ms, right-aligned; 0 before the first event.
             now_B: ms.
         """
-        x_BLD, mask, distance = self._mix(item_BLD, action_BL, time_BL)
-        age = self._age(time_BL, now_B.unsqueeze(1).expand_as(time_BL))
-        weights_BHL = self.pooling.weights(x_BLD, mask, distance, age)[:, :, -1]
+        x_BLD, _, distance = self._mix(item_BLD, action_BL, time_BL)
+        age_BL = torch.bucketize(now_B.unsqueeze(1) - time_BL, self.edges, right=True)
+        weights_BHL = self.pooling.newest_weights(x_BLD, action_BL > 0, distance[-1], age_BL)
         given = (self.pooling.values(x_BLD) * weights_BHL.unsqueeze(-1)).transpose(1, 2).flatten(2)
         newest = torch.zeros_like(time_BL[:1])
         newest[:, -1] = 1

@@ -51,8 +51,10 @@ def _write_version(trained: Trained, text: TextModel, references: list[Reference
 def _write_programs(trained: Trained, folder: Path) -> None:
     rows, texts, tokens = Dim("rows", min=1), Dim("texts", min=1), Dim("tokens", min=2, max=512)
     width = trained.model.config.width
-    history = (torch.randn(3, HISTORY, width), torch.ones(3, HISTORY, dtype=torch.int32), _longs(3, HISTORY), _longs(3))
-    _write(trained.model.encoder, history, ({0: rows},) * 4, folder / "history.pt2")
+    some = HISTORY // 2
+    history = (torch.randn(3, some, width), torch.ones(3, some, dtype=torch.int32), _longs(3, some), _longs(3))
+    events = Dim("events", min=3, max=HISTORY)
+    _write(trained.model.encoder, history, (*({0: rows, 1: events},) * 3, {0: rows}), folder / "history.pt2")
     ids = torch.ones(3, 5, dtype=torch.long)
     _write(trained.text, (ids, ids.clone()), ({0: texts, 1: tokens},) * 2, folder / "text.pt2")
     if trained.clicks is not None:
