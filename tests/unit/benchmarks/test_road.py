@@ -1,0 +1,51 @@
+"""The road's benchmark: its workload is what it says, and its results have the contract's fields."""
+
+import json
+from collections import Counter
+from itertools import pairwise
+
+from benchmarks.machine import Machine
+from benchmarks.road import workload
+from benchmarks.road.measuring import Backlog, Load
+from benchmarks.road.race import Race, Raced
+from benchmarks.road.report import summary, write
+from benchmarks.road.workload import MIX, Size
+from streams.messages.decoding import decode_event
+from streams.settings import Settings
+
+SIZE = Size(events=4_000, shoppers=500, items=120)
+
+
+def test_the_workload_has_its_mix_and_keeps_the_contract():
+    stream = list(workload.events(SIZE, 1))
+    events = [decode_event(record.value, appended_ms=record.timestamp, settings=Settings()) for record in stream]
+    shares = {kind: count / len(events) for kind, count in Counter(event.type for event in events).items()}
+    assert shares.keys() == MIX.keys()
+    assert all(abs(shares[kind] - share) < 0.03 for kind, share in MIX.items())
+    assert all(a.timestamp < b.timestamp for a, b in pairwise(events))
+    known = {record.key for record in workload.catalogue(SIZE, 1)}
+    assert all(item in known for event in events for item in event.items or (event.item_id,))
+
+
+def test_the_same_seed_gives_the_same_workload_and_another_part_other_ids():
+    stream = list(workload.events(SIZE, 1))
+    assert stream == list(workload.events(SIZE, 1))
+    assert not {r.value for r in stream} & {r.value for r in workload.events(SIZE, 1, first=SIZE.events)}
+
+
+def race() -> Race:
+    done = Backlog(10, 1.0, 10.0, 9, {"worker": 0.1}, {"worker": 100}, {"shoppers: fold": 0.1})
+    raced = {"headrace": Raced("Headrace", 10.0, [done]), "handwritten": Raced("by hand", 8.0, [done])}
+    latency = {"headrace": {"70": Load(7.0, 9, {"p50": 1.0, "p99": 2.0})}}
+    return Race("a command", Machine("a processor", 2, 24.0, "Linux", "3.11", {}), 1, SIZE, raced, raced, latency)
+
+
+def test_the_summary_has_the_contracts_fields():
+    found = json.loads(json.dumps(summary(race())))
+    assert found["contestants"]["headrace"]["events_per_second"] == 10.0
+    assert found["latency_ms"]["70"] == {"p50": 1.0, "p99": 2.0}
+
+
+def test_the_page_says_how_many_times_as_fast(tmp_path):
+    page = write(race(), tmp_path).read_text()
+    assert "| by hand | 8 | 1.25 x |" in page
