@@ -21,7 +21,7 @@ from streams.transport.chunks import RawRecord, Span
 log = logging.getLogger(__name__)
 
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
-_FETCH_WAIT_MS = 100
+_FETCH_WAIT_MS = 20
 
 
 class Quota(NamedTuple):
