@@ -1,0 +1,38 @@
+"""What is popular now: counted in memory, told to the store now and then, nothing of it twice."""
+
+from feature_repo.actions import ACTION_CODE
+from streams.engine.trending import Trending
+from streams.messages.internal import ItemDelta
+
+
+class Store:
+    def __init__(self) -> None:
+        self.told: list[dict[str, int]] = []
+
+    async def add_trending(self, bucket: int, counts: dict[str, int]) -> None:
+        self.told.append(counts)
+
+    async def trending(self, now_bucket: int, buckets: int, top: int) -> list[tuple[str, int]]:
+        return []
+
+
+def viewed(item_id: str) -> ItemDelta:
+    return ItemDelta(0, item_id, ACTION_CODE["view"], 1, 1, -1, False)
+
+
+async def test_what_was_counted_is_told_once():
+    store = Store()
+    trending = Trending(store, on=True)  # type: ignore[arg-type]
+    trending.add([viewed("a"), viewed("a"), viewed("b")])
+    await trending.refresh()
+    trending._due = 0.0
+    await trending.refresh()
+    assert store.told == [{"a": 2, "b": 1}, {}]
+
+
+async def test_off_counts_nothing():
+    store = Store()
+    trending = Trending(store, on=False)  # type: ignore[arg-type]
+    trending.add([viewed("a")])
+    await trending.refresh()
+    assert store.told == []
