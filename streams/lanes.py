@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
-SIDE_BY_SIDE: Final = 4
-"""While Triton scores one chunk, one is folded, one sent and one written; more would wait in line all the same."""
+SIDE_BY_SIDE: Final = 16
+"""Small chunks of many partitions share what they wait for: one call of the model, one produce request, one fsync."""
 
 
 class Lanes:

@@ -1,8 +1,9 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -34,7 +35,10 @@ _ROWS_A_REQUEST: Final = 8_192
 """A window that closes for a hundred thousand items would make one request of hundreds of megabytes."""
 _ROWS_LIKE_A_SHOPPER: Final = 100
 """So many series take as long as one shopper's list, by which deadlines grow."""
+_SLICE: Final = 128
+"""Rows unpacked or packed in one go, some milliseconds."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
+T = TypeVar("T")
 
 
 class DemandQuestions(Protocol):
@@ -151,7 +155,11 @@ class DemandRoad:
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
             bookkeeping = index.write(origin, chunk.last_offset)
-            await self._store.write([*(row.write(origin, chunk.last_offset) for row in rows.values()), bookkeeping])
+            writes: list[RowWrite] = []
+            for some in _slices(list(rows.values())):
+                writes += [row.write(origin, chunk.last_offset) for row in some]
+                await asyncio.sleep(0)
+            await self._store.write([*writes, bookkeeping])
             self._cache.put(chunk.partition, bookkeeping.fence, rows)
         self._trending.add(folded)
         metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
@@ -159,9 +167,9 @@ class DemandRoad:
     async def _read(self, partition: int, fence: bytes, keys: set[str]) -> dict[str, DemandRow]:
         rows = self._cache.take(partition, fence, keys)
         for kind, of_kind in groupby(sorted(keys - rows.keys()), key=_kind_of):
-            ids = list(of_kind)
-            stored = await self._store.read(kind, ids)
-            rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
+            for ids in _slices(list(of_kind)):
+                stored = await self._store.read(kind, ids)
+                rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
         return rows
 
     def _fold(
@@ -264,6 +272,11 @@ class DemandRoad:
             )
             parts.append(answer)
         return DemandAnswer(np.concatenate([part.quantiles for part in parts])), version
+
+
+def _slices(whole: list[T]) -> Iterator[list[T]]:
+    """Cut what would hold up the shoppers' road: between two slices its chunks have a turn."""
+    return (whole[at : at + _SLICE] for at in range(0, len(whole), _SLICE))
 
 
 def _named(batches: Sequence[ItemBatch]) -> set[str]:

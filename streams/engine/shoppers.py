@@ -1,5 +1,6 @@
 """The shoppers' road: `events`, the rekeyed topic and `score.requests`, one chunk at a time through all steps."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -67,10 +68,8 @@ class ShoppersRoad:
     async def _travel(self, chunk: RecordChunk, poisoned: list[Refused]) -> None:
         with timed(_ROAD, "decode"):
             intake = _without(take_in(chunk, self._with.settings, self._with.partitions), poisoned)
-        with timed(_ROAD, "catalogue"):
-            await self._with.follower.catch_up()
-        with timed(_ROAD, "read"):
-            source, rows = await self._read(chunk, intake)
+        # Both wait for a server, each for another.
+        (source, rows), _ = await asyncio.gather(self._read(chunk, intake), self._catch_up())
         with timed(_ROAD, "fold"):
             intake = _not_yet(chunk, intake, source)
             folded = self._fold(intake, rows, source)
@@ -82,7 +81,15 @@ class ShoppersRoad:
             await self._write(rows, source)
         _count(chunk, intake, folded, answers)
 
+    async def _catch_up(self) -> None:
+        with timed(_ROAD, "catalogue"):
+            await self._with.follower.catch_up()
+
     async def _read(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
+        with timed(_ROAD, "read"):
+            return await self._read_rows(chunk, intake)
+
+    async def _read_rows(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
         users = list(dict.fromkeys(taken.cause.user_id for taken in intake.taken))
         if chunk.topic == Topic.SCORE_REQUESTS:  # written by nobody, kept by nobody: misplaced ones are answered too
             return None, await self._stored(users)

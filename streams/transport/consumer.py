@@ -24,11 +24,10 @@ from streams.transport.reader import Quota, ReaderThread
 
 log = logging.getLogger(__name__)
 
-# As many in hand as travel side by side, and as many ready: more would only be memory, and work thrown away at a
-# rebalance.
-_CHUNKS_A_ROAD = 2 * SIDE_BY_SIDE
-# One travels, one is ready; a lane with more would leave the others nothing to do.
-_CHUNKS_A_LANE = 2
+# Only what travels is in hand: a chunk that was cut early and waited for its lane would be small, and what came after
+# it would wait for two.
+_CHUNKS_A_ROAD = SIDE_BY_SIDE
+_CHUNKS_A_LANE = 1
 
 
 class Chunking(NamedTuple):
