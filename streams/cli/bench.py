@@ -56,6 +56,20 @@ def road(
 
 
 @bench.command()
+def model(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> None:
+    """Rows/s of the served model by batch, history and catalogue, beside plain PyTorch."""
+    from benchmarks.model.measuring import measure
+    from benchmarks.model.report import write
+
+    found = measure(seed, f"headrace bench model --seed {seed}", console.print)
+    page = write(found, out)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(f"results: {page}")
+
+
+@bench.command()
 def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> None:
     """Seconds of imports, of `headrace up`, of a worker until it is ready, and to its first answer."""
     from benchmarks.start import measure_start, write_start

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from streams.messages.wire import CONTEXT, HISTORY, MODEL
+from trainer.behaviour.model import ShopperModel
 from trainer.practice.whole import write_whole
 from trainer.publishing.reference import Arrays, Reference
 from trainer.publishing.serving import Trained
@@ -39,7 +40,8 @@ def export(trained: Trained, text: TextModel, references: list[Reference], out: 
 def _write_version(trained: Trained, text: TextModel, references: list[Reference], folder: Path) -> None:
     _save(folder / "arrays.npz", {name: tensor.numpy() for name, tensor in trained.arrays.items()})
     (folder / "tokenizer.json").write_text(text.tokenizer.to_str(pretty=True), "utf-8")
-    _write_programs(trained, folder)
+    write_shopper_programs(trained.model, folder, clicks=trained.clicks is not None)
+    _write_text(trained, folder)
     for reference in references:
         answers = {f"out_{name}": array for name, array in reference.answer.items()}
         _save(folder / f"reference_{reference.name}.npz", {**reference.request, **answers})
@@ -48,19 +50,22 @@ def _write_version(trained: Trained, text: TextModel, references: list[Reference
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
 
-def _write_programs(trained: Trained, folder: Path) -> None:
-    rows, texts, tokens = Dim("rows", min=1), Dim("texts", min=1), Dim("tokens", min=2, max=512)
-    width = trained.model.config.width
-    some = HISTORY // 2
+def write_shopper_programs(model: ShopperModel, folder: Path, *, clicks: bool) -> None:
+    """Write the behaviour encoder as `history.pt2`, and the click head as `click.pt2`."""
+    rows, events = Dim("rows", min=1), Dim("events", min=3, max=HISTORY)
+    width, some = model.config.width, HISTORY // 2
     history = (torch.randn(3, some, width), torch.ones(3, some, dtype=torch.int32), _longs(3, some), _longs(3))
-    events = Dim("events", min=3, max=HISTORY)
-    _write(trained.model.encoder, history, (*({0: rows, 1: events},) * 3, {0: rows}), folder / "history.pt2")
-    ids = torch.ones(3, 5, dtype=torch.long)
-    _write(trained.text, (ids, ids.clone()), ({0: texts, 1: tokens},) * 2, folder / "text.pt2")
-    if trained.clicks is not None:
+    _write(model.encoder, history, (*({0: rows, 1: events},) * 3, {0: rows}), folder / "history.pt2")
+    if clicks:
         vectors = (torch.randn(3, width), torch.randn(3, width), torch.randn(3))
         rest = (_longs(3), _longs(3, CONTEXT), _longs(3))
-        _write(trained.model.click, (*vectors, *rest), ({0: rows},) * 6, folder / "click.pt2")
+        _write(model.click, (*vectors, *rest), ({0: rows},) * 6, folder / "click.pt2")
+
+
+def _write_text(trained: Trained, folder: Path) -> None:
+    texts, tokens = Dim("texts", min=1), Dim("tokens", min=2, max=512)
+    ids = torch.ones(3, 5, dtype=torch.long)
+    _write(trained.text, (ids, ids.clone()), ({0: texts, 1: tokens},) * 2, folder / "text.pt2")
 
 
 def _save(path: Path, arrays: Arrays) -> None:

@@ -1,0 +1,1 @@
+"""What the served model costs, beside plain PyTorch."""
