@@ -51,8 +51,8 @@ def models(items: int, seed: int) -> Models:
         arrays = _arrays(model, items, seed)
     with TemporaryDirectory() as folder:
         write_shopper_programs(model, Path(folder), clicks=True)
-        encode, click = (torch.export.load(Path(folder) / f"{name}.pt2") for name in ("history", "click"))
-    scorer = Scorer(arrays, encode.module(check_guards=False), click.module(check_guards=False))
+        encode, click = (torch.jit.freeze(torch.jit.load(Path(folder) / name)) for name in ("history.ts", "click.ts"))
+    scorer = Scorer(arrays, encode, click)
     return Models(arrays["item_hash"], scorer.score, _Eager(model, arrays))
 
 

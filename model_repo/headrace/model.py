@@ -31,10 +31,10 @@ class TritonPythonModel:
         cuda = args["model_instance_kind"] == "GPU" if setting == "auto" else setting == "cuda"
         self._device = torch.device(f"cuda:{args['model_instance_device_id']}" if cuda else "cpu")
         arrays = {k: torch.from_numpy(v).to(self._device) for k, v in np.load(folder / "arrays.npz").items()}
-        has_ctr = (folder / "click.pt2").exists()
-        click = self._program(folder / "click.pt2") if has_ctr else None
+        has_ctr = (folder / "click.ts").exists()
+        click = self._script(folder / "click.ts") if has_ctr else None
         diversity = float(parameters["diversity"]["string_value"])
-        self._scorer = Scorer(arrays, self._program(folder / "history.pt2"), click, diversity)
+        self._scorer = Scorer(arrays, self._script(folder / "history.ts"), click, diversity)
         text = self._program(folder / "text.pt2")
         encode = in_bfloat16(text, self._device) if parameters["text_precision"]["string_value"] == "bfloat16" else text
         self._texts = Texts(folder / "tokenizer.json", encode, self._device)
@@ -64,6 +64,9 @@ class TritonPythonModel:
 
     def _take(self, tensor: Any) -> Tensor:
         return torch.from_dlpack(tensor.to_dlpack()).to(self._device)
+
+    def _script(self, path: Path) -> Any:
+        return torch.jit.freeze(torch.jit.load(path, map_location=self._device).eval())
 
     def _program(self, path: Path) -> Any:
         program = torch.export.load(path)

@@ -76,9 +76,7 @@ class Scorer:
         given_BLD = self._given(asked, lookup)
         user_BD = given_BLD.sum(dim=1)
         answer = self._recommend(asked, lookup, given_BLD, user_BD)
-        answer["ctr"] = self._rates(
-            asked, lookup, user_BD, asked["candidate_item"], asked["candidate_row"].long(), asked["candidate_position"]
-        )
+        self._add_rates(answer, asked, lookup, user_BD)
         return answer
 
     def known(self, probe: Tensor) -> Tensor:
@@ -103,10 +101,15 @@ class Scorer:
         return torch.where(row < n, row, torch.where(extra < e, n + extra, n + e))
 
     def _vectors(self, lookup: Lookup, rows: Tensor) -> Tensor:
-        n = len(self.arrays["item_hash"])
-        vectors = self.arrays["item_vector"][rows.clamp(max=n - 1)]
-        tail = lookup.tail_vector[(rows - n).clamp(min=0)]
-        return torch.where((rows < n).unsqueeze(-1), vectors, tail)
+        return self._with_tail(self.arrays["item_vector"], lookup, rows)
+
+    def _with_tail(self, table_ND: Tensor, lookup: Lookup, rows: Tensor) -> Tensor:
+        """A table's rows, and the tail's vectors for rows beyond it: few or none, so these are put in one by one."""
+        n = len(table_ND)
+        found = table_ND[rows.clamp(max=n - 1)]
+        beyond = rows >= n
+        found[beyond] = lookup.tail_vector[rows[beyond] - n]
+        return found
 
     def _given(self, asked: Tensors, lookup: Lookup) -> Tensor:
         item, action, time = asked["history_item"], asked["history_action"], asked["history_time"]
@@ -138,10 +141,18 @@ class Scorer:
             event, weight = self._reasons(lookup, given_BLD[rows], own, item)
             answer["reason_event"][rows], answer["reason_weight"][rows] = event, weight
             answer["reason_part"][rows] = self._parts(lookup, bias, user_BD[rows], item)
-            place = torch.arange(TOP_K, device=device).repeat(len(rows))
-            rate = self._rates(asked, lookup, user_BD, item.flatten(), rows.repeat_interleave(TOP_K), place)
-            answer["rec_ctr"][rows] = rate.view(len(rows), TOP_K)
         return answer
+
+    def _add_rates(self, answer: dict[str, Tensor], asked: Tensors, lookup: Lookup, user_BD: Tensor) -> None:
+        """Click rates of lists and candidates, in one go."""
+        listed = asked["recommend"].nonzero().squeeze(1)
+        place = torch.arange(TOP_K, device=user_BD.device).repeat(len(listed))
+        item = torch.cat([answer["rec_item"][listed].flatten(), asked["candidate_item"]])
+        row = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
+        place = torch.cat([place, asked["candidate_position"].long()])
+        rate = self._rates(asked, lookup, user_BD, item, row, place)
+        answer["rec_ctr"][listed] = rate[: len(place) - len(asked["candidate_item"])].view(-1, TOP_K)
+        answer["ctr"] = rate[len(rate) - len(asked["candidate_item"]) :]
 
     def _own(self, asked: Tensors, lookup: Lookup, rows: Tensor) -> Own:
         action, time, now = (asked[name][rows] for name in ("history_action", "history_time", "now"))
@@ -156,11 +167,8 @@ class Scorer:
 
     def _parts(self, lookup: Lookup, bias: Tensor, user_rD: Tensor, item_rK: Tensor) -> Tensor:
         """What an item's text, and its popularity beyond the mean item's, added to its score. [r, K, 2]"""
-        row, n = self._rows(lookup, item_rK), len(self.arrays["item_hash"])
-        # A new item is nothing but its text.
-        text = torch.where(
-            (row < n).unsqueeze(-1), self.arrays["item_text"][row.clamp(max=n - 1)], self._vectors(lookup, row)
-        )
+        row = self._rows(lookup, item_rK)
+        text = self._with_tail(self.arrays["item_text"], lookup, row)  # a new item is nothing but its text
         popular = bias[row] - self.arrays["item_bias"].mean()
         part = torch.stack([torch.einsum("rkd,rd->rk", text, user_rD), popular], dim=-1)
         return torch.where((item_rK != NO_ITEM).unsqueeze(-1), part, 0.0)
@@ -211,7 +219,7 @@ class Scorer:
             prior = self.arrays["item_prior"][rows.clamp(max=n - 1)]
             prior = torch.where(rows < n, prior, self.arrays["new_prior"])
             vectors = self._vectors(lookup, rows)
-            logit = self._click(user_BD[who], vectors, prior, place[cut].long(), asked["context"][who], known_B[who])
+            logit = self._click(user_BD[who], vectors, prior, place[cut], asked["context"][who], known_B[who])
             parts.append(logit.sigmoid())
         return torch.cat(parts)
 
@@ -231,16 +239,18 @@ def _share(diversity: float) -> float:
 
 
 def top(score_rN: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`score_rN.topk(k)`, in a third of the time: the k best are in the k blocks whose own best are best. [r, k] each"""
-    rows, n = score_rN.shape
+    """`score_rN.topk(k)`, faster: the k best are among the k blocks whose own best are best. [r, k] each"""
+    n = score_rN.shape[1]
     size = 1 << max(0, round(math.log2(n / k) / 2))
-    whole = n // size * size
-    if whole < 2 * k * size:
+    blocks = n // size
+    if blocks < 2 * k:
         return score_rN.topk(k, dim=1)
-    _, block = score_rN[:, :whole].unflatten(1, (-1, size)).amax(dim=2).topk(k, dim=1, sorted=False)
-    place = (block.unsqueeze(2) * size + torch.arange(size, device=score_rN.device)).flatten(1)
-    rest = torch.arange(whole, n, device=score_rN.device).expand(rows, -1)
-    place = torch.cat([place, rest], dim=1)
+    # Block b holds the columns b, b + blocks, b + 2 * blocks and so on: its maximum is one of whole rows of memory.
+    whole = score_rN[:, : size * blocks].unflatten(1, (size, blocks))
+    _, block_rk = whole.amax(dim=1).topk(k, dim=1, sorted=False)
+    columns = torch.arange(size, device=score_rN.device) * blocks
+    rest = torch.arange(size * blocks, n, device=score_rN.device).expand(len(score_rN), -1)
+    place = torch.cat([(block_rk.unsqueeze(2) + columns).flatten(1), rest], dim=1)
     score, at = score_rN.gather(1, place).topk(k, dim=1)
     return score, place.gather(1, at)
 

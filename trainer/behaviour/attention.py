@@ -29,8 +29,11 @@ class Block(nn.Module):
         """Mix events. [B, L, D]"""
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm_attention(x_BLD)).chunk(3, dim=-1))
         bias = self.distance[:, distance_LL].unsqueeze(0).masked_fill(~mask_BLL.unsqueeze(1), _HIDDEN_KEY)
-        weights = self.dropout(attention_logits(q, k, bias).softmax(dim=-1))
-        mixed = weights.to(v.dtype) @ v
+        if self.training:
+            weights = self.dropout(attention_logits(q, k, bias).softmax(dim=-1))
+            mixed = weights.to(v.dtype) @ v
+        else:  # the same in one kernel
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
         x_BLD = x_BLD + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
         return x_BLD + self.dropout(self.feed(self.norm_feed(x_BLD)))
 

@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,15 +52,16 @@ def _write_version(trained: Trained, text: TextModel, references: list[Reference
 
 
 def write_shopper_programs(model: ShopperModel, folder: Path, *, clicks: bool) -> None:
-    """Write the behaviour encoder as `history.pt2`, and the click head as `click.pt2`."""
-    rows, events = Dim("rows", min=1), Dim("events", min=3, max=HISTORY)
+    """Write the behaviour encoder as `history.ts`, and the click head as `click.ts`.
+
+    TorchScript: an exported graph is walked in Python, which for one shopper takes four times as long.
+    """
     width, some = model.config.width, HISTORY // 2
     history = (torch.randn(3, some, width), torch.ones(3, some, dtype=torch.int32), _longs(3, some), _longs(3))
-    _write(model.encoder, history, (*({0: rows, 1: events},) * 3, {0: rows}), folder / "history.pt2")
+    _trace(model.encoder, history, folder / "history.ts")
     if clicks:
         vectors = (torch.randn(3, width), torch.randn(3, width), torch.randn(3))
-        rest = (_longs(3), _longs(3, CONTEXT), _longs(3))
-        _write(model.click, (*vectors, *rest), ({0: rows},) * 6, folder / "click.pt2")
+        _trace(model.click, (*vectors, _longs(3), _longs(3, CONTEXT), _longs(3)), folder / "click.ts")
 
 
 def _write_text(trained: Trained, folder: Path) -> None:
@@ -80,7 +82,18 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], shapes: tuple[object, 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own modules, about their own attributes
         program = torch.export.export(module.eval(), inputs, dynamic_shapes=shapes)  # pyright: ignore[reportArgumentType]
+    _save_program(lambda buffer: torch.export.save(program, buffer), path)
+
+
+def _trace(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch.export is the way to go: see above
+        program = torch.jit.trace(module.eval(), inputs, check_trace=False)
+    _save_program(lambda buffer: torch.jit.save(program, buffer), path)
+
+
+def _save_program(save: Callable[[io.BytesIO], None], path: Path) -> None:
     # Written by Python, so that a full disk is an OSError like any other.
     buffer = io.BytesIO()
-    torch.export.save(program, buffer)
+    save(buffer)
     path.write_bytes(buffer.getvalue())

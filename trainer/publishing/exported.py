@@ -20,7 +20,7 @@ def load_recommender(directory: Path) -> Scorer:
     try:
         with np.load(folder / "arrays.npz") as stored:
             arrays = {name: torch.from_numpy(array) for name, array in stored.items()}
-        encode = torch.export.load(folder / "history.pt2").module()
+        encode = torch.jit.load(folder / "history.ts").eval()
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--model {directory}: no trained model ({error}); give what `headrace train` wrote"

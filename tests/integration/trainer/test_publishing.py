@@ -59,7 +59,7 @@ def test_a_model_that_does_not_answer_as_trained_is_taken_back(
 
 def test_a_model_that_does_not_load_is_taken_back(settings: Settings, trained_shop: TrainedShop, tmp_path: Path):
     copy = shutil.copytree(trained_shop.model, tmp_path / "broken")
-    program = copy / "headrace" / "history.pt2"
+    program = copy / "headrace" / "history.ts"
     program.write_bytes(bytes(program.stat().st_size))
     served = ready_versions(settings, "headrace")
     with pytest.raises(ModelError, match="not published"):

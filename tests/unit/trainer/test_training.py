@@ -25,11 +25,11 @@ CPU = torch.device("cpu")
 
 def exported(folder: Path) -> Scorer:
     def program(name: str):
-        return torch.export.load(folder / "headrace" / name).module()
+        return torch.jit.load(folder / "headrace" / name)
 
     with np.load(folder / "headrace" / "arrays.npz") as arrays:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Scorer(tensors, program("history.pt2"), program("click.pt2"))
+    return Scorer(tensors, program("history.ts"), program("click.ts"))
 
 
 def last_moments(lesson: Lesson, shoppers: int) -> list[Case]:
@@ -68,7 +68,7 @@ def test_contributions_of_the_exported_program_add_up_to_the_score(lesson: Lesso
     made = exported(lesson.folder)
     asked = as_tensors(request_of(lesson.shop, last_moments(lesson, 8), 64))
     hashes, vectors = made.arrays["item_hash"], made.arrays["item_vector"]
-    encode = torch.export.load(lesson.folder / "headrace" / "history.pt2").module()
+    encode = torch.jit.load(lesson.folder / "headrace" / "history.ts")
     with torch.inference_mode():
         answer = made.score(asked)
         past = vectors[torch.searchsorted(hashes, asked["history_item"]).clamp(max=len(hashes) - 1)]
@@ -130,7 +130,7 @@ def test_without_impressions_there_is_no_click_head(tiny_encoder: str, tmp_path:
     trained, metrics = train_shopper_model(shop, tmp_path / "out", CPU, 0, tiny_encoder, lambda *_: None)
     assert trained.clicks is None
     assert metrics.click is None
-    assert not (tmp_path / "out" / "headrace" / "click.pt2").exists()
+    assert not (tmp_path / "out" / "headrace" / "click.ts").exists()
 
 
 def test_a_device_that_is_not_there_is_wrong_usage():

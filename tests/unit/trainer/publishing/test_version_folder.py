@@ -21,10 +21,10 @@ def written(path: Path, content: bytes = b"weights") -> Path:
 
 def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path):
     written(tmp_path / "headrace", b"old")
-    (tmp_path / "headrace" / "click.pt2").write_bytes(b"of a click head that the new one lacks")
+    (tmp_path / "headrace" / "click.ts").write_bytes(b"of a click head that the new one lacks")
     written(tmp_path / "headrace", b"new")
     assert (tmp_path / "headrace" / "arrays.npz").read_bytes() == b"new"
-    assert not (tmp_path / "headrace" / "click.pt2").exists()
+    assert not (tmp_path / "headrace" / "click.ts").exists()
     assert (tmp_path / "headrace" / "config.pbtxt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["headrace"]
 
