@@ -183,14 +183,8 @@ class Scorer:
         self, lookup: Lookup, bias: Tensor, user_rD: Tensor, own: Own, exclude_rX: Tensor, diversity: float
     ) -> tuple[Tensor, Tensor]:
         """The best items of each shopper and their scores, ties by hash; re-ranked where that is set. [r, K] each"""
-        score = bias.repeat(len(user_rD), 1)
-        n = len(self.arrays["item_hash"])
-        score[:, :n].addmm_(user_rD, self.arrays["item_vector"].T)
-        score[:, n:].addmm_(user_rD, lookup.tail_vector.T)
-        score.scatter_add_(1, own.row_rL, own.worth_rL)
-        score.scatter_(1, self._rows(lookup, exclude_rX), -torch.inf)
         most = _POOL if diversity > 0 else TOP_K + _MARGIN
-        score, row = top(score, min(most, score.shape[1]))
+        score, row = self._best(lookup, bias, user_rD, own, exclude_rX, most)
         every = torch.cat([self.arrays["item_hash"], lookup.extra_item, lookup.extra_item.new_zeros(1)])
         item, order = every[row].sort(dim=1)
         score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
@@ -204,6 +198,22 @@ class Scorer:
         missing = max(0, TOP_K - item.shape[1])
         pad = torch.nn.functional.pad
         return pad(item, (0, missing))[:, :TOP_K], pad(score, (0, missing))[:, :TOP_K]
+
+    def _best(
+        self, lookup: Lookup, bias: Tensor, user_rD: Tensor, own: Own, exclude_rX: Tensor, most: int
+    ) -> tuple[Tensor, Tensor]:
+        """Scores and rows of the best items, in no order among equals. Both parts are products of whole arrays."""
+        row = torch.cat([own.row_rL, self._rows(lookup, exclude_rX)], dim=1)
+        change = torch.nn.functional.pad(own.worth_rL, (0, exclude_rX.shape[1]), value=-torch.inf)
+        n = len(self.arrays["item_hash"])
+        known = torch.addmm(bias[:n], user_rD, self.arrays["item_vector"].T)
+        known.scatter_add_(1, row.clamp(max=n - 1), torch.where(row < n, change, 0.0))
+        tail = torch.addmm(bias[n:], user_rD, lookup.tail_vector.T)
+        tail.scatter_add_(1, (row - n).clamp(min=0), torch.where(row < n, 0.0, change))
+        score, best = top(known, min(most, n))
+        beyond = torch.arange(n, len(bias), device=best.device).expand(len(best), -1)
+        score, at = torch.cat([score, tail], dim=1).topk(min(most, len(bias)), dim=1)
+        return score, torch.cat([best, beyond], dim=1).gather(1, at)
 
     def _rates(
         self, asked: Tensors, lookup: Lookup, user_BD: Tensor, item: Tensor, row: Tensor, place: Tensor

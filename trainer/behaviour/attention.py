@@ -65,9 +65,13 @@ class Pooling(nn.Module):
             distance_L: events between each event and the newest.
             age_BL: bucket of the time since each event.
         """
-        q, k = (split_heads(part, self.heads) for part in self.qk(self.norm(x_BLD)).chunk(2, dim=-1))
+        normed, width = self.norm(x_BLD), x_BLD.shape[-1]
+        query, key = self.qk.weight.split(width)
+        query_bias, key_bias = self.qk.bias.split(width)
+        q = split_heads(F.linear(normed[:, -1:], query, query_bias), self.heads)
+        k = split_heads(F.linear(normed, key, key_bias), self.heads)
         bias_BHL = self.distance[:, distance_L] + self.age[:, age_BL].transpose(0, 1)
-        logits = attention_logits(q[:, :, -1:], k, bias_BHL.unsqueeze(2))
+        logits = attention_logits(q, k, bias_BHL.unsqueeze(2))
         logits = logits.masked_fill(~known_BL[:, None, None], _HIDDEN_KEY)
         nothing = self.nothing.view(1, -1, 1, 1).expand(*logits.shape[:-1], 1)
         return F.softmax(torch.cat([nothing, logits], dim=-1), dim=-1)[:, :, 0, 1:]
