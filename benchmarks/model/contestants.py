@@ -14,14 +14,13 @@ from torch import Tensor
 
 from feature_repo.identity import NO_ITEM
 from model_repo.headrace.scorer import TOP_K, Scorer, Tensors
-from streams.messages.wire import CONTEXT, HISTORY
+from streams.messages.wire import CONTEXT, HISTORY, ScoreTensors
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.data.asking import as_tensors
 from trainer.publishing.export import write_shopper_programs
 from trainer.publishing.serving import NOT_AGAIN
-from streams.messages.wire import ScoreTensors
 
 _NOW_MS = 1_767_571_200_000
 _AGO_MS = 86_400_000

@@ -55,7 +55,7 @@ On paper, {_ON_PAPER:,} items: {_on_paper(found.by_catalogue)}
 
 def _table(cases: Sequence[Case], gflops: float) -> str:
     lines = [
-        "| shoppers | events | items | served, ms | plain, ms | served, rows/s | plain, rows/s | ratio | limit, rows/s |",
+        "| shoppers | events | items | served, ms | plain, ms | served, rows/s | plain, rows/s | ratio | limit |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for c in cases:

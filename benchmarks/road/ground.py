@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -47,7 +47,7 @@ class Ground(NamedTuple):
             replayer.send(records, len(records), report)
 
     @contextmanager
-    def running(self, contestant: Contestant, **environment: str) -> Generator["Running"]:
+    def running(self, contestant: Contestant, workers: int = 1) -> Generator["Running"]:
         """A contestant in a new group that begins at the present end of the inputs, with an empty store."""
         group = f"bench-{contestant.name}-{uuid4().hex[:8]}"
         with Broker(self.settings.kafka_address) as broker:
@@ -58,20 +58,19 @@ class Ground(NamedTuple):
             "HEADRACE_PORT_OFFSET": str(self.settings.port_offset),
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
-            **environment,
         }
-        log = self.home / f"{group}.log"
-        worker = Worker(variables, log, command=contestant.command, ready=contestant.ready)
-        try:
-            yield Running(
-                self.settings.model_copy(update={"group": group}), worker, self._processes(worker), _METRICS_PORT
-            )
-        finally:
-            worker.stop(within=60)
+        with ExitStack() as stack:
+            started: list[Worker] = []
+            for number in range(workers):
+                log = self.home / f"{group}-{number}.log"
+                started.append(Worker(variables, log, command=contestant.command, ready=contestant.ready))
+                stack.callback(started[-1].stop, within=60)
+            own = self.settings.model_copy(update={"group": group})
+            yield Running(own, started[0], self._processes(started), _METRICS_PORT)
 
-    def _processes(self, worker: Worker) -> dict[str, list[psutil.Process]]:
-        pids = {server.name: server.pid for server in status(self.settings)}
-        return {name: _family(pid) for name, pid in {"worker": worker.pid, **pids}.items() if pid is not None}
+    def _processes(self, workers: Sequence[Worker]) -> dict[str, list[psutil.Process]]:
+        servers = {server.name: _family(server.pid) for server in status(self.settings) if server.pid is not None}
+        return {"worker": [process for worker in workers for process in _family(worker.pid)], **servers}
 
 
 class Running(NamedTuple):
@@ -79,7 +78,7 @@ class Running(NamedTuple):
 
     Attributes:
         settings: with its group.
-        worker: its own process.
+        worker: its own process, the first where there are several.
         processes: its own and the servers', by name.
         metrics_port: where Headrace tells its steps.
     """
@@ -91,14 +90,15 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def ground(report: Report) -> Generator[Ground]:
-    """A stack made anew beside the user's own, and stopped at the end."""
+def ground(report: Report, partitions: int | None = None) -> Generator[Ground]:
+    """A stack made anew beside the user's own, and stopped at the end; `partitions` where a setting does not do."""
     mine = load_settings()
     home = (mine.home / "bench").absolute()
     settings = mine.model_copy(
         update={
             "home": home,
             "port_offset": mine.port_offset + _PORTS,
+            "partitions": partitions or mine.partitions,
             "kafka": None,
             "redis": None,
             "triton": None,

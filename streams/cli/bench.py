@@ -70,6 +70,32 @@ def model(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
 
 
 @bench.command()
+def scale(
+    events: Annotated[int, typer.Option(min=2_000, help="events of the workload")] = 100_000,
+    users: Annotated[str, typer.Option(help="shoppers in the store, separated by commas")] = "10000,100000,1000000",
+    seed: Seed = 1,
+    out: Out = _RESULTS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Events/s by workers, cost by shoppers stored and by history, bytes a shopper in Valkey."""
+    from benchmarks.road.workload import Size
+    from benchmarks.scale.measuring import measure
+    from benchmarks.scale.report import write
+
+    try:
+        sizes = [int(number) for number in users.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--users {users}: give numbers such as 10000,100000") from error
+    command = f"headrace bench scale --events {events} --users {users} --seed {seed}"
+    found = measure(Size(events=events), sizes, seed, command, console.print)
+    page = write(found, out)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(f"results: {page}")
+
+
+@bench.command()
 def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> None:
     """Seconds of imports, of `headrace up`, of a worker until it is ready, and to its first answer."""
     from benchmarks.start import measure_start, write_start

@@ -33,6 +33,7 @@ from feature_repo.shopper import ShopperState
 from feature_repo.watermark import SourceWatermark
 from streams.engine.partitions import partition_of
 from streams.engine.questions import Question
+from streams.engine.row_cache import RowCache
 from streams.engine.tensors import to_tensors
 from streams.messages.events import Event
 from streams.messages.internal import Entry
@@ -45,6 +46,7 @@ _TRENDING_S: Final = 5.0
 _TRENDING_KEY: Final = "trending"
 _BOOST: Final = 0.02
 _BATCH_BYTES: Final = 524_288
+_ROWS_KEPT: Final = 8_192
 
 Messages = dict[tuple[str, int], list[tuple[bytes, bytes, int]]]
 
@@ -65,6 +67,7 @@ class Loop:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=chosen.kafka_address, acks="all", max_batch_size=_BATCH_BYTES, enable_idempotence=True
         )
+        self._kept: RowCache[ShopperState] = RowCache(_ROWS_KEPT)
         self.items = Items(self)
 
     def _kafka(self, **more: Any) -> AIOKafkaConsumer:
@@ -110,15 +113,21 @@ class Loop:
 
     async def _answer(self, partition: int, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
         events = [decode(record.value or b"") for record in records]
-        keys = list({event.user_id: f"u:{event.user_id}" for event in events}.items())
-        packed = await self.redis.mget([key for _, key in keys])
-        states = {user: shopper.unpack(row or b"") for (user, _), row in zip(keys, packed, strict=True)}
+        states = await self._states(partition, {event.user_id for event in events})
         questions, told = self._fold(partition, events, states)
         counted = self.items.tell(partition, told)
         if questions:
             await self.send(await self._ask(questions))
-        await self.redis.mset({key: shopper.pack(states[user]) for user, key in keys})
+        await self.redis.mset({f"u:{user}": shopper.pack(state) for user, state in states.items()})
+        self._kept.put(partition, b"", states)
         await counted
+
+    async def _states(self, partition: int, users: set[str]) -> dict[str, ShopperState]:
+        """Those seen lately from memory, the others from Redis."""
+        states = self._kept.take(partition, b"", users)
+        missing = list(users - states.keys())
+        packed = await self.redis.mget([f"u:{user}" for user in missing]) if missing else []
+        return states | {user: shopper.unpack(row or b"") for user, row in zip(missing, packed, strict=True)}
 
     def _fold(
         self, partition: int, events: Sequence[Event], states: dict[str, ShopperState]

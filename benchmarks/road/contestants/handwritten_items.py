@@ -12,6 +12,7 @@ from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import is_scope
 from streams.engine.partitions import partition_of
+from streams.engine.row_cache import RowCache
 from streams.messages.internal import Entry, ItemDelta, Shown, Watermark
 from streams.messages.outputs import DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.road.contestants.handwritten import Loop, Messages
 
 _WEIGHT: Final = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
+_ROWS_KEPT: Final = 32_768
 _encode = msgspec.json.Encoder().encode
 
 
@@ -34,6 +36,7 @@ class Items:
         self._rules = DemandRules.of(loop.settings)
         self._told: list[tuple[int, Entry]] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._kept: RowCache[ItemActivity] = RowCache(_ROWS_KEPT)
         self._news = asyncio.Event()
 
     def tell(self, source: int, told: Sequence[Entry]) -> "asyncio.Future[None]":
@@ -85,15 +88,15 @@ class Items:
             await self._conclude(closings, rows)
         if rows:
             await self._loop.redis.mset({f"i:{key}": item.pack(row) for key, row in rows.items()})
+            self._kept.put(0, b"", rows)
         if counts and self._loop.settings.trending:
             await self._loop.count_trends(counts)
 
     async def _read(self, keys: set[str]) -> dict[str, ItemActivity]:
-        if not keys:
-            return {}
-        ids = list(keys)
-        packed = await self._loop.redis.mget([f"i:{key}" for key in ids])
-        return {key: item.unpack(row or b"") for key, row in zip(ids, packed, strict=True)}
+        rows = self._kept.take(0, b"", keys)
+        missing = list(keys - rows.keys())
+        packed = await self._loop.redis.mget([f"i:{key}" for key in missing]) if missing else []
+        return rows | {key: item.unpack(row or b"") for key, row in zip(missing, packed, strict=True)}
 
     async def _conclude(self, closings: list[Closing], rows: dict[str, ItemActivity]) -> None:
         asked = queries(closings, rows, self._rules.window_ms)

@@ -1,0 +1,1 @@
+"""How cost grows: with workers, with shoppers in the store, with history."""
