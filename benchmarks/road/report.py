@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from matplotlib.figure import Figure
 
 from benchmarks.road.measuring import Load
 from benchmarks.road.race import LOADS, Race, Raced
+from trainer.measure.drawing import save_svg
 
 
 def summary(found: Race) -> dict[str, Any]:
@@ -21,9 +23,10 @@ def summary(found: Race) -> dict[str, Any]:
 
 
 def write(found: Race, folder: Path) -> Path:
-    """Write `road.json` and `road.md`; the page's path."""
+    """Write `road.json`, `road.svg` and `road.md`; the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "road.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    save_svg(_drawn(found), folder / "road.svg")
     page = folder / "road.md"
     page.write_text(_page(found), "utf-8")
     return page
@@ -41,6 +44,8 @@ items, 10 % clicks, 6 % carts, 4 % purchases. Each contestant in its turn, warm,
 answered and committed; plain Faust gets the first 3,000 events and Quix Streams the first 6,000. These two leave out
 demand, and the hand-written loop leaves out fences, retries and restarts: see the head of each file in
 `benchmarks/road/contestants/`.
+
+![Events a second, and latency by load](road.svg)
 
 {_rates("With the trained model", found.contestants)}
 {_rates("With a model that costs nothing", found.null_model)}
@@ -82,6 +87,28 @@ def _latencies(found: Race) -> str:
 def _latency(title: str, percent: str, load: Load) -> str:
     values = " | ".join(f"{value:g}" for value in load.latency_ms.values())
     return f"| {title} | {percent} % | {load.rate:,.0f} | {values} |"
+
+
+def _drawn(found: Race) -> Figure:
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    rates, latency = figure.subplots(1, 2)
+    raced = list(found.contestants.values())
+    bars = rates.barh([one.title for one in raced], [one.events_per_second for one in raced])
+    rates.bar_label(bars, fmt="{:,.0f}", padding=3)
+    rates.set(xscale="log", xlabel="events/s, trained model")
+    rates.invert_yaxis()
+    rates.margins(x=0.2)
+    for name, loads in found.latency.items():
+        percents = sorted(loads, key=int)
+        for quantile, style in (("p50", ":"), ("p99", "-")):
+            line = [loads[percent].latency_ms[quantile] for percent in percents]
+            colour = "C0" if name == "headrace" else "C1"
+            label = f"{found.contestants[name].title}, {quantile}"
+            latency.plot([int(p) for p in percents], line, style, color=colour, marker="o", label=label)
+    latency.set(xlabel="load, % of own rate", ylabel="ms", yscale="log")
+    latency.grid(alpha=0.3)
+    latency.legend(fontsize=7)
+    return figure
 
 
 def _steps(found: Race) -> str:

@@ -65,12 +65,10 @@ class Gathering(Generic[Q, A]):
     async def _call(self, together: Sequence[_Waiting[Q, A]]) -> None:
         try:
             answers = await self._ask([question for waiting in together for question in waiting.questions])
-        except BaseException as error:
+        except Exception as error:
             for waiting in together:
                 if not waiting.answers.done():
                     waiting.answers.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
             return
         at = 0
         for waiting in together:

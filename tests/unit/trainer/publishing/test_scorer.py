@@ -1,9 +1,10 @@
 """What the scorer answers, held against a ranking worked out by hand."""
 
+import pytest
 import torch
 from torch import Tensor
 
-from model_repo.headrace.scorer import NO_ITEM, TOP_K, Scorer
+from model_repo.headrace.scorer import NO_ITEM, TOP_K, Scorer, top
 
 ITEMS, WIDTH, HISTORY = 60, 8, 50
 
@@ -179,3 +180,15 @@ def test_without_a_click_head_rates_are_nan():
     answer = scorer(with_clicks=False).score(request([[12]]))
     assert answer["ctr"].isnan().all()
     assert answer["rec_ctr"].isnan().all()
+
+
+@pytest.mark.parametrize(("columns", "k"), [(40, 32), (4_097, 32), (12_345, 100)])
+def test_the_best_by_blocks_are_the_best_of_all(columns: int, k: int):
+    torch.manual_seed(columns)
+    score = torch.randn(3, columns)
+    score[0, :50] = -torch.inf
+    score[1] = score[1].sort(descending=True).values  # the best stand side by side
+    expected, place = score.topk(k, dim=1)
+    found, at = top(score, k)
+    assert torch.equal(found, expected)
+    assert torch.equal(at, place)
