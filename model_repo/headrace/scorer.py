@@ -151,8 +151,9 @@ class Scorer:
         row = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
         place = torch.cat([place, asked["candidate_position"].long()])
         rate = self._rates(asked, lookup, user_BD, item, row, place)
-        answer["rec_ctr"][listed] = rate[: len(place) - len(asked["candidate_item"])].view(-1, TOP_K)
-        answer["ctr"] = rate[len(rate) - len(asked["candidate_item"]) :]
+        count = len(listed) * TOP_K
+        answer["rec_ctr"][listed] = rate[:count].view(len(listed), TOP_K)
+        answer["ctr"] = rate[count:]
 
     def _own(self, asked: Tensors, lookup: Lookup, rows: Tensor) -> Own:
         action, time, now = (asked[name][rows] for name in ("history_action", "history_time", "now"))

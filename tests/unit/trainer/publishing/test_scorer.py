@@ -192,3 +192,11 @@ def test_the_best_by_blocks_are_the_best_of_all(columns: int, k: int):
     found, at = top(score, k)
     assert torch.equal(found, expected)
     assert torch.equal(at, place)
+
+
+def test_a_request_in_which_nobody_wants_a_list_is_answered():
+    asked = request([[12, 13]], recommend=torch.tensor([0], dtype=torch.int32))
+    answer = scorer().score(asked)
+    assert (answer["rec_item"] == NO_ITEM).all()
+    assert answer["rec_ctr"].isnan().all()
+    assert not answer["ctr"].isnan().any()
