@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import msgspec
 from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
+from benchmarks.results_page import write_results
 from benchmarks.road import workload
 from benchmarks.road.contestants import CONTESTANTS
 from benchmarks.road.feeding import feed
@@ -73,11 +73,7 @@ def measure_start(seed: int, command: str, tell: Callable[[str], None]) -> Start
 
 def write_start(found: Started, folder: Path) -> Path:
     """Write `start.json` and `start.md`; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "start.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    page = folder / "start.md"
-    page.write_text(
-        f"""# From nothing to the first answer
+    page = f"""# From nothing to the first answer
 
     {found.command}
 
@@ -90,8 +86,7 @@ def write_start(found: Started, folder: Path) -> Path:
 | a worker's process until it has its partitions, 12,000 items to read | {found.ready} |
 | first event appended until its answer is appended | {found.first_answer} |
 """
-    )
-    return page
+    return write_results(found, page, folder, "start")
 
 
 def _seconds_of_imports() -> float:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from matplotlib.figure import Figure
 
 from benchmarks.model.measuring import Case, Measured
+from benchmarks.results_page import write_results
 from trainer.measure.drawing import save_svg
 
 _ON_PAPER: Final = 10_000_000
@@ -16,11 +16,8 @@ _BYTES_AN_ITEM: Final = 4 * 64
 
 def write(found: Measured, folder: Path) -> Path:
     """Write `model.json`, `model.svg` and `model.md`; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    page = write_results(found, _page(found), folder, "model")
     save_svg(_drawn(found), folder / "model.svg")
-    page = folder / "model.md"
-    page.write_text(_page(found), "utf-8")
     return page
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from matplotlib.figure import Figure
 
+from benchmarks.results_page import write_results
 from benchmarks.road.measuring import Load
 from benchmarks.road.race import LOADS, Race, Raced
 from trainer.measure.drawing import save_svg
@@ -24,11 +25,8 @@ def summary(found: Race) -> dict[str, Any]:
 
 def write(found: Race, folder: Path) -> Path:
     """Write `road.json`, `road.svg` and `road.md`; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "road.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    page = write_results(found, _page(found), folder, "road")
     save_svg(_drawn(found), folder / "road.svg")
-    page = folder / "road.md"
-    page.write_text(_page(found), "utf-8")
     return page
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
+from benchmarks.results_page import write_results
 from benchmarks.road.measuring import Backlog
 from benchmarks.scale.measuring import PARTITIONS, Scaled
 from benchmarks.scale.rows import Kept, Stored
@@ -14,11 +13,7 @@ _SERVERS = ("worker", "triton", "kafka", "redis")
 
 def write(found: Scaled, folder: Path) -> Path:
     """Write `scale.json` and `scale.md`; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scale.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    page = folder / "scale.md"
-    page.write_text(_page(found), "utf-8")
-    return page
+    return write_results(found, _page(found), folder, "scale")
 
 
 def _page(found: Scaled) -> str:

@@ -49,10 +49,7 @@ def road(
     command = f"headrace bench road --events {events} --turns {turns} --seed {seed}"
     found = race(names, Size(events=events), seed, turns, command, console.print)
     page = write(found, out)
-    if as_json:
-        print_json(summary(found))
-    else:
-        console.print(f"results: {page}")
+    _tell(page, summary(found), as_json)
 
 
 @bench.command()
@@ -63,10 +60,7 @@ def model(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
 
     found = measure(seed, f"headrace bench model --seed {seed}", console.print)
     page = write(found, out)
-    if as_json:
-        print_json(found)
-    else:
-        console.print(f"results: {page}")
+    _tell(page, found, as_json)
 
 
 @bench.command()
@@ -89,10 +83,7 @@ def scale(
     command = f"headrace bench scale --events {events} --users {users} --seed {seed}"
     found = measure(Size(events=events), sizes, seed, command, console.print)
     page = write(found, out)
-    if as_json:
-        print_json(found)
-    else:
-        console.print(f"results: {page}")
+    _tell(page, found, as_json)
 
 
 @bench.command()
@@ -102,6 +93,10 @@ def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
 
     found = measure_start(seed, f"headrace bench start --seed {seed}", console.print)
     page = write_start(found, out)
+    _tell(page, found, as_json)
+
+
+def _tell(page: Path, found: object, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:

@@ -20,7 +20,7 @@ from streams.messages.outputs import ModelRef
 from streams.messages.wire import MODEL, Ints, ScoreAnswer
 
 _ENOUGH: Final = 256
-"""Questions that fill a call: what a call costs by itself is then a tenth of what they cost."""
+"""Questions that fill a call: what a call costs by itself is then little beside what they cost."""
 
 
 class Scorer:

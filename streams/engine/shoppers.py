@@ -86,17 +86,16 @@ class ShoppersRoad:
             await self._with.follower.catch_up()
 
     async def _read(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
-        with timed(_ROAD, "read"):
-            return await self._read_rows(chunk, intake)
-
-    async def _read_rows(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
         users = list(dict.fromkeys(taken.cause.user_id for taken in intake.taken))
-        if chunk.topic == Topic.SCORE_REQUESTS:  # written by nobody, kept by nobody: misplaced ones are answered too
-            return None, await self._stored(users)
-        stored = await self._with.store.read(Kind.SHARD, [source_key(chunk.partition)])
-        source = SourceRow(chunk.partition, stored[0])
-        rows = self._cache.take(chunk.partition, source.stored.fence, users)
-        return source, rows | await self._stored([user for user in users if user not in rows])
+        with timed(_ROAD, "read"):
+            if (
+                chunk.topic == Topic.SCORE_REQUESTS
+            ):  # written by nobody, kept by nobody: misplaced ones are answered too
+                return None, await self._stored(users)
+            stored = await self._with.store.read(Kind.SHARD, [source_key(chunk.partition)])
+            source = SourceRow(chunk.partition, stored[0])
+            rows = self._cache.take(chunk.partition, source.stored.fence, users)
+            return source, rows | await self._stored([user for user in users if user not in rows])
 
     async def _stored(self, users: Sequence[str]) -> dict[str, ShopperRow]:
         stored = await self._with.store.read(Kind.USER, users)

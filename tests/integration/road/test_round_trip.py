@@ -7,6 +7,7 @@ from confluent_kafka import Consumer
 from confluent_kafka import Producer as LibrdkafkaProducer
 from kafka import KafkaProducer
 
+from streams.recordings.reading import read_recording
 from streams.testing import Stack
 from streams.testing.plugin import StartWorker
 from tests.integration.conftest import TrainedShop, headrace
@@ -45,6 +46,9 @@ def test_a_kafka_python_producer_is_answered_to_a_confluent_consumer(
 ):
     headrace_worker()
     producer = KafkaProducer(bootstrap_servers=headrace_stack.kafka)
+    for record in read_recording(trained_shop.recording):
+        if record.topic == "items":
+            producer.send("items", key=(record.key or "").encode(), value=record.value)
     title = {"item_id": "round-trip-mug", "title": "Blue enamel mug"}
     producer.send("items", key=b"round-trip-mug", value=json.dumps(title).encode()).get(10)
     view = {
