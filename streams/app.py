@@ -1,4 +1,4 @@
-"""The Faust application of a worker: two agents, each sending the chunks of its topics down its road."""
+"""The Faust application of a worker: two agents, each sending the loads of its topics down its road."""
 
 # Faust's application is made to be subclassed; a few of the things it shows a subclass have an underscore.
 # pyright: reportPrivateUsage=false
@@ -19,10 +19,10 @@ from faust.types import EventT, StreamT
 
 from streams.copartition import prepare
 from streams.errors import StreamError
-from streams.lanes import Lanes
+from streams.line import Line, Way
 from streams.settings import Settings, settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
-from streams.transport import RecordChunk
+from streams.transport import Load
 from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport, RoadTopics
 from streams.worker import Worker
 
@@ -31,23 +31,39 @@ log = logging.getLogger(__name__)
 faust_log = logging.getLogger("faust")
 
 _STUCK_SECONDS = 120.0
-# Nobody waits for an item's counters, and a chunk of many shoppers' deltas writes each item's row once.
+# Nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once.
 _ITEMS_PAUSE_S = 1.0
 
 
+class Road(Protocol):
+    """What an agent hands its loads to."""
+
+    async def travel(self, load: Load, way: Way) -> None:
+        """Take a load through all steps; when this returns its offsets may be committed."""
+
+    def forget(self) -> None:
+        """Drop what is kept of rows: a load failed half way, or another worker may write them."""
+
+
 class Roads(Protocol):
-    """What the agents hand their chunks to; `streams.runtime.Runtime` is the one that works.
+    """All that a worker's agents work with; `streams.runtime.Runtime` is the one that works."""
 
-    Chunks of different partitions may be handed in side by side, those of one partition number never.
-    """
+    @property
+    def shoppers(self) -> Road: ...
 
-    async def shoppers(self, chunk: RecordChunk) -> None: ...
+    @property
+    def items(self) -> Road: ...
 
-    async def items(self, chunk: RecordChunk) -> None: ...
+    async def mend(self, error: Exception, failures: int) -> None:
+        """Return when a road that raised may begin again, or raise the error."""
+
+    def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
+        """Hear, about once a second, which `events` partitions have nothing left to read; return those of them that
+        are to be told idle."""
+        ...
 
     async def idle(self, partitions: frozenset[int]) -> None:
-        """Hear, about once a second, which `events` partitions have nothing left to read, and none of whose chunks is
-        under way."""
+        """Tell that they are idle, while nothing travels."""
 
     def revoked(self) -> None:
         """Drop what was known of partitions: they may be another worker's now."""
@@ -55,12 +71,11 @@ class Roads(Protocol):
     async def close(self) -> None: ...
 
 
-Road = Callable[[Roads, RecordChunk], Awaitable[None]]
 OpenRoads = Callable[[Settings, int], Awaitable[Roads]]
 
 
-class ChunkSchema(faust.Schema[Any, Any]):
-    """Hands a chunk on as it is: decoding is the road's first step."""
+class LoadSchema(faust.Schema[Any, Any]):
+    """Hands a load on as it is: decoding is the road's first step."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
         """Faust's decoder of one message."""
@@ -76,7 +91,7 @@ class _Headless(BootStrategy):
 
 
 class HeadraceApp(faust.App):
-    """A worker. What its roads raise stops it, with the chunk in hand uncommitted."""
+    """A worker. What its roads raise for good stops it, with the loads in hand uncommitted."""
 
     BootStrategy = _Headless
     logger = faust_log
@@ -86,8 +101,9 @@ class HeadraceApp(faust.App):
         self.settings = settings
         self.failure: BaseException | None = None
         self._open_roads = open_roads
-        self._shoppers_lanes, self._items_lanes = Lanes(), Lanes()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._shoppers = self._line(lambda: self.roads.shoppers)
+        self._items = self._line(lambda: self.roads.items)
+        self._carrying: list[asyncio.Task[None]] = []
         self._progressed = time.monotonic()
         self._announced = False
         super().__init__(**_faust_settings(settings))
@@ -97,16 +113,15 @@ class HeadraceApp(faust.App):
         }
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(topics.values()))
         self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
-        roads = {"shoppers": (self._shoppers_lanes, _shoppers), "items": (self._items_lanes, _items)}
-        for name, road in topics.items():
-            channel = self.topic(*sorted(map(str, road.names)), schema=ChunkSchema())
-            self.agent(channel, name=name)(self._loop_over(*roads[name]))
+        for name, line in {"shoppers": self._shoppers, "items": self._items}.items():
+            channel = self.topic(*sorted(map(str, topics[name].names)), schema=LoadSchema())
+            self.agent(channel, name=name)(self._fill(line))
         self.on_partitions_revoked.connect(self._revoked)
         self.timer(1.0)(self._tell_idle)
         self.timer(10.0)(self._watch)
 
     def fail(self, error: BaseException) -> None:
-        """Stop the worker as SIGTERM does, but with exit code 1; chunks that come after go nowhere."""
+        """Stop the worker as SIGTERM does, but with exit code 1; loads that come after go nowhere."""
         if self.failure is None:
             self.failure = error
             signal.raise_signal(signal.SIGTERM)
@@ -117,14 +132,18 @@ class HeadraceApp(faust.App):
         await super().on_first_start()
 
     async def on_start(self) -> None:
-        """Open everything a chunk needs before the group gives this worker partitions."""
+        """Open everything a load needs before the group gives this worker partitions."""
         partitions = await asyncio.to_thread(prepare, self.settings)
         self.roads = await self._open_roads(self.settings, partitions)
+        self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Finish the chunk in hand, commit, then let the roads go."""
+        """Finish the loads in hand, commit, then let the roads go."""
         await super().on_stop()
+        for carrying in self._carrying:
+            carrying.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
         if hasattr(self, "roads"):
             await self.roads.close()
 
@@ -141,49 +160,59 @@ class HeadraceApp(faust.App):
     def _chunks(self) -> ChunkConsumer:
         return cast(ChunkConsumer, self.consumer)
 
-    def _loop_over(self, lanes: Lanes, road: Road) -> Callable[[StreamT[Any]], Awaitable[None]]:
+    def _line(self, road: Callable[[], Road]) -> "Line[EventT[Any]]":
+        async def travel(event: EventT[Any], way: Way) -> None:
+            await road().travel(cast(Load, event.value), way)
+
+        async def mend(error: Exception, failures: int) -> None:
+            road().forget()
+            await self.roads.mend(error, failures)
+
+        def opened(event: EventT[Any]) -> None:
+            self._chunks.opened(cast(Load, event.value))
+
+        return Line(travel, mend, opened, self._arrived)
+
+    def _fill(self, line: "Line[EventT[Any]]") -> Callable[[StreamT[Any]], Awaitable[None]]:
         async def agent(stream: StreamT[Any]) -> None:
-            # Acknowledged when the chunk is done: at a rebalance and at the end Faust waits for what is not.
+            # Acknowledged when the load has arrived: at a rebalance and at the end Faust waits for what has not.
             cast(Any, stream).enable_acks = False
             async for event in cast(AsyncIterable[EventT[Any]], stream.events()):
-                task = asyncio.create_task(self._carry(lanes, road, event))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                if self.failure is None:
+                    await line.put(event)
+                else:
+                    event.ack()
 
         return agent
 
-    async def _carry(self, lanes: Lanes, road: Road, event: EventT[Any]) -> None:
-        chunk = cast(RecordChunk, event.value)
-        try:
-            async with lanes.turn(chunk.partition):
-                await self._travel(road, chunk)
-        finally:
-            event.ack()
+    def _arrived(self, event: EventT[Any]) -> None:
+        self._progressed = time.monotonic()
+        self._chunks.finish(cast(Load, event.value))
+        event.ack()
 
-    async def _travel(self, road: Road, chunk: RecordChunk) -> None:
-        # After a failure nothing may overtake the chunk that failed: its rows' fences would skip it later.
-        if self.failure is not None:
-            return
+    async def _carry(self, line: "Line[EventT[Any]]") -> None:
         try:
-            await road(self.roads, chunk)
+            await line.run()
         except Exception as error:
-            log.error("%s/%d: stopped at the chunk from offset %d on", *chunk[:2], chunk.first_offset)
             self.fail(error)
-        else:
-            self._chunks.finish(chunk)
         finally:
-            self._progressed = time.monotonic()
+            for event in line.empty():
+                load = cast(Load, event.value)
+                log.info("%s/%d: left at offset %d", *load.chunks[0][:2], load.chunks[0].first_offset)
+                event.ack()
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
-        async with self._shoppers_lanes.still():
+        async with self._shoppers.still(), self._items.still():
             self.roads.revoked()
 
     async def _tell_idle(self) -> None:
         if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
             return
-        async with self._shoppers_lanes.still(self._quiet_sources()):
+        if not self.roads.quiet(self._quiet_sources()):
+            return
+        async with self._shoppers.still():
             try:
-                await self.roads.idle(self._quiet_sources())
+                await self.roads.idle(self.roads.quiet(self._quiet_sources()))
             except Exception as error:
                 self.fail(error)
 
@@ -194,10 +223,11 @@ class HeadraceApp(faust.App):
         return frozenset(tp.partition for tp in mine) - behind
 
     async def _watch(self) -> None:
-        if self.rebalancing or self._under_way or not await self._waiting():
+        busy = len(self._shoppers) or len(self._items)
+        if self.rebalancing or busy or not await self._waiting():
             self._progressed = time.monotonic()
         elif time.monotonic() - self._progressed > _STUCK_SECONDS:
-            self.fail(StreamError(f"No chunk came for {_STUCK_SECONDS:.0f} s though records wait: start again."))
+            self.fail(StreamError(f"Nothing came for {_STUCK_SECONDS:.0f} s though records wait: start again."))
 
     async def _waiting(self) -> int:
         try:
@@ -205,14 +235,6 @@ class HeadraceApp(faust.App):
         except (TimeoutError, KafkaError):
             return 0  # Kafka itself is away: another worker would fare no better
         return sum(lags.values())
-
-
-async def _shoppers(roads: Roads, chunk: RecordChunk) -> None:
-    await roads.shoppers(chunk)
-
-
-async def _items(roads: Roads, chunk: RecordChunk) -> None:
-    await roads.items(chunk)
 
 
 def build_app(settings: Settings, open_roads: OpenRoads | None = None) -> HeadraceApp:

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 
@@ -14,8 +13,10 @@ from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.demand import DemandRoad, DemandRow
 from streams.engine.idleness import Idleness
 from streams.engine.item_rows import ItemRowsRoad
+from streams.engine.items import ItemsRoad
 from streams.engine.new_items import NewItems
 from streams.engine.outbox import Producer, is_passing
+from streams.engine.poison import Poisoned
 from streams.engine.row_cache import RowCache
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
@@ -24,14 +25,13 @@ from streams.engine.triton import Triton
 from streams.errors import FencedOut, StoreError
 from streams.scenarios import DEMAND, SHOPPER_SCENARIOS
 from streams.settings import Settings
-from streams.topics import INPUTS, Topic, item_deltas, rekeyed
-from streams.transport import RecordChunk
+from streams.topics import INPUTS, item_deltas, rekeyed
 
 logger = logging.getLogger(__name__)
 
 _FENCED_TRIES = 20
 _GC_THRESHOLDS = (100_000, 20, 20)
-"""A chunk makes some hundred thousand lists and tuples, and no cycle: Python would look for one after every 700."""
+"""A load makes some hundred thousand lists and tuples, and no cycle: Python would look for one after every 700."""
 _ITEM_ROWS_KEPT = 32_768
 """Items whose rows stay in memory, about a kilobyte each."""
 _PAUSE_S = 1.0
@@ -39,7 +39,7 @@ _PAUSE_S = 1.0
 
 
 class Runtime:
-    """All that a worker holds open. Chunks come one at a time for each of the two agents."""
+    """All that a worker holds open, and what it does when something of it fails."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class Runtime:
         triton: Triton,
         producer: Producer,
         follower: CatalogueFollower,
-        roads: tuple[ShoppersRoad, ItemRowsRoad, DemandRoad],
+        roads: tuple[ShoppersRoad, ItemsRoad],
         idleness: Idleness,
     ) -> None:
         self._store = store
         self._triton = triton
         self._producer = producer
         self._follower = follower
-        self._shoppers, self._item_rows, self._demand = roads
+        self.shoppers, self.items = roads
         self._idleness = idleness
 
     @classmethod
@@ -72,50 +72,67 @@ class Runtime:
         new_items = NewItems(follower.catalogue, store, triton)
         trending = Trending(store, on=settings.trending)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
-        with_ = Collaborators(settings, partitions, store, scorer, follower, producer)
+        idleness = Idleness(settings, partitions, store, producer, time.monotonic)
+        with_ = Collaborators(settings, partitions, store, scorer, follower, producer, idleness)
         item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
-        roads = (
-            ShoppersRoad(SHOPPER_SCENARIOS, with_),
-            ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows),
-            DemandRoad(
-                DEMAND,
-                settings,
-                partitions,
-                store,
-                triton,
-                producer,
-                trending,
-                follower.catalogue.categories,
-                item_rows,
-            ),
+        item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows)
+        demand = DemandRoad(
+            DEMAND,
+            settings,
+            partitions,
+            store,
+            triton,
+            producer,
+            trending,
+            follower.catalogue.categories,
+            item_rows,
         )
+        roads = ShoppersRoad(SHOPPER_SCENARIOS, with_), ItemsRoad(item_rows_road, demand)
         metrics.serve(settings.metrics_port)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)
-        idleness = Idleness(settings, partitions, store, producer, time.monotonic)
         return cls(store, triton, producer, follower, roads, idleness)
 
-    async def shoppers(self, chunk: RecordChunk) -> None:
-        """Take a chunk of `events`, the rekeyed topic or `score.requests` down its road."""
-        self._idleness.busy(chunk)
-        await self._until_done(self._shoppers.travel, chunk)
-
-    async def items(self, chunk: RecordChunk) -> None:
-        """Take a chunk of `items` or of the item deltas down its road."""
-        road = self._item_rows if chunk.topic == Topic.ITEMS else self._demand
-        await self._until_done(road.travel, chunk)
+    def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
+        """Hear which `events` partitions of this worker have nothing to read; return those to be told idle."""
+        return self._idleness.at_zero_lag(partitions)
 
     async def idle(self, partitions: frozenset[int]) -> None:
-        """Hear which `events` partitions of this worker have nothing to read."""
+        """Tell the items' road that these partitions hold nothing back."""
         try:
-            await self._idleness.at_zero_lag(partitions)
+            await self._idleness.tell(partitions)
         except StoreError as error:
             logger.warning("idle partitions are told of later: %s", error)
 
     def revoked(self) -> None:
         """Forget what was known of partitions that may now be another worker's."""
         self._idleness.forget()
+        self.shoppers.forget()
+        self.items.forget()
+
+    async def mend(self, error: Exception, failures: int) -> None:
+        """Wait until travelling again is worth it. Twice is harmless: fences skip what is done, ids are equal.
+
+        Raises:
+            FencedOut: the rows stay another worker's; this one has lost its partitions without hearing of it.
+            HeadraceError, Exception: what waiting cannot mend.
+        """
+        if isinstance(error, Poisoned):
+            logger.error("%s is left out", error, exc_info=error)
+        elif isinstance(error, FencedOut):
+            logger.info("%s", error)
+            if failures >= _FENCED_TRIES:
+                raise error
+        elif isinstance(error, StoreError):
+            logger.warning("waiting for the online store: %s", error)
+            await asyncio.sleep(_PAUSE_S)
+            await self._store.wait_until_up()
+        elif isinstance(error, KafkaError) and is_passing(error):
+            logger.warning("waiting for Kafka: %r", error)
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            raise error
 
     async def close(self) -> None:
         """Disconnect, the producer first so that it flushes."""
@@ -123,28 +140,3 @@ class Runtime:
         await self._follower.close()
         await self._triton.close()
         await self._store.close()
-
-    async def _until_done(self, travel: Callable[[RecordChunk], Awaitable[None]], chunk: RecordChunk) -> None:
-        """Travel until nothing intervenes. Travelling twice is harmless: fences skip what is done, ids are equal.
-
-        Raises:
-            FencedOut: the rows stay another worker's; this one has lost its partitions without hearing of it.
-        """
-        fenced = 0
-        while True:
-            try:
-                return await travel(chunk)
-            except FencedOut as error:
-                fenced += 1
-                logger.info("%s/%d: %s", chunk.topic, chunk.partition, error)
-                if fenced == _FENCED_TRIES:
-                    raise
-            except StoreError as error:
-                logger.warning("waiting for the online store: %s", error)
-                await asyncio.sleep(_PAUSE_S)
-                await self._store.wait_until_up()
-            except KafkaError as error:
-                if not is_passing(error):
-                    raise
-                logger.warning("waiting for Kafka: %r", error)
-                await asyncio.sleep(_PAUSE_S)

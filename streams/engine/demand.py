@@ -60,7 +60,7 @@ class DemandScenario(NamedTuple):
 
 
 class DemandRow:
-    """The row of an item, or of a category or the shop, while chunks are folded into it."""
+    """The row of an item, or of a category or the shop, while loads are folded into it."""
 
     def __init__(self, key: str, stored: StoredRow) -> None:
         self.key = key
@@ -93,19 +93,38 @@ class _IndexRow:
 
     def __init__(self, partition: int, stored: StoredRow) -> None:
         self._key = index_key(partition)
-        self.stored = stored
+        self._expected = stored.fence
         self.fence = Fence(stored.fence)
         self.index: DemandIndex = demand_index.unpack(stored.states[0])
 
     def write(self, origin: str, offset: int) -> RowWrite:
-        """The row as it is to be written."""
+        """The row as it is to be written; from now on it counts as written."""
         self.fence.advance(origin, offset)
+        expected, self._expected = self._expected, self.fence.pack()
         packed = demand_index.pack(self.index)
-        return RowWrite(Kind.SHARD, self._key, self.stored.fence, self.fence.pack(), b"", (packed,), 0)
+        return RowWrite(Kind.SHARD, self._key, expected, self._expected, b"", (packed,), 0)
+
+
+class _Part:
+    """One chunk of a load, its messages decoded, and what becomes of them."""
+
+    def __init__(self, chunk: RecordChunk, index: _IndexRow) -> None:
+        self.origin = f"{chunk.topic}/{chunk.partition}"
+        self.last_offset = chunk.last_offset
+        self.index = index
+        self.batches = [
+            _decoder.decode(record.value)
+            for record in chunk.records
+            if record.value is not None and not index.fence.passed(self.origin, record.offset)
+        ]
+        self.folded: list[ItemDelta] = []
+        self.closings: list[Closing] = []
+        self.keys = _named(self.batches)
+        """Rows it changes: of its own partition, so no other part's."""
 
 
 class DemandRoad:
-    """Takes chunks of the item-deltas topic down the road."""
+    """Takes chunks of the item-deltas topic down the road, those of all partitions together."""
 
     def __init__(
         self,
@@ -120,6 +139,7 @@ class DemandRoad:
         cache: RowCache[DemandRow],
     ) -> None:
         self._cache = cache
+        self._indexes: dict[int, _IndexRow] = {}
         self._categories_of = categories_of
         self._scenario = scenario
         self._rules = scenario.rules(settings)
@@ -130,66 +150,65 @@ class DemandRoad:
         self._producer = producer
         self._trending = trending
 
-    async def travel(self, chunk: RecordChunk) -> None:
-        """Take one chunk down the road.
+    async def travel(self, chunks: Sequence[RecordChunk]) -> None:
+        """Take chunks of different partitions down the road.
 
         Raises:
             FencedOut, StoreError: as the shoppers' road.
         """
-        origin = f"{chunk.topic}/{chunk.partition}"
         with timed(_ROAD, "read"):
-            index = _IndexRow(chunk.partition, (await self._store.read(Kind.SHARD, [index_key(chunk.partition)]))[0])
-            batches = [
-                _decoder.decode(record.value)
-                for record in chunk.records
-                if record.value is not None and not index.fence.passed(origin, record.offset)
-            ]
-            known = chunk.partition, index.stored.fence
-            rows = await self._read(*known, _named(batches))
+            await self._read_indexes(chunks)
+            parts = [_Part(chunk, self._indexes[chunk.partition]) for chunk in chunks]
+            rows = await self._read({key for part in parts for key in part.keys})
         with timed(_ROAD, "fold"):
-            folded, closings = self._fold(batches, rows, index.index)
+            for part in parts:
+                self._fold(part, rows)
         with timed(_ROAD, "read"):
-            rows |= await self._read(*known, {closing.item_id for closing in closings} - rows.keys())
-        outbox = await self._conclude(closings, rows, index.index.surprises)
+            rows |= await self._read({key for part in parts for key in part.keys} - rows.keys())
+        outbox = Outbox(self._settings, self._partitions)
+        for part in parts:
+            await self._conclude(part, rows, outbox)
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            bookkeeping = index.write(origin, chunk.last_offset)
-            writes: list[RowWrite] = []
-            for some in _slices(list(rows.values())):
-                writes += [row.write(origin, chunk.last_offset) for row in some]
-                await asyncio.sleep(0)
-            await self._store.write([*writes, bookkeeping])
-            self._cache.put(chunk.partition, bookkeeping.fence, rows)
-        self._trending.add(folded)
-        metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
+            await self._store.write(await _packed(parts, rows))
+            self._cache.put(rows)
+        self._trending.add([delta for part in parts for delta in part.folded])
+        metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
 
-    async def _read(self, partition: int, fence: bytes, keys: set[str]) -> dict[str, DemandRow]:
-        rows = self._cache.take(partition, fence, keys)
-        for kind, of_kind in groupby(sorted(keys - rows.keys()), key=_kind_of):
+    def forget(self) -> None:
+        """Drop what is kept of rows."""
+        self._cache.clear()
+        self._indexes.clear()
+
+    async def _read_indexes(self, chunks: Sequence[RecordChunk]) -> None:
+        missing = [chunk.partition for chunk in chunks if chunk.partition not in self._indexes]
+        stored = await self._store.read(Kind.SHARD, [index_key(partition) for partition in missing])
+        self._indexes |= {p: _IndexRow(p, row) for p, row in zip(missing, stored, strict=True)}
+
+    async def _read(self, keys: set[str]) -> dict[str, DemandRow]:
+        rows = self._cache.take(keys)
+        for kind, of_kind in groupby(sorted(keys - rows.keys(), key=_kind_of), key=_kind_of):
             for ids in _slices(list(of_kind)):
                 stored = await self._store.read(kind, ids)
                 rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
         return rows
 
-    def _fold(
-        self, batches: Sequence[ItemBatch], rows: Mapping[str, DemandRow], index: DemandIndex
-    ) -> tuple[list[ItemDelta], list[Closing]]:
+    def _fold(self, part: _Part, rows: Mapping[str, DemandRow]) -> None:
         """Fold what is new; every window that a watermark closes is noted, in order."""
         window, lateness = self._settings.window, self._settings.lateness
-        folded: list[ItemDelta] = []
-        closings: list[Closing] = []
-        for batch in batches:
+        index = part.index.index
+        for batch in part.batches:
             for entry in batch.entries:
                 if isinstance(entry, ItemDelta):
                     if self._fold_delta(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
-                        folded.append(entry)  # what counts for a scope is counted once, with its item
+                        part.folded.append(entry)  # what counts for a scope is counted once, with its item
                 elif isinstance(entry, Shown):
                     demand_index.hear(index, batch.source)
                     for item_id in entry.items:
                         self._fold_shown(batch.origin, entry, rows[item_id])
                 else:
-                    closings += demand_index.advance(
+                    part.closings += demand_index.advance(
                         index,
                         batch.source,
                         entry,
@@ -198,8 +217,8 @@ class DemandRoad:
                         lateness_ms=lateness,
                     )
                     metrics.WATERMARK.labels(batch.source).set(entry.time)
-        metrics.LATE.inc(sum(delta.late for delta in folded))
-        return folded, closings
+        part.keys.update(closing.item_id for closing in part.closings)
+        metrics.LATE.inc(sum(delta.late for delta in part.folded))
 
     def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: DemandIndex) -> bool:
         if row.fence.passed(batch.origin, delta.offset):
@@ -214,14 +233,11 @@ class DemandRoad:
             item.fold_shown(row.activity, shown.timestamp, self._settings.window)
             row.fence.advance(origin, shown.offset)
 
-    async def _conclude(
-        self, closings: Sequence[Closing], rows: Mapping[str, DemandRow], surprises: list[int]
-    ) -> Outbox:
-        outbox = Outbox(self._settings, self._partitions)
-        if not closings:
-            return outbox
-        window = self._settings.window
-        activities = {item_id: row.activity for item_id, row in rows.items()}
+    async def _conclude(self, part: _Part, rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
+        if not part.closings:
+            return
+        closings, window = part.closings, self._settings.window
+        activities = {item_id: rows[item_id].activity for item_id in part.keys}
         with timed(_ROAD, "score"):
             asked = self._scenario.queries(closings, activities, window)
             answer, model, fallback = await self._ask(asked.tensors)
@@ -231,7 +247,7 @@ class DemandRoad:
                 activities,
                 asked,
                 answer,
-                surprises,
+                part.index.index.surprises,
                 self._categories_of,
                 model=model,
                 fallback=fallback,
@@ -241,7 +257,6 @@ class DemandRoad:
             topic, key = _addressed(output)
             outbox.say(topic, key, output, output.timestamp)
             metrics.OUTPUTS.labels(topic, fallback or "none").inc()
-        return outbox
 
     async def _ask(self, tensors: DemandTensors | None) -> tuple[DemandAnswer | None, ModelRef, str | None]:
         if tensors is None:
@@ -272,6 +287,16 @@ class DemandRoad:
             )
             parts.append(answer)
         return DemandAnswer(np.concatenate([part.quantiles for part in parts])), version
+
+
+async def _packed(parts: Sequence[_Part], rows: Mapping[str, DemandRow]) -> list[RowWrite]:
+    """All rows as they are to be written, those of the partitions last."""
+    writes: list[RowWrite] = []
+    for part in parts:
+        for some in _slices(list(part.keys)):
+            writes += [rows[key].write(part.origin, part.last_offset) for key in some]
+            await asyncio.sleep(0)
+    return [*writes, *(part.index.write(part.origin, part.last_offset) for part in parts)]
 
 
 def _slices(whole: list[T]) -> Iterator[list[T]]:

@@ -74,7 +74,7 @@ class ChunkFold:
             fold(row.state, event)
             self._ask(taken, row.state, f"/{event.event_id}", False)
             row.seen.add(tie)
-            self._tell(taken.offset, event)
+            self._tell(taken.record.offset, event)
         row.fence.advance(origin, offset)
         row.newest = max(row.newest, event.timestamp)
 

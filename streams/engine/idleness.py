@@ -13,7 +13,7 @@ from streams.engine.rows import source_key
 from streams.messages.internal import ItemBatch, Watermark
 from streams.settings import Settings
 from streams.topics import Topic, rekeyed
-from streams.transport import RecordChunk
+from streams.transport import Load
 
 
 class Idleness:
@@ -37,27 +37,33 @@ class Idleness:
         self._quiet_since: dict[int, float] = {}
         self._told: set[int] = set()
 
-    def busy(self, chunk: RecordChunk) -> None:
-        """A chunk came: its partition is not quiet."""
-        if chunk.topic in self._feeds:
-            self._quiet_since.pop(chunk.partition, None)
-            self._told.discard(chunk.partition)
+    def busy(self, load: Load) -> None:
+        """Something came: its partitions are not quiet."""
+        for chunk in load.chunks:
+            if chunk.topic in self._feeds:
+                self._quiet_since.pop(chunk.partition, None)
+                self._told.discard(chunk.partition)
 
     def forget(self) -> None:
         """Start over, after a rebalance."""
         self._quiet_since.clear()
         self._told.clear()
 
-    async def at_zero_lag(self, partitions: frozenset[int]) -> None:
-        """Hear which partitions have no lag now; announce those that stay so for the quiet time."""
+    def at_zero_lag(self, partitions: frozenset[int]) -> frozenset[int]:
+        """Hear which partitions have no lag now; return those that were so for the quiet time and are not told of."""
         now = self._clock()
         for gone in self._quiet_since.keys() - partitions:
             del self._quiet_since[gone]
-        for partition in sorted(partitions - self._told):
-            since = self._quiet_since.setdefault(partition, now)
-            if (now - since) * 1000 >= self._settings.idle:
-                await self._announce(partition)
-                self._told.add(partition)
+        for partition in partitions - self._told:
+            self._quiet_since.setdefault(partition, now)
+        quiet_s = self._settings.idle / 1000
+        return frozenset(p for p in partitions - self._told if now - self._quiet_since[p] >= quiet_s)
+
+    async def tell(self, partitions: frozenset[int]) -> None:
+        """Announce partitions; nothing of theirs may be under way."""
+        for partition in sorted(partitions):
+            await self._announce(partition)
+            self._told.add(partition)
 
     async def _announce(self, partition: int) -> None:
         row = (await self._store.read(Kind.SHARD, [source_key(partition)]))[0]

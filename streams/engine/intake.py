@@ -34,11 +34,11 @@ class Place(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """One good record: the cause, where it came from, and its offset in the chunk's own topic."""
+    """One good record: the cause, where it came from, and the record as it was read."""
 
     cause: Event | ScoreRequest
     place: Place
-    offset: int
+    record: RawRecord
 
 
 class Refused(NamedTuple):
@@ -55,7 +55,6 @@ class Misplaced(NamedTuple):
     record: RawRecord
     event: Event
     place: Place
-    offset: int
 
 
 class Intake(NamedTuple):
@@ -66,6 +65,11 @@ class Intake(NamedTuple):
     misplaced: list[Misplaced]
 
 
+def found_at(record: RawRecord) -> Place:
+    """Where a record was read."""
+    return Place(record.topic, record.partition, record.offset)
+
+
 def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     """Decode and validate a chunk of `events`, `score.requests` or the rekeyed topic. Pure."""
     intake = Intake([], [], [])
@@ -73,16 +77,16 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     decode = decode_request if chunk.topic == Topic.SCORE_REQUESTS else decode_event
     forwarded = chunk.topic == rekeyed(settings.group)
     for record in chunk.records:
-        place = _origin(record) if forwarded else Place(record.topic, record.partition, record.offset)
+        place = _origin(record) if forwarded else found_at(record)
         try:
             cause = decode(record.value, appended_ms=record.timestamp, settings=settings)
         except BadRecord as bad:
             intake.refused.append(Refused(record, place, bad))
             continue
         if isinstance(cause, Event) and partition_of(cause.user_id, partitions) != chunk.partition:
-            intake.misplaced.append(Misplaced(record, cause, place, record.offset))
+            intake.misplaced.append(Misplaced(record, cause, place))
         else:
-            intake.taken.append(Taken(cause, place, record.offset))
+            intake.taken.append(Taken(cause, place, record))
     return intake
 
 

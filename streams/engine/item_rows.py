@@ -66,7 +66,7 @@ class ItemRowsRoad:
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
         vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
-        self._cache.forget(chunk.partition, fresh)  # the same rows, whose fences move now
+        self._cache.take(fresh)  # the same rows, whose fences move now: they are to be read again
         await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 

@@ -2,22 +2,20 @@
 
 from streams.engine.intake import Refused, Taken
 from streams.errors import BadRecord, Reason
-from streams.transport import RecordChunk
 
 
 class Poisoned(Exception):
-    """A pure step raised on one record; the chunk is done again without it."""
+    """A pure step raised on one record; its load is done again without it."""
 
     def __init__(self, taken: Taken, error: Exception) -> None:
         super().__init__(f"{taken.place}: {error!r}")
         self.taken = taken
         self.error = error
 
-    def refused(self, chunk: RecordChunk) -> Refused:
+    def refused(self) -> Refused:
         """The record as a dead letter."""
-        record = next(r for r in chunk.records if r.offset == self.taken.offset)
         detail = f"processing raised {type(self.error).__name__}: {self.error}"
-        return Refused(record, self.taken.place, BadRecord(Reason.PROCESSING_FAILED, detail))
+        return Refused(self.taken.record, self.taken.place, BadRecord(Reason.PROCESSING_FAILED, detail))
 
 
 class blame:  # noqa: N801  (used as a statement: `with blame(taken):`)

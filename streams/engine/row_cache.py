@@ -1,8 +1,7 @@
-"""Rows kept from one chunk of a partition to the next, for as long as nobody else has written there.
+"""Rows kept from one load to the next, as this worker has folded them.
 
-Every chunk of a partition moves the fence of the partition's own bookkeeping row, which is read first. While that
-fence is the one that this worker wrote last, no other worker has folded anything into the partition's rows, and what is
-kept equals what the store holds. A worker that lost a partition and got it back finds another fence, and reads anew.
+A worker is the one writer of its partitions' rows until a fence tells it otherwise: a write is refused when anybody
+else has written since, and then, as at every failure and whenever partitions move, everything kept is dropped.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ R = TypeVar("R")
 
 
 class RowCache(Generic[R]):
-    """The rows used last, over all partitions.
+    """The rows used last.
 
     Args:
         most: rows kept; beyond it those used longest ago are dropped.
@@ -20,41 +19,19 @@ class RowCache(Generic[R]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept = 0
-        self._partitions: dict[int, tuple[bytes, dict[str, R]]] = {}
+        self._rows: dict[str, R] = {}
 
-    def take(self, partition: int, fence: bytes, keys: Iterable[str]) -> dict[str, R]:
-        """Those of the rows that are kept. They are the caller's now: a chunk that fails never puts them back.
+    def take(self, keys: Iterable[str]) -> dict[str, R]:
+        """Those of the rows that are kept. They are the caller's until it puts them back."""
+        rows = self._rows
+        return {key: rows.pop(key) for key in keys if key in rows}
 
-        Args:
-            fence: of the partition's bookkeeping row, as it was just read.
-        """
-        known, rows = self._partitions.get(partition, (b"", {}))
-        if known != fence:
-            self.drop(partition)
-            return {}
-        found = {key: rows.pop(key) for key in keys if key in rows}
-        self._kept -= len(found)
-        return found
+    def put(self, rows: Mapping[str, R]) -> None:
+        """Keep rows as they now stand."""
+        self._rows.update(rows)
+        for key in list(self._rows)[: max(len(self._rows) - self._most, 0)]:
+            del self._rows[key]
 
-    def put(self, partition: int, fence: bytes, rows: Mapping[str, R]) -> None:
-        """Keep rows as they were just written, together with their partition's fence."""
-        _, kept = self._partitions.get(partition, (b"", {}))
-        self._partitions[partition] = fence, kept
-        self._kept += len(rows.keys() - kept.keys())
-        kept.update(rows)
-        while self._kept > self._most and kept:
-            del kept[next(iter(kept))]
-            self._kept -= 1
-
-    def forget(self, partition: int, keys: Iterable[str]) -> None:
-        """Drop rows of a partition that something else than its chunks has written."""
-        _, rows = self._partitions.get(partition, (b"", {}))
-        for key in keys:
-            if rows.pop(key, None) is not None:
-                self._kept -= 1
-
-    def drop(self, partition: int) -> None:
-        """Drop everything of a partition."""
-        _, rows = self._partitions.pop(partition, (b"", {}))
-        self._kept -= len(rows)
+    def clear(self) -> None:
+        """Drop everything."""
+        self._rows.clear()

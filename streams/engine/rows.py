@@ -1,4 +1,4 @@
-"""Rows in hand: what the store held, and what a chunk makes of it."""
+"""Rows in hand: what the store held, and what a load makes of it."""
 
 from collections.abc import Iterable
 
@@ -38,19 +38,19 @@ class SourceRow:
     """The bookkeeping row of one `events` partition: its watermark, and how far it is folded."""
 
     def __init__(self, partition: int, stored: StoredRow) -> None:
-        self.partition = partition
         self.key = source_key(partition)
-        self.stored = stored
+        self._expected = stored.fence
         self.fence = Fence(stored.fence)
         self.mark = watermark.unpack(stored.states[0])
 
     def write(self) -> RowWrite:
-        """The row as it is to be written."""
+        """The row as it is to be written; from now on it counts as written."""
+        expected, self._expected = self._expected, self.fence.pack()
         return RowWrite(
             kind=Kind.SHARD,
             key=self.key,
-            expected=self.stored.fence,
-            fence=self.fence.pack(),
+            expected=expected,
+            fence=self._expected,
             seen=b"",
             states=(watermark.pack(self.mark),),
             timestamp=max(self.mark.newest, 0),
@@ -68,5 +68,5 @@ def index_key(partition: int) -> str:
 
 
 def touched(rows: Iterable[ShopperRow]) -> list[RowWrite]:
-    """Writes for the rows that a chunk changed."""
+    """Writes for the rows that a load changed."""
     return [row.write() for row in rows if row.newest >= 0]

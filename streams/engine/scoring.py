@@ -1,15 +1,13 @@
-"""Step 4: the questions of the chunks at hand, one Triton call; popularity where Triton does not answer."""
+"""Step 4: the questions of a load, one Triton call; popularity where Triton does not answer."""
 
 from collections.abc import Sequence
 from math import isnan
-from typing import Final
 
 import numpy as np
 
 from feature_repo.identity import NO_ITEM
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import BASE_CTR, NO_CLICK_HEAD, best_sellers, popularity_answer, shortfall
-from streams.engine.gathering import Gathering
 from streams.engine.new_items import NewItems
 from streams.engine.questions import Answer, Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
@@ -18,9 +16,6 @@ from streams.engine.triton import Triton
 from streams.errors import ModelUnavailable
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import MODEL, Ints, ScoreAnswer
-
-_ENOUGH: Final = 256
-"""Questions that fill a call: what a call costs by itself is then little beside what they cost."""
 
 
 class Scorer:
@@ -32,13 +27,11 @@ class Scorer:
         self._new_items = new_items
         self._trending = trending
         self._strangers: set[int] = set()
-        self._gathering = Gathering(self._answer, _ENOUGH)
 
     async def answer(self, questions: Sequence[Question]) -> Sequence[Answer]:
         """One answer a question, in order; never raises for a missing model."""
-        return await self._gathering.answer(questions) if questions else []
-
-    async def _answer(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        if not questions:
+            return []
         await self._trending.refresh()
         try:
             return await self._ask_model(questions)
@@ -49,7 +42,7 @@ class Scorer:
     async def _ask_model(self, questions: Sequence[Question]) -> list[Answer]:
         await self._new_items.refresh()
         while True:
-            # Other chunks are answered meanwhile, and may find a new version first.
+            # Other loads are answered meanwhile, and may find a new version first.
             made_for, tensors = self._new_items.version, to_tensors(questions, self._surroundings())
             rows = len(questions) + len(tensors.candidate_item) // 10
             answer, version = await self._triton.ask(MODEL, tensors, rows, ScoreAnswer)

@@ -1,17 +1,17 @@
-"""The shoppers' road: `events`, the rekeyed topic and `score.requests`, one chunk at a time through all steps."""
+"""The shoppers' road: `events`, the rekeyed topic and `score.requests`, one load at a time through all steps."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from feature_repo.row_store import Kind, RowStore
+from feature_repo.row_store import Kind, RowStore, RowWrite
 from streams.engine import metrics
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.folding import Asked, ChunkFold, Folded
-from streams.engine.intake import Intake, Refused, take_in
+from streams.engine.idleness import Idleness
+from streams.engine.intake import Intake, Place, Refused, found_at, take_in
 from streams.engine.item_batches import item_batches
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
@@ -20,11 +20,10 @@ from streams.engine.questions import Answer, Scenario
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
 from streams.engine.scoring import Scorer
+from streams.line import Way
 from streams.settings import Settings
 from streams.topics import Topic
-from streams.transport import RecordChunk
-
-logger = logging.getLogger(__name__)
+from streams.transport import Load, RecordChunk
 
 _ROAD = "shoppers"
 _ROWS_KEPT = 8_192
@@ -40,91 +39,125 @@ class Collaborators(NamedTuple):
     scorer: Scorer
     follower: CatalogueFollower
     producer: Producer
+    idleness: Idleness
+
+
+class _Part(NamedTuple):
+    """One chunk of a load, decoded, then folded."""
+
+    chunk: RecordChunk
+    intake: Intake
+    folded: Folded
 
 
 class ShoppersRoad:
-    """Takes chunks of shoppers' records down the road, straight through."""
+    """Takes loads of shoppers' records down the road, straight through."""
 
     def __init__(self, scenarios: Sequence[Scenario], with_: Collaborators) -> None:
         self._scenarios = scenarios
         self._with = with_
         self._cache: RowCache[ShopperRow] = RowCache(_ROWS_KEPT)
+        self._sources: dict[int, SourceRow] = {}
+        self._poisoned: dict[Place, Refused] = {}
 
-    async def travel(self, chunk: RecordChunk) -> None:
-        """Take one chunk down the road; when this returns its offsets may be committed.
+    async def travel(self, load: Load, way: Way) -> None:
+        """Take one load down the road; when this returns its offsets may be committed.
 
         Raises:
-            FencedOut: another worker wrote one of the rows; the chunk may be travelled again.
+            FencedOut: another worker wrote one of the rows; the load may be travelled again.
             StoreError: the store is out of reach; likewise.
+            Poisoned: a record broke a pure step; travelled again, the load leaves it out.
         """
-        poisoned: list[Refused] = []
-        while True:
-            try:
-                return await self._travel(chunk, poisoned)
-            except Poisoned as poison:
-                logger.exception("%s is left out", poison)
-                poisoned.append(poison.refused(chunk))
+        try:
+            await self._travel(load, way)
+        except Poisoned as poison:
+            refused = poison.refused()
+            self._poisoned[found_at(refused.record)] = refused
+            raise
 
-    async def _travel(self, chunk: RecordChunk, poisoned: list[Refused]) -> None:
+    def forget(self) -> None:
+        """Drop what is kept of rows."""
+        self._cache.clear()
+        self._sources.clear()
+
+    async def _travel(self, load: Load, way: Way) -> None:
+        self._with.idleness.busy(load)
         with timed(_ROAD, "decode"):
-            intake = _without(take_in(chunk, self._with.settings, self._with.partitions), poisoned)
+            intakes = [self._take_in(chunk) for chunk in load.chunks]
         # Both wait for a server, each for another.
-        (source, rows), _ = await asyncio.gather(self._read(chunk, intake), self._catch_up())
+        rows, _ = await asyncio.gather(self._read(load, intakes), self._catch_up())
         with timed(_ROAD, "fold"):
-            intake = _not_yet(chunk, intake, source)
-            folded = self._fold(intake, rows, source)
+            parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
+        with timed(_ROAD, "pack"):
+            writes = self._pack(parts, rows)
+        way.open()
         with timed(_ROAD, "score"):
-            answers = await self._with.scorer.answer([asked.question for asked in folded.asked])
+            asked = [asked for part in parts for asked in part.folded.asked]
+            answers = await self._with.scorer.answer([one.question for one in asked])
+        with timed(_ROAD, "say"):
+            outbox = self._outbox(parts, asked, answers)
+        with timed(_ROAD, "queue"):
+            await way.clear()
         with timed(_ROAD, "emit"):
-            await self._with.producer.send(self._outbox(chunk, intake, folded, answers))
+            await self._with.producer.send(outbox)
         with timed(_ROAD, "write"):
-            await self._write(rows, source)
-        _count(chunk, intake, folded, answers)
+            await self._with.store.write(writes)
+        for part in parts:
+            for refused in part.intake.refused:
+                self._poisoned.pop(found_at(refused.record), None)
+        _count(load, parts, asked, answers)
+
+    def _take_in(self, chunk: RecordChunk) -> Intake:
+        intake = take_in(chunk, self._with.settings, self._with.partitions)
+        poisoned = [self._poisoned.get(found_at(r)) for r in chunk.records] if self._poisoned else []
+        return _without(intake, [refused for refused in poisoned if refused])
 
     async def _catch_up(self) -> None:
         with timed(_ROAD, "catalogue"):
             await self._with.follower.catch_up()
 
-    async def _read(self, chunk: RecordChunk, intake: Intake) -> tuple[SourceRow | None, dict[str, ShopperRow]]:
-        users = list(dict.fromkeys(taken.cause.user_id for taken in intake.taken))
+    async def _read(self, load: Load, intakes: Sequence[Intake]) -> dict[str, ShopperRow]:
+        users = dict.fromkeys(taken.cause.user_id for intake in intakes for taken in intake.taken)
+        sources = [p for p in {c.partition for c in load.chunks if _is_folded(c)} if p not in self._sources]
         with timed(_ROAD, "read"):
-            if (
-                chunk.topic == Topic.SCORE_REQUESTS
-            ):  # written by nobody, kept by nobody: misplaced ones are answered too
-                return None, await self._stored(users)
-            stored = await self._with.store.read(Kind.SHARD, [source_key(chunk.partition)])
-            source = SourceRow(chunk.partition, stored[0])
-            rows = self._cache.take(chunk.partition, source.stored.fence, users)
-            return source, rows | await self._stored([user for user in users if user not in rows])
+            rows = self._cache.take(users)
+            missing = [user for user in users if user not in rows]
+            stored, bookkeeping = await asyncio.gather(
+                self._with.store.read(Kind.USER, missing),
+                self._with.store.read(Kind.SHARD, [source_key(partition) for partition in sources]),
+            )
+        self._sources |= {p: SourceRow(p, row) for p, row in zip(sources, bookkeeping, strict=True)}
+        return rows | {user: ShopperRow(user, row) for user, row in zip(missing, stored, strict=True)}
 
-    async def _stored(self, users: Sequence[str]) -> dict[str, ShopperRow]:
-        stored = await self._with.store.read(Kind.USER, users)
-        return {user: ShopperRow(user, row) for user, row in zip(users, stored, strict=True)}
-
-    async def _write(self, rows: dict[str, ShopperRow], source: SourceRow | None) -> None:
-        if source is None:
-            return
-        bookkeeping = source.write()
-        await self._with.store.write([*touched(rows.values()), bookkeeping])
-        self._cache.put(source.partition, bookkeeping.fence, rows)
-
-    def _fold(self, intake: Intake, rows: dict[str, ShopperRow], source: SourceRow | None) -> Folded:
+    def _fold(self, chunk: RecordChunk, intake: Intake, rows: dict[str, ShopperRow]) -> _Part:
+        source = self._sources[chunk.partition] if _is_folded(chunk) else None
+        intake = _not_yet(chunk, intake, source)
         fold = ChunkFold(self._scenarios, self._with.settings, rows, source, self._with.follower.catalogue.categories)
         for taken in intake.taken:
             fold.take(taken)
-        return fold.folded
+        return _Part(chunk, intake, fold.folded)
 
-    def _outbox(self, chunk: RecordChunk, intake: Intake, folded: Folded, answers: Sequence[Answer]) -> Outbox:
+    def _pack(self, parts: Sequence[_Part], rows: dict[str, ShopperRow]) -> list[RowWrite]:
+        """What is to be written; from here on the rows in memory are what the next load folds into."""
+        folded = [part for part in parts if _is_folded(part.chunk)]
+        owned = {taken.cause.user_id for part in folded for taken in part.intake.taken}
+        # Rows of score requests are another worker's where a producer has partitioned them by its own rule.
+        self._cache.put({user: rows[user] for user in owned})
+        sources = {part.chunk.partition for part in folded}
+        return [*touched(rows.values()), *(self._sources[partition].write() for partition in sorted(sources))]
+
+    def _outbox(self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]) -> Outbox:
         outbox = Outbox(self._with.settings, self._with.partitions)
-        for refused in intake.refused:
-            outbox.dead_letter(*refused)
-        for misplaced in intake.misplaced:
-            outbox.forward(misplaced)
-        for asked, answer in zip(folded.asked, answers, strict=True):
-            with blame(asked.taken):
-                self._say(outbox, asked, answer)
-        for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
-            outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
+        for one, answer in zip(asked, answers, strict=True):
+            with blame(one.taken):
+                self._say(outbox, one, answer)
+        for chunk, intake, folded in parts:
+            for refused in intake.refused:
+                outbox.dead_letter(*refused)
+            for misplaced in intake.misplaced:
+                outbox.forward(misplaced)
+            for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
+                outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
         return outbox
 
     def _say(self, outbox: Outbox, asked: Asked, answer: Answer) -> None:
@@ -138,34 +171,43 @@ class ShoppersRoad:
 
 def _without(intake: Intake, poisoned: Sequence[Refused]) -> Intake:
     """An intake in which the poisoned records are refused."""
-    offsets = {refused.record.offset for refused in poisoned}
-    taken = [t for t in intake.taken if t.offset not in offsets]
+    if not poisoned:
+        return intake
+    records = [refused.record for refused in poisoned]
+    taken = [t for t in intake.taken if t.record not in records]
     return intake._replace(taken=taken, refused=[*intake.refused, *poisoned])
 
 
 def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> Intake:
-    """What of an intake is not done already: all rows of a chunk are written at once, and the source's with them."""
+    """What of an intake is not done already: all rows of a load are written at once, and the sources' with them."""
     if source is None:
         return intake
     origin = f"{chunk.topic}/{chunk.partition}"
     done = {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
     source.fence.advance(origin, chunk.last_offset)
+    if not done:
+        return intake
     return Intake(
-        [t for t in intake.taken if t.offset not in done],
+        [t for t in intake.taken if t.record.offset not in done],
         [r for r in intake.refused if r.record.offset not in done],
-        [m for m in intake.misplaced if m.offset not in done],
+        [m for m in intake.misplaced if m.record.offset not in done],
     )
 
 
-def _count(chunk: RecordChunk, intake: Intake, folded: Folded, answers: Sequence[Answer]) -> None:
+def _is_folded(chunk: RecordChunk) -> bool:
+    """Score requests are answered, and leave nothing behind."""
+    return chunk.topic != Topic.SCORE_REQUESTS
+
+
+def _count(load: Load, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
     said = Counter(
-        (asked.question.scenario.topic, answer.fallback or "none")
-        for asked, answer in zip(folded.asked, answers, strict=True)
+        (one.question.scenario.topic, answer.fallback or "none") for one, answer in zip(asked, answers, strict=True)
     )
     for labels, count in said.items():
         metrics.OUTPUTS.labels(*labels).inc(count)
-    metrics.CHUNK.labels(_ROAD).observe(len(chunk.records))
-    metrics.EVENTS.labels(chunk.topic, "taken").inc(len(intake.taken))
-    metrics.EVENTS.labels(chunk.topic, "forwarded").inc(len(intake.misplaced))
-    for refused in intake.refused:
-        metrics.DEAD_LETTERS.labels(refused.why.reason).inc()
+    metrics.CHUNK.labels(_ROAD).observe(load.size)
+    for chunk, intake, _ in parts:
+        metrics.EVENTS.labels(chunk.topic, "taken").inc(len(intake.taken))
+        metrics.EVENTS.labels(chunk.topic, "forwarded").inc(len(intake.misplaced))
+        for refused in intake.refused:
+            metrics.DEAD_LETTERS.labels(refused.why.reason).inc()

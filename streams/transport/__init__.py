@@ -1,5 +1,5 @@
-"""The Faust transport that hands an agent a chunk of raw records at a time."""
+"""The Faust transport that hands an agent loads of raw records."""
 
-from streams.transport.chunks import RawRecord, RecordChunk
+from streams.transport.chunks import Load, RawRecord, RecordChunk
 
-__all__ = ["RawRecord", "RecordChunk"]
+__all__ = ["Load", "RawRecord", "RecordChunk"]

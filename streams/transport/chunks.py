@@ -1,7 +1,7 @@
-"""What travels from Kafka to an agent: raw records, a chunk of them at a time."""
+"""What travels from Kafka to an agent: raw records, in chunks of one partition, and chunks in loads."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 
 class RawRecord(NamedTuple):
@@ -55,6 +55,21 @@ class RecordChunk(NamedTuple):
         return self.records[-1].offset
 
 
+class Load(NamedTuple):
+    """Chunks of several partitions that travel together: what there was to read when the road could take more.
+
+    Attributes:
+        chunks: never none; of one partition number there may be chunks of several topics.
+    """
+
+    chunks: list[RecordChunk]
+
+    @property
+    def size(self) -> int:
+        """Records in all chunks."""
+        return sum(len(chunk.records) for chunk in self.chunks)
+
+
 class Span(NamedTuple):
     """A stretch of a partition's log, read to its end.
 
@@ -70,6 +85,11 @@ class Span(NamedTuple):
     begin: int
     end: int
     records: list[RawRecord]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its records."""
+        return sum(record.size for record in self.records)
 
     def from_offset(self, offset: int) -> "Span":
         """The part at and after `offset`, which lies within the span."""
@@ -88,3 +108,22 @@ def split(span: Span, most_bytes: int) -> Iterator[Span]:
         taken.append(record)
         held += size
     yield Span(begin, span.end, taken)
+
+
+T = TypeVar("T")
+
+
+def together(spans: Iterable[tuple[T, Span]], most_bytes: int) -> Iterator[list[tuple[T, Span]]]:
+    """Put spans together, in their order, until they hold `most_bytes`; what is larger is cut first."""
+    load: list[tuple[T, Span]] = []
+    held = 0
+    for name, whole in spans:
+        for span in split(whole, most_bytes):
+            size = span.size
+            if load and held + size > most_bytes:
+                yield load
+                load, held = [], 0
+            load.append((name, span))
+            held += size
+    if load:
+        yield load

@@ -1,4 +1,4 @@
-"""The Faust consumer that delivers chunks, and commits only what was finished."""
+"""The Faust consumer that delivers loads, and commits only what was finished."""
 
 # Faust's consumer is made to be subclassed, and names the methods for it with an underscore.
 # pyright: reportPrivateUsage=false
@@ -6,7 +6,6 @@
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, cast
@@ -17,26 +16,21 @@ from faust.types import TP, ConsumerMessage
 from mode.utils.locks import Event
 
 from streams.errors import HeadraceError
-from streams.lanes import SIDE_BY_SIDE
-from streams.transport.chunks import RawRecord, RecordChunk, Span, split
+from streams.line import UNDER_WAY
+from streams.transport.chunks import Load, RawRecord, RecordChunk, Span, together
 from streams.transport.progress import Progress, Verdict
 from streams.transport.reader import Quota, ReaderThread
 
 log = logging.getLogger(__name__)
 
-# Only what travels is in hand: a chunk that was cut early and waited for its lane would be small, and what came after
-# it would wait for two.
-_CHUNKS_A_ROAD = SIDE_BY_SIDE
-_CHUNKS_A_LANE = 1
-
 
 class Chunking(NamedTuple):
-    """How records are cut into chunks, and which topics share an agent.
+    """How records are put together, and which topics share an agent.
 
     Attributes:
-        records: most records in a chunk.
-        size: most bytes in a chunk; a larger record travels alone.
-        roads: the topics of each agent; how many chunks wait is bounded for each road.
+        records: most records in a load.
+        size: most bytes in a load; a larger record travels alone.
+        roads: the topics of each agent; each is read when its last load has let the next one begin.
     """
 
     records: int
@@ -48,7 +42,7 @@ class RoadTopics(NamedTuple):
     """The topics of one agent.
 
     Attributes:
-        pause_s: time between two readings while other roads are at work: what comes meanwhile makes larger chunks,
+        pause_s: time between two readings while other roads are at work: what comes meanwhile makes larger loads,
             which cost less.
     """
 
@@ -56,17 +50,23 @@ class RoadTopics(NamedTuple):
     pause_s: float = 0.0
 
 
-class _Delivered(NamedTuple):
-    tp: TP
-    chunk: RecordChunk
-    span: Span
+class _InHand:
+    """A load that was delivered and is not finished."""
+
+    def __init__(self, topics: RoadTopics, spans: list[tuple[TP, Span]]) -> None:
+        self.topics = topics
+        self.spans = spans
+        self.load = Load([RecordChunk(tp.topic, tp.partition, span.records) for tp, span in spans])
+        self.is_open = False
+        """Whether the road has begun with it so far that another may follow."""
 
 
 class ChunkConsumer(driver.Consumer):
-    """Consumes chunk by chunk. A chunk counts as done when `finish` is called, never because Faust acked it.
+    """Consumes load by load. A load counts as done when `finish` is called, never because Faust acked it.
 
     Faust acks an event whose handler has raised, and forgets what it was about to commit at a rebalance; so this
-    class keeps its own account of each partition, from `perform_seek` on.
+    class keeps its own account of each partition, from `perform_seek` on. A load is read when its road can begin with
+    it: whatever has come by then travels together, and nothing stands in line that was cut too early.
     """
 
     logger = logging.getLogger("faust")
@@ -75,7 +75,7 @@ class ChunkConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._progress: dict[TP, Progress] = {}
-        self._in_hand: dict[int, _Delivered] = {}
+        self._in_hand: dict[int, _InHand] = {}
         self._room = Event()
         self._turn = 0
         self._read_at: dict[frozenset[str], float] = {}
@@ -84,12 +84,22 @@ class ChunkConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> ReaderThread:
         return ReaderThread(self, loop=self.loop, beacon=self.beacon)
 
-    def finish(self, chunk: RecordChunk) -> None:
-        """The road has done all that the chunk asks for: its offsets may be committed."""
-        delivered = self._in_hand.pop(id(chunk), None)
-        if delivered is None:
+    def opened(self, load: Load) -> None:
+        """The road has begun with the load and can take the next."""
+        if (held := self._in_hand.get(id(load))) and not held.is_open:
+            held.is_open = True
+            self._make_room()
+
+    def finish(self, load: Load) -> None:
+        """The road has done all that the load asks for: its offsets may be committed."""
+        held = self._in_hand.pop(id(load), None)
+        if held is None:
             return  # delivered before a rebalance: what the group has committed counts now
-        self._progress[delivered.tp].finished.add(delivered.span.begin, delivered.span.end)
+        for tp, span in held.spans:
+            self._progress[tp].finished.add(span.begin, span.end)
+        self._make_room()
+
+    def _make_room(self) -> None:
         self._room.set()
         self._thread.wake()
 
@@ -137,7 +147,7 @@ class ChunkConsumer(driver.Consumer):
         self,
         timeout: float,  # noqa: ASYNC109
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Read once, and yield a message for each chunk; its offset is the chunk's last."""
+        """Read once, and yield a message for each load; to Faust it is one of its first partition."""
         await asyncio.sleep(0)
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
@@ -148,59 +158,64 @@ class ChunkConsumer(driver.Consumer):
             self._room.clear()
             await self.wait(self._room, timeout=timeout)
             return
-        holes: set[TP] = set()
-        for tp, whole in await self._thread.read(quotas, self.transport.chunking.records, timeout):
-            self._note_reading(tp.topic)
-            for span in split(whole, self.transport.chunking.size):
+        read = await self._thread.read([quota for _, quota in quotas], timeout)
+        for (topics, _), spans in zip(quotas, read, strict=False):
+            admitted = await self._admit_all(spans)
+            if spans:
+                self._read_at[topics.names] = time.monotonic()
+            for part in together(admitted, self.transport.chunking.size):
                 if not self.flow_active or generation != self.app.consumer_generation_id:
                     return
-                if tp not in holes and (delivered := await self._admit(tp, span, holes)):
-                    yield tp, self._message(delivered)
+                held = _InHand(topics, part)
+                self._in_hand[id(held.load)] = held
+                yield part[0][0], self._message(held.load)
 
-    async def _admit(self, tp: TP, span: Span, holes: set[TP]) -> _Delivered | None:
-        progress = self._progress.get(tp)
-        if progress is None:
-            return None
-        verdict, span = progress.admit(span)
-        if verdict is Verdict.SEEK_BACK:
-            holes.add(tp)
-            log.info("%s/%d: reading again from %d, for %d came", *tp, progress.expected, span.begin)
-            await self._thread.seek_back(tp, progress.expected)
-        if verdict is not Verdict.DELIVER:
-            return None
-        if not span.records:  # transaction markers, or all compacted away
-            progress.finished.add(span.begin, span.end)
-            return None
-        delivered = _Delivered(tp, RecordChunk(tp.topic, tp.partition, span.records), span)
-        self._in_hand[id(delivered.chunk)] = delivered
-        return delivered
+    async def _admit_all(self, spans: list[tuple[TP, Span]]) -> list[tuple[TP, Span]]:
+        """What of the spans is to be delivered; nothing without a record."""
+        admitted: list[tuple[TP, Span]] = []
+        for tp, whole in spans:
+            progress = self._progress.get(tp)
+            if progress is None:
+                continue
+            verdict, span = progress.admit(whole)
+            if verdict is Verdict.SEEK_BACK:
+                log.info("%s/%d: reading again from %d, for %d came", *tp, progress.expected, span.begin)
+                await self._thread.seek_back(tp, progress.expected)
+            elif verdict is Verdict.DELIVER and span.records:
+                admitted.append((tp, span))
+            elif verdict is Verdict.DELIVER:  # transaction markers, or all compacted away
+                progress.finished.add(span.begin, span.end)
+        return admitted
 
-    def _quotas(self) -> tuple[list[Quota], float]:
+    def _quotas(self) -> tuple[list[tuple[RoadTopics, Quota]], float]:
         """What each road can take now, and the seconds until one that pauses can take more."""
         self._turn += 1
         now, pause = time.monotonic(), inf
         active = sorted(self._get_active_partitions())
-        quotas: list[Quota] = []
-        for topics, pause_s in self.transport.chunking.roads:
-            others = any(held.tp.topic not in topics for held in self._in_hand.values())
-            due = self._read_at.get(topics, 0.0) + pause_s - now if others else 0.0
-            in_hand = Counter(held.tp.partition for held in self._in_hand.values() if held.tp.topic in topics)
-            room = _CHUNKS_A_ROAD - in_hand.total()
-            mine = [tp for tp in active if tp.topic in topics and in_hand[tp.partition] < _CHUNKS_A_LANE]
+        quotas: list[tuple[RoadTopics, Quota]] = []
+        for topics in self.transport.chunking.roads:
+            mine = [tp for tp in active if tp.topic in topics.names]
+            due = self._due(topics) - now
+            if not mine or not self._has_room(topics):
+                continue
             if due > 0:
                 pause = min(pause, due)
-            elif room > 0 and mine:
-                first = self._turn % len(mine)
-                quotas.append(Quota(mine[first:] + mine[:first], room))
+                continue
+            first = self._turn % len(mine)
+            quotas.append((topics, Quota(mine[first:] + mine[:first], self.transport.chunking.records)))
         return quotas, pause
 
-    def _note_reading(self, topic: str) -> None:
-        for topics, _ in self.transport.chunking.roads:
-            if topic in topics:
-                self._read_at[topics] = time.monotonic()
+    def _has_room(self, topics: RoadTopics) -> bool:
+        mine = [held for held in self._in_hand.values() if held.topics is topics]
+        return len(mine) < UNDER_WAY and all(held.is_open for held in mine)
 
-    def _message(self, delivered: _Delivered) -> ConsumerMessage:
-        last: RawRecord = delivered.chunk.records[-1]
+    def _due(self, topics: RoadTopics) -> float:
+        """When a road is to be read again: at once, where it has the worker to itself."""
+        others = any(held.topics is not topics for held in self._in_hand.values())
+        return self._read_at.get(topics.names, 0.0) + topics.pause_s if others else 0.0
+
+    def _message(self, load: Load) -> ConsumerMessage:
+        last: RawRecord = load.chunks[0].records[-1]
         return ConsumerMessage(
             topic=last.topic,
             partition=last.partition,
@@ -209,9 +224,9 @@ class ChunkConsumer(driver.Consumer):
             timestamp_type=0,
             headers=[],
             key=None,
-            value=cast(Any, delivered.chunk),
+            value=cast(Any, load),
             checksum=None,
-            tp=delivered.tp,
+            tp=TP(last.topic, last.partition),
             generation_id=self.app.consumer_generation_id,
         )
 

@@ -25,10 +25,15 @@ _FETCH_WAIT_MS = 20
 
 
 class Quota(NamedTuple):
-    """What one road can take now."""
+    """What one road can take now.
+
+    Attributes:
+        partitions: where from, in this order.
+        records: so many of all of them.
+    """
 
     partitions: Sequence[TP]
-    chunks: int
+    records: int
 
 
 class ReaderThread(AIOKafkaConsumerThread):
@@ -36,9 +41,9 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust")
 
-    async def read(self, quotas: Sequence[Quota], most: int, patience: float) -> list[tuple[TP, Span]]:
-        """At most one span of `most` records for each partition; waits `patience` seconds for the first."""
-        return await self.call_thread(self._read, quotas, most, patience)
+    async def read(self, quotas: Sequence[Quota], patience: float) -> list[list[tuple[TP, Span]]]:
+        """For each quota at most one span of each partition; waits `patience` seconds for the first."""
+        return await self.call_thread(self._read, quotas, patience)
 
     async def rewind(self) -> dict[TP, int]:
         """Seek every assigned partition to the group's committed offset, or to its log's start; returns the offsets.
@@ -76,7 +81,7 @@ class ReaderThread(AIOKafkaConsumerThread):
             **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def _read(self, quotas: Sequence[Quota], most: int, patience: float) -> list[tuple[TP, Span]]:
+    async def _read(self, quotas: Sequence[Quota], patience: float) -> list[list[tuple[TP, Span]]]:
         consumer = self._ensure_consumer()
         fetcher: Any = consumer._fetcher
         if not self.consumer.flow_active:
@@ -84,26 +89,25 @@ class ReaderThread(AIOKafkaConsumerThread):
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
-            spans = await self._take_all(fetcher, quotas, most)
-            if not spans:
+            taken = [await self._take_all(fetcher, quota) for quota in quotas]
+            if not any(taken):
                 waiter = fetcher._create_fetch_waiter()
                 done, _ = await asyncio.wait([waiter], timeout=patience)
                 if not done:
                     waiter.cancel()
                     return []
                 waiter.result()
-                spans = await self._take_all(fetcher, quotas, most)
-        return spans
+                taken = [await self._take_all(fetcher, quota) for quota in quotas]
+        return taken
 
-    async def _take_all(self, fetcher: Any, quotas: Sequence[Quota], most: int) -> list[tuple[TP, Span]]:
+    async def _take_all(self, fetcher: Any, quota: Quota) -> list[tuple[TP, Span]]:
         spans: list[tuple[TP, Span]] = []
-        for partitions, chunks in quotas:
-            room = chunks
-            for tp in partitions:
-                span = await self._take(fetcher, tp, most) if room else None
-                if span is not None:
-                    spans.append((tp, span))
-                    room -= 1
+        room = quota.records
+        for tp in quota.partitions:
+            span = await self._take(fetcher, tp, room) if room else None
+            if span is not None:
+                spans.append((tp, span))
+                room -= len(span.records)
         return spans
 
     async def _take(self, fetcher: Any, tp: TP, most: int) -> Span | None:

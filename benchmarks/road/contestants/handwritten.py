@@ -113,18 +113,18 @@ class Loop:
 
     async def _answer(self, partition: int, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
         events = [decode(record.value or b"") for record in records]
-        states = await self._states(partition, {event.user_id for event in events})
+        states = await self._states({event.user_id for event in events})
         questions, told = self._fold(partition, events, states)
         counted = self.items.tell(partition, told)
         if questions:
             await self.send(await self._ask(questions))
         await self.redis.mset({f"u:{user}": shopper.pack(state) for user, state in states.items()})
-        self._kept.put(partition, b"", states)
+        self._kept.put(states)
         await counted
 
-    async def _states(self, partition: int, users: set[str]) -> dict[str, ShopperState]:
+    async def _states(self, users: set[str]) -> dict[str, ShopperState]:
         """Those seen lately from memory, the others from Redis."""
-        states = self._kept.take(partition, b"", users)
+        states = self._kept.take(users)
         missing = list(users - states.keys())
         packed = await self.redis.mget([f"u:{user}" for user in missing]) if missing else []
         return states | {user: shopper.unpack(row or b"") for user, row in zip(missing, packed, strict=True)}

@@ -88,12 +88,12 @@ class Items:
             await self._conclude(closings, rows)
         if rows:
             await self._loop.redis.mset({f"i:{key}": item.pack(row) for key, row in rows.items()})
-            self._kept.put(0, b"", rows)
+            self._kept.put(rows)
         if counts and self._loop.settings.trending:
             await self._loop.count_trends(counts)
 
     async def _read(self, keys: set[str]) -> dict[str, ItemActivity]:
-        rows = self._kept.take(0, b"", keys)
+        rows = self._kept.take(keys)
         missing = list(keys - rows.keys())
         packed = await self._loop.redis.mget([f"i:{key}" for key in missing]) if missing else []
         return rows | {key: item.unpack(row or b"") for key, row in zip(missing, packed, strict=True)}

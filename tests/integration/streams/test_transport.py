@@ -34,7 +34,7 @@ def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> No
         assert it.seen() == everything
         for worker in it.workers:
             assert_ordered(worker)
-            assert max(map(len, worker.chunks())) <= 40
+            assert max(worker.loads()) <= 40
 
 
 def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -> None:

@@ -81,6 +81,10 @@ class WorkerProcess:
             if line[0] == "chunk" and partition in {None, int(line[2])}
         ]
 
+    def loads(self) -> list[int]:
+        """Records in each load."""
+        return [int(line[1]) for line in self.lines() if line[0] == "load"]
+
     def seen(self) -> dict[TopicPartition, set[int]]:
         seen: dict[TopicPartition, set[int]] = defaultdict(set)
         for line in self.lines():

@@ -1,10 +1,10 @@
-"""How a stretch of a log is cut into chunks."""
+"""How stretches of logs are cut and put together into loads."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.transport import RawRecord, RecordChunk
-from streams.transport.chunks import Span, split
+from streams.transport.chunks import Load, Span, split, together
 
 
 def record(offset: int, size: int) -> RawRecord:
@@ -40,3 +40,18 @@ def test_parts_touch_cover_the_span_and_keep_to_the_limit(steps: list[tuple[int,
     assert [part.begin for part in parts] == [0, *(part.end for part in parts[:-1])]
     assert parts[-1].end == whole.end
     assert all(sum(r.size for r in part.records) <= 20 for part in parts)
+
+
+def test_load_counts_the_records_of_all_its_chunks() -> None:
+    assert Load([RecordChunk("events", p, [record(n, 1) for n in range(p + 1)]) for p in range(3)]).size == 6
+
+
+def test_spans_that_fit_travel_together() -> None:
+    spans = [(name, Span(0, 1, [record(0, 4)])) for name in "abc"]
+    assert list(together(spans, 8)) == [spans[:2], spans[2:]]
+
+
+def test_no_span_comes_twice_in_one_load() -> None:
+    spans = [(name, Span(0, 3, [record(n, 6) for n in range(3)])) for name in "ab"]
+    loads = list(together(spans, 10))
+    assert [[name for name, _ in load] for load in loads] == [["a"], ["a"], ["a"], ["b"], ["b"], ["b"]]

@@ -15,6 +15,7 @@ from streams.messages.internal import ItemDelta, Shown, Watermark
 from streams.messages.requests import ScoreRequest
 from streams.scenarios import CTR, RECOMMEND, SHOPPER_SCENARIOS
 from streams.settings import Settings
+from streams.transport import RawRecord
 
 EMPTY = StoredRow(b"", b"", (b"",))
 HOUR = 3_600_000
@@ -28,7 +29,7 @@ def event(event_id: str, kind: EventType = EventType.VIEW, at: int = HOUR, **fie
 
 def taken(cause: Event | ScoreRequest, offset: int) -> Taken:
     topic = "events" if isinstance(cause, Event) else "score.requests"
-    return Taken(cause, Place(topic, 0, offset), offset)
+    return Taken(cause, Place(topic, 0, offset), RawRecord(topic, 0, offset, HOUR, None, b"{}", ()))
 
 
 class Shop:
@@ -137,7 +138,7 @@ def test_an_exception_in_a_pure_step_names_the_record():
     shop = Shop((RECOMMEND._replace(ask=explode),))
     with pytest.raises(Poisoned) as poisoned:
         shop.chunk(taken(event("search", EventType.IMPRESSION, items=["a"]), 0), taken(event("bad"), 1))
-    assert poisoned.value.taken.offset == 1
+    assert poisoned.value.taken.record.offset == 1
 
 
 def test_an_item_shown_twice_in_an_impression_counts_once():

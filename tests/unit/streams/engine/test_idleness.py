@@ -6,6 +6,7 @@ from feature_repo.row_store import StoredRow
 from streams.engine.idleness import Idleness
 from streams.settings import Settings
 from streams.topics import rekeyed
+from streams.transport import Load
 
 SETTINGS = Settings()
 
@@ -26,7 +27,7 @@ class Stage:
     async def quiet(self):
         for _ in range(2):
             self.now += SETTINGS.idle / 1000
-            await self.idleness.at_zero_lag(frozenset({0}))
+            await self.idleness.tell(self.idleness.at_zero_lag(frozenset({0})))
 
 
 @pytest.mark.parametrize("topic", ["events", rekeyed(SETTINGS.group)])
@@ -35,6 +36,6 @@ async def test_a_source_that_spoke_again_is_announced_again(chunk_of, topic):
     await stage.quiet()
     await stage.quiet()
     assert stage.sent == 1
-    stage.idleness.busy(chunk_of(b"{}", topic=topic))
+    stage.idleness.busy(Load([chunk_of(b"{}", topic=topic)]))
     await stage.quiet()
     assert stage.sent == 2

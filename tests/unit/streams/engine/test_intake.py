@@ -53,4 +53,4 @@ def test_a_forwarded_event_stands_where_its_producer_put_it(chunk_of):
     chunk = RecordChunk(plain.topic, HOME, [forwarded])
     taken = take_in(chunk, SETTINGS, PARTITIONS).taken[0]
     assert taken.place == Place("events", 2, 41)
-    assert taken.offset == 3
+    assert taken.record.offset == 3

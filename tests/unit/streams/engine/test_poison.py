@@ -18,7 +18,7 @@ def test_the_record_is_refused_with_its_bytes_its_place_and_what_was_raised(chun
     taken = take_in(chunk, Settings(), PARTITIONS).taken[1]
     with pytest.raises(Poisoned) as poisoned, blame(taken):
         raise ValueError("no such thing")
-    refused = poisoned.value.refused(chunk)
+    refused = poisoned.value.refused()
     assert refused.record == chunk.records[1]
     assert str(refused.place) == f"events/{HOME}/8"
     assert refused.why.reason is Reason.PROCESSING_FAILED
