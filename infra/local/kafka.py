@@ -56,7 +56,7 @@ rootLogger.level=INFO
 rootLogger.appenderRef.console.ref=console
 """
 
-_HEAP = ("-Xmx512m", "-XX:+UseSerialGC")
+_HEAP = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class Kafka(Server):

@@ -7,7 +7,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -21,7 +21,7 @@ from streams.transport.chunks import RawRecord, Span
 log = logging.getLogger(__name__)
 
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
-_FETCH_WAIT_MS = 20
+_FETCH_WAIT_MS = 100
 
 
 class Quota(NamedTuple):
@@ -34,6 +34,66 @@ class Quota(NamedTuple):
 
     partitions: Sequence[TP]
     records: int
+
+
+class _PulledConsumer(AIOKafkaConsumer):
+    """Fetches when it is asked to, instead of always.
+
+    A fetch that is sent as soon as the last one's records are taken comes back with the one record that had come by
+    then, and the next load is that one record. Sent when the road can take a load, it brings all that has come since;
+    and each costs the broker more than the records in it.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._is_waited_for = self._is_wanted_once = False
+
+    async def start(self) -> None:
+        await super().start()
+        fetcher: Any = self._fetcher
+        actions = fetcher._get_actions_per_node
+
+        def when_pulled(assignment: Any) -> Any:
+            requests, *rest = actions(assignment)
+            if not (self._is_waited_for or self._is_wanted_once):
+                return [], *rest
+            self._is_wanted_once = self._is_wanted_once and not requests
+            return requests, *rest
+
+        fetcher._get_actions_per_node = when_pulled
+
+    def pull(self) -> None:
+        """Send one fetch, now or when the one in flight has come back."""
+        self._is_wanted_once = True
+        self._look_again()
+
+    async def wait_for_records(self, patience: float) -> bool:
+        """Fetch until something comes or `wake` is called; False after `patience` seconds without."""
+        fetcher: Any = self._fetcher
+        waiter = fetcher._create_fetch_waiter()
+        self._is_waited_for = True
+        self._look_again()
+        try:
+            done, _ = await asyncio.wait([waiter], timeout=patience)
+        finally:
+            self._is_waited_for = False
+        if not done:
+            waiter.cancel()
+            return False
+        waiter.result()
+        return True
+
+    def wake(self) -> None:
+        """End all waiting."""
+        fetcher: Any = self._fetcher
+        for waiter in fetcher._fetch_waiters:
+            fetcher._notify(waiter)
+
+    def _look_again(self) -> None:
+        fetcher: Any = self._fetcher
+        for untaken in fetcher._records.values():
+            untaken._backoff = 0  # what a pausing road has not taken is not to hold up what others wait for
+        fetcher._notify(fetcher._wait_consume_future)
 
 
 class ReaderThread(AIOKafkaConsumerThread):
@@ -63,7 +123,7 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf
-        return AIOKafkaConsumer(
+        return _PulledConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=",".join(server_list(transport.url, transport.default_port)),
@@ -82,7 +142,7 @@ class ReaderThread(AIOKafkaConsumerThread):
         )
 
     async def _read(self, quotas: Sequence[Quota], patience: float) -> list[list[tuple[TP, Span]]]:
-        consumer = self._ensure_consumer()
+        consumer = self._pulled()
         fetcher: Any = consumer._fetcher
         if not self.consumer.flow_active:
             return []
@@ -90,15 +150,22 @@ class ReaderThread(AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
             taken = [await self._take_all(fetcher, quota) for quota in quotas]
-            if not any(taken):
-                waiter = fetcher._create_fetch_waiter()
-                done, _ = await asyncio.wait([waiter], timeout=patience)
-                if not done:
-                    waiter.cancel()
-                    return []
-                waiter.result()
+            if any(taken):
+                if not all(taken) or self._is_behind(fetcher, quotas):
+                    consumer.pull()
+            elif await consumer.wait_for_records(patience):
                 taken = [await self._take_all(fetcher, quota) for quota in quotas]
         return taken
+
+    def _is_behind(self, fetcher: Any, quotas: Sequence[Quota]) -> bool:
+        """Whether a partition has no records here and, as last heard, has some at the broker."""
+        subscriptions = fetcher._subscriptions
+        if subscriptions.reassignment_in_progress:
+            return False
+        empty = [tp for quota in quotas for tp in quota.partitions if tp not in fetcher._records]
+        mine = [tp for tp in empty if subscriptions.is_assigned(tp)]
+        states = [subscriptions.subscription.assignment.state_value(tp) for tp in mine]
+        return any(state.has_valid_position and state.position < (state.highwater or 0) for state in states)
 
     async def _take_all(self, fetcher: Any, quota: Quota) -> list[tuple[TP, Span]]:
         spans: list[tuple[TP, Span]] = []
@@ -143,9 +210,10 @@ class ReaderThread(AIOKafkaConsumerThread):
             consumer.seek(TopicPartition(*tp), offset)
 
     def _wake(self) -> None:
-        fetcher: Any = self._ensure_consumer()._fetcher
-        for waiter in fetcher._fetch_waiters:
-            fetcher._notify(waiter)
+        self._pulled().wake()
+
+    def _pulled(self) -> _PulledConsumer:
+        return cast(_PulledConsumer, self._ensure_consumer())
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         consumer = self._ensure_consumer()
