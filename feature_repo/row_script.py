@@ -22,7 +22,7 @@ return rows
 #: else, so that a WAITAOF behind the script waits for the disk all the same.
 WRITE: Final = """
 local call, cut, changes, at = redis.call, struct.unpack, ARGV[1], 1
-local retried = {}
+local fences, retried = {}, {}
 for i, key in ipairs(KEYS) do
   local expected, fence
   expected, fence, at = cut('<I4c0I4c0', changes, at)
@@ -31,22 +31,27 @@ for i, key in ipairs(KEYS) do
     if found ~= fence then return i end
     retried[i] = true
   end
+  fences[i] = fence
 end
 for i, key in ipairs(KEYS) do
-  local fence, seen, time, fields, field, value
-  fence, seen, time, fields, at = cut('<I4c0I4c0I1c0I1', changes, at)
-  local command = {'_fence', fence, '_seen', seen}
-  for f = 1, fields do
-    field, value, at = cut('<I1I4c0', changes, at)
+  local fence = fences[i]
+  local seen, time, fields, field, value
+  seen, time, fields, field, value, at = cut('<I4c0I1c0I1I1I4c0', changes, at)
+  local more = {}
+  for f = 1, fields - 1 do
+    local name, content
+    name, content, at = cut('<I1I4c0', changes, at)
     local n = 4 * f
-    command[n + 1], command[n + 2], command[n + 3], command[n + 4] = ARGV[field], value, ARGV[field + 1], time
+    more[n - 3], more[n - 2], more[n - 1], more[n] = ARGV[name], content, ARGV[name + 1], time
   end
   if retried[i] then
     call('HSET', key, '_fence', fence)
   elseif fence == '' then
-    call('HSET', key, unpack(command, 5))
+    call('HSET', key, ARGV[field], value, ARGV[field + 1], time, unpack(more))
+  elseif seen == '' then
+    call('HSET', key, '_fence', fence, ARGV[field], value, ARGV[field + 1], time, unpack(more))
   else
-    call('HSET', key, unpack(command))
+    call('HSET', key, '_fence', fence, '_seen', seen, ARGV[field], value, ARGV[field + 1], time, unpack(more))
   end
 end
 return 0
@@ -63,9 +68,9 @@ class Change(NamedTuple):
     Attributes:
         expected: the fence the row must have, empty for a row no worker has written.
         fence: the fence it gets, empty to give it none.
-        seen: bookkeeping that goes with the fence.
+        seen: bookkeeping that goes with the fence, empty to leave it as it is.
         time: serialised Timestamp of the fields.
-        fields: number of the field's name among the names, and its value in two parts, the first one short.
+        fields: one at least: number of its name among the names, and its value in two parts, the first one short.
     """
 
     expected: bytes
@@ -80,9 +85,8 @@ def pack_changes(changes: Sequence[Change]) -> bytes:
     fences: list[bytes] = []
     parts: list[bytes] = []
     for expected, fence, seen, time, fields in changes:
-        sized_fence = _LENGTH(len(fence)) + fence
-        fences += (_LENGTH(len(expected)), expected, sized_fence)
-        parts += (sized_fence, _LENGTH(len(seen)), seen, _BYTE(len(time)), time, _BYTE(len(fields)))
+        fences += (_LENGTH(len(expected)), expected, _LENGTH(len(fence)), fence)
+        parts += (_LENGTH(len(seen)), seen, _BYTE(len(time)), time, _BYTE(len(fields)))
         for number, head, value in fields:
             parts += (_FIELD(2 * number + 2, len(head) + len(value)), head, value)
     return b"".join(fences + parts)

@@ -37,6 +37,8 @@ _ROWS_LIKE_A_SHOPPER: Final = 100
 """So many series take as long as one shopper's list, by which deadlines grow."""
 _SLICE: Final = 128
 """Rows unpacked or packed in one go, some milliseconds."""
+_BATCHES: Final = 16
+"""Messages folded in one go, likewise."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
 
@@ -162,7 +164,7 @@ class DemandRoad:
             rows = await self._read({key for part in parts for key in part.keys})
         with timed(_ROAD, "fold"):
             for part in parts:
-                self._fold(part, rows)
+                await self._fold(part, rows)
         with timed(_ROAD, "read"):
             rows |= await self._read({key for part in parts for key in part.keys} - rows.keys())
         outbox = Outbox(self._settings, self._partitions)
@@ -171,9 +173,10 @@ class DemandRoad:
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            await self._store.write(await _packed(parts, rows))
+            for part in parts:  # a call each: the store answers nobody else meanwhile
+                await self._store.write(await _packed(part, rows))
+                self._trending.add(part.folded)
             self._cache.put(rows)
-        self._trending.add([delta for part in parts for delta in part.folded])
         metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
 
     def forget(self) -> None:
@@ -194,31 +197,35 @@ class DemandRoad:
                 rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
         return rows
 
-    def _fold(self, part: _Part, rows: Mapping[str, DemandRow]) -> None:
+    async def _fold(self, part: _Part, rows: Mapping[str, DemandRow]) -> None:
         """Fold what is new; every window that a watermark closes is noted, in order."""
-        window, lateness = self._settings.window, self._settings.lateness
-        index = part.index.index
-        for batch in part.batches:
-            for entry in batch.entries:
-                if isinstance(entry, ItemDelta):
-                    if self._fold_delta(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
-                        part.folded.append(entry)  # what counts for a scope is counted once, with its item
-                elif isinstance(entry, Shown):
-                    demand_index.hear(index, batch.source)
-                    for item_id in entry.items:
-                        self._fold_shown(batch.origin, entry, rows[item_id])
-                else:
-                    part.closings += demand_index.advance(
-                        index,
-                        batch.source,
-                        entry,
-                        sources=self._partitions,
-                        window_ms=window,
-                        lateness_ms=lateness,
-                    )
-                    metrics.WATERMARK.labels(batch.source).set(entry.time)
+        for number, batch in enumerate(part.batches):
+            self._fold_batch(part, batch, rows)
+            if number % _BATCHES == 0:
+                await asyncio.sleep(0)
         part.keys.update(closing.item_id for closing in part.closings)
         metrics.LATE.inc(sum(delta.late for delta in part.folded))
+
+    def _fold_batch(self, part: _Part, batch: ItemBatch, rows: Mapping[str, DemandRow]) -> None:
+        index = part.index.index
+        for entry in batch.entries:
+            if isinstance(entry, ItemDelta):
+                if self._fold_delta(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
+                    part.folded.append(entry)  # what counts for a scope is counted once, with its item
+            elif isinstance(entry, Shown):
+                demand_index.hear(index, batch.source)
+                for item_id in entry.items:
+                    self._fold_shown(batch.origin, entry, rows[item_id])
+            else:
+                part.closings += demand_index.advance(
+                    index,
+                    batch.source,
+                    entry,
+                    sources=self._partitions,
+                    window_ms=self._settings.window,
+                    lateness_ms=self._settings.lateness,
+                )
+                metrics.WATERMARK.labels(batch.source).set(entry.time)
 
     def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: DemandIndex) -> bool:
         if row.fence.passed(batch.origin, delta.offset):
@@ -289,14 +296,13 @@ class DemandRoad:
         return DemandAnswer(np.concatenate([part.quantiles for part in parts])), version
 
 
-async def _packed(parts: Sequence[_Part], rows: Mapping[str, DemandRow]) -> list[RowWrite]:
-    """All rows as they are to be written, those of the partitions last."""
+async def _packed(part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
+    """The rows of a partition as they are to be written, its own last."""
     writes: list[RowWrite] = []
-    for part in parts:
-        for some in _slices(list(part.keys)):
-            writes += [rows[key].write(part.origin, part.last_offset) for key in some]
-            await asyncio.sleep(0)
-    return [*writes, *(part.index.write(part.origin, part.last_offset) for part in parts)]
+    for some in _slices(list(part.keys)):
+        writes += [rows[key].write(part.origin, part.last_offset) for key in some]
+        await asyncio.sleep(0)
+    return [*writes, part.index.write(part.origin, part.last_offset)]
 
 
 def _slices(whole: list[T]) -> Iterator[list[T]]:
