@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from streams.settings import settings
+from tests.trained_shop import trained_shop
+
+__all__ = ["trained_shop"]
 
 HOME = Path(__file__).parents[1] / ".headrace" / "tests"
 

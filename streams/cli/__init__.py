@@ -6,6 +6,7 @@ import typer
 
 from streams.cli import (
     bench,
+    dead_letters,
     demand,
     demo,
     evaluate,
@@ -42,6 +43,7 @@ for group in (
     worker,
     recordings,
     traffic,
+    dead_letters,
     features,
     models,
     pretrain,

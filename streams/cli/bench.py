@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.output import JsonFlag, console, print_json
-from streams.errors import UsageError
+from streams.errors import CheckFailed, UsageError
 
 Out = Annotated[Path, typer.Option("--out", help="folder for the page and the pictures")]
 Seed = Annotated[int, typer.Option("--seed", help="of the shop and its events")]
@@ -94,6 +94,26 @@ def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
     found = measure_start(seed, f"headrace bench start --seed {seed}", console.print)
     page = write_start(found, out)
     _tell(page, found, as_json)
+
+
+@bench.command()
+def chaos(
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="blows are dealt for so long; a replay that began is ended")
+    ] = 30,
+    seed: Seed = 1,
+    out: Out = _RESULTS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Kill and freeze workers at every step while a recording is replayed; hold what is left against a calm run."""
+    from benchmarks.chaos.long_run import run
+    from benchmarks.chaos.report import write
+
+    found = run(minutes, seed, f"headrace bench chaos --minutes {minutes:g} --seed {seed}", console.print)
+    page = write(found, out)
+    _tell(page, found, as_json)
+    if not found.holds:
+        raise CheckFailed(f"a disturbed run differs from the calm one: see {page}")
 
 
 def _tell(page: Path, found: object, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from streams.settings import Settings
 from streams.testing import Client, Message, Stack, Worker
 from streams.testing.stack import fresh_group
 from streams.topics import Topic
-from tests.integration.conftest import TrainedShop, headrace
+from tests.trained_shop import TrainedShop, headrace
 
 OUTPUTS = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
 #: Fast enough for a test, slow enough that a second worker joins before the end.

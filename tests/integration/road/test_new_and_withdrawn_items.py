@@ -5,7 +5,7 @@ import time
 from streams.demo.shop import Shop
 from streams.testing import event, item, raw
 from streams.testing.plugin import StartWorker
-from tests.integration.conftest import TrainedShop
+from tests.trained_shop import TrainedShop
 
 
 def listed(message) -> list[str]:

@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from streams.recordings.reading import read_recording
 from streams.testing import Stack
 from streams.testing.plugin import StartWorker
-from tests.integration.conftest import TrainedShop, headrace
+from tests.trained_shop import TrainedShop, headrace
 
 
 def consume(stack: Stack, topic: str, wanted: set[str], field: str = "event_id") -> dict[str, dict]:

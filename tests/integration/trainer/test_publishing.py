@@ -10,8 +10,8 @@ from tritonclient.grpc import InferenceServerClient
 from streams.errors import ModelError
 from streams.settings import Settings
 from streams.testing import Stack
-from tests.integration.conftest import TrainedShop
 from tests.integration.trainer.test_serving import Served
+from tests.trained_shop import TrainedShop
 from trainer.publishing import repository
 from trainer.publishing.publish import publish, rollback
 

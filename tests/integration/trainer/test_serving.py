@@ -11,7 +11,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from feature_repo.identity import NO_ITEM, item_hash
 from streams.messages.wire import DescribeAnswer, DescribeTensors, ScoreAnswer, ScoreTensors
 from streams.testing import Stack
-from tests.integration.conftest import TrainedShop
+from tests.trained_shop import TrainedShop
 
 Arrays = Mapping[str, NDArray[np.generic]]
 

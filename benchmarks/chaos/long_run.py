@@ -1,0 +1,110 @@
+"""`headrace bench chaos`: replay after replay under blows, until the time is up."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from msgspec import Struct
+
+from benchmarks.chaos.blows import without_end
+from benchmarks.chaos.storm import Storm, Tell
+from benchmarks.chaos.traces import Verdict, compare
+from benchmarks.machine import Machine, machine
+from benchmarks.road.ground import ground
+from streams.recordings.simulation.simulate import Plan, simulate
+from streams.settings import load_settings
+from streams.testing import Stack
+from trainer.train import train
+
+_USERS: Final = 200
+_LOADS: Final = {"HEADRACE_CHUNK": "8", "HEADRACE_METRICS_PORT": "0"}
+
+
+class Endured(Struct, frozen=True):
+    """What a long run came to.
+
+    Attributes:
+        kills: blows that counted.
+        by_step: the same, by how and where.
+        replays: of the recording, each under blows and held against the calm one.
+        lost, unanswered, differing_features, differing_duplicates, unexpected: summed over replays; all to be 0.
+        repeats: outputs that came again, equal.
+    """
+
+    command: str
+    machine: Machine
+    records: int
+    kills: int
+    by_step: dict[str, int]
+    replays: int
+    seconds: float
+    lost: int
+    unanswered: int
+    differing_features: int
+    differing_duplicates: int
+    unexpected: int
+    repeats: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was lost and nothing differs."""
+        return not (
+            self.lost or self.unanswered or self.differing_features or self.differing_duplicates or self.unexpected
+        )
+
+
+def run(minutes: float, seed: int, command: str, tell: Tell) -> Endured:
+    """Strike workers for so many minutes, on a stack of its own."""
+    random = Random(seed)
+    began = time.monotonic()
+    with ground(lambda *_: None) as here:
+        folder = here.home / "chaos"
+        folder.mkdir(parents=True, exist_ok=True)
+        recording = folder / "shop.jsonl.gz"
+        made = simulate(Plan(users=_USERS, items=40, days=6, anomalies=1, seed=seed), recording)
+        here.publish(_trained(recording, folder, seed, tell))
+        where = here.settings
+        stack = Stack(where.kafka_address, where.redis_address, where.triton_address)
+        storm = Storm(stack, recording, folder, _LOADS, tell)
+        tell("the calm run")
+        calm = storm.calm()
+        blows = without_end(random)
+        verdicts: list[Verdict] = []
+        until = time.monotonic() + minutes * 60
+        while time.monotonic() < until:
+            verdicts.append(compare(calm, storm.rage(blows)))
+            tell(f"{storm.kills.total()} kills, {verdicts[-1]}")
+    return _summed(command, made.events, storm.kills, verdicts, time.monotonic() - began)
+
+
+def _trained(recording: Path, folder: Path, seed: int, tell: Tell) -> Path:
+    model, whole = folder / f"model-{seed}", folder / f"model-{seed}-whole"
+    if not whole.exists():
+        tell("training a model on the recording, once for this seed")
+        mine = load_settings()
+        train(recording, model, window_ms=mine.window, horizon=mine.horizon, tell=lambda *_: None, seed=seed)
+        whole.touch()
+    return model
+
+
+def _summed(command: str, records: int, kills: Counter[str], verdicts: list[Verdict], seconds: float) -> Endured:
+    def total(name: str) -> int:
+        return sum(getattr(verdict, name) for verdict in verdicts)
+
+    return Endured(
+        command=command,
+        machine=machine(),
+        records=records,
+        kills=kills.total(),
+        by_step=dict(sorted(kills.items())),
+        replays=len(verdicts),
+        seconds=round(seconds, 1),
+        lost=total("lost"),
+        unanswered=total("unanswered"),
+        differing_features=total("differing_features"),
+        differing_duplicates=total("differing_duplicates"),
+        unexpected=total("unexpected"),
+        repeats=total("repeats"),
+    )

@@ -1,0 +1,41 @@
+"""What a long run came to, as a page and JSON."""
+
+from pathlib import Path
+
+from benchmarks.chaos.long_run import Endured
+from benchmarks.results_page import write_results
+
+
+def write(found: Endured, folder: Path) -> Path:
+    """Write `chaos.json` and `chaos.md`; the page's path."""
+    return write_results(found, _page(found), folder, "chaos")
+
+
+def _page(found: Endured) -> str:
+    blows = "\n".join(f"| {blow} | {count} |" for blow, count in found.by_step.items())
+    return f"""# Nothing lost
+
+    {found.command}
+
+{found.machine.sentence()}
+A recording of {found.records:,} events is replayed through one worker at a time, which is killed or frozen, and
+followed by the next, {found.replays} times over in {found.seconds / 60:.0f} minutes; loads of 8 records. Each replay
+is held against a calm one: features line by line, outputs by id, numbers to 1e-4.
+
+| | |
+|---|---|
+| blows that counted: something was said or committed since the one before, and something was left | {found.kills} |
+| records lost | {found.lost} |
+| triggers and impressions unanswered | {found.unanswered} |
+| feature rows that differ | {found.differing_features} |
+| ids under which two different outputs came | {found.differing_duplicates} |
+| outputs that the calm run does not have | {found.unexpected} |
+| outputs that came again, equal | {found.repeats} |
+
+## Where the blows fell
+The steps are those of `streams/testing/crash_points.py`.
+
+| blow | times |
+|---|---|
+{blows}
+"""

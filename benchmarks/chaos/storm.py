@@ -1,0 +1,157 @@
+"""A recording replayed through workers that are struck one after the other."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import kill
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from benchmarks.chaos.blows import Blow, How
+from benchmarks.chaos.traces import OUTPUTS, Traces, collect
+from streams.copartition import prepare
+from streams.errors import StackError
+from streams.recordings.traffic.broker import Broker
+from streams.settings import Settings
+from streams.testing import Client, Stack, Worker
+from streams.testing.crash_points import command
+from streams.testing.stack import fresh_group
+from streams.topics import INPUTS, Topic, internal_topics
+
+Tell = Callable[[str], None]
+
+_POLL_S: Final = 0.3
+_PATIENCE_S: Final = 120.0
+
+
+class Storm:
+    """One recording, replayed once undisturbed and as often as one likes under blows.
+
+    Args:
+        recording: file of the recorded stream.
+        folder: for the workers' logs.
+        variables: of the workers, on top of the stack's.
+    """
+
+    def __init__(self, stack: Stack, recording: Path, folder: Path, variables: Mapping[str, str], tell: Tell) -> None:
+        self._stack, self._recording, self._folder = stack, recording, folder
+        self._variables = {"HEADRACE_TRENDING": "off", **variables}
+        self._tell = tell
+        self._workers = 0
+        self.kills: Counter[str] = Counter()
+        """Blows that counted: something was said or committed since the one before, and something is left."""
+
+    def calm(self) -> Traces:
+        """Replay through one worker that nothing happens to."""
+        return self._replay(lambda _group: None)
+
+    def rage(self, blows: Iterator[Blow]) -> Traces:
+        """Replay through workers that are struck until the recording is done."""
+        return self._replay(lambda group: self._strike_all(group, blows))
+
+    def _replay(self, before_the_last: Callable[["_Group"], None]) -> Traces:
+        settings = self._stack.settings(fresh_group(self._stack))
+        prepare(settings)
+        with (
+            Client(settings, (*OUTPUTS, Topic.DEAD_LETTERS)) as client,
+            Broker(settings.kafka_address) as broker,
+            ThreadPoolExecutor(1) as thread,
+        ):
+            replayed: Future[object] = thread.submit(client.replay, self._recording, wait=True)
+            before_the_last(_Group(settings, broker))
+            last = self._worker(settings)
+            try:
+                replayed.result()
+            finally:
+                status = last.stop()
+            if status != 0:
+                raise StackError(f"the last worker ended with status {status}\n{last.log_tail()}")
+            return collect(client)
+
+    def _strike_all(self, group: "_Group", blows: Iterator[Blow]) -> None:
+        said, (done, _) = group.said(), group.standing()
+        for blow in blows:
+            self._strike(group, blow)
+            before, (done, left) = (said, done), group.standing()
+            said = group.said()
+            self._tell(f"{_named(blow)}: {said - before[0]} said, {done - before[1]} committed, {left} left")
+            if not left:
+                return
+            if (said, done) != before:
+                self.kills[_named(blow)] += 1
+
+    def _strike(self, group: "_Group", blow: Blow) -> None:
+        """Run a worker until it is struck, or has done everything."""
+        worker = self._worker(group.settings, blow)
+        try:
+            if blow.how is How.MOMENT:
+                time.sleep(blow.seconds)
+            else:
+                _await(lambda: _is_struck(worker) or not group.standing()[1])
+            if blow.how is How.FREEZE and _is_struck(worker):
+                self._outlive(group, worker)
+        finally:
+            worker.kill()
+
+    def _outlive(self, group: "_Group", frozen: Worker) -> None:
+        """Let a successor take a frozen worker's partitions and go on, then wake it in the middle of its write."""
+        successor = self._worker(group.settings)
+        try:
+            group.await_commit()
+            kill(frozen.pid, signal.SIGCONT)
+            group.await_commit()
+        finally:
+            successor.kill()
+
+    def _worker(self, settings: Settings, blow: Blow | None = None) -> Worker:
+        self._workers += 1
+        log = self._folder / f"worker-{self._workers}.log"
+        variables = {**self._stack.environment(settings.group), **self._variables}
+        if blow is None or blow.how is How.MOMENT:
+            return Worker(variables, log)
+        struck = command(blow.step, blow.passes, freeze=blow.how is How.FREEZE)
+        return Worker(variables, log, command=struck)
+
+
+def _named(blow: Blow) -> str:
+    return f"{blow.how}: {blow.step}" if blow.step else str(blow.how)
+
+
+def _is_struck(worker: Worker) -> bool:
+    return not worker.running or psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED
+
+
+def _await(holds: Callable[[], bool], seconds: float = _PATIENCE_S) -> None:
+    """Wait until it holds, or time is up: what counts is judged at the end."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+class _Group:
+    """How far a group is."""
+
+    def __init__(self, settings: Settings, broker: Broker) -> None:
+        self.settings = settings
+        self._broker = broker
+        own = internal_topics(settings.group, settings.partitions, settings.replication)
+        self._topics = [*sorted(INPUTS), *(spec.name for spec in own)]
+
+    def standing(self) -> tuple[int, int]:
+        """Records committed of all that it reads, and those left."""
+        ends, committed = self._broker.ends(self._topics), self._broker.committed(self.settings.group)
+        done = {place: committed.get(place, 0) for place in ends}
+        return sum(done.values()), sum(max(end - done[place], 0) for place, end in ends.items())
+
+    def said(self) -> int:
+        """Records on the output topics."""
+        return sum(self._broker.ends(OUTPUTS).values())
+
+    def await_commit(self) -> None:
+        """Wait until somebody commits more, or nothing is left."""
+        before, _ = self.standing()
+        _await(lambda: self.standing()[0] > before or not self.standing()[1])

@@ -1,0 +1,58 @@
+"""`headrace dead-letters`: what was refused, by reason, and its way back."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from streams.errors import BadRecord
+from streams.messages.decoding import decode_event, decode_item, decode_request
+from streams.recordings.reading import Record
+from streams.recordings.traffic.capture import to_record
+from streams.recordings.traffic.listening import KafkaRecord
+from streams.settings import Settings
+from streams.topics import Topic
+
+
+class DeadLetter(NamedTuple):
+    """A refused record.
+
+    Attributes:
+        id: topic, partition and offset at which a producer had put it.
+        reason, detail: why it was refused, a word and a sentence.
+        record: as it was, with the topic it came from; key and value are None where it was too large to carry.
+    """
+
+    id: str
+    reason: str
+    detail: str
+    record: Record
+
+
+def dead_letters(records: Iterable[KafkaRecord], reason: str | None = None) -> Iterator[DeadLetter]:
+    """The letters among records of `dead.letters`, each once, of one reason or of all."""
+    seen: set[str] = set()
+    for record in map(to_record, records):
+        told = dict(record.headers)
+        letter = DeadLetter(
+            told.get("headrace.id", ""),
+            told.get("headrace.reason", ""),
+            told.get("headrace.detail", ""),
+            record._replace(topic=told.get("headrace.topic", ""), headers=()),
+        )
+        if letter.id and letter.id not in seen and reason in {None, letter.reason}:
+            seen.add(letter.id)
+            yield letter
+
+
+def refusal(record: Record, settings: Settings, now_ms: int) -> BadRecord | None:
+    """Why a worker would refuse the record if it came now; None when it would take it."""
+    key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
+    try:
+        if record.topic == Topic.ITEMS:
+            decode_item(key, record.value, appended_ms=now_ms, settings=settings)
+        elif record.topic == Topic.SCORE_REQUESTS:
+            decode_request(record.value, appended_ms=now_ms, settings=settings)
+        else:
+            decode_event(record.value, appended_ms=now_ms, settings=settings)
+    except BadRecord as bad:
+        return bad
+    return None

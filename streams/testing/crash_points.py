@@ -1,0 +1,75 @@
+"""A worker that ends, or freezes, at a named step of the road, as a machine would: without a word.
+
+Usage: `python -m streams.testing.crash_points STEP PASSES [freeze]`: runs a worker until the step was passed so many
+times; then it kills itself (SIGKILL), or stops itself (SIGSTOP) until somebody sends SIGCONT.
+"""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+from feature_repo.row_store import RowStore
+from streams.engine.outbox import Producer
+from streams.engine.scoring import Scorer
+from streams.transport.reader import ReaderThread
+
+
+class Point(NamedTuple):
+    """A step that a crash can come before or after."""
+
+    owner: type
+    method: str
+    after: bool
+    meaning: str
+
+
+POINTS: Final = {
+    "reading": Point(RowStore, "read", False, "records are fetched and decoded, rows are not read"),
+    "folded": Point(Scorer, "answer", False, "events are folded in memory, the model is not asked"),
+    "answered": Point(Scorer, "answer", True, "the model has answered, nothing is said"),
+    "emitting": Point(Producer, "send", False, "outputs are made, the next loads folded"),
+    "emitted": Point(Producer, "send", True, "outputs are acknowledged, rows are not written"),
+    "written": Point(RowStore, "write", True, "rows are on disk, offsets are not committed"),
+    "committed": Point(ReaderThread, "_commit", True, "offsets are committed"),
+}
+
+
+def crash(step: str, passes: int, blow: signal.Signals = signal.SIGKILL) -> None:
+    """Strike this process at the given pass of a step."""
+    point = POINTS[step]
+    method: Callable[..., Awaitable[Any]] = getattr(point.owner, point.method)
+    left = passes
+
+    def strike() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), blow)
+
+    @functools.wraps(method)
+    async def struck(*arguments: Any, **named: Any) -> Any:
+        if not point.after:
+            strike()
+        result = await method(*arguments, **named)
+        if point.after:
+            strike()
+        return result
+
+    setattr(point.owner, point.method, struck)
+
+
+def command(step: str, passes: int, *, freeze: bool = False) -> tuple[str, ...]:
+    """What starts such a worker."""
+    return (sys.executable, "-m", __name__, step, str(passes), *(["freeze"] if freeze else []))
+
+
+if __name__ == "__main__":
+    from streams.app import run_worker
+
+    name, count, *how = sys.argv[1:]
+    sys.argv[1:] = ["worker"]
+    crash(name, int(count), signal.SIGSTOP if how else signal.SIGKILL)
+    run_worker()
