@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, NoReturn, Protocol, cast
 
@@ -15,22 +16,24 @@ import faust
 import uvloop
 from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
-from faust.types import EventT, StreamT
+from faust.types import TP, EventT, StreamT
 
 from streams.copartition import prepare
+from streams.engine import metrics
 from streams.errors import StreamError
 from streams.line import Line, Way
 from streams.settings import Settings, settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import Load
 from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport, RoadTopics
+from streams.vitals import Health, Vitals
+from streams.watching import serve
 from streams.worker import Worker
 
 log = logging.getLogger(__name__)
 # Faust's services speak of their own starting and stopping through the logger of the class.
 faust_log = logging.getLogger("faust")
 
-_STUCK_SECONDS = 120.0
 # Nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once.
 _ITEMS_PAUSE_S = 1.0
 
@@ -104,8 +107,8 @@ class HeadraceApp(faust.App):
         self._shoppers = self._line(lambda: self.roads.shoppers)
         self._items = self._line(lambda: self.roads.items)
         self._carrying: list[asyncio.Task[None]] = []
-        self._progressed = time.monotonic()
         self._announced = False
+        self._vitals = Vitals(time.monotonic)
         super().__init__(**_faust_settings(settings))
         topics = {
             "shoppers": RoadTopics(frozenset({Topic.EVENTS, rekeyed(settings.group), Topic.SCORE_REQUESTS})),
@@ -135,6 +138,7 @@ class HeadraceApp(faust.App):
         """Open everything a load needs before the group gives this worker partitions."""
         partitions = await asyncio.to_thread(prepare, self.settings)
         self.roads = await self._open_roads(self.settings, partitions)
+        serve(self.settings.metrics_port, self.health)
         self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
         await super().on_start()
 
@@ -150,11 +154,17 @@ class HeadraceApp(faust.App):
     def on_rebalance_end(self) -> None:
         """Say, once, that this worker has its share of the partitions."""
         super().on_rebalance_end()
-        self._progressed = time.monotonic()
+        self._vitals.progress()
         if not self._announced:
             self._announced = True
             sys.stderr.write("headrace worker ready\n")
             sys.stderr.flush()
+
+    def health(self) -> Health:
+        """How the worker does; asked from another thread."""
+        dead = f"stopping: {self.failure}" if self.failure is not None else self._vitals.dead()
+        at_work = self._announced and not self.rebalancing
+        return Health(dead, self._vitals.trouble if at_work else "waiting for its partitions")
 
     @property
     def _chunks(self) -> ChunkConsumer:
@@ -166,6 +176,7 @@ class HeadraceApp(faust.App):
 
         async def mend(error: Exception, failures: int) -> None:
             road().forget()
+            self._vitals.wait_for(str(error))
             await self.roads.mend(error, failures)
 
         def opened(event: EventT[Any]) -> None:
@@ -186,7 +197,7 @@ class HeadraceApp(faust.App):
         return agent
 
     def _arrived(self, event: EventT[Any]) -> None:
-        self._progressed = time.monotonic()
+        self._vitals.progress()
         self._chunks.finish(cast(Load, event.value))
         event.ack()
 
@@ -206,35 +217,43 @@ class HeadraceApp(faust.App):
             self.roads.revoked()
 
     async def _tell_idle(self) -> None:
+        self._vitals.beat()
         if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
             return
-        if not self.roads.quiet(self._quiet_sources()):
+        if not self.roads.quiet(self._quiet_sources(self._chunks.lag)):
             return
         async with self._shoppers.still():
             try:
-                await self.roads.idle(self.roads.quiet(self._quiet_sources()))
+                # What was last heard of a log's end is old where the road had no room to read for a while.
+                lags = await self._chunks.lags()
+                await self.roads.idle(self.roads.quiet(self._quiet_sources(lags.get)))
+            except KafkaError as error:
+                log.info("idle partitions are told of later: %r", error)
             except Exception as error:
                 self.fail(error)
 
-    def _quiet_sources(self) -> frozenset[int]:
+    def _quiet_sources(self, lag: Callable[[TP], int | None]) -> frozenset[int]:
         feeds = {Topic.EVENTS, rekeyed(self.settings.group)}
         mine = [tp for tp in self._chunks.assignment() if tp.topic in feeds]
-        behind = {tp.partition for tp in mine if self._chunks.lag(tp) != 0}
+        behind = {tp.partition for tp in mine if lag(tp) != 0}
         return frozenset(tp.partition for tp in mine) - behind
 
     async def _watch(self) -> None:
-        busy = len(self._shoppers) or len(self._items)
-        if self.rebalancing or busy or not await self._waiting():
-            self._progressed = time.monotonic()
-        elif time.monotonic() - self._progressed > _STUCK_SECONDS:
-            self.fail(StreamError(f"Nothing came for {_STUCK_SECONDS:.0f} s though records wait: start again."))
+        self._vitals.hear_of(0 if self.rebalancing else await self._waiting())
+        if trouble := self._vitals.stuck(busy=bool(len(self._shoppers) or len(self._items))):
+            self.fail(StreamError(f"{trouble}: start again."))
 
     async def _waiting(self) -> int:
         try:
             lags = await asyncio.wait_for(self._chunks.lags(), timeout=30)
         except (TimeoutError, KafkaError):
             return 0  # Kafka itself is away: another worker would fare no better
-        return sum(lags.values())
+        by_topic: Counter[str] = Counter()
+        for tp, lag in lags.items():
+            by_topic[tp.topic] += lag
+        for topic, lag in by_topic.items():
+            metrics.LAG.labels(topic).set(lag)
+        return by_topic.total()
 
 
 def build_app(settings: Settings, open_roads: OpenRoads | None = None) -> HeadraceApp:

@@ -8,7 +8,7 @@ import time
 from aiokafka.errors import KafkaError
 
 from feature_repo.row_store import RowStore
-from streams.engine import metrics, sources
+from streams.engine import sources
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.demand import DemandRoad, DemandRow
 from streams.engine.idleness import Idleness
@@ -88,7 +88,6 @@ class Runtime:
             item_rows,
         )
         roads = ShoppersRoad(SHOPPER_SCENARIOS, with_), ItemsRoad(item_rows_road, demand)
-        metrics.serve(settings.metrics_port)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)

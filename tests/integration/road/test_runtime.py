@@ -35,11 +35,11 @@ async def store(settings: Settings) -> AsyncIterator[RowStore]:
     await opened.close()
 
 
-def chunk_of(settings: Settings, user_id: str, *event_ids: str) -> RecordChunk:
+def chunk_of(settings: Settings, user_id: str, *event_ids: str, first: int = 0) -> RecordChunk:
     partition = partition_of(user_id, settings.partitions)
     records = [
         RawRecord("events", partition, offset, APPENDED, user_id.encode(), view(user_id, event_id, offset), ())
-        for offset, event_id in enumerate(event_ids)
+        for offset, event_id in enumerate(event_ids, first)
     ]
     return RecordChunk("events", partition, records)
 
@@ -83,6 +83,20 @@ async def test_of_two_workers_with_one_chunk_each_event_counts_once(
     assert await views_of(store, user_id) == 3
     answered = {m.value["id"] for m in headrace_client.received("recommendations") if m.key == user_id}
     assert answered == {"recommend/e0", "recommend/e1", "recommend/e2"}
+
+
+async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_written(
+    settings: Settings, store: RowStore, headrace_client: Client
+):
+    user_id = f"next-{settings.group}"
+    worker = await Runtime.open(settings, settings.partitions)
+    loads = [chunk_of(settings, user_id, f"e{n}", first=n) for n in range(6)]
+    await travel(worker, *loads)
+    await worker.close()
+    assert await views_of(store, user_id) == 6
+    logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
+    said = [(log["event_id"], len(log["features"]["recent_items"])) for log in logs]
+    assert said == [(f"e{n}", n + 1) for n in range(6)]
 
 
 async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_folded(

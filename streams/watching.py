@@ -1,0 +1,60 @@
+"""What a worker tells those who watch it: `/metrics`, `/livez` and `/readyz` on one port of the loopback."""
+
+import logging
+from collections.abc import Callable, Iterable
+from errno import EADDRINUSE
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from streams.vitals import Health
+
+logger = logging.getLogger(__name__)
+
+_PORTS_TO_TRY = 16
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """A probe every second is no news."""
+
+
+def serve(port: int, health: Callable[[], Health]) -> int:
+    """Serve from a thread, on the next free port when another worker has this one; 0 serves nothing.
+
+    Args:
+        health: asked at each probe, from another thread than the worker's.
+    """
+    if port == 0:
+        return 0
+    for candidate in range(port, port + _PORTS_TO_TRY):
+        try:
+            server = make_server("127.0.0.1", candidate, _pages(health), ThreadingWSGIServer, _Quiet)
+        except OSError as error:
+            if error.errno != EADDRINUSE:
+                raise
+            continue
+        Thread(target=server.serve_forever, daemon=True).start()
+        if candidate != port:
+            logger.info("metrics on port %d: %d is taken", candidate, port)
+        return candidate
+    logger.warning("no free port for metrics from %d on", port)
+    return 0
+
+
+def _pages(health: Callable[[], Health]) -> Callable[..., Iterable[bytes]]:
+    metrics = make_wsgi_app()
+
+    def pages(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        path = request.get("PATH_INFO", "")
+        if path not in {"/livez", "/readyz"}:
+            return metrics(request, start)
+        now = health()
+        trouble = now.dead if path == "/livez" else now.dead or now.unready
+        start("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{trouble or 'ok'}\n".encode()]
+
+    return pages

@@ -1,0 +1,45 @@
+"""A worker's probes say how it does, beside its metrics."""
+
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from streams.vitals import Health
+from streams.watching import serve
+
+PORT = 29_100
+
+
+def asked(port: int, page: str) -> tuple[int, str]:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("health", "live", "ready"),
+    [
+        (Health("", ""), (200, "ok\n"), (200, "ok\n")),
+        (Health("", "the store is away"), (200, "ok\n"), (503, "the store is away\n")),
+        (Health("stuck", ""), (503, "stuck\n"), (503, "stuck\n")),
+    ],
+)
+def test_probes_say_what_is_wrong(health: Health, live: tuple[int, str], ready: tuple[int, str]):
+    port = serve(PORT, lambda: health)
+    assert asked(port, "livez") == live
+    assert asked(port, "readyz") == ready
+
+
+def test_a_second_worker_takes_the_next_port_and_both_serve_metrics():
+    ports = [serve(PORT, lambda: Health("", "")) for _ in range(2)]
+    assert ports[0] != ports[1]
+    for port in ports:
+        status, page = asked(port, "metrics")
+        assert (status, "headrace_records_total" in page or "python_info" in page) == (200, True)
+
+
+def test_port_0_serves_nothing():
+    assert serve(0, lambda: Health("", "")) == 0
