@@ -8,9 +8,8 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-UNDER_WAY: Final = 2
-"""Loads of one road at once: while the model answers one, the next is folded or the last written. A third, where two
-cores do all, only stands in the way of both."""
+UNDER_WAY: Final = 3
+"""Loads of one road at once: one folded, one at the model, one written. With two the model waits for the disk."""
 
 
 class Way:
