@@ -51,9 +51,9 @@ demand, and the hand-written loop leaves out fences, retries and restarts: see t
 Milliseconds from append of an event to append of its answer; the load is in percent of the contestant's own rate.
 
 {_latencies(found)}
-## Where a chunk's time goes
-Seconds of all chunks by step, waiting included, and their share of the run: chunks of several partitions travel side by
-side, so the shares add up to more than the whole.
+## Where a load's time goes
+Seconds of all loads by step, waiting included, and their share of the run: several loads are under way at once, so the
+shares add up to more than the whole.
 
 {_steps(found)}"""
 
