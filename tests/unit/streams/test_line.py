@@ -46,7 +46,7 @@ async def in_three_steps(road: Road, load: str, way: Way) -> None:
     await asyncio.sleep(0)
     road.told.append(f"{load} asks")
     way.open()
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.02 if load == "a" else 0)  # who asks later is answered earlier
     await way.clear()
     road.told.append(f"{load} writes")
 
