@@ -120,6 +120,7 @@ class HeadraceApp(faust.App):
             channel = self.topic(*sorted(map(str, topics[name].names)), schema=LoadSchema())
             self.agent(channel, name=name)(self._fill(line))
         self.on_partitions_revoked.connect(self._revoked)
+        self.timer(1.0)(self._beat)
         self.timer(1.0)(self._tell_idle)
         self.timer(10.0)(self._watch)
 
@@ -216,8 +217,10 @@ class HeadraceApp(faust.App):
         async with self._shoppers.still(), self._items.still():
             self.roads.revoked()
 
-    async def _tell_idle(self) -> None:
+    async def _beat(self) -> None:
         self._vitals.beat()
+
+    async def _tell_idle(self) -> None:
         if self.failure is not None or self.rebalancing or not self._chunks.flow_active:
             return
         if not self.roads.quiet(self._quiet_sources(self._chunks.lag)):

@@ -21,10 +21,11 @@ class ItemsRoad:
             FencedOut: another worker wrote one of the rows; the load may be travelled again.
             StoreError: the store is out of reach; likewise.
         """
-        listed = [chunk for chunk in load.chunks if chunk.topic == Topic.ITEMS]
-        for chunk in listed:
-            await self._item_rows.travel(chunk)
-        await self._demand.travel([chunk for chunk in load.chunks if chunk not in listed])
+        for chunk in load.chunks:
+            if chunk.topic == Topic.ITEMS:
+                await self._item_rows.travel(chunk)
+        if deltas := [chunk for chunk in load.chunks if chunk.topic != Topic.ITEMS]:
+            await self._demand.travel(deltas)
 
     def forget(self) -> None:
         """Drop what is kept of rows."""

@@ -121,6 +121,7 @@ class ShoppersRoad:
         sources = [p for p in {c.partition for c in load.chunks if _is_folded(c)} if p not in self._sources]
         with timed(_ROAD, "read"):
             rows = self._cache.take(users)
+            self._cache.put(rows)  # whoever only asks leaves them there: they may not be written yet
             missing = [user for user in users if user not in rows]
             stored, bookkeeping = await asyncio.gather(
                 self._with.store.read(Kind.USER, missing),

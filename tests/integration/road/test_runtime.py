@@ -99,6 +99,22 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
     assert said == [(f"e{n}", n + 1) for n in range(6)]
 
 
+async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
+    settings: Settings, store: RowStore, headrace_client: Client
+):
+    user_id = f"asked-{settings.group}"
+    worker = await Runtime.open(settings, settings.partitions)
+    before, after = chunk_of(settings, user_id, "e0"), chunk_of(settings, user_id, "e1", first=1)
+    request = json.dumps({"request_id": "r", "user_id": user_id, "timestamp": APPENDED, "items": ["a"]}).encode()
+    asked = RawRecord("score.requests", before.partition, 0, APPENDED, user_id.encode(), request, ())
+    await travel(worker, before, RecordChunk("score.requests", before.partition, [asked]), after)
+    await worker.close()
+    assert await views_of(store, user_id) == 2
+    logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
+    said = [(log.get("event_id"), len(log["features"]["recent_items"])) for log in logs if log.get("event_id")]
+    assert said == [("e0", 1), ("e1", 2)]
+
+
 async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_folded(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
