@@ -22,15 +22,13 @@ _USERS: Final = 60
 _LOADS: Final = {"HEADRACE_CHUNK": "8", "HEADRACE_METRICS_PORT": "0"}
 
 
-class Endured(Struct, frozen=True):
-    """What a long run came to.
+class Endured(Verdict, frozen=True, kw_only=True):
+    """What a long run came to: the verdicts on its replays, summed, and how it was struck.
 
     Attributes:
         kills: blows that counted.
         by_step: the same, by how and where.
         replays: of the recording, each under blows and held against the calm one.
-        lost, unanswered, differing_features, differing_duplicates, unexpected: summed over replays; all to be 0.
-        repeats: outputs that came again, equal.
     """
 
     command: str
@@ -40,19 +38,6 @@ class Endured(Struct, frozen=True):
     by_step: dict[str, int]
     replays: int
     seconds: float
-    lost: int
-    unanswered: int
-    differing_features: int
-    differing_duplicates: int
-    unexpected: int
-    repeats: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing was lost and nothing differs."""
-        return not (
-            self.lost or self.unanswered or self.differing_features or self.differing_duplicates or self.unexpected
-        )
 
 
 def run(minutes: float, seed: int, command: str, tell: Tell) -> Endured:
@@ -90,10 +75,9 @@ def _trained(recording: Path, folder: Path, seed: int, tell: Tell) -> Path:
 
 
 def _summed(command: str, records: int, kills: Counter[str], verdicts: list[Verdict], seconds: float) -> Endured:
-    def total(name: str) -> int:
-        return sum(getattr(verdict, name) for verdict in verdicts)
-
+    found = {name: sum(getattr(verdict, name) for verdict in verdicts) for name in Verdict.__struct_fields__}
     return Endured(
+        **found,
         command=command,
         machine=machine(),
         records=records,
@@ -101,10 +85,4 @@ def _summed(command: str, records: int, kills: Counter[str], verdicts: list[Verd
         by_step=dict(sorted(kills.items())),
         replays=len(verdicts),
         seconds=round(seconds, 1),
-        lost=total("lost"),
-        unanswered=total("unanswered"),
-        differing_features=total("differing_features"),
-        differing_duplicates=total("differing_duplicates"),
-        unexpected=total("unexpected"),
-        repeats=total("repeats"),
     )

@@ -13,7 +13,7 @@ dir "{data}"
 appendonly yes
 appendfsync everysec
 hz 500
-# A row of four fields, the largest a kilobyte, in one piece: a fifth to a third less memory than a table, and faster.
+# A row of four fields, the largest a kilobyte, in one piece: a tenth to a third less memory than a table, and faster.
 hash-max-listpack-value 8192
 save ""
 # The command line stays as it was given: a running server is recognised by it.

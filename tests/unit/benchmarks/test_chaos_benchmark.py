@@ -74,7 +74,17 @@ def test_rounds_go_on_with_blows_at_moments():
 
 
 def test_the_page_tells_the_worst(tmp_path: Path):
-    found = Endured("bench", machine(), 900, 12, {"kill -9 at a step: written": 12}, 2, 90.0, 0, 1, 0, 0, 0, 5)
+    verdict = compare(CALM, CALM._replace(outputs=without("recommend/e1"), repeats=5))
+    found = Endured(
+        **msgspec.structs.asdict(verdict),
+        command="bench",
+        machine=machine(),
+        records=900,
+        kills=12,
+        by_step={"kill -9 at a step: written": 12},
+        replays=2,
+        seconds=90.0,
+    )
     page = write(found, tmp_path).read_text()
     assert not found.holds
     assert "| triggers and impressions unanswered | 1 |" in page
