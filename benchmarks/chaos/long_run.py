@@ -6,8 +6,6 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from msgspec import Struct
-
 from benchmarks.chaos.blows import without_end
 from benchmarks.chaos.storm import Storm, Tell
 from benchmarks.chaos.traces import Verdict, compare
