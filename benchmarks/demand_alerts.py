@@ -33,6 +33,7 @@ from streams.recordings.simulation.simulate import Plan, PlantedAnomaly, Truth, 
 from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
 from streams.scenarios.demand.offline import Forecaster, OfflineDemand
 from streams.topics import Topic
+from trainer.demand.describing import installed_vectors
 from trainer.demand.train import train_demand
 
 WINDOW_MS, LATENESS_MS, SOURCES, CHUNK, HORIZON = 3_600_000, 600_000, 4, 512, 4
@@ -158,7 +159,15 @@ def measure(seeds: range, anomalies: int, rates: tuple[float, ...], scratch: Pat
         recording = scratch / f"shop-{seed}.jsonl"
         simulate(Plan(seed=seed, anomalies=anomalies), recording)
         truth = msgspec.json.decode(Path(f"{recording}.truth.json").read_bytes(), type=Truth)
-        train_demand(recording, scratch, window_ms=WINDOW_MS, horizon=HORIZON, seed=seed, tell=lambda _: None)
+        train_demand(
+            recording,
+            scratch,
+            window_ms=WINDOW_MS,
+            horizon=HORIZON,
+            vectors=installed_vectors,
+            seed=seed,
+            tell=lambda _: None,
+        )
         for name, forecaster in (("model", exported(scratch)), ("fallback", fallback)):
             for rate in rates:
                 done = run(recording, forecaster, rules(rate), None if name == "model" else "model_unavailable")

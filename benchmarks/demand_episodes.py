@@ -19,6 +19,7 @@ import torch
 from benchmarks.demand_alerts import HORIZON, WINDOW_MS, exported, rules, run
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.settings import settings
+from trainer.demand.describing import installed_vectors
 from trainer.demand.train import train_demand
 
 _OUT: Final = Path("benchmarks/results/demand_episodes.json")
@@ -34,7 +35,14 @@ def main() -> None:
         source = settings().data / _SOURCE
         import_online_retail(source, folder / "all.jsonl")
         import_online_retail(source, folder / "learnt.jsonl", until=datetime(2011, 6, 1))
-        train_demand(folder / "learnt.jsonl", folder, window_ms=WINDOW_MS, horizon=HORIZON, tell=print)
+        train_demand(
+            folder / "learnt.jsonl",
+            folder,
+            window_ms=WINDOW_MS,
+            horizon=HORIZON,
+            vectors=installed_vectors,
+            tell=print,
+        )
         began = time.perf_counter()
         done = run(folder / "all.jsonl", exported(folder), rules(_RATE), None)
     opened = [alert for alert in done.alerts if alert.state == "open"]

@@ -71,6 +71,7 @@ class ItemActivity(Struct, array_like=True):
     episode: Episode | None = None
     unusual: int = -1  # window last counted among the surprising ones
     shards: dict[int, list[int]] = {}  # of a scope: units sold on time by shard of its items
+    paid: dict[int, list[int]] = {}  # by window: time and hundredths of the last price paid in it on time
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -80,7 +81,8 @@ _decoder = msgspec.msgpack.Decoder(ItemActivity)
 def pack(state: ItemActivity) -> bytes:
     """The row's bytes: equal states give equal bytes."""
     # msgspec orders text keys only.
-    state.windows, state.sold, state.shards = _in_order(state.windows), _in_order(state.sold), _in_order(state.shards)
+    state.windows, state.sold = _in_order(state.windows), _in_order(state.sold)
+    state.shards, state.paid = _in_order(state.shards), _in_order(state.paid)
     return _encoder.encode(state)
 
 
@@ -118,10 +120,20 @@ def units_sold(delta: ItemDelta) -> int:
 
 
 def forget_before(state: ItemActivity, window: int) -> None:
-    """Drop `sold` windows older than `window`."""
+    """Drop `sold` windows older than `window`, and prices that no forecast from the newest of them on asks for."""
     if state.sold and min(state.sold) < window:
         state.sold = {number: units for number, units in state.sold.items() if number >= window}
         state.shards = {number: units for number, units in state.shards.items() if number >= window}
+    asked_for = window + KEPT_WINDOWS - DEMAND_SPAN
+    if any(number < asked_for for number in state.paid):
+        newest = max(number for number in state.paid if number < asked_for)
+        state.paid = {number: price for number, price in state.paid.items() if number >= newest}
+
+
+def price_before(state: ItemActivity, window: int) -> int:
+    """The last price paid on time before `window`, in hundredths; -1 for none."""
+    before = [number for number in state.paid if number < window]
+    return state.paid[max(before)][1] if before else -1
 
 
 def as_features(state: ItemActivity) -> dict[str, object]:
@@ -136,6 +148,7 @@ def as_features(state: ItemActivity) -> dict[str, object]:
         "revenue_cents": state.revenue,
         "windows": {str(n): msgspec.structs.asdict(c) for n, c in sorted(state.windows.items())},
         "sold": {str(n): units for n, units in sorted(state.sold.items())},
+        "price_paid_cents": state.paid[max(state.paid)][1] if state.paid else -1,
         "first_window": state.first,
         "concluded_window": state.concluded,
         "calm_since_window": state.calm,
@@ -152,6 +165,8 @@ def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: boo
         return
     state.sold[window] = state.sold.get(window, 0) + delta.quantity
     state.first = window if state.first < 0 else min(state.first, window)
+    if delta.price_cents >= 0 and delta.shard < 0:
+        state.paid[window] = max(state.paid.get(window, []), [delta.timestamp, delta.price_cents])
     if delta.shard >= 0:
         state.shards.setdefault(window, [0] * SHARDS)[delta.shard] += delta.quantity
 

@@ -21,6 +21,7 @@ from trainer.click.fit import ClickFit, fit_clicks
 from trainer.data.popularity import Popularity, measure_popularity
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import seen_before, time_split
+from trainer.demand.describing import TextVectors
 from trainer.demand.train import train_demand
 from trainer.measure.coming_back import choose_again
 from trainer.measure.recall import measure_next_item
@@ -113,7 +114,8 @@ def train(
             run = Run(checkpoints, tracker)
             fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run, start)
             metrics = _finish(fit, shop, out)[1]
-            metrics.demand = _train_demand(stream, out, window_ms, horizon, str(where), seed, tell)
+            vectors = _known_vectors(shop, fit.tuned)
+            metrics.demand = _train_demand(stream, out, window_ms, horizon, vectors, str(where), seed, tell)
             metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
             metrics.run = _facts(shop, fit, source, identity, machine(where), time.monotonic() - began, tracker.run_id)
             write_card(out, metrics)
@@ -186,8 +188,22 @@ def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
     return trained, metrics
 
 
+def _known_vectors(shop: Shop, tuned: Tuned) -> TextVectors:
+    """The vectors that the shared encoder has already made of the items' texts."""
+    row = {text: n for n, text in enumerate(shop.texts)}
+    vectors = tuned.vectors.cpu().numpy()
+    return lambda texts: vectors[[row[text] for text in texts]]
+
+
 def _train_demand(
-    stream: Path, out: Path, window_ms: int, horizon: int, device: str, seed: int, tell: Tell
+    stream: Path,
+    out: Path,
+    window_ms: int,
+    horizon: int,
+    vectors: TextVectors,
+    device: str,
+    seed: int,
+    tell: Tell,
 ) -> dict[str, float] | None:
     """None where the stream is too short for it; the shopper model is of use without."""
     try:
@@ -196,6 +212,7 @@ def _train_demand(
             out,
             window_ms=window_ms,
             horizon=horizon,
+            vectors=vectors,
             device=device,
             seed=seed,
             tell=lambda note: tell("demand", 0, 0, note),

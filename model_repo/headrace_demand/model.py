@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
 
+_INPUTS = ("units", "window_start", "window_ms", "item", "category", "price")
+
 
 class TritonPythonModel:
     """Quantiles of the next windows' demand for a batch of series."""
@@ -29,14 +31,14 @@ class TritonPythonModel:
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
-        units, start, window_ms = (
-            torch.from_dlpack(pb_utils.get_input_tensor_by_name(request, name).to_dlpack())
-            for name in ("units", "window_start", "window_ms")
-        )
-        if int(window_ms) != self._window_ms:
-            error = f"this version forecasts windows of {self._window_ms} ms, asked for {int(window_ms)}: retrain"
+        tensors = {
+            name: torch.from_dlpack(pb_utils.get_input_tensor_by_name(request, name).to_dlpack()) for name in _INPUTS
+        }
+        window_ms = int(tensors["window_ms"])
+        if window_ms != self._window_ms:
+            error = f"this version forecasts windows of {self._window_ms} ms, asked for {window_ms}: retrain"
             return pb_utils.InferenceResponse(output_tensors=[], error=pb_utils.TritonError(error))
         with torch.inference_mode():
-            quantiles = self._program(*(tensor.to(self._device) for tensor in (units, start, window_ms)))
+            quantiles = self._program(*(tensor.to(self._device) for tensor in tensors.values()))
         answer = pb_utils.Tensor.from_dlpack("quantiles", quantiles.cpu().contiguous())
         return pb_utils.InferenceResponse(output_tensors=[answer])

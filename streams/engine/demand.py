@@ -55,7 +55,7 @@ class DemandQuestions(Protocol):
 class DemandScenario(NamedTuple):
     """The pure functions of the demand scenario, handed in so that the engine knows no scenario."""
 
-    queries: Callable[[Sequence[Closing], Mapping[str, ItemActivity], int], DemandQuestions]
+    queries: Callable[[Sequence[Closing], Mapping[str, ItemActivity], CategoriesOf, int], DemandQuestions]
     stand_in: Callable[[DemandTensors, int], DemandAnswer]
     rules: Callable[[Settings], object]
     conclude: Callable[..., list[DemandForecast | DemandAlert]]
@@ -246,7 +246,7 @@ class DemandRoad:
         closings, window = part.closings, self._settings.window
         activities = {item_id: rows[item_id].activity for item_id in part.keys}
         with timed(_ROAD, "score"):
-            asked = self._scenario.queries(closings, activities, window)
+            asked = self._scenario.queries(closings, activities, self._categories_of, window)
             answer, model, fallback = await self._ask(asked.tensors)
         with timed(_ROAD, "conclude"):
             outputs = self._scenario.conclude(
@@ -287,8 +287,7 @@ class DemandRoad:
         parts: list[DemandAnswer] = []
         version = ""
         for at in range(0, len(tensors.window_start), _ROWS_A_REQUEST):
-            part = slice(at, at + _ROWS_A_REQUEST)
-            asked = DemandTensors(tensors.units[part], tensors.window_start[part], tensors.window_ms)
+            asked = tensors.pick(slice(at, at + _ROWS_A_REQUEST))
             answer, version = await self._triton.ask(
                 DEMAND_MODEL, asked, len(asked.window_start) // _ROWS_LIKE_A_SHOPPER, DemandAnswer
             )

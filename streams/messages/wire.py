@@ -17,7 +17,7 @@ Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
     `has_ctr` UINT8 [1].
 Model `headrace_demand` (`units` FP32 [G, H] newest last, `window_start` INT64 [G] of the first window to forecast,
-`window_ms` INT64 [1]):
+`window_ms` INT64 [1], `item` INT64 [G], `category` INT64 [G] and `price` FP32 [G]):
     answers `quantiles` FP32 [G, Z, Q] for the levels `DEMAND_QUANTILES`.
 """
 
@@ -107,6 +107,14 @@ class DemandTensors(NamedTuple):
     units: Floats  # [G, H]
     window_start: Ints  # [G]
     window_ms: Ints  # [1]
+    item: Ints  # [G]  NO_ITEM for what is no item: a category, the shop
+    category: Ints  # [G]  item_hash of the narrowest category, NO_ITEM for none
+    price: Floats  # [G]  paid last before `window_start`, 0 where none was told
+
+    def pick(self, rows: slice | Ints) -> "DemandTensors":
+        """Some of the series."""
+        own = {name: array[rows] for name, array in self._asdict().items() if name != "window_ms"}
+        return DemandTensors(**own, window_ms=self.window_ms)
 
 
 class DemandAnswer(NamedTuple):

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from feature_repo.season import season
 from streams.errors import TooLittleData, UsageError
-from streams.messages.wire import DEMAND_HISTORY, DemandAnswer, DemandTensors, Floats
+from streams.messages.wire import DEMAND_HISTORY, DemandAnswer, DemandTensors
 from streams.scenarios.demand.levels import at_levels
 from trainer.demand.accuracy import LEVELS, DemandAccuracy, MethodForecast, accuracy, naive_errors
 from trainer.demand.baselines import baseline_forecasts
+from trainer.demand.describing import installed_vectors
 from trainer.demand.fitting import fit_demand
 from trainer.demand.interval import interval80
 from trainer.demand.network import DemandNetwork
@@ -58,7 +59,9 @@ def evaluate_demand(
     series = read_series(stream, window_ms)
     column = _column(series, split, horizon)
     past = series.before(column)
-    fitted = fit_demand(past, horizon, seed=seed, tell=lambda note: tell("demand", 0, 0, note))
+    fitted = fit_demand(
+        past, horizon, vectors=installed_vectors, seed=seed, tell=lambda note: tell("demand", 0, 0, note)
+    )
     best = np.argsort(-series.units[:, :column].sum(1), kind="stable")[:items]
     best = best[series.units[best, :column].any(1)]
     forecasts = _rolling(fitted.network, series, best, column, horizon, tell)
@@ -93,18 +96,25 @@ def _rolling(
     parts: dict[str, list[MethodForecast]] = {}
     for done, origin in enumerate(origins):
         tell("origins", done, len(origins), "")
-        known = series.units[items, :origin]
-        found = baseline_forecasts(known[:, DEMAND_HISTORY:], lag, horizon)
-        found["headrace"] = _own(network, known, series.first + origin * series.window_ms, series.window_ms)
+        found = baseline_forecasts(series.units[items, DEMAND_HISTORY:origin], lag, horizon)
+        found["headrace"] = forecast_at(network, series, items, origin)
         for name, forecast in found.items():
             parts.setdefault(name, []).append(forecast)
     tell("origins", len(origins), len(origins), "")
     return {name: _joined(found, windows - split) for name, found in sorted(parts.items(), key=_headrace_first)}
 
 
-def _own(network: DemandNetwork, known: Floats, start: int, window_ms: int) -> MethodForecast:
-    history = np.ascontiguousarray(known[:, -DEMAND_HISTORY:])
-    asked = DemandTensors(history, np.full(len(known), start, np.int64), np.array([window_ms]))
+def forecast_at(network: DemandNetwork, series: DemandSeries, items: NDArray[np.int64], origin: int) -> MethodForecast:
+    """The network's forecast of the windows from column `origin` on."""
+    item, category = series.names()
+    asked = DemandTensors(
+        np.ascontiguousarray(series.units[items, origin - DEMAND_HISTORY : origin]),
+        np.full(len(items), series.first + origin * series.window_ms, np.int64),
+        np.array([series.window_ms]),
+        item[items],
+        category[items],
+        series.paid[items, origin - 1],
+    )
     quantiles = as_forecaster(network, asked).quantiles
     return MethodForecast(at_levels(quantiles, LEVELS).astype(np.float32), *interval80(quantiles))
 

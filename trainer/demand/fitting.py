@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from feature_repo.season import season
 from streams.errors import TooLittleData
 from streams.messages.wire import DEMAND_QUANTILES
+from trainer.demand.describing import TextVectors, describe
 from trainer.demand.interval import coverage80
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, Samples, sample
@@ -36,7 +37,13 @@ class FittedDemand(NamedTuple):
 
 
 def fit_demand(
-    series: DemandSeries, horizon: int, *, device: str = "cpu", seed: int = 0, tell: Callable[[str], None]
+    series: DemandSeries,
+    horizon: int,
+    *,
+    vectors: TextVectors,
+    device: str = "cpu",
+    seed: int = 0,
+    tell: Callable[[str], None],
 ) -> FittedDemand:
     """Fit one quantile network to all items.
 
@@ -44,6 +51,7 @@ def fit_demand(
 
     Args:
         horizon: windows forecast at once.
+        vectors: of item texts.
         tell: told the progress, one line an epoch.
 
     Returns:
@@ -64,10 +72,10 @@ def fit_demand(
         )
     fitting = sample(series, learnt, horizon, _TRAINED_ON, random)
     checking = sample(series, range(split, targets.stop), horizon, _CHECKED_ON, random)
-    network = DemandNetwork(season(series.window_ms), horizon).to(device)
-    _fit(network, fitting, checking, series.window_ms, random, tell)
+    network = DemandNetwork(season(series.window_ms), horizon, describe(series, split, vectors)).to(device)
+    _fit(network, fitting, checking, random, tell)
     network.eval()
-    return FittedDemand(network, _measure(network, fitting, checking, series.window_ms), checking)
+    return FittedDemand(network, _measure(network, fitting, checking), checking)
 
 
 def quantile_loss(quantiles_GZQ: Tensor, target_GZ: Tensor, weight_G: Tensor) -> Tensor:
@@ -82,19 +90,18 @@ def _fit(
     network: DemandNetwork,
     fitting: Samples,
     checking: Samples,
-    window_ms: int,
     random: np.random.Generator,
     tell: Callable[[str], None],
 ) -> None:
-    batches = -(-len(fitting.units) // _BATCH)
+    batches = -(-len(fitting.target) // _BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_EPOCHS * batches)
     best, waited = float("inf"), 0
     kept = network.state_dict()
     for epoch in range(_EPOCHS):
         network.train()
-        for picks in np.array_split(random.permutation(len(fitting.units)), batches):
-            loss = _loss(network, fitting.pick(picks), window_ms)
+        for picks in np.array_split(random.permutation(len(fitting.target)), batches):
+            loss = _loss(network, fitting.pick(picks))
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
@@ -102,7 +109,7 @@ def _fit(
             schedule.step()
         network.eval()
         with torch.inference_mode():
-            held_back = float(_loss(network, checking, window_ms))
+            held_back = float(_loss(network, checking))
         tell(f"demand: epoch {epoch + 1} of {_EPOCHS}, held-back quantile loss {held_back:.4f}")
         waited += 1
         if held_back < best:
@@ -113,22 +120,21 @@ def _fit(
     network.load_state_dict(kept)
 
 
-def _forecast(network: DemandNetwork, samples: Samples, window_ms: int) -> Tensor:
+def _forecast(network: DemandNetwork, samples: Samples) -> Tensor:
     device = network.steps.device
-    units, start = torch.from_numpy(samples.units), torch.from_numpy(samples.window_start)
-    return network(units.to(device), start.to(device), torch.tensor([window_ms], device=device))
+    return network(*(torch.from_numpy(part).to(device) for part in samples.asked))
 
 
-def _loss(network: DemandNetwork, samples: Samples, window_ms: int) -> Tensor:
-    quantiles = _forecast(network, samples, window_ms)
+def _loss(network: DemandNetwork, samples: Samples) -> Tensor:
+    quantiles = _forecast(network, samples)
     target = torch.from_numpy(samples.target).to(quantiles.device)
-    level = torch.from_numpy(samples.units.mean(1)).to(quantiles.device)
+    level = torch.from_numpy(samples.asked.units.mean(1)).to(quantiles.device)
     return quantile_loss(quantiles, target, (0.1 + level) ** _LEVEL_POWER)
 
 
 @torch.inference_mode()
-def _measure(network: DemandNetwork, fitting: Samples, checking: Samples, window_ms: int) -> dict[str, float]:
-    quantiles = _forecast(network, checking, window_ms).cpu()
+def _measure(network: DemandNetwork, fitting: Samples, checking: Samples) -> dict[str, float]:
+    quantiles = _forecast(network, checking).cpu()
     target = torch.from_numpy(checking.target)
     constant = torch.quantile(torch.from_numpy(fitting.target[:50_000, 0]), torch.tensor(DEMAND_QUANTILES))
     even = torch.ones(len(target))
@@ -136,5 +142,5 @@ def _measure(network: DemandNetwork, fitting: Samples, checking: Samples, window
         "quantile_loss": float(quantile_loss(quantiles, target, even)),
         "quantile_loss_constant": float(quantile_loss(constant.expand_as(quantiles), target, even)),
         "coverage80": coverage80(quantiles.numpy(), checking.target),
-        "samples": float(len(fitting.units)),
+        "samples": float(len(fitting.target)),
     }

@@ -1,7 +1,7 @@
 """The demand forecaster: one small quantile network for all items.
 
 Shape letters as in `streams.messages.wire`: G series, H windows of history, Z horizon, Q quantiles; S seasons back,
-F features.
+F features. What is known of items beside their sales is in `item_facts`.
 """
 
 from math import pi
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_QUANTILES
+from trainer.demand.item_facts import FactTables, ItemFacts
 
 _WIDTH: Final = 96
 _DROPOUT: Final = 0.1
@@ -29,20 +30,23 @@ class DemandNetwork(nn.Module):
     Args:
         season: windows after which demand repeats.
         horizon: Z.
+        tables: what is known of the items.
     """
 
     lags: Tensor
     steps: Tensor
 
-    def __init__(self, season: int, horizon: int) -> None:
+    def __init__(self, season: int, horizon: int, tables: FactTables) -> None:
         super().__init__()
+        self.facts = ItemFacts(tables)
         self.season = season
         first = [DEMAND_HISTORY - season + z % season for z in range(horizon)]
         back = torch.arange(min(_SEASONS_BACK, DEMAND_HISTORY // season)) * season
         self.register_buffer("lags", torch.tensor(first)[:, None] - back)  # [Z, S]
         self.register_buffer("steps", torch.arange(horizon))
         self.spans = [n for n in (season, 2 * season, 4 * season, 8 * season) if n < DEMAND_HISTORY] + [DEMAND_HISTORY]
-        features = len(self.spans) * (3 + len(_EXCEEDED)) + 4 + len(back) + 3 + 4 + horizon
+        own = len(self.spans) * (3 + len(_EXCEEDED)) + 4
+        features = own + self.facts.features + len(back) + 3 + 4 + horizon
         self.body = nn.Sequential(
             nn.Linear(features, _WIDTH),
             nn.GELU(),
@@ -53,13 +57,22 @@ class DemandNetwork(nn.Module):
             nn.Linear(_WIDTH, len(DEMAND_QUANTILES)),
         )
 
-    def forward(self, units_GH: Tensor, window_start_G: Tensor, window_ms: Tensor) -> Tensor:
+    def forward(
+        self,
+        units_GH: Tensor,
+        window_start_G: Tensor,
+        window_ms: Tensor,
+        item_G: Tensor,
+        category_G: Tensor,
+        price_G: Tensor,
+    ) -> Tensor:
         """Forecast.
 
         Args:
             units_GH: float32, newest window last.
             window_start_G: int64, start of the first window to forecast, ms.
             window_ms: int64 [1].
+            item_G, category_G, price_G: as of `ItemFacts`.
 
         Returns:
             float32 [G, Z, Q].
@@ -70,7 +83,8 @@ class DemandNetwork(nn.Module):
         newest = torch.arange(1, DEMAND_HISTORY + 1, device=units_GH.device)
         since_G1 = DEMAND_HISTORY - ((units_GH > 0) * newest).amax(1, keepdim=True)
         spans += [scale_G1, since_G1.float(), units_GH[:, -1:] / scale_G1]
-        shared_GF = torch.cat([torch.log1p(torch.cat(spans, 1)), age_G1 / DEMAND_HISTORY], 1)
+        facts_GF = self.facts(item_G, category_G, price_G, scale_G1)
+        shared_GF = torch.cat([torch.log1p(torch.cat(spans, 1)), age_G1 / DEMAND_HISTORY, facts_GF], 1)
         horizon = len(self.steps)
         features_GZF = torch.cat(
             [

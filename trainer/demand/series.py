@@ -8,9 +8,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from feature_repo.catalogue import item_text
+from feature_repo.identity import NO_ITEM, item_hash
 from streams.errors import TooLittleData
 from streams.messages.events import EventType
-from streams.messages.wire import DEMAND_HISTORY, Floats, Ints
+from streams.messages.items import Item
+from streams.messages.wire import DEMAND_HISTORY, DemandTensors, Floats, Ints
 from streams.recordings.reading import read_recording
 from streams.topics import Topic
 
@@ -20,6 +23,20 @@ class _Sale(Struct):
     timestamp: int
     item_id: str | None = None
     quantity: int = 1
+    price: float | None = None
+
+
+class Described(NamedTuple):
+    """What the catalogue says of an item.
+
+    Attributes:
+        category: the narrowest, empty for none.
+        price: 0 for none.
+    """
+
+    text: str
+    category: str
+    price: float
 
 
 class DemandSeries(NamedTuple):
@@ -28,13 +45,17 @@ class DemandSeries(NamedTuple):
     Attributes:
         item_ids: of the rows, in order.
         units: [items, windows]
+        paid: [items, windows] the price paid last when the window had closed, 0 for none
         first: start of the first of these windows, ms.
+        catalogue: by item id, with or without sales.
     """
 
     item_ids: list[str]
     units: Floats
+    paid: Floats
     first: int
     window_ms: int
+    catalogue: dict[str, Described]
 
     def targets(self, horizon: int) -> range:
         """Columns that can be a first forecast window."""
@@ -43,25 +64,41 @@ class DemandSeries(NamedTuple):
     def before(self, column: int) -> "DemandSeries":
         """What was known when the window before `column` had closed: items without a sale until then are unknown."""
         known = np.flatnonzero(self.units[:, :column].any(1))
-        return self._replace(item_ids=[self.item_ids[i] for i in known], units=self.units[known, :column])
+        return self._replace(
+            item_ids=[self.item_ids[i] for i in known],
+            units=self.units[known, :column],
+            paid=self.paid[known, :column],
+        )
+
+    def names(self) -> tuple[Ints, Ints]:
+        """Hashes of the rows' items and of their categories, as a request carries them. [items] each"""
+        unknown = Described("", "", 0.0)
+        categories = [self.catalogue.get(name, unknown).category for name in self.item_ids]
+        return (
+            np.array([item_hash(name) for name in self.item_ids], np.int64),
+            np.array([item_hash(name) if name else NO_ITEM for name in categories], np.int64),
+        )
 
 
 class Samples(NamedTuple):
     """Histories and what came after them."""
 
-    units: Floats  # [n, H]
-    window_start: Ints  # [n]
+    asked: DemandTensors  # of n series
     target: Floats  # [n, Z]
 
     def pick(self, rows: NDArray[np.int64]) -> "Samples":
         """Some of them."""
-        return Samples(self.units[rows], self.window_start[rows], self.target[rows])
+        return Samples(self.asked.pick(rows), self.target[rows])
 
+
+Window = tuple[str, int]
+"""An item and a window's number."""
 
 _LATELY: Final = 24
 _REPEATS: Final = 4
 """Draws from a small pool: so often a history may come again."""
-_decoder: Final = msgspec.json.Decoder(_Sale)
+_sales: Final = msgspec.json.Decoder(_Sale)
+_items: Final = msgspec.json.Decoder(Item)
 
 
 def read_series(stream: Path, window_ms: int) -> DemandSeries:
@@ -71,18 +108,21 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
         TooLittleData: it holds no purchases.
         UsageError: the file is no recorded stream.
     """
-    counts: dict[tuple[str, int], int] = {}
+    counts: dict[Window, int] = {}
+    paid: dict[Window, tuple[int, float]] = {}
+    catalogue: dict[str, Described] = {}
     for record in read_recording(stream):
-        if record.topic != Topic.EVENTS or not record.value or b'"purchase"' not in record.value:
+        if not record.value:
             continue
         try:
-            sale = _decoder.decode(record.value)
+            if record.topic == Topic.ITEMS:
+                item = _items.decode(record.value)
+                catalogue[item.item_id] = _described(item)
+            elif record.topic == Topic.EVENTS and b'"purchase"' in record.value:
+                _count(_sales.decode(record.value), window_ms, counts, paid)
         except msgspec.DecodeError:
             continue  # a bad event has no place in a window; online it is a dead letter
-        if sale.type == EventType.PURCHASE and sale.item_id is not None:
-            key = (sale.item_id, sale.timestamp // window_ms)
-            counts[key] = counts.get(key, 0) + sale.quantity
-    return _dense(counts, window_ms)
+    return _dense(counts, paid, window_ms, catalogue)
 
 
 def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: np.random.Generator) -> Samples:
@@ -100,7 +140,16 @@ def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: n
     span = np.arange(-DEMAND_HISTORY, horizon)
     cut = series.units[item[:, None], column[:, None] + span]
     start = series.first + column.astype(np.int64) * series.window_ms
-    return Samples(cut[:, :DEMAND_HISTORY], start, cut[:, DEMAND_HISTORY:])
+    names, categories = series.names()
+    asked = DemandTensors(
+        cut[:, :DEMAND_HISTORY],
+        start,
+        np.array([series.window_ms], np.int64),
+        names[item],
+        categories[item],
+        series.paid[item, column - 1],
+    )
+    return Samples(asked, cut[:, DEMAND_HISTORY:])
 
 
 def _draw(eligible: NDArray[np.bool_], n: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -110,7 +159,26 @@ def _draw(eligible: NDArray[np.bool_], n: int, random: np.random.Generator) -> N
     return where[random.integers(0, len(where), min(n, _REPEATS * len(where)))]
 
 
-def _dense(counts: dict[tuple[str, int], int], window_ms: int) -> DemandSeries:
+def _described(item: Item) -> Described:
+    text = item_text(item.title, item.description, item.brand, item.categories)
+    return Described(text, item.categories[-1] if item.categories else "", item.price or 0.0)
+
+
+def _count(sale: _Sale, window_ms: int, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
+    if sale.type != EventType.PURCHASE or sale.item_id is None:
+        return
+    key = (sale.item_id, sale.timestamp // window_ms)
+    counts[key] = counts.get(key, 0) + sale.quantity
+    if sale.price is not None:
+        paid[key] = max(paid.get(key, (0, 0.0)), (sale.timestamp, sale.price))
+
+
+def _dense(
+    counts: dict[Window, int],
+    paid: dict[Window, tuple[int, float]],
+    window_ms: int,
+    catalogue: dict[str, Described],
+) -> DemandSeries:
     numbers = [number for _, number in counts]
     if not numbers:
         raise TooLittleData("The stream holds no purchases to learn demand from.")
@@ -120,4 +188,13 @@ def _dense(counts: dict[tuple[str, int], int], window_ms: int) -> DemandSeries:
     units = np.zeros((len(rows), max(numbers) + 1 - begin), np.float32)
     for (item, number), count in counts.items():
         units[rows[item], number - begin] = count
-    return DemandSeries(item_ids, units, begin * window_ms, window_ms)
+    prices = np.zeros_like(units)
+    for (item, number), (_, price) in paid.items():
+        prices[rows[item], number - begin] = price
+    return DemandSeries(item_ids, units, carried_on(prices), begin * window_ms, window_ms, catalogue)
+
+
+def carried_on(prices: Floats) -> Floats:
+    """Each window's price, or the last one before it."""
+    newest = np.maximum.accumulate(np.where(prices > 0, np.arange(prices.shape[1]), 0), 1)
+    return np.take_along_axis(prices, newest, 1)

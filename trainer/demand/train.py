@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_MODEL, DEMAND_QUANTILES
+from trainer.demand.describing import TextVectors
 from trainer.demand.fitting import FittedDemand, fit_demand
 from trainer.demand.series import read_series
 from trainer.publishing.version_folder import add_serving_code, whole_folder
@@ -20,6 +21,7 @@ def train_demand(
     *,
     window_ms: int,
     horizon: int,
+    vectors: TextVectors,
     device: str = "cpu",
     seed: int = 0,
     tell: Callable[[str], None],
@@ -29,6 +31,7 @@ def train_demand(
     Args:
         window_ms: length of a demand window.
         horizon: windows forecast at once.
+        vectors: of item texts.
         tell: told the progress, one line an epoch.
 
     Returns:
@@ -38,7 +41,8 @@ def train_demand(
         TooLittleData: the stream is too short.
         ModelError: the disk refuses.
     """
-    fitted = fit_demand(read_series(stream, window_ms), horizon, device=device, seed=seed, tell=tell)
+    series = read_series(stream, window_ms)
+    fitted = fit_demand(series, horizon, vectors=vectors, device=device, seed=seed, tell=tell)
     with whole_folder(out / DEMAND_MODEL) as folder:
         _export(fitted, window_ms, folder)
         add_serving_code(DEMAND_MODEL, folder)
@@ -49,16 +53,13 @@ def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
     """Write what a version folder on Triton holds beside its model.py, and a request with its right answer."""
     network, checking = fitted.network.cpu(), fitted.checking
     network.eval().requires_grad_(False)
-    inputs = (
-        torch.from_numpy(checking.units[:8]),
-        torch.from_numpy(checking.window_start[:8]),
-        torch.tensor([window_ms]),
-    )
+    asked = checking.asked.pick(slice(8))
+    inputs = tuple(torch.from_numpy(part) for part in asked)
     any_number = torch.export.Dim("series", min=1)
     program = torch.export.export(
         network,
         inputs,
-        dynamic_shapes={"units_GH": {0: any_number}, "window_start_G": {0: any_number}, "window_ms": None},
+        dynamic_shapes=tuple(None if name == "window_ms" else {0: any_number} for name in asked._fields),
     )
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
@@ -73,11 +74,4 @@ def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
     with torch.inference_mode():
         expected = network(*inputs)
-    units, window_start, window = (tensor.numpy() for tensor in inputs)
-    np.savez(
-        folder / "reference.npz",
-        units=units,
-        window_start=window_start,
-        window_ms=window,
-        out_quantiles=expected.numpy(),
-    )
+    np.savez(folder / "reference.npz", **asked._asdict(), out_quantiles=expected.numpy())

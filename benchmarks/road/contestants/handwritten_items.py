@@ -99,7 +99,7 @@ class Items:
         return rows | {key: item.unpack(row or b"") for key, row in zip(missing, packed, strict=True)}
 
     async def _conclude(self, closings: list[Closing], rows: dict[str, ItemActivity]) -> None:
-        asked = queries(closings, rows, self._rules.window_ms)
+        asked = queries(closings, rows, self._loop.catalogue.categories, self._rules.window_ms)
         answer, version = None, ""
         if asked.tensors is not None:
             arrays, version = await self._loop.infer(DEMAND_MODEL, asked.tensors._asdict())

@@ -67,7 +67,7 @@ class OfflineDemand:
 
     def _conclude(self, closings: list[Closing]) -> list[DemandForecast | DemandAlert]:
         self.closed += len(closings)
-        asked = queries(closings, self.activities, self._window_ms)
+        asked = queries(closings, self.activities, self._categories_of, self._window_ms)
         answer = None if asked.tensors is None else self._forecaster(asked.tensors)
         model = ModelRef(DEMAND_MODEL, "offline")
         return conclude(

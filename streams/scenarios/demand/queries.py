@@ -6,7 +6,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from feature_repo.demand_index import Closing
-from feature_repo.item import ItemActivity
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.item import ItemActivity, price_before
+from feature_repo.scopes import CategoriesOf, is_scope
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
 
 _BACK: Final = DEMAND_SPAN - 1
@@ -34,29 +36,48 @@ def units_before(activity: ItemActivity, window_start: int, window_ms: int) -> F
     return _units(activity, window_start // window_ms - DEMAND_HISTORY, DEMAND_HISTORY)
 
 
-def queries(closings: Sequence[Closing], activities: Mapping[str, ItemActivity], window_ms: int) -> DemandQueries:
+def queries(
+    closings: Sequence[Closing], activities: Mapping[str, ItemActivity], categories_of: CategoriesOf, window_ms: int
+) -> DemandQueries:
     """Ask for every judged closing. Must run before any of them is concluded.
 
     Args:
         activities: the row of each closing's item, all deltas of the closed windows folded.
+        categories_of: the categories of an item, the narrowest last.
     """
     rows: dict[tuple[str, int], int] = {}
     units: list[Floats] = []
+    prices: list[float] = []
     for closing in closings:
         if not closing.judged:
             continue
         number = closing.window_start // window_ms
-        reach = _units(activities[closing.item_id], number + 1 - _REACH, _REACH)
+        activity = activities[closing.item_id]
+        reach = _units(activity, number + 1 - _REACH, _REACH)
         for first in (number - _BACK, number, number + 1):
             key = (closing.item_id, first * window_ms)
             if key not in rows:
                 rows[key] = len(units)
                 begin = first - (number + 1 - _REACH) - DEMAND_HISTORY
                 units.append(reach[begin : begin + DEMAND_HISTORY])
+                prices.append(max(price_before(activity, first), 0) / 100)
     if not rows:
         return DemandQueries(None, rows)
     starts = np.fromiter((start for _, start in rows), np.int64, len(rows))
-    return DemandQueries(DemandTensors(np.stack(units), starts, np.array([window_ms], np.int64)), rows)
+    names = [_names(item_id, categories_of) for item_id, _ in rows]
+    item, category = np.ascontiguousarray(np.array(names, np.int64).T)
+    tensors = DemandTensors(
+        np.stack(units), starts, np.array([window_ms], np.int64), item, category, np.array(prices, np.float32)
+    )
+    return DemandQueries(tensors, rows)
+
+
+def _names(key: str, categories_of: CategoriesOf) -> tuple[int, int]:
+    """Hashes of an item and its narrowest category."""
+    if is_scope(key):
+        return NO_ITEM, NO_ITEM
+    categories = categories_of(key)
+    return item_hash(key), item_hash(categories[-1]) if categories else NO_ITEM
 
 
 def _units(activity: ItemActivity, first: int, n: int) -> Floats:

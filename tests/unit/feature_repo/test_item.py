@@ -1,16 +1,18 @@
 """The item's fold: exact, and blind to the order of deltas."""
 
 import random
+from itertools import permutations
 
 from feature_repo.actions import ACTION_CODE
-from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, forget_before, pack, unpack
+from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, forget_before, pack, price_before, unpack
 from streams.messages.internal import ItemDelta
+from streams.messages.wire import DEMAND_SPAN
 
 HOUR = 3_600_000
 
 
-def delta(action="purchase", at=0, quantity=1, cents=-1, late=False):
-    return ItemDelta(0, "tea", ACTION_CODE[action], at, quantity, cents, late)
+def delta(action="purchase", at=0, quantity=1, cents=-1, late=False, shard=-1):
+    return ItemDelta(0, "tea", ACTION_CODE[action], at, quantity, cents, late, shard)
 
 
 def folded(deltas):
@@ -42,7 +44,12 @@ def test_the_order_of_deltas_leaves_no_trace():
     order = random.Random(4)
     actions = ["view", "click", "add_to_cart", "purchase", "return"]
     deltas = [
-        delta(order.choice(actions), at=order.randrange(400 * HOUR), quantity=order.randint(1, 5), cents=99)
+        delta(
+            order.choice(actions),
+            at=order.randrange(400 * HOUR),
+            quantity=order.randint(1, 5),
+            cents=order.randint(1, 500),
+        )
         for _ in range(600)
     ]
     expected = pack(folded(deltas))
@@ -73,6 +80,24 @@ def test_old_units_are_forgotten_on_request_only():
     state = folded([delta(at=HOUR), delta(at=9 * HOUR)])
     forget_before(state, 9)
     assert state.sold == {9: 1}
+
+
+def test_the_price_paid_last_before_a_window_is_the_same_in_any_order():
+    deltas = [delta(at=HOUR, cents=300), delta(at=HOUR + 5, cents=250), delta(at=4 * HOUR, cents=280)]
+    for order in permutations(deltas):
+        state = folded(order)
+        assert [price_before(state, window) for window in (1, 2, 4, 5)] == [-1, 250, 250, 280]
+
+
+def test_prices_are_kept_as_far_back_as_forecasts_ask_for_them():
+    state = folded([delta(at=hour * HOUR, cents=hour) for hour in range(1, 20)])
+    forget_before(state, 19 + 1 - KEPT_WINDOWS)
+    assert price_before(state, 19 - DEMAND_SPAN + 1) == 15
+    assert min(state.paid) == 15
+
+
+def test_a_scope_has_no_price():
+    assert folded([delta(at=HOUR, cents=300, shard=2)]).paid == {}
 
 
 def test_a_row_survives_packing():

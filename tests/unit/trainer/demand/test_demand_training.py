@@ -7,29 +7,51 @@ import numpy as np
 import pytest
 import torch
 
+from feature_repo.identity import item_hash
 from streams.errors import ModelError
 from streams.messages.wire import DEMAND_QUANTILES
+from trainer.demand.describing import describe
 from trainer.demand.fitting import quantile_loss
 from trainer.demand.network import DemandNetwork
-from trainer.demand.series import read_series, sample
+from trainer.demand.series import DemandSeries, carried_on, read_series, sample
 from trainer.demand.train import train_demand
 
 HOUR = 3_600_000
 HORIZON = 4
 MEDIAN = DEMAND_QUANTILES.index(0.5)
 NIGHT, DAY = 1.0, 9.0
+PRICE = 2.5
+ITEMS = [f"item-{n}" for n in range(3)]
+INPUTS = ("units", "window_start", "window_ms", "item", "category", "price")
 
 
 def purchase(item, at, quantity=1):
-    value = {"type": "purchase", "item_id": item, "timestamp": at, "quantity": quantity}
+    value = {"type": "purchase", "item_id": item, "timestamp": at, "quantity": quantity, "price": PRICE}
     return msgspec.json.encode({"topic": "events", "key": "u", "timestamp": at, "value": value})
+
+
+def described(item, category="drinks"):
+    value = {"item_id": item, "title": f"title of {item}", "categories": ["all", category]}
+    return msgspec.json.encode({"topic": "items", "key": item, "timestamp": 1, "value": value})
+
+
+def letter_vectors(texts):
+    """Texts with the same letters are alike."""
+    counts = np.array([[text.count(chr(n)) for n in range(48, 123)] for text in texts], np.float32)
+    return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def series_of(catalogue):
+    units = np.ones((3, 200), np.float32)
+    return DemandSeries(ITEMS, units, units * PRICE, 0, HOUR, catalogue)
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """Twelve days of three items that sell by day far more than by night."""
     random = np.random.default_rng(1)
-    lines = [
+    lines = [described(item) for item in ITEMS]
+    lines += [
         purchase(f"item-{item}", hour * HOUR, int(units))
         for hour in range(288)
         for item in range(3)
@@ -44,7 +66,7 @@ def shop(tmp_path_factory):
 def trained(shop, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
     told: list[str] = []
-    metrics = train_demand(shop, out, window_ms=HOUR, horizon=HORIZON, seed=3, tell=told.append)
+    metrics = train_demand(shop, out, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, seed=3, tell=told.append)
     return out / "headrace_demand", metrics, told
 
 
@@ -57,11 +79,11 @@ def test_it_learns_more_than_a_constant(trained):
 def test_the_exported_program_answers_its_reference_request(trained):
     folder, _, _ = trained
     with np.load(folder / "reference.npz") as reference:
-        inputs = [torch.from_numpy(reference[name]) for name in ("units", "window_start", "window_ms")]
+        inputs = [torch.from_numpy(reference[name]) for name in INPUTS]
         expected = reference["out_quantiles"]
     program = torch.export.load(folder / "program.pt2").module()
     np.testing.assert_allclose(program(*inputs).numpy(), expected, atol=1e-5)
-    single = program(inputs[0][:1], inputs[1][:1], inputs[2])
+    single = program(*(whole if name == "window_ms" else whole[:1] for name, whole in zip(INPUTS, inputs, strict=True)))
     np.testing.assert_allclose(single.numpy(), expected[:1], atol=1e-4)
     assert json.loads((folder / "meta.json").read_text())["window_ms"] == HOUR
 
@@ -75,14 +97,20 @@ def test_it_expects_more_by_day_than_by_night(trained, shop):
     for target in (noon, midnight):
         units = torch.from_numpy(series.units[:, target - 168 : target].copy())
         start = torch.full((3,), series.first + target * HOUR)
-        medians.append(float(program(units, start, torch.tensor([HOUR]))[:, 0, MEDIAN].mean()))
+        names = [torch.from_numpy(part) for part in series.names()]
+        quantiles = program(units, start, torch.tensor([HOUR]), *names, torch.full((3,), PRICE))
+        medians.append(float(quantiles[:, 0, MEDIAN].mean()))
     assert medians[0] == pytest.approx(DAY, rel=0.4)
     assert medians[1] < 3
 
 
 def test_quantiles_never_cross_and_are_never_negative():
     torch.manual_seed(0)
-    quantiles = DemandNetwork(24, HORIZON)(torch.rand(50, 168) * 100, torch.arange(50) * HOUR, torch.tensor([HOUR]))
+    without_catalogue = DemandNetwork(24, HORIZON, describe(series_of({}), 200, letter_vectors)).eval()
+    unknown = torch.zeros(50, dtype=torch.int64)
+    quantiles = without_catalogue(
+        torch.rand(50, 168) * 100, torch.arange(50) * HOUR, torch.tensor([HOUR]), unknown, unknown, torch.rand(50)
+    )
     assert quantiles.shape == (50, HORIZON, len(DEMAND_QUANTILES))
     assert (quantiles >= 0).all()
     assert (quantiles.diff(dim=2) >= 0).all()
@@ -100,13 +128,20 @@ def test_empty_windows_are_zeros_and_a_history_of_zeros_comes_first(shop):
     series = read_series(shop, HOUR)
     assert series.units[:, : series.targets(HORIZON).start].sum() == 0
     samples = sample(series, series.targets(HORIZON), HORIZON, 300, np.random.default_rng(0))
-    assert samples.units.shape[1] == 168
-    assert samples.target.shape == (len(samples.units), HORIZON)
-    assert (samples.window_start % HOUR == 0).all()
+    assert samples.asked.units.shape[1] == 168
+    assert samples.target.shape == (len(samples.asked.units), HORIZON)
+    assert (samples.asked.window_start % HOUR == 0).all()
+    assert set(samples.asked.item) == {item_hash(item) for item in ITEMS}
+    assert set(samples.asked.category) == {item_hash("drinks")}
+
+
+def test_a_window_knows_the_price_paid_last_when_it_had_closed():
+    prices = np.array([[0, 2, 0, 0, 3, 0]], np.float32)
+    np.testing.assert_array_equal(carried_on(prices), [[0, 2, 2, 2, 3, 3]])
 
 
 def test_a_stream_without_purchases_says_what_is_missing(tmp_path):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(purchase("tea", HOUR))
     with pytest.raises(ModelError, match="purchases"):
-        train_demand(path, tmp_path, window_ms=HOUR, horizon=HORIZON, tell=print)
+        train_demand(path, tmp_path, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, tell=print)
