@@ -1,6 +1,6 @@
-"""What happens to workers while a recording is replayed: where each is struck, and how."""
+"""What happens to workers and servers while a recording is replayed: where each is struck, and how."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from random import Random
 from typing import Final, NamedTuple
@@ -12,6 +12,11 @@ _PASSES: Final = (8, 20)
 _COMMITS: Final = (2, 4)
 """A commit is for all that was done in the third of a second before it."""
 _MOMENT_S: Final = (0.2, 4.0)
+_AWAY_S: Final = (0.0, 3.0)
+"""A killed server stays away so long, and then has to start."""
+_STOPPED_S: Final = 30.0
+"""Longer than a session, and than any client waits."""
+_MOMENTS_A_ROUND: Final = 2
 
 
 class How(StrEnum):
@@ -20,21 +25,28 @@ class How(StrEnum):
     CRASH = "kill -9 at a step"
     FREEZE = "frozen at a step, woken when another has gone on"
     MOMENT = "kill -9 at a moment"
+    AWAY = "server killed (kill -9), started again"
+    STOPPED = "server stopped for 30 s, woken"
 
 
 class Blow(NamedTuple):
-    """One worker's fate.
+    """One worker's or one server's fate.
 
     Attributes:
+        server: as `benchmarks.chaos.servers` names it; "" for a worker's.
         step: of the road, as `streams.testing.crash_points` names it; "" for a moment's blow.
         passes: of that step before it strikes.
-        seconds: after the worker was ready, for a moment's blow.
+        seconds: after the worker was ready, for a moment's blow; that a server is away.
     """
 
     how: How
     step: str = ""
     passes: int = 0
     seconds: float = 0.0
+    server: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.how}: {self.step or self.server}" if self.step or self.server else str(self.how)
 
 
 def every_step(random: Random) -> list[Blow]:
@@ -45,8 +57,12 @@ def every_step(random: Random) -> list[Blow]:
     return blows
 
 
-def without_end(random: Random) -> Iterator[Blow]:
-    """Rounds of every step, with blows at moments of chance between them."""
+def without_end(random: Random, servers: Sequence[str]) -> Iterator[Blow]:
+    """Rounds of every step, of every one of the servers twice, and of moments of chance, in an order of chance."""
     while True:
-        yield from every_step(random)
-        yield from (Blow(How.MOMENT, seconds=random.uniform(*_MOMENT_S)) for _ in range(2))
+        blows = every_step(random)
+        blows += [Blow(How.MOMENT, seconds=random.uniform(*_MOMENT_S)) for _ in range(_MOMENTS_A_ROUND)]
+        blows += [Blow(How.AWAY, seconds=random.uniform(*_AWAY_S), server=server) for server in servers * 2]
+        blows += [Blow(How.STOPPED, seconds=_STOPPED_S, server=random.choice(servers))]
+        random.shuffle(blows)
+        yield from blows

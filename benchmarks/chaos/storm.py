@@ -4,18 +4,21 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from os import kill
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import psutil
 
 from benchmarks.chaos.blows import Blow, How
+from benchmarks.chaos.servers import Servers
 from benchmarks.chaos.traces import OUTPUTS, Traces, collect
 from streams.copartition import prepare
-from streams.errors import StackError
+from streams.errors import StackError, UsageError
+from streams.recordings.reading import read_recording
 from streams.recordings.traffic.broker import Broker
+from streams.recordings.traffic.replaying import Replayer
+from streams.recordings.traffic.waiting import await_answers
 from streams.settings import Settings
 from streams.testing import Client, Stack, Worker
 from streams.testing.crash_points import command
@@ -23,6 +26,7 @@ from streams.testing.stack import fresh_group
 from streams.topics import INPUTS, Topic, internal_topics
 
 Tell = Callable[[str], None]
+T = TypeVar("T")
 
 _POLL_S: Final = 0.3
 _PATIENCE_S: Final = 120.0
@@ -35,10 +39,19 @@ class Storm:
         recording: file of the recorded stream.
         folder: for the workers' logs.
         variables: of the workers, on top of the stack's.
+        servers: those of the stack, where they may be struck.
     """
 
-    def __init__(self, stack: Stack, recording: Path, folder: Path, variables: Mapping[str, str], tell: Tell) -> None:
-        self._stack, self._recording, self._folder = stack, recording, folder
+    def __init__(
+        self,
+        stack: Stack,
+        recording: Path,
+        folder: Path,
+        variables: Mapping[str, str],
+        tell: Tell,
+        servers: Servers | None = None,
+    ) -> None:
+        self._stack, self._recording, self._folder, self._servers = stack, recording, folder, servers
         self._variables = {"HEADRACE_TRENDING": "off", **variables}
         self._tell = tell
         self._workers = 0
@@ -56,16 +69,15 @@ class Storm:
     def _replay(self, before_the_last: Callable[["_Group"], None]) -> Traces:
         settings = self._stack.settings(fresh_group(self._stack))
         prepare(settings)
-        with (
-            Client(settings, (*OUTPUTS, Topic.DEAD_LETTERS)) as client,
-            Broker(settings.kafka_address) as broker,
-            ThreadPoolExecutor(1) as thread,
-        ):
-            replayed: Future[object] = thread.submit(client.replay, self._recording, wait=True)
+        with Client(settings, (*OUTPUTS, Topic.DEAD_LETTERS)) as client, Broker(settings.kafka_address) as broker:
+            # Before anything is struck: a producer that has to try again would make another recording of it.
+            with Replayer(settings) as replayer:
+                sent = replayer.send(read_recording(self._recording))
             before_the_last(_Group(settings, broker))
             last = self._worker(settings)
             try:
-                replayed.result()
+                with Replayer(settings) as replayer:
+                    await_answers(broker, replayer, sent, settings)
             finally:
                 status = last.stop()
             if status != 0:
@@ -78,17 +90,19 @@ class Storm:
             self._strike(group, blow)
             before, (done, left) = (said, done), group.standing()
             said = group.said()
-            self._tell(f"{_named(blow)}: {said - before[0]} said, {done - before[1]} committed, {left} left")
+            self._tell(f"{blow}: {said - before[0]} said, {done - before[1]} committed, {left} left")
             if not left:
                 return
             if (said, done) != before:
-                self.kills[_named(blow)] += 1
+                self.kills[str(blow)] += 1
 
     def _strike(self, group: "_Group", blow: Blow) -> None:
         """Run a worker until it is struck, or has done everything."""
         worker = self._worker(group.settings, blow)
         try:
-            if blow.how is How.MOMENT:
+            if blow.server:
+                self._strike_server(group, blow)
+            elif blow.how is How.MOMENT:
                 time.sleep(blow.seconds)
             else:
                 _await(lambda: _is_struck(worker) or not group.standing()[1])
@@ -96,6 +110,16 @@ class Storm:
                 self._outlive(group, worker)
         finally:
             worker.kill()
+
+    def _strike_server(self, group: "_Group", blow: Blow) -> None:
+        """Take a server away while a worker works, and let the worker go on once it is back."""
+        if self._servers is None:
+            raise UsageError("servers that are not of the storm's own stack are not struck")
+        group.await_commit()
+        struck = self._servers.killed if blow.how is How.AWAY else self._servers.stopped
+        with struck(blow.server):
+            time.sleep(blow.seconds)
+        group.await_commit()
 
     def _outlive(self, group: "_Group", frozen: Worker) -> None:
         """Let a successor take a frozen worker's partitions and go on, then wake it in the middle of its write."""
@@ -111,14 +135,10 @@ class Storm:
         self._workers += 1
         log = self._folder / f"worker-{self._workers}.log"
         variables = {**self._stack.environment(settings.group), **self._variables}
-        if blow is None or blow.how is How.MOMENT:
+        if blow is None or not blow.step:
             return Worker(variables, log)
         struck = command(blow.step, blow.passes, freeze=blow.how is How.FREEZE)
         return Worker(variables, log, command=struck)
-
-
-def _named(blow: Blow) -> str:
-    return f"{blow.how}: {blow.step}" if blow.step else str(blow.how)
 
 
 def _is_struck(worker: Worker) -> bool:
@@ -129,6 +149,18 @@ def _await(holds: Callable[[], bool], seconds: float = _PATIENCE_S) -> None:
     """Wait until it holds, or time is up: what counts is judged at the end."""
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask Kafka, which may have just come back."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except StackError:
+            if time.monotonic() > deadline:
+                raise
         time.sleep(_POLL_S)
 
 
@@ -143,13 +175,15 @@ class _Group:
 
     def standing(self) -> tuple[int, int]:
         """Records committed of all that it reads, and those left."""
-        ends, committed = self._broker.ends(self._topics), self._broker.committed(self.settings.group)
+        ends, committed = _patiently(
+            lambda: (self._broker.ends(self._topics), self._broker.committed(self.settings.group))
+        )
         done = {place: committed.get(place, 0) for place in ends}
         return sum(done.values()), sum(max(end - done[place], 0) for place, end in ends.items())
 
     def said(self) -> int:
         """Records on the output topics."""
-        return sum(self._broker.ends(OUTPUTS).values())
+        return sum(_patiently(lambda: self._broker.ends(OUTPUTS)).values())
 
     def await_commit(self) -> None:
         """Wait until somebody commits more, or nothing is left."""

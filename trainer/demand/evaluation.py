@@ -67,7 +67,7 @@ def evaluate_demand(
     forecasts = _rolling(fitted.network, series, best, column, horizon, tell)
     units = series.units[best]
     errors = naive_errors(units[:, DEMAND_HISTORY:column], season(window_ms))
-    methods = {name: accuracy(forecast, units[:, column:], errors) for name, forecast in forecasts.items()}
+    methods = {name: accuracy(made, units[:, column:], errors) for name, made in forecasts.items()}
     return DemandEvaluation(methods, series, best, column, fitted.network, forecasts["headrace"])
 
 
@@ -97,17 +97,17 @@ def _rolling(
     for done, origin in enumerate(origins):
         tell("origins", done, len(origins), "")
         found = baseline_forecasts(series.units[items, DEMAND_HISTORY:origin], lag, horizon)
-        found["headrace"] = forecast_at(network, series, items, origin)
-        for name, forecast in found.items():
-            parts.setdefault(name, []).append(forecast)
+        found["headrace"] = forecast(network, question(series, items, origin))
+        for name, made in found.items():
+            parts.setdefault(name, []).append(made)
     tell("origins", len(origins), len(origins), "")
     return {name: _joined(found, windows - split) for name, found in sorted(parts.items(), key=_headrace_first)}
 
 
-def forecast_at(network: DemandNetwork, series: DemandSeries, items: NDArray[np.int64], origin: int) -> MethodForecast:
-    """The network's forecast of the windows from column `origin` on."""
+def question(series: DemandSeries, items: NDArray[np.int64], origin: int) -> DemandTensors:
+    """What is asked about some rows when the window before column `origin` has closed."""
     item, category = series.names()
-    asked = DemandTensors(
+    return DemandTensors(
         np.ascontiguousarray(series.units[items, origin - DEMAND_HISTORY : origin]),
         np.full(len(items), series.first + origin * series.window_ms, np.int64),
         np.array([series.window_ms]),
@@ -115,6 +115,10 @@ def forecast_at(network: DemandNetwork, series: DemandSeries, items: NDArray[np.
         category[items],
         series.paid[items, origin - 1],
     )
+
+
+def forecast(network: DemandNetwork, asked: DemandTensors) -> MethodForecast:
+    """The network's forecast."""
     quantiles = as_forecaster(network, asked).quantiles
     return MethodForecast(at_levels(quantiles, LEVELS).astype(np.float32), *interval80(quantiles))
 

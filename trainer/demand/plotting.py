@@ -1,12 +1,15 @@
 """A picture of demand: what came, what was forecast, and where an alert was open."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from feature_repo.actions import ACTION_CODE
 from streams.messages.internal import ItemDelta, Watermark
@@ -32,7 +35,14 @@ class Episode(NamedTuple):
 
 def alerts_of(done: DemandEvaluation, rules: DemandRules) -> list[Episode]:
     """The episodes that the items' road opens on the evaluated items, by the evaluated network."""
-    road = OfflineDemand(lambda tensors: as_forecaster(done.network, tensors), sources=1, rules=rules, lateness_ms=0)
+    catalogue = done.series.catalogue
+    road = OfflineDemand(
+        lambda tensors: as_forecaster(done.network, tensors),
+        sources=1,
+        rules=rules,
+        lateness_ms=0,
+        categories_of=lambda item: [catalogue[item].category] if item in catalogue and catalogue[item].category else (),
+    )
     messages = [message for window in _entries(done) for message in road.take(0, window)]
     alerts = [message for message in messages if isinstance(message, DemandAlert)]
     opened = {alert.episode: alert for alert in alerts if alert.state == "open"}
@@ -54,7 +64,7 @@ def draw_demand(out: Path, done: DemandEvaluation, item_ids: list[str], episodes
     for axes, item_id in zip(panels, item_ids, strict=True):
         _draw_item(axes, done, item_id, [episode for episode in episodes if episode.item_id == item_id])
     panels[0].legend(loc="upper left", frameon=False, ncols=4)
-    panels[-1].set(xlabel="windows since the split")
+    panels[0].xaxis_date(tz=UTC)
     save_svg(figure, out)
 
 
@@ -64,8 +74,9 @@ def _entries(done: DemandEvaluation) -> Iterator[list[ItemDelta | Watermark]]:
     for column in range(DEMAND_HISTORY, series.units.shape[1]):
         start = series.first + column * series.window_ms
         units = series.units[done.items, column]
+        cents = np.round(series.paid[done.items, column] * 100)
         sold: list[ItemDelta | Watermark] = [
-            ItemDelta(0, series.item_ids[done.items[i]], purchase, start, int(units[i]), -1, False)
+            ItemDelta(0, series.item_ids[done.items[i]], purchase, start, int(units[i]), int(cents[i]), False)
             for i in np.flatnonzero(units)
         ]
         yield [*sold, Watermark(0, start + series.window_ms, idle=False)]
@@ -74,19 +85,29 @@ def _entries(done: DemandEvaluation) -> Iterator[list[ItemDelta | Watermark]]:
 def _draw_item(axes: Axes, done: DemandEvaluation, item_id: str, episodes: list[Episode]) -> None:
     row = done.series.item_ids.index(item_id)
     place = int(np.flatnonzero(done.items == row)[0])
-    shown = done.series.units[row, max(done.split - _BEFORE, DEMAND_HISTORY) :]
-    after = np.arange(done.headrace.lower.shape[1])
-    came = np.arange(len(shown)) - (len(shown) - len(after))
+    begin = max(done.split - _BEFORE, DEMAND_HISTORY)
+    shown = done.series.units[row, begin:]
+    came = _moments(done, np.arange(begin, begin + len(shown)))
+    after = _moments(done, np.arange(done.split, done.split + done.headrace.lower.shape[1]))
     axes.fill_between(
         after, done.headrace.lower[place], done.headrace.upper[place], step="mid", color="0.85", label="80 % interval"
     )
     axes.step(after, done.headrace.quantiles[place, :, 1], where="mid", color="C0", linewidth=1, label="median")
     axes.plot(came, shown, ".-", color="0.25", markersize=3, linewidth=0.6, label="came")
+    half = done.series.window_ms // 2
     for episode in episodes:
-        begin, end = (
-            (t - done.series.first) / done.series.window_ms - done.split for t in (episode.start, episode.end)
-        )
+        start, end = date2num([_moment(time - half) for time in (episode.start, episode.end)])
         if end > came[0]:
-            axes.axvspan(max(begin, came[0]) - 0.5, end - 0.5, color="C3" if episode.spike else "C4", alpha=0.25)
-    axes.axvline(-0.5, color="0.6", linewidth=0.8, linestyle=":")
+            axes.axvspan(max(start, came[0]), end, color="C3" if episode.spike else "C4", alpha=0.25)
+    axes.axvline(after[0] - (after[1] - after[0]) / 2, color="0.6", linewidth=0.8, linestyle=":")
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.set(ylabel="units", title=f"{item_id}: {len(episodes)} alerts", ylim=(0, None))
+
+
+def _moments(done: DemandEvaluation, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Where windows stand on the time axis."""
+    return date2num([_moment(done.series.first + int(column) * done.series.window_ms) for column in columns])
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1_000, UTC)

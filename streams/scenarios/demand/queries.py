@@ -64,8 +64,8 @@ def queries(
     if not rows:
         return DemandQueries(None, rows)
     starts = np.fromiter((start for _, start in rows), np.int64, len(rows))
-    names = [_names(item_id, categories_of) for item_id, _ in rows]
-    item, category = np.ascontiguousarray(np.array(names, np.int64).T)
+    names = {item_id: _names(item_id, categories_of) for item_id in dict.fromkeys(item_id for item_id, _ in rows)}
+    item, category = np.ascontiguousarray(np.array([names[item_id] for item_id, _ in rows], np.int64).T)
     tensors = DemandTensors(
         np.stack(units), starts, np.array([window_ms], np.int64), item, category, np.array(prices, np.float32)
     )
