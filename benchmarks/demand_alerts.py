@@ -24,7 +24,7 @@ from feature_repo.deltas import tell
 from feature_repo.scopes import CategoriesOf
 from feature_repo.watermark import SourceWatermark
 from streams.messages.events import Event
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import Entry, Watermark
 from streams.messages.items import Item
 from streams.messages.outputs import DemandAlert
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
@@ -62,7 +62,7 @@ class Counts(NamedTuple):
     false: int
 
 
-def entries_of(recording: Path) -> Iterator[tuple[int, list[ItemDelta | Watermark]]]:
+def entries_of(recording: Path) -> Iterator[tuple[int, list[Entry]]]:
     """What each source would tell the items' road, event by event."""
     categories_of = catalogue_of(recording)
     marks = [SourceWatermark() for _ in range(SOURCES)]

@@ -116,6 +116,43 @@ def chaos(
         raise CheckFailed(f"a disturbed run differs from the calm one: see {page}")
 
 
+@bench.command()
+def outage(
+    rate: Annotated[float, typer.Option(min=1, help="events a second")] = 200,
+    seed: Seed = 1,
+    out: Out = _RESULTS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take away Triton, Valkey, a worker while events come in: what is answered meanwhile, and how late."""
+    from benchmarks.outage.measuring import measure
+    from benchmarks.outage.report import write
+    from benchmarks.road.workload import Size
+
+    found = measure(
+        Size(events=100_000), rate, seed, f"headrace bench outage --rate {rate:g} --seed {seed}", console.print
+    )
+    page = write(found, out)
+    _tell(page, found, as_json)
+
+
+@bench.command()
+def malformed(
+    records: Annotated[int, typer.Option(min=1, help="malformed records")] = 100_000,
+    seed: Seed = 1,
+    out: Out = _RESULTS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send broken records to a worker: each is to be a dead letter with its reason, and good events to go through."""
+    from benchmarks.malformed.report import write
+    from benchmarks.malformed.running import run
+
+    found = run(records, seed, f"headrace bench malformed --records {records} --seed {seed}", console.print)
+    page = write(found, out)
+    _tell(page, found, as_json)
+    if not found.refusals.holds:
+        raise CheckFailed(f"a malformed record went astray: see {page}")
+
+
 def _tell(page: Path, found: object, as_json: bool) -> None:
     if as_json:
         print_json(found)

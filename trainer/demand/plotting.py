@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from feature_repo.actions import ACTION_CODE
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import Entry, ItemDelta, Watermark
 from streams.messages.outputs import DemandAlert
 from streams.messages.wire import DEMAND_HISTORY
 from streams.scenarios.demand import DemandRules
@@ -68,14 +68,14 @@ def draw_demand(out: Path, done: DemandEvaluation, item_ids: list[str], episodes
     save_svg(figure, out)
 
 
-def _entries(done: DemandEvaluation) -> Iterator[list[ItemDelta | Watermark]]:
+def _entries(done: DemandEvaluation) -> Iterator[list[Entry]]:
     """Units of the evaluated items, window by window."""
     series, purchase = done.series, ACTION_CODE["purchase"]
     for column in range(DEMAND_HISTORY, series.units.shape[1]):
         start = series.first + column * series.window_ms
         units = series.units[done.items, column]
         cents = np.round(series.paid[done.items, column] * 100)
-        sold: list[ItemDelta | Watermark] = [
+        sold: list[Entry] = [
             ItemDelta(0, series.item_ids[done.items[i]], purchase, start, int(units[i]), int(cents[i]), False)
             for i in np.flatnonzero(units)
         ]

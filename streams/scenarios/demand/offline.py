@@ -7,7 +7,7 @@ from feature_repo import demand_index, item
 from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import CategoriesOf
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import Entry, ItemDelta, Shown
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
 from streams.scenarios.demand.conclude import conclude
@@ -47,13 +47,17 @@ class OfflineDemand:
         self.index = DemandIndex()
         self.closed = 0
 
-    def take(self, source: int, entries: Iterable[ItemDelta | Watermark]) -> list[DemandForecast | DemandAlert]:
+    def take(self, source: int, entries: Iterable[Entry]) -> list[DemandForecast | DemandAlert]:
         """Take one chunk; what its closings give out."""
         closings: list[Closing] = []
         for entry in entries:
             if isinstance(entry, ItemDelta):
                 demand_index.observe(self.index, source, entry, self._window_ms)
                 item.fold(self.activities[entry.item_id], entry, self._window_ms)
+            elif isinstance(entry, Shown):
+                demand_index.hear(self.index, source)
+                for item_id in entry.items:
+                    item.fold_shown(self.activities[item_id], entry.timestamp, self._window_ms)
             else:
                 closings += demand_index.advance(
                     self.index,

@@ -1,0 +1,170 @@
+"""Records that break the contract in a known way: a good event, and one defect put into it."""
+
+import json
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from streams.errors import Reason
+from streams.messages.decoding import MAX_DEPTH
+from streams.messages.events import MAX_SHOWN, MOST, EventType
+
+_DAY_MS: Final = 86_400_000
+_REQUIRED: Final = ("event_id", "type", "user_id", "timestamp", "item_id")
+_WRONG: Final[dict[str, tuple[Any, ...]]] = {
+    "event_id": (7, ["e"], {}, True),
+    "user_id": (7, ["u"], {}, False),
+    "timestamp": ("2026-01-05", [1], True, 1.5),
+    "item_id": (7, ["i"], {}),
+    "quantity": ("2", 1.5, [1]),
+    "price": ("9.99", [1], True),
+    "channel": (7, ["web"], {}),
+    "context": ("web", [1], {"device": [1]}, {"device": {}}),
+}
+_BEYOND: Final[dict[str, tuple[Any, ...]]] = {
+    "event_id": ("", "e" * 129),
+    "user_id": ("", "u" * 129),
+    "item_id": ("", "i" * 129),
+    "timestamp": (-1, 253_402_300_800_000, 10**18),
+    "quantity": (0, -3, MOST + 1),
+    "price": (-0.01, MOST * 2.0),
+    "rating": (0.5, 5.5),
+    "items": ([], ["i"] * (MAX_SHOWN + 1)),
+}
+
+
+class Malformed(NamedTuple):
+    """The value of a record, and which reasons are right."""
+
+    value: bytes | None
+    reasons: frozenset[Reason]
+
+
+def good_event(random: Random, number: int, now_ms: int) -> dict[str, Any]:
+    """An event that keeps the contract."""
+    return {
+        "event_id": f"e{number}",
+        "type": "purchase",
+        "user_id": f"u{random.randrange(1_000)}",
+        "timestamp": now_ms - random.randrange(_DAY_MS),
+        "item_id": f"i{random.randrange(500)}",
+        "quantity": random.randint(1, 5),
+        "price": round(random.uniform(1, 99), 2),
+        "channel": random.choice(["web", "app", "büro"]),
+        "context": {"device": "phone", "visits": random.randrange(9)},
+    }
+
+
+def malformed(n: int, seed: int, now_ms: int, most_bytes: int) -> Iterator[Malformed]:
+    """`n` records, each broken in one of many ways; nothing of the decoder is asked.
+
+    Args:
+        now_ms: about when they will be appended.
+        most_bytes: of a value.
+    """
+    random = Random(seed)
+    for number in range(n):
+        event = good_event(random, number, now_ms)
+        if number % 1_000 == 0:  # each as large as hundreds of the others
+            yield _padded(event, most_bytes)
+        else:
+            yield random.choice(_DEFECTS)(random, event, now_ms)
+
+
+def _json(event: dict[str, Any], *, plain: bool = True) -> bytes:
+    return json.dumps(event, ensure_ascii=plain).encode("utf-8", "surrogatepass")
+
+
+def _because(value: bytes | None, *reasons: Reason) -> Malformed:
+    return Malformed(value, frozenset(reasons))
+
+
+def _padded(event: dict[str, Any], most_bytes: int) -> Malformed:
+    return _because(_json({**event, "text": "x" * most_bytes}), Reason.TOO_LARGE)
+
+
+def _cut(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    whole = _json(event)
+    return _because(whole[: random.randrange(len(whole))], Reason.INVALID_JSON)
+
+
+def _trailing(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    return _because(_json(event) + random.choice([b"}", b"x", b",{}", b" {}", b"\x00"]), Reason.INVALID_JSON)
+
+
+def _noise(random: Random, _: dict[str, Any], __: int) -> Malformed:
+    """An open brace, so that no accident makes JSON of it."""
+    return _because(b"{" + random.randbytes(random.randint(1, 200)), Reason.INVALID_JSON, Reason.NOT_UTF8)
+
+
+def _bad_character(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    whole = _json(event)
+    at = whole.index(b'"u') + 2
+    return _because(whole[:at] + random.choice([b"\xff", b"\xc3", b"\xed\xa0\x80"]) + whole[at:], Reason.NOT_UTF8)
+
+
+def _no_number(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    value = random.choice([float("nan"), float("inf"), float("-inf")])
+    return _because(_json({**event, "price": value}), Reason.INVALID_JSON)
+
+
+def _no_object(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    return _because(json.dumps(random.choice([[event], "text", 7, 1.5, True])).encode(), Reason.WRONG_TYPE)
+
+
+def _nothing(_: Random, __: dict[str, Any], ___: int) -> Malformed:
+    return _because(None, Reason.MISSING_FIELD)
+
+
+def _field_missing(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    name = random.choice(_REQUIRED)
+    without = {key: value for key, value in event.items() if key != name}
+    return _because(_json(random.choice([without, {**event, name: None}])), Reason.MISSING_FIELD)
+
+
+def _field_of_its_type_missing(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    kind = random.choice([EventType.IMPRESSION, EventType.SEARCH, EventType.IDENTIFY])
+    return _because(_json({**event, "type": kind}), Reason.MISSING_FIELD)
+
+
+def _wrong_type(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    name = random.choice(list(_WRONG))
+    return _because(_json({**event, name: random.choice(_WRONG[name])}), Reason.WRONG_TYPE)
+
+
+def _out_of_range(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    name = random.choice(list(_BEYOND))
+    return _because(_json({**event, name: random.choice(_BEYOND[name])}), Reason.OUT_OF_RANGE)
+
+
+def _unknown_type(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    return _because(_json({**event, "type": random.choice(["", "Purchase", "buy", "x" * 99])}), Reason.UNKNOWN_TYPE)
+
+
+def _in_future(random: Random, event: dict[str, Any], now_ms: int) -> Malformed:
+    ahead = random.randint(30, 900) * _DAY_MS
+    return _because(_json({**event, "timestamp": now_ms + ahead}), Reason.TIMESTAMP_IN_FUTURE)
+
+
+def _too_deep(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    depth = MAX_DEPTH + random.randint(1, 200)
+    whole = _json(event)
+    return _because(whole[:-1] + b',"extra":' + b"[" * depth + b"]" * depth + b"}", Reason.INVALID_JSON)
+
+
+_DEFECTS: Final[tuple[Callable[[Random, dict[str, Any], int], Malformed], ...]] = (
+    _cut,
+    _trailing,
+    _noise,
+    _bad_character,
+    _no_number,
+    _no_object,
+    _nothing,
+    _field_missing,
+    _field_of_its_type_missing,
+    _wrong_type,
+    _out_of_range,
+    _unknown_type,
+    _in_future,
+    _too_deep,
+)

@@ -1,0 +1,1 @@
+"""What shoppers notice while a server or a worker is away."""

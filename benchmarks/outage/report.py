@@ -1,0 +1,34 @@
+"""What outages cost, as a page and JSON."""
+
+from pathlib import Path
+
+from benchmarks.outage.measuring import Outages
+from benchmarks.results_page import write_results
+
+
+def write(found: Outages, folder: Path) -> Path:
+    """Write `outage.json` and `outage.md`; the page's path."""
+    return write_results(found, _page(found), folder, "outage")
+
+
+def _page(found: Outages) -> str:
+    rows = "\n".join(
+        f"| {name} | {one.asked:,} | {one.answered:.2%} | {one.in_time:.2%} ({one.in_time_otherwise:.2%}) "
+        f"| {one.stood_in:.1%} | {one.p99_ms:,.0f} | {one.resumed_s:.1f} | {one.silence_s:.1f} |"
+        for name, one in found.outages.items()
+    )
+    return f"""# What an outage costs
+
+    {found.command}
+
+{found.machine.sentence()}
+{found.rate:g} events a second come in; after 15 s something is taken away, and brought back 15 s later (a killed worker
+is not). Looked at are the triggers and impressions appended from when it went until it answered again. Silence is the
+longest time from one answer to the next of any partition; full answers are those that no fallback gave.
+
+| away | asked | answered | within 200 ms (before) | by a fallback | p99, ms | full again after, s | silence, s |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+A server that starts takes the cores that workers and Kafka would have had on a machine this small.
+"""
