@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from errno import EADDRINUSE
+from os import getpid
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -15,6 +16,8 @@ from streams.vitals import Health
 logger = logging.getLogger(__name__)
 
 _PORTS_TO_TRY = 16
+PID_HEADER = "Headrace-Pid"
+"""Of the answers to probes: whoever ended a worker would else have to trust a port."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -54,7 +57,8 @@ def _pages(health: Callable[[], Health]) -> Callable[..., Iterable[bytes]]:
             return metrics(request, start)
         now = health()
         trouble = now.dead if path == "/livez" else now.dead or now.unready
-        start("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        headers = [("Content-Type", "text/plain; charset=utf-8"), (PID_HEADER, str(getpid()))]
+        start("503 Service Unavailable" if trouble else "200 OK", headers)
         return [f"{trouble or 'ok'}\n".encode()]
 
     return pages

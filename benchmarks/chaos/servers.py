@@ -1,7 +1,7 @@
 """The servers of a stack of one's own, to be killed, stopped and brought back."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -22,7 +22,7 @@ class Servers:
         self._settings = settings
 
     @contextmanager
-    def killed(self, name: str) -> Iterator[None]:
+    def killed(self, name: str) -> Generator[None]:
         """Kill a server and its children (SIGKILL); at the end it is started again, and answers."""
         self._signal(name, signal.SIGKILL)
         try:
@@ -31,7 +31,7 @@ class Servers:
             up(self._settings, lambda _: None)
 
     @contextmanager
-    def stopped(self, name: str) -> Iterator[None]:
+    def stopped(self, name: str) -> Generator[None]:
         """Stop a server (SIGSTOP), so that connections stay open and nothing answers; at the end it goes on."""
         self._signal(name, signal.SIGSTOP)
         try:

@@ -1,7 +1,7 @@
 """Events come at a steady rate; something is taken away in their midst and comes back; every answer is looked at."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 from typing import Final
@@ -66,7 +66,7 @@ def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Out
 
 
 @contextmanager
-def _without_a_worker(running: Running) -> Iterator[None]:
+def _without_a_worker(running: Running) -> Generator[None]:
     """Kill the first worker; nobody starts it again."""
     running.worker.kill()
     yield

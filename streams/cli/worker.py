@@ -1,6 +1,14 @@
-"""`headrace worker`: one Faust worker in this process."""
+"""`headrace worker`: Faust workers on this host."""
+
+import logging
+import sys
+from typing import Annotated
 
 import typer
+
+Processes = Annotated[
+    int, typer.Option(min=1, max=256, help="workers on this host, each a process that is started again if it fails")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -8,8 +16,18 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
 
 
-def worker() -> None:
-    """Run one worker; the same as `faust -A streams.app worker`. Ctrl-C or SIGTERM drains and commits."""
-    from streams.app import run_worker
+def worker(processes: Processes = 1) -> None:
+    """Run a worker, the same as `faust -A streams.app worker`, or several. Ctrl-C or SIGTERM drains and commits."""
+    if processes == 1:
+        from streams.app import run_worker
 
-    run_worker()
+        run_worker()
+    sys.exit(_supervise(processes))
+
+
+def _supervise(processes: int) -> int:
+    from streams.settings import settings
+    from streams.supervisor import Supervisor, places
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return Supervisor(places(processes, settings().metrics_port)).run()

@@ -1,0 +1,170 @@
+"""Several workers on one host, kept alive: whichever ends or stands still is started again."""
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from os import environ
+from types import FrameType
+from typing import Final
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from streams.errors import UsageError
+from streams.watching import PID_HEADER
+
+log = logging.getLogger(__name__)
+
+COMMAND: Final = (sys.executable, "-m", "streams.cli", "worker")
+_TURN_S: Final = 0.2
+_PROBE_S: Final = 5.0
+_LONG_LIFE_S: Final = 60.0
+"""Whoever lived so long has not failed at its start: the next start comes without delay."""
+_LONGEST_DELAY_S: Final = 30.0
+_DRAIN_S: Final = 30.0
+
+Probe = Callable[[int], str]
+
+
+class Place:
+    """One of the workers: its present process, and when its next one may start.
+
+    Args:
+        start: starts a process.
+        probe: asks the process with this id why it should be ended; "" while it should not.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, start: Callable[[], "subprocess.Popen[bytes]"], probe: Probe, clock: Callable[[], float]
+    ) -> None:
+        self._start, self._probe, self._clock = start, probe, clock
+        self._failures = 0
+        self._due = clock()
+        self._started = self._probed = clock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def look_after(self) -> int | None:
+        """Start the process if it is due, end it if it is dead; the status of one that has ended by itself."""
+        now = self._clock()
+        if self._process is None:
+            if now >= self._due:
+                self._process = self._start()
+                self._started = self._probed = now
+            return None
+        status = self._process.poll()
+        if status is not None:
+            self._process = None
+            self._failures = 1 if now - self._started > _LONG_LIFE_S else self._failures + 1
+            self._due = now + min(2.0 ** (self._failures - 1) - 1, _LONGEST_DELAY_S)
+            return status
+        if now - self._probed > _PROBE_S:
+            self._probed = now
+            self._end_if_dead(self._process)
+        return None
+
+    def terminate(self) -> None:
+        """Ask it to drain, commit and end."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def wait(self, until: float) -> None:
+        """Wait for its end, and bring it about when the time has come."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(until - self._clock(), 0))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _end_if_dead(self, process: "subprocess.Popen[bytes]") -> None:
+        if trouble := self._probe(process.pid):
+            log.warning("worker %d is ended: %s", process.pid, trouble)
+            process.kill()
+
+
+class Supervisor:
+    """Keeps workers alive until it is told to stop.
+
+    Args:
+        places: the workers.
+        turn_s: seconds between two looks.
+    """
+
+    def __init__(self, places: Sequence[Place], turn_s: float = _TURN_S) -> None:
+        self._places, self._turn_s = places, turn_s
+        self._stopping = False
+
+    def run(self) -> int:
+        """Supervise until SIGTERM or SIGINT, then drain all; the exit status.
+
+        A worker that is set up wrongly (status 2) would be so again: everything ends, with its status.
+        """
+        status = 0
+        with self._told_to_stop():
+            while not self._stopping and not status:
+                status = self._turn()
+                time.sleep(self._turn_s)
+        for place in self._places:
+            place.terminate()
+        until = time.monotonic() + _DRAIN_S
+        for place in self._places:
+            place.wait(until)
+        return status
+
+    def _turn(self) -> int:
+        for number, place in enumerate(self._places):
+            status = place.look_after()
+            if status == UsageError.exit_code:
+                return UsageError.exit_code
+            if status is not None and not self._stopping:
+                log.warning("worker %d of %d ended with status %d", number + 1, len(self._places), status)
+        return 0
+
+    @contextmanager
+    def _told_to_stop(self) -> Generator[None]:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._stopping = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def places(count: int, metrics_port: int) -> list[Place]:
+    """The workers of a host, each with a metrics port of its own from `metrics_port` on; 0 gives them none."""
+    found: list[Place] = []
+    for number in range(count):
+        port = metrics_port + number if metrics_port else 0
+        variables = {**environ, "HEADRACE_METRICS_PORT": str(port)}
+        found.append(Place(_starter(variables), _prober(port), time.monotonic))
+    return found
+
+
+def _starter(variables: Mapping[str, str]) -> Callable[[], "subprocess.Popen[bytes]"]:
+    # In a session of its own, or Ctrl-C would reach it twice: from the terminal and from here.
+    return lambda: subprocess.Popen(COMMAND, env=dict(variables), start_new_session=True)
+
+
+def _prober(port: int) -> Probe:
+    def probe(pid: int) -> str:
+        if not port:
+            return ""
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/livez", timeout=2):
+                return ""
+        except HTTPError as answer:
+            # The port may be another program's: a worker whose port is taken goes on to the next.
+            return answer.read().decode().strip() if answer.headers.get(PID_HEADER) == str(pid) else ""
+        except (OSError, HTTPException):
+            return ""  # not up yet, or busy: that its loop stands still it says itself
+
+    return probe

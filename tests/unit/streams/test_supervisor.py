@@ -1,0 +1,117 @@
+"""Workers that end are started again; those that cannot work are not."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+
+from streams.supervisor import Place, Supervisor
+
+SLEEPER = "import time; time.sleep(600)"
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Started:
+    """Notes the processes that a place starts."""
+
+    def __init__(self, program):
+        self.program = program
+        self.processes = []
+
+    def __call__(self):
+        self.processes.append(subprocess.Popen([sys.executable, "-c", self.program]))
+        return self.processes[-1]
+
+
+@pytest.fixture
+def sleeper():
+    started = Started(SLEEPER)
+    yield started
+    for process in started.processes:
+        process.kill()
+        process.wait()
+
+
+def until(holds):
+    while not holds():
+        time.sleep(0.01)
+
+
+def test_a_worker_that_was_killed_is_started_again(sleeper):
+    clock = Clock()
+    place = Place(sleeper, lambda _: "", clock)
+    assert place.look_after() is None
+    sleeper.processes[0].kill()
+    sleeper.processes[0].wait()
+    assert place.look_after() == -signal.SIGKILL
+    place.look_after()
+    assert [process.poll() for process in sleeper.processes] == [-signal.SIGKILL, None]
+
+
+def test_one_that_fails_at_once_waits_longer_each_time():
+    clock, started = Clock(), Started("raise SystemExit(1)")
+    place = Place(started, lambda _: "", clock)
+    starts: list[float] = []
+    while len(starts) < 9:
+        place.look_after()
+        if len(started.processes) > len(starts):
+            starts.append(clock.now)
+            started.processes[-1].wait()
+            assert place.look_after() == 1
+        clock.now += 0.5
+    waits = [later - earlier for earlier, later in pairwise(starts)]
+    assert waits == sorted(waits)
+    assert waits[0] <= 1
+    assert 30 <= waits[-1] <= 31
+
+
+def test_one_that_says_it_is_dead_is_ended(sleeper):
+    clock, told = Clock(), []
+
+    def probe(pid):
+        told.append(pid)
+        return "its loop stands still" if len(told) > 1 else ""
+
+    place = Place(sleeper, probe, clock)
+    place.look_after()
+    for _ in range(2):
+        clock.now += 6
+        place.look_after()
+    assert sleeper.processes[0].wait() == -signal.SIGKILL
+    assert told == [sleeper.processes[0].pid] * 2
+
+
+def test_sigterm_ends_all_of_them(sleeper):
+    supervisor = Supervisor([Place(sleeper, lambda _: "", time.monotonic) for _ in range(2)], turn_s=0.01)
+
+    def stop():
+        until(lambda: len(sleeper.processes) == 2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert supervisor.run() == 0
+    thread.join()
+    assert [process.poll() for process in sleeper.processes] == [-signal.SIGTERM] * 2
+
+
+def test_a_worker_that_is_set_up_wrongly_ends_the_others_too(sleeper):
+    wrong = Started("raise SystemExit(2)")
+    where = [Place(sleeper, lambda _: "", time.monotonic), Place(wrong, lambda _: "", time.monotonic)]
+    assert Supervisor(where, turn_s=0.01).run() == 2
+    assert sleeper.processes[0].poll() == -signal.SIGTERM
+    assert len(wrong.processes) == 1
