@@ -1,39 +1,41 @@
-"""A circuit breaker: stops calling a server that refuses, and probes until it is back (rule 12)."""
+"""A circuit breaker: stops calling a server that refuses, and asks after it until it is back (rule 12)."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 
 class Breaker:
-    """Open after a refusal; lets one probe through each `probe_s` seconds until a call succeeds.
+    """Open after a refusal, until the server says that it is ready.
+
+    Nobody's answer waits for a server that may not be there: what asks after it is a probe of its own, so that a server
+    that takes connections and says nothing costs the loads nothing.
 
     Args:
-        probe_s: seconds between probes.
-        clock: monotonic seconds, passed in so that tests advance it.
+        probe: whether the server is ready; must end by itself.
+        pause_s: seconds before each probe.
     """
 
-    def __init__(self, probe_s: float, clock: Callable[[], float]) -> None:
-        self._probe_s = probe_s
-        self._clock = clock
-        self._next_probe: float | None = None
+    def __init__(self, probe: Callable[[], Awaitable[bool]], pause_s: float) -> None:
+        self._probe, self._pause_s = probe, pause_s
+        self._probing: asyncio.Task[None] | None = None
 
     @property
     def closed(self) -> bool:
         """Whether calls go through as normal."""
-        return self._next_probe is None
-
-    def may_call(self) -> bool:
-        """Whether to call now; true once a probe interval while open."""
-        if self._next_probe is None:
-            return True
-        if self._clock() < self._next_probe:
-            return False
-        self._next_probe = self._clock() + self._probe_s
-        return True
-
-    def succeeded(self) -> None:
-        """Close."""
-        self._next_probe = None
+        return self._probing is None or self._probing.done()
 
     def refused(self) -> None:
         """Open."""
-        self._next_probe = self._clock() + self._probe_s
+        if self.closed:
+            self._probing = asyncio.create_task(self._until_ready())
+
+    def drop(self) -> None:
+        """Ask no more."""
+        if self._probing is not None:
+            self._probing.cancel()
+
+    async def _until_ready(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause_s)
+            if await self._probe():
+                return

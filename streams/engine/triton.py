@@ -1,7 +1,6 @@
 """Triton, asked with named tuples of arrays and answering with them (see `messages.wire`)."""
 
 import logging
-import time
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -54,8 +53,8 @@ class Triton:
         Raises:
             ModelUnavailable: Triton refuses, has no such model, or is not in time; at once while the breaker is open.
         """
-        breaker = self._breakers.setdefault(model, Breaker(_PROBE_S, time.monotonic))
-        if not breaker.may_call():
+        breaker = self._breaker(model)
+        if not breaker.closed:
             raise ModelUnavailable(f"{model} did not answer lately")
         try:
             raw = await self._infer(model, tensors, rows)
@@ -65,14 +64,24 @@ class Triton:
                     logger.warning("%s is not available: %s", model, error)
                 breaker.refused()
             raise ModelUnavailable(f"{model}: {error}") from error
-        if not breaker.closed:
-            logger.warning("%s is available again", model)
-        breaker.succeeded()
         return kind(**{name: raw.arrays[name] for name in kind._fields}), raw.version
 
     async def close(self) -> None:
         """Disconnect."""
+        for breaker in self._breakers.values():
+            breaker.drop()
         await self._client.close()
+
+    def _breaker(self, model: str) -> Breaker:
+        if model not in self._breakers:
+            self._breakers[model] = Breaker(lambda: self._is_back(model), _PROBE_S)
+        return self._breakers[model]
+
+    async def _is_back(self, model: str) -> bool:
+        ready = await self._is_ready(model)
+        if ready:
+            logger.warning("%s is available again", model)
+        return ready
 
     async def _is_ready(self, model: str) -> bool:
         try:

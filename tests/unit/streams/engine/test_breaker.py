@@ -1,39 +1,64 @@
-"""Rule 12: the breaker trips on refusal, probes, and closes on an answer."""
+"""Rule 12: the breaker trips on refusal, asks after the server by itself, and closes when that is ready."""
+
+import asyncio
+
+import pytest
 
 from streams.engine.breaker import Breaker
 
 
-class Clock:
-    """Seconds that pass when told to."""
+class Server:
+    """Says whether it is ready, when it is let."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.asked = 0
+        self.answers: asyncio.Queue[bool] = asyncio.Queue()
 
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_calls_go_through_until_one_is_refused():
-    breaker = Breaker(1.0, Clock())
-    assert breaker.may_call()
-    breaker.refused()
-    assert not breaker.may_call()
-    assert not breaker.closed
+    async def ready(self) -> bool:
+        self.asked += 1
+        return await self.answers.get()
 
 
-def test_one_probe_an_interval_goes_through_while_open():
-    clock = Clock()
-    breaker = Breaker(1.0, clock)
-    breaker.refused()
-    clock.now = 1.0
-    assert [breaker.may_call(), breaker.may_call()] == [True, False]
-    clock.now = 2.0
-    assert breaker.may_call()
+@pytest.fixture
+def server():
+    return Server()
 
 
-def test_an_answer_closes_it():
-    breaker = Breaker(1.0, Clock())
-    breaker.refused()
-    breaker.succeeded()
+async def turn_over():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_calls_go_through_until_one_is_refused(server):
+    breaker = Breaker(server.ready, 0)
     assert breaker.closed
-    assert breaker.may_call()
+    breaker.refused()
+    assert not breaker.closed
+    breaker.drop()
+
+
+async def test_it_stays_open_while_nobody_answers_its_probe(server):
+    breaker = Breaker(server.ready, 0)
+    breaker.refused()
+    await turn_over()
+    assert (server.asked, breaker.closed) == (1, False)
+    breaker.drop()
+
+
+async def test_it_asks_until_the_server_is_ready_then_closes(server):
+    breaker = Breaker(server.ready, 0)
+    breaker.refused()
+    for answer in (False, False, True):
+        assert not breaker.closed
+        server.answers.put_nowait(answer)
+        await turn_over()
+    assert (server.asked, breaker.closed) == (3, True)
+
+
+async def test_a_second_refusal_asks_no_twice(server):
+    breaker = Breaker(server.ready, 0)
+    breaker.refused()
+    breaker.refused()
+    await turn_over()
+    assert server.asked == 1
+    breaker.drop()
