@@ -20,6 +20,7 @@ from streams.engine.poison import Poisoned
 from streams.engine.row_cache import RowCache
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
+from streams.engine.tracing import Tracer, open_tracer
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.errors import FencedOut, StoreError
@@ -50,6 +51,7 @@ class Runtime:
         follower: CatalogueFollower,
         roads: tuple[ShoppersRoad, ItemsRoad],
         idleness: Idleness,
+        tracer: Tracer,
     ) -> None:
         self._store = store
         self._triton = triton
@@ -57,6 +59,7 @@ class Runtime:
         self._follower = follower
         self.shoppers, self.items = roads
         self._idleness = idleness
+        self._tracer = tracer
 
     @classmethod
     async def open(cls, settings: Settings, partitions: int) -> "Runtime":
@@ -73,8 +76,9 @@ class Runtime:
         new_items = NewItems(follower.catalogue, store, triton)
         trending = Trending(store, on=settings.trending)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
+        tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
-        with_ = Collaborators(settings, partitions, store, scorer, follower, producer, idleness)
+        with_ = Collaborators(settings, partitions, store, scorer, follower, producer, idleness, tracer)
         item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
         item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows)
         demand = DemandRoad(
@@ -92,7 +96,7 @@ class Runtime:
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)
-        return cls(store, triton, producer, follower, roads, idleness)
+        return cls(store, triton, producer, follower, roads, idleness, tracer)
 
     def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
         """Hear which `events` partitions of this worker have nothing to read; return those to be told idle."""
@@ -140,3 +144,4 @@ class Runtime:
         await self._follower.close()
         await self._triton.close()
         await self._store.close()
+        await asyncio.to_thread(self._tracer.close)

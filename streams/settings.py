@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     port_offset: int = Field(0, ge=0, le=40_000, description="added to every local default port")
     data: Path = Field(Path("../shared/data"), description="public data sets for measuring")
     metrics_port: int = Field(19_100, ge=0, le=65_535, description="Prometheus endpoint of a worker; 0 = off")
+    traces: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="OTLP/HTTP endpoint that takes spans, such as http://host:4318/v1/traces",
+    )
     chunk: int = Field(512, ge=1, le=100_000, description="most records that travel the road at once")
     chunk_bytes: int = Field(4_194_304, ge=1_024, description="and most bytes")
     group: str = Field(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -17,6 +17,30 @@ DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters by re
 LATE: Final = Counter("headrace_late_deltas_total", "Item deltas that came after their window was closable")
 WATERMARK: Final = Gauge("headrace_watermark_ms", "Event time of a source partition", ["partition"])
 LAG: Final = Gauge("headrace_lag_records", "Records that wait for this worker, of its partitions", ["topic"])
+
+
+class Step(NamedTuple):
+    """A step that a load has taken; times in ns since 1970 UTC."""
+
+    name: str
+    began: int
+    ended: int
+
+
+class Steps:
+    """The steps of one load, as it takes them: counted, and kept for its traces."""
+
+    def __init__(self, road: str) -> None:
+        self._road = road
+        self.taken: list[Step] = []
+
+    @contextmanager
+    def timed(self, name: str) -> Generator[None]:
+        """Take one step."""
+        began = time.time_ns()
+        with timed(self._road, name):
+            yield
+        self.taken.append(Step(name, began, time.time_ns()))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from streams.engine.intake import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Misplaced, Place
 from streams.engine.partitions import partition_of
+from streams.engine.tracing import Headers, context_of
 from streams.errors import BadRecord, StreamError
 from streams.messages.internal import ItemBatch
 from streams.settings import Settings
@@ -26,8 +26,6 @@ _BATCH_BYTES = 524_288
 _RETRY_S = 1.0
 _HEADER_ROOM = 4_096
 """A record that was compressed may be larger than any message: its dead letter says where it is, without its bytes."""
-
-Headers = Sequence[tuple[str, bytes]]
 
 
 class Message(NamedTuple):
@@ -49,9 +47,9 @@ class Outbox:
         self._msgpack = msgspec.msgpack.Encoder()
         self.messages: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
 
-    def say(self, topic: Topic, key: str, value: Struct, timestamp: int) -> None:
+    def say(self, topic: Topic, key: str, value: Struct, timestamp: int, headers: Headers = ()) -> None:
         """Add one output, as JSON."""
-        message = Message(key.encode(), self._json.encode(value), timestamp)
+        message = Message(key.encode(), self._json.encode(value), timestamp, headers)
         self.messages[topic, partition_of(key, self._partitions)].append(message)
 
     def dead_letter(self, record: RawRecord, place: Place, why: BadRecord) -> None:
@@ -73,7 +71,7 @@ class Outbox:
             user_id.encode(),
             misplaced.record.value,
             misplaced.record.timestamp,
-            _origin_headers(misplaced.place),
+            (*context_of(misplaced.record), *_origin_headers(misplaced.place)),
         )
         target = rekeyed(self._group), partition_of(user_id, self._partitions)
         self.messages[target].append(message)

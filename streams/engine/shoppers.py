@@ -13,13 +13,14 @@ from streams.engine.folding import Asked, ChunkFold, Folded
 from streams.engine.idleness import Idleness
 from streams.engine.intake import Intake, Place, Refused, found_at, take_in
 from streams.engine.item_batches import item_batches
-from streams.engine.metrics import timed
+from streams.engine.metrics import Steps
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.poison import Poisoned, blame
 from streams.engine.questions import Answer, Scenario
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
 from streams.engine.scoring import Scorer
+from streams.engine.tracing import Headers, Traced, Tracer
 from streams.line import Way
 from streams.settings import Settings
 from streams.topics import Topic
@@ -40,6 +41,7 @@ class Collaborators(NamedTuple):
     follower: CatalogueFollower
     producer: Producer
     idleness: Idleness
+    tracer: Tracer
 
 
 class _Part(NamedTuple):
@@ -82,25 +84,28 @@ class ShoppersRoad:
 
     async def _travel(self, load: Load, way: Way) -> None:
         self._with.idleness.busy(load)
-        with timed(_ROAD, "decode"):
+        steps = Steps(_ROAD)
+        with steps.timed("decode"):
             intakes = [self._take_in(chunk) for chunk in load.chunks]
         # Both wait for a server, each for another.
-        rows, _ = await asyncio.gather(self._read(load, intakes), self._catch_up())
-        with timed(_ROAD, "fold"):
+        rows, _ = await asyncio.gather(self._read(load, intakes, steps), self._catch_up(steps))
+        with steps.timed("fold"):
             parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
-        with timed(_ROAD, "pack"):
+        with steps.timed("pack"):
             writes = self._pack(parts, rows)
         way.open()
-        with timed(_ROAD, "score"):
+        with steps.timed("score"):
             asked = [asked for part in parts for asked in part.folded.asked]
             answers = await self._with.scorer.answer([one.question for one in asked])
-        with timed(_ROAD, "say"):
-            outbox = self._outbox(parts, asked, answers)
-        with timed(_ROAD, "queue"):
+        with steps.timed("say"):
+            outbox, traced = self._outbox(parts, asked, answers)
+        with steps.timed("queue"):
             await way.clear()
-        with timed(_ROAD, "emit"):
+        with steps.timed("emit"):
             await self._with.producer.send(outbox)
-        with timed(_ROAD, "write"):
+        for one in traced:
+            one.end(steps.taken)
+        with steps.timed("write"):
             await self._with.store.write(writes)
         for part in parts:
             for refused in part.intake.refused:
@@ -112,14 +117,14 @@ class ShoppersRoad:
         poisoned = [self._poisoned.get(found_at(r)) for r in chunk.records] if self._poisoned else []
         return _without(intake, [refused for refused in poisoned if refused])
 
-    async def _catch_up(self) -> None:
-        with timed(_ROAD, "catalogue"):
+    async def _catch_up(self, steps: Steps) -> None:
+        with steps.timed("catalogue"):
             await self._with.follower.catch_up()
 
-    async def _read(self, load: Load, intakes: Sequence[Intake]) -> dict[str, ShopperRow]:
+    async def _read(self, load: Load, intakes: Sequence[Intake], steps: Steps) -> dict[str, ShopperRow]:
         users = dict.fromkeys(taken.cause.user_id for intake in intakes for taken in intake.taken)
         sources = [p for p in {c.partition for c in load.chunks if _is_folded(c)} if p not in self._sources]
-        with timed(_ROAD, "read"):
+        with steps.timed("read"):
             rows = self._cache.take(users)
             self._cache.put(rows)  # whoever only asks leaves them there: they may not be written yet
             missing = [user for user in users if user not in rows]
@@ -147,11 +152,17 @@ class ShoppersRoad:
         sources = {part.chunk.partition for part in folded}
         return [*touched(rows.values()), *(self._sources[partition].write() for partition in sorted(sources))]
 
-    def _outbox(self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]) -> Outbox:
+    def _outbox(
+        self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]
+    ) -> tuple[Outbox, list[Traced]]:
         outbox = Outbox(self._with.settings, self._with.partitions)
+        traced: list[Traced] = []
         for one, answer in zip(asked, answers, strict=True):
             with blame(one.taken):
-                self._say(outbox, one, answer)
+                trace = self._with.tracer.answer(one.taken, one.question.output_id)
+                self._say(outbox, one, answer, trace.headers if trace else ())
+                if trace:
+                    traced.append(trace)
         for chunk, intake, folded in parts:
             for refused in intake.refused:
                 outbox.dead_letter(*refused)
@@ -159,13 +170,13 @@ class ShoppersRoad:
                 outbox.forward(misplaced)
             for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
                 outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
-        return outbox
+        return outbox, traced
 
-    def _say(self, outbox: Outbox, asked: Asked, answer: Answer) -> None:
+    def _say(self, outbox: Outbox, asked: Asked, answer: Answer, headers: Headers) -> None:
         question = asked.question
         user_id, timestamp = question.cause.user_id, question.cause.timestamp
         output = question.scenario.answer(question, answer, self._with.follower.catalogue)
-        outbox.say(question.scenario.topic, user_id, output, timestamp)
+        outbox.say(question.scenario.topic, user_id, output, timestamp, headers)
         if is_logged(question.output_id, self._with.settings.feature_log):
             outbox.say(Topic.FEATURE_LOG, user_id, feature_log(question, answer.model), timestamp)
 
