@@ -17,6 +17,29 @@ DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters by re
 LATE: Final = Counter("headrace_late_deltas_total", "Item deltas that came after their window was closable")
 WATERMARK: Final = Gauge("headrace_watermark_ms", "Event time of a source partition", ["partition"])
 LAG: Final = Gauge("headrace_lag_records", "Records that wait for this worker, of its partitions", ["topic"])
+_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+ANSWERED: Final = Histogram(
+    "headrace_answer_delay_seconds",
+    "From a record's append until its answers are with Kafka; the oldest record of each chunk",
+    buckets=_SECONDS,
+)
+FRESHNESS: Final = Histogram(
+    "headrace_feature_delay_seconds",
+    "From a record's append until its features are in the online store; the oldest record of each chunk",
+    buckets=_SECONDS,
+)
+SERVED: Final = Gauge("headrace_model_served", "1 for the version that answered last", ["model", "version"])
+AVAILABLE: Final = Gauge(
+    "headrace_model_available", "0 while a model is not asked because it did not answer", ["model"]
+)
+
+
+def served(model: str, version: str, before: str | None) -> None:
+    """Say which version answers now, in another's place."""
+    if before is not None:
+        SERVED.remove(model, before)
+    SERVED.labels(model, version).set(1)
+    AVAILABLE.labels(model).set(1)
 
 
 class Step(NamedTuple):

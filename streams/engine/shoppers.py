@@ -1,9 +1,12 @@
 """The shoppers' road: `events`, the rekeyed topic and `score.requests`, one load at a time through all steps."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from prometheus_client import Histogram
 
 from feature_repo.row_store import Kind, RowStore, RowWrite
 from streams.engine import metrics
@@ -103,10 +106,12 @@ class ShoppersRoad:
             await way.clear()
         with steps.timed("emit"):
             await self._with.producer.send(outbox)
+        _observe(metrics.ANSWERED, load)
         for one in traced:
             one.end(steps.taken)
         with steps.timed("write"):
             await self._with.store.write(writes)
+        _observe(metrics.FRESHNESS, load)
         for part in parts:
             for refused in part.intake.refused:
                 self._poisoned.pop(found_at(refused.record), None)
@@ -209,6 +214,13 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
 def _is_folded(chunk: RecordChunk) -> bool:
     """Score requests are answered, and leave nothing behind."""
     return chunk.topic != Topic.SCORE_REQUESTS
+
+
+def _observe(delay: Histogram, load: Load) -> None:
+    """Note how long ago the oldest record of each chunk was appended."""
+    now = time.time()
+    for chunk in load.chunks:
+        delay.observe(max(now - chunk.records[0].timestamp / 1000, 0))
 
 
 def _count(load: Load, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]) -> None:

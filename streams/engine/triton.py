@@ -9,6 +9,7 @@ from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from streams.engine import metrics
 from streams.engine.breaker import Breaker
 from streams.errors import ModelUnavailable
 from streams.messages.wire import (
@@ -46,6 +47,7 @@ class Triton:
         self._client = InferenceServerClient(settings.triton_address)
         self._base_ms = settings.deadline
         self._breakers: dict[str, Breaker] = {}
+        self._versions: dict[str, str] = {}
 
     async def ask(self, model: str, tensors: Tensors, rows: int, kind: type[A]) -> tuple[A, str]:
         """Send one request; answer the named tuple `kind` and the model's version.
@@ -63,7 +65,11 @@ class Triton:
                 if breaker.closed:
                     logger.warning("%s is not available: %s", model, error)
                 breaker.refused()
+                metrics.AVAILABLE.labels(model).set(0)
             raise ModelUnavailable(f"{model}: {error}") from error
+        if raw.version != self._versions.get(model):
+            metrics.served(model, raw.version, self._versions.get(model))
+            self._versions[model] = raw.version
         return kind(**{name: raw.arrays[name] for name in kind._fields}), raw.version
 
     async def close(self) -> None:
@@ -81,6 +87,7 @@ class Triton:
         ready = await self._is_ready(model)
         if ready:
             logger.warning("%s is available again", model)
+            metrics.AVAILABLE.labels(model).set(1)
         return ready
 
     async def _is_ready(self, model: str) -> bool:
