@@ -9,13 +9,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from feature_repo.schema import reader
 from streams.messages.items import Item
 
 #: What the model derives from a row. It differs between versions, so it is no part of what a stream says.
 DERIVED: Final = ("text_vector", "encoder_version")
 
 
-class CatalogueItem(Struct, array_like=True):
+class CatalogueItem(Struct, array_like=True, forbid_unknown_fields=True):
     """All catalogue features of an item.
 
     Attributes:
@@ -38,7 +39,7 @@ class CatalogueItem(Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
-_decoder = msgspec.msgpack.Decoder(CatalogueItem)
+_read = reader(CatalogueItem)
 
 
 def pack(state: CatalogueItem) -> bytes:
@@ -48,7 +49,7 @@ def pack(state: CatalogueItem) -> bytes:
 
 def unpack(packed: bytes) -> CatalogueItem:
     """The inverse of `pack`; no bytes give an item that the catalogue lacks."""
-    return _decoder.decode(packed) if packed else CatalogueItem()
+    return _read(packed)
 
 
 def from_item(item: Item) -> CatalogueItem:

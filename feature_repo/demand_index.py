@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from feature_repo.item import units_sold
+from feature_repo.schema import reader
 from streams.messages.internal import ItemDelta, Watermark
 
 REMEMBERED: Final = 48
@@ -28,14 +29,14 @@ _BITS: Final = (1 << REMEMBERED) - 1
 _SOLD_LATELY: Final = (1 << (AFTERMATH + 1)) - 1
 
 
-class SourceMark(Struct, array_like=True):
+class SourceMark(Struct, array_like=True, forbid_unknown_fields=True):
     """How far the event time of one `events` partition has come, ms."""
 
     time: int = -1
     idle: bool = False
 
 
-class DemandIndex(Struct, array_like=True):
+class DemandIndex(Struct, array_like=True, forbid_unknown_fields=True):
     """The state of one partition's windows; a window is its number, `start // window_ms`."""
 
     sources: dict[int, SourceMark] = {}
@@ -64,7 +65,7 @@ class Closing(NamedTuple):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(DemandIndex)
+_read = reader(DemandIndex)
 
 
 def pack(index: DemandIndex) -> bytes:
@@ -80,7 +81,7 @@ def pack(index: DemandIndex) -> bytes:
 
 def unpack(packed: bytes) -> DemandIndex:
     """The inverse of `pack`; no bytes give an index that has seen nothing."""
-    return _decoder.decode(packed) if packed else DemandIndex()
+    return _read(packed)
 
 
 def observe(index: DemandIndex, source: int, delta: ItemDelta, window_ms: int) -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ACTIONS
 from feature_repo.numbers import saturated
+from feature_repo.schema import reader
 from feature_repo.scopes import SHARDS
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
@@ -28,7 +29,7 @@ _RETURN: Final = ACTION_CODE["return"]
 _IMPRESSION: Final = ACTION_CODE["impression"]
 
 
-class WindowCounts(Struct, array_like=True, gc=False):
+class WindowCounts(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     """What happened to an item in one window, on time or late. `returned` and `late` are units, the rest events."""
 
     views: int = 0
@@ -38,7 +39,7 @@ class WindowCounts(Struct, array_like=True, gc=False):
     late: int = 0
 
 
-class Episode(Struct, array_like=True, gc=False):
+class Episode(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     """The alert under way: demand has parted from its forecast and has not come back.
 
     Attributes:
@@ -54,7 +55,7 @@ class Episode(Struct, array_like=True, gc=False):
     quiet: int = 0
 
 
-class ItemActivity(Struct, array_like=True):
+class ItemActivity(Struct, array_like=True, forbid_unknown_fields=True):
     """All features of an item. Times are event time in ms, money integer hundredths, windows numbers."""
 
     counts: list[int] = []  # events by action code; as long as the newest code seen
@@ -75,7 +76,7 @@ class ItemActivity(Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(ItemActivity)
+_read = reader(ItemActivity)
 
 
 def pack(state: ItemActivity) -> bytes:
@@ -92,7 +93,7 @@ def _in_order(by_window: dict[int, T]) -> dict[int, T]:
 
 def unpack(packed: bytes) -> ItemActivity:
     """The inverse of `pack`; no bytes give an item of which nothing is known."""
-    return _decoder.decode(packed) if packed else ItemActivity()
+    return _read(packed)
 
 
 def fold(state: ItemActivity, delta: ItemDelta, window_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""The two scripts that read and write rows inside the server, and the bytes they are fed with.
+"""The scripts that read and write rows inside the server, and the bytes they are fed with.
 
 One call a chunk: per-row commands cost more in the client than in the server. Values travel as one length-prefixed
 argument, since redis-py spends longest on counting arguments; keys stay keys, so that access rules hold. On a cluster
@@ -55,6 +55,14 @@ for i, key in ipairs(KEYS) do
   end
 end
 return 0
+"""
+
+#: KEYS[1]: a number. ARGV[1]: what it is to be at least. Answers what it is now.
+RAISE: Final = """
+local noted = tonumber(redis.call('GET', KEYS[1]) or 0)
+if noted >= tonumber(ARGV[1]) then return noted end
+redis.call('SET', KEYS[1], ARGV[1])
+return tonumber(ARGV[1])
 """
 
 _LENGTH: Final = struct.Struct("<I").pack

@@ -22,7 +22,7 @@ from feature_repo.layout import (
     unwrap,
     wrapping,
 )
-from feature_repo.row_script import READ, WRITE, Change, pack_changes
+from feature_repo.row_script import RAISE, READ, WRITE, Change, pack_changes
 from streams.errors import FencedOut, StoreError
 from streams.settings import Durable, Settings
 
@@ -176,6 +176,12 @@ class RowStore:
         with store_errors(self._address):
             stored: dict[bytes, bytes] = (await pipeline.execute())[-1]
         return {topic.decode(): identity.decode() for topic, identity in stored.items()}
+
+    async def raise_schema(self, version: int) -> int:
+        """Note the version of the group's rows unless a higher one is noted; the one that is noted now."""
+        with store_errors(self._address):
+            noted = self._client.eval(RAISE, 1, f"headrace:{self._group}:schema", version)
+            return int(await cast(Awaitable[int], noted))
 
     async def add_trending(self, bucket: int, counts: dict[str, int]) -> None:
         """Add to the counts of items in an hour (`bucket`: hours since 1970)."""

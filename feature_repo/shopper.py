@@ -14,6 +14,7 @@ from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.channel import channel_bucket
 from feature_repo.identity import event_tie, item_hash
 from feature_repo.numbers import saturated
+from feature_repo.schema import reader
 from streams.messages.events import Event, EventType
 
 RECENT: Final = 50
@@ -26,7 +27,7 @@ CHANNEL_LENGTH: Final = 64
 SESSION_GAP_MS: Final = 30 * 60_000
 
 
-class RecentEvent(Struct, array_like=True, frozen=True, order=True, gc=False):
+class RecentEvent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, order=True, gc=False):
     """One remembered event; ordered by event time, ties by the event's hash."""
 
     timestamp: int
@@ -38,7 +39,7 @@ class RecentEvent(Struct, array_like=True, frozen=True, order=True, gc=False):
     channel: int = 0  # feature_repo.channel bucket
 
 
-class Session(Struct, array_like=True, gc=False):
+class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     """The session under way: ended by 30 minutes of event time without an event."""
 
     start: int = -1
@@ -49,7 +50,7 @@ class Session(Struct, array_like=True, gc=False):
     count: int = 0  # sessions so far, this one included
 
 
-class ShopperState(Struct, array_like=True):
+class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
     """All features of a shopper. Times are event time in ms, prices integer hundredths."""
 
     recent: list[RecentEvent] = []
@@ -67,7 +68,7 @@ class ShopperState(Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
-_decoder = msgspec.msgpack.Decoder(ShopperState)
+_read = reader(ShopperState)
 
 
 def pack(state: ShopperState) -> bytes:
@@ -77,7 +78,7 @@ def pack(state: ShopperState) -> bytes:
 
 def unpack(packed: bytes) -> ShopperState:
     """The inverse of `pack`; no bytes give a shopper of whom nothing is known."""
-    return _decoder.decode(packed) if packed else ShopperState()
+    return _read(packed)
 
 
 def fold(state: ShopperState, event: Event) -> None:

@@ -8,8 +8,10 @@ the items' road then changes no decision.
 import msgspec
 from msgspec import Struct
 
+from feature_repo.schema import reader
 
-class SourceWatermark(Struct, array_like=True):
+
+class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
     """Event time of one `events` partition, in ms.
 
     Attributes:
@@ -52,7 +54,7 @@ class SourceWatermark(Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
-_decoder = msgspec.msgpack.Decoder(SourceWatermark)
+_read = reader(SourceWatermark)
 
 
 def pack(mark: SourceWatermark) -> bytes:
@@ -62,4 +64,4 @@ def pack(mark: SourceWatermark) -> bytes:
 
 def unpack(packed: bytes) -> SourceWatermark:
     """The inverse of `pack`; no bytes give a source that has seen nothing."""
-    return _decoder.decode(packed) if packed else SourceWatermark()
+    return _read(packed)

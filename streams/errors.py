@@ -8,6 +8,7 @@ HeadraceError
 │   ├── TopicChanged      recreated, or its partition count changed
 │   └── FencedOut         another worker owns the row now
 ├── StoreError            the online store refused or lost an operation
+├── NewerRows             rows that a later version of Headrace has written
 ├── ModelError            a model that cannot be trained, exported or served
 │   ├── TooLittleData     a stream too short or too empty to learn from
 │   └── ModelUnavailable  Triton is down, or answers no request
@@ -52,6 +53,10 @@ class FencedOut(StreamError):
 
 class StoreError(HeadraceError):
     """The online store refused or lost an operation."""
+
+
+class NewerRows(HeadraceError):
+    """The online store holds rows that this version cannot read: writing them back would lose what they hold."""
 
 
 class ModelError(HeadraceError):

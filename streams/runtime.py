@@ -7,6 +7,7 @@ import time
 
 from aiokafka.errors import KafkaError
 
+from feature_repo import schema
 from feature_repo.row_store import RowStore
 from streams.engine import sources
 from streams.engine.catalogue_follower import CatalogueFollower
@@ -69,6 +70,7 @@ class Runtime:
             TopicChanged, StreamError, StoreError: with what to do about it.
         """
         store = await RowStore.open(settings)
+        await schema.hold_against(store)
         inputs = [*sorted(INPUTS), rekeyed(settings.group), item_deltas(settings.group)]
         await sources.hold_against_store(settings, inputs, store)
         triton, producer = Triton(settings), await Producer.open(settings)

@@ -5,6 +5,7 @@ else has written since, and then, as at every failure and whenever partitions mo
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Generic, TypeVar
 
 R = TypeVar("R")
@@ -29,7 +30,7 @@ class RowCache(Generic[R]):
     def put(self, rows: Mapping[str, R]) -> None:
         """Keep rows as they now stand."""
         self._rows.update(rows)
-        for key in list(self._rows)[: max(len(self._rows) - self._most, 0)]:
+        for key in list(islice(self._rows, max(len(self._rows) - self._most, 0))):
             del self._rows[key]
 
     def clear(self) -> None:

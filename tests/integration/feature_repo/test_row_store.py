@@ -29,6 +29,10 @@ async def test_rows_of_every_kind_go_in_one_write(store):
     assert (await store.read(Kind.USER, ["x"]))[0].states == (b"state",)
 
 
+async def test_the_version_of_rows_goes_up_and_never_down(store):
+    assert [await store.raise_schema(version) for version in (3, 1, 4)] == [3, 3, 4]
+
+
 async def test_a_view_written_as_none_stays_as_it_is(store):
     await store.write([RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", None), 5)])
     await store.write([RowWrite(Kind.ITEM, "x", b"1", b"2", b"", (None, b"counted"), 5)])

@@ -6,8 +6,9 @@ import pytest
 from kafka import KafkaAdminClient
 
 from feature_repo.row_store import RowStore
+from feature_repo.schema import SCHEMA
 from streams.engine.sources import hold_against_store, identities
-from streams.errors import TopicChanged
+from streams.errors import StackError, TopicChanged
 from streams.testing import Stack, event, item
 from streams.testing.plugin import StartWorker
 from streams.topic_admin import ensure_topics
@@ -40,6 +41,17 @@ async def test_a_recreated_topic_stops_the_worker_with_what_to_do(headrace_stack
     await store.close()
 
 
+async def test_rows_of_a_later_version_stop_the_worker_with_what_to_do(
+    headrace_stack: Stack, headrace_group: str, headrace_worker: StartWorker
+):
+    store = await RowStore.open(headrace_stack.settings(headrace_group))
+    await store.raise_schema(SCHEMA + 1)
+    await store.close()
+    with pytest.raises(StackError, match="ended with status 1") as ended:
+        headrace_worker()
+    assert "upgrade this program" in str(ended.value)
+
+
 def test_events_of_years_ago_are_answered_and_kept(headrace_worker: StartWorker, replay, expect):
     headrace_worker()
     replay([item("old", title="Old"), event("view", "past", item_id="old", timestamp=1_291_190_000_000)], wait=True)
@@ -51,7 +63,8 @@ def test_events_of_years_ago_are_answered_and_kept(headrace_worker: StartWorker,
 def test_without_triton_answers_go_out_labelled(headrace_worker: StartWorker, replay, expect):
     headrace_worker(HEADRACE_TRITON="127.0.0.1:9")
     impression = event("impression", "no-model", items=["old", "older"])
-    replay([item("old", title="Old"), event("view", "no-model", item_id="old"), impression], wait=True)
+    catalogue = [item("old", title="Old"), item("older", title="Older")]
+    replay([*catalogue, event("view", "no-model", item_id="old"), impression], wait=True)
     [answer] = expect("recommendations", where=lambda m: m.key == "no-model")
     assert answer.value["fallback"] == "model_unavailable"
     assert answer.value["items"]

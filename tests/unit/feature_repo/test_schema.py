@@ -1,0 +1,96 @@
+"""A program reads the rows of the version before, and keeps its hands off those of a later one."""
+
+import msgspec
+import pytest
+
+from feature_repo import catalogue, demand_index, item, schema, shopper, watermark
+from feature_repo.item import Episode, ItemActivity, WindowCounts
+from feature_repo.shopper import RecentEvent, Session, ShopperState
+from streams.errors import NewerRows
+
+ROWS = {"shopper": shopper, "item": item, "catalogue": catalogue, "source": watermark, "index": demand_index}
+
+SHOPPER_1 = (
+    "9c9197cd03e80701a374656102cd01c2039200019200cd03e896cd03e8cd03e801010001cd01c2010081a377656201c400c4083132333435"
+    "36373891a27532a5677265656e"
+)
+ITEM_1 = "9f92000205030101cd03848104950100020101810403040302940302c30103810498000000000000000081049205cd01c2"
+
+
+class Store:
+    """Remembers a number, as the online store does."""
+
+    def __init__(self, version):
+        self.version = version
+
+    async def raise_schema(self, version):
+        self.version = max(self.version, version)
+        return self.version
+
+
+def as_list(packed):
+    return msgspec.msgpack.decode(packed, strict=False)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_row_of_the_version_before_is_read_with_defaults_for_what_was_added(row):
+    empty = row.unpack(b"")
+    before = as_list(row.pack(empty))[:-1]
+    assert row.unpack(msgspec.msgpack.encode(before)) == empty
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_row_with_more_fields_than_are_known_is_not_read(row):
+    later = [*as_list(row.pack(row.unpack(b""))), "something new"]
+    with pytest.raises(NewerRows, match="upgrade this program"):
+        row.unpack(msgspec.msgpack.encode(later))
+
+
+def test_neither_is_one_in_which_a_part_has_more_fields():
+    row = as_list(shopper.pack(ShopperState(recent=[RecentEvent(1, 2, 3, "tea", 1, -1)])))
+    row[0][0].append("something new")
+    with pytest.raises(NewerRows):
+        shopper.unpack(msgspec.msgpack.encode(row))
+
+
+def test_rows_that_version_1_wrote_are_read_as_they_were_meant():
+    assert shopper.unpack(bytes.fromhex(SHOPPER_1)) == ShopperState(
+        recent=[RecentEvent(1000, 7, 1, "tea", 2, 450, 3)],
+        counts=[0, 1],
+        last=[0, 1000],
+        session=Session(1000, 1000, 1, 1, 0, 1),
+        price_sum=450,
+        price_count=1,
+        channels={"web": 1},
+        seen=b"12345678",
+        aliases=["u2"],
+        last_query="green",
+    )
+    assert item.unpack(bytes.fromhex(ITEM_1)) == ItemActivity(
+        counts=[0, 2],
+        newest=5,
+        units=3,
+        returned=1,
+        late=1,
+        revenue=900,
+        windows={4: WindowCounts(1, 0, 2, 1, 1)},
+        sold={4: 3},
+        first=4,
+        concluded=3,
+        calm=2,
+        episode=Episode(3, 2, True, 1),
+        unusual=3,
+        shards={4: [0] * 8},
+        paid={4: [5, 450]},
+    )
+
+
+async def test_a_store_of_an_earlier_version_is_taken_over():
+    store = Store(0)
+    await schema.hold_against(store)
+    assert store.version == schema.SCHEMA
+
+
+async def test_a_store_of_a_later_version_is_left_alone():
+    with pytest.raises(NewerRows, match=f"version {schema.SCHEMA + 1}"):
+        await schema.hold_against(Store(schema.SCHEMA + 1))
