@@ -1,0 +1,61 @@
+"""Workers and servers are killed and frozen while a recording is replayed, and nothing tells."""
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from benchmarks.chaos.blows import Blow, How, every_step
+from benchmarks.chaos.servers import DURABLE, Servers
+from benchmarks.chaos.storm import Storm
+from benchmarks.chaos.traces import Traces, Verdict, compare
+from streams.demo.shop import Shop
+from streams.settings import Settings, load_settings
+from streams.testing import Stack
+from tests.trained_shop import TrainedShop
+
+_LOADS = {"HEADRACE_CHUNK": "8"}
+"""So small that there is something left after every blow."""
+
+
+@pytest.fixture(scope="module")
+def storm(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pytest.TempPathFactory) -> Storm:
+    logs = tmp_path_factory.mktemp("storm")
+    return Storm(headrace_stack, trained_shop.recording, logs, _LOADS, print, Servers(load_settings()))
+
+
+@pytest.fixture(scope="module")
+def calm(storm: Storm) -> Traces:
+    return storm.calm()
+
+
+def struck(storm: Storm, calm: Traces, blows: Sequence[Blow]) -> Verdict:
+    before = storm.kills.total()
+    verdict = compare(calm, storm.rage(iter(blows)))
+    assert storm.kills.total() - before == len(blows)
+    return verdict
+
+
+def test_a_calm_run_answers_every_trigger(calm: Traces, trained_shop: TrainedShop):
+    triggers = {f"recommend/{event.event_id}" for event in Shop(trained_shop.recording).answered(Settings().triggers)}
+    assert triggers <= calm.outputs.keys()
+
+
+def test_a_worker_killed_at_every_step_leaves_no_trace(storm: Storm, calm: Traces):
+    verdict = struck(storm, calm, every_step(Random(7)))
+    assert verdict.holds, verdict
+    assert verdict.repeats > 0
+
+
+@pytest.mark.parametrize("server", DURABLE)
+def test_kafka_and_valkey_killed_leave_no_trace(storm: Storm, calm: Traces, server: str):
+    verdict = struck(storm, calm, [Blow(How.AWAY, server=server)])
+    assert verdict.holds, verdict
+
+
+def test_triton_killed_leaves_answers_that_say_so(storm: Storm, calm: Traces):
+    traces = storm.rage(iter([Blow(How.AWAY, server="triton", seconds=1)]))
+    stood_in = sum(bool(output["fallback"]) for output in traces.outputs.values())
+    assert 0 < stood_in < len(traces.outputs)
+    verdict = compare(calm, traces, without_model=True)
+    assert verdict.holds, verdict
