@@ -7,6 +7,8 @@ Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a w
 however far one source runs ahead of another. `windows` is for people, and keeps a span behind the newest event.
 """
 
+from itertools import islice
+from operator import lt
 from typing import Final, TypeVar
 
 import msgspec
@@ -88,7 +90,10 @@ def pack(state: ItemActivity) -> bytes:
 
 
 def _in_order(by_window: dict[int, T]) -> dict[int, T]:
-    return by_window if len(by_window) < 2 else dict(sorted(by_window.items()))
+    # Time mostly goes forward, and then so do the keys: to see that costs a third of sorting.
+    if len(by_window) < 2 or all(map(lt, by_window, islice(by_window, 1, None))):
+        return by_window
+    return dict(sorted(by_window.items()))
 
 
 def unpack(packed: bytes) -> ItemActivity:

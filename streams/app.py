@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 faust_log = logging.getLogger("faust")
 
 # Nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once.
-_ITEMS_PAUSE_S = 1.0
+_ITEMS_PAUSE_S = 2.0
 
 
 class Road(Protocol):

@@ -1,4 +1,4 @@
-"""Loads in line: each begins when the one ahead has read and folded, and ends after it."""
+"""Loads in line: each begins when the one ahead has read and folded, speaks after it has spoken, and ends after it."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 T = TypeVar("T")
 
 UNDER_WAY: Final = 3
-"""Loads of one road at once: one folded, one at the model, one written. With two the model waits for the disk."""
+"""Loads of one road at once: one folded, one at the model, one said and written. With two the model waits."""
 
 
 class Way:
@@ -19,12 +19,22 @@ class Way:
         self._ahead = ahead
         self._tell = opened
         self._opened = asyncio.Event()
+        self._spoken = asyncio.Event()
         self._arrived = asyncio.Event()
 
     def open(self) -> None:
         """Let the next load begin: what this one makes of the rows stands in memory."""
         self._opened.set()
         self._tell()
+
+    async def turn(self) -> None:
+        """Wait until every load ahead has said what it has to say."""
+        if self._ahead is not None:
+            await self._ahead._spoken.wait()
+
+    def spoken(self) -> None:
+        """Let the next load speak: what it says comes after what this one has said."""
+        self._spoken.set()
 
     async def clear(self) -> None:
         """Wait until every load ahead has arrived: from here on, one at a time."""
@@ -38,6 +48,7 @@ class Way:
 
     def arrive(self) -> None:
         """Say that the load has come to the end of its road."""
+        self._spoken.set()
         self._arrived.set()
 
 
@@ -48,8 +59,8 @@ class Line(Generic[T]):
     is seen to, and they begin again in their order.
 
     Args:
-        travel: takes a load down its road. It calls `Way.open` when the next may begin (at the end, if never), and
-            awaits `Way.clear` before it writes.
+        travel: takes a load down its road. It calls `Way.open` when the next may begin and `Way.spoken` when it may
+            speak (at the end, if never), and awaits `Way.turn` before it speaks, `Way.clear` before it writes.
         mend: hears what a road raised, and how many times in a row something did; returns when it is worth trying
             again. What it raises ends `run`.
         opened: hears that the load has let the next one begin.

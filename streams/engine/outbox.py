@@ -1,8 +1,8 @@
 """Step 5: everything a chunk has to say, produced in batches, one wait for all acks."""
 
 import asyncio
-import logging
 from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -20,10 +20,7 @@ from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import RawRecord
 
-logger = logging.getLogger(__name__)
-
 _BATCH_BYTES = 524_288
-_RETRY_S = 1.0
 _HEADER_ROOM = 4_096
 """A record that was compressed may be larger than any message: its dead letter says where it is, without its bytes."""
 
@@ -91,7 +88,7 @@ def _origin_headers(place: Place) -> Headers:
 
 
 class Producer:
-    """Sends outboxes whole. Kafka out of reach is waited for: nothing is dropped, nothing is reordered for good."""
+    """Sends outboxes whole and in order."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
@@ -110,27 +107,29 @@ class Producer:
         await producer.start()
         return cls(producer)
 
-    async def send(self, outbox: Outbox) -> None:
-        """Produce everything and wait for the acks. After a failure the whole outbox goes out again, ids equal.
+    async def send(self, outbox: Outbox, queued: Callable[[], None] = lambda: None) -> None:
+        """Produce everything and wait for the acks.
+
+        Args:
+            queued: called as soon as whatever is sent from now on comes after all of this.
 
         Raises:
+            KafkaError: Kafka is away. Nothing is known of what went out: all of it is to be sent again, ids equal, and
+                after it whatever was queued behind it, or outputs would change places.
             StreamError: Kafka refuses for good, which a new producer may mend: the worker is to start again.
         """
-        while True:
-            try:
-                acks = [
-                    ack
-                    for (topic, partition), messages in outbox.messages.items()
-                    for ack in await self._queue(topic, partition, messages)
-                ]
-                await asyncio.gather(*acks)
-            except KafkaError as error:
-                if not is_passing(error):
-                    raise StreamError(f"Kafka refuses this worker's outputs ({error!r}): start it again.") from error
-                logger.warning("Kafka took no output (%r); trying again", error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                return
+        try:
+            acks = [
+                ack
+                for (topic, partition), messages in outbox.messages.items()
+                for ack in await self._queue(topic, partition, messages)
+            ]
+            queued()
+            await asyncio.gather(*acks)
+        except KafkaError as error:
+            if is_passing(error):
+                raise
+            raise StreamError(f"Kafka refuses this worker's outputs ({error!r}): start it again.") from error
 
     async def close(self) -> None:
         """Flush and disconnect."""

@@ -103,12 +103,14 @@ class ShoppersRoad:
         with steps.timed("say"):
             outbox, traced = self._outbox(parts, asked, answers)
         with steps.timed("queue"):
-            await way.clear()
+            await way.turn()
         with steps.timed("emit"):
-            await self._with.producer.send(outbox)
+            await self._with.producer.send(outbox, way.spoken)
         _observe(metrics.ANSWERED, load)
         for one in traced:
             one.end(steps.taken)
+        with steps.timed("queue"):
+            await way.clear()
         with steps.timed("write"):
             await self._with.store.write(writes)
         _observe(metrics.FRESHNESS, load)

@@ -58,6 +58,22 @@ async def test_a_load_folds_while_the_one_ahead_asks_and_writes_after_it():
     assert road.arrived == ["a", "b"]
 
 
+async def test_a_load_speaks_after_the_one_ahead_has_spoken_and_while_that_one_writes():
+    async def travel(road: Road, load: str, way: Way) -> None:
+        way.open()
+        await asyncio.sleep(0.02 if load == "a" else 0)
+        await way.turn()
+        road.told.append(f"{load} speaks")
+        way.spoken()
+        await asyncio.sleep(0.02 if load == "a" else 0)
+        await way.clear()
+        road.told.append(f"{load} writes")
+
+    road = Road(travel)
+    await road.carry("a", "b")
+    assert road.told == ["a speaks", "b speaks", "a writes", "b writes"]
+
+
 async def test_a_load_that_never_opens_its_way_travels_alone():
     async def alone(road: Road, load: str, way: Way) -> None:
         road.told.append(f"{load} begins")
