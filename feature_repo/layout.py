@@ -97,14 +97,18 @@ def unwrap(value: bytes) -> bytes:
     return value[at + 1 :]
 
 
-@lru_cache(maxsize=65_536)
 def timestamp(time_ms: int) -> bytes:
     """An event time (ms since 1970 UTC) as a serialised protobuf Timestamp, which leaves zeros out."""
     seconds, millis = divmod(time_ms, 1_000)
-    return (_SECONDS + _varint(seconds) if seconds else b"") + (_NANOS + _varint(millis * 1_000_000) if millis else b"")
+    # No two events have the same time, but of seconds few are under way, and of milliseconds there are a thousand.
+    return _part(_SECONDS, seconds) + _part(_NANOS, millis * 1_000_000)
 
 
 @lru_cache(maxsize=65_536)
+def _part(tag: bytes, number: int) -> bytes:
+    return tag + _varint(number) if number else b""
+
+
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from feature_repo.reading import every_line
 from feature_repo.row_store import RowStore
+from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.settings import Settings
 from streams.testing.client import Client, Message
 from streams.topics import Topic
@@ -130,7 +131,7 @@ def _same(plain: Traces, disturbed: Traces, output_id: str) -> bool:
 
 
 def _stands_in(*outputs: Mapping[str, Any]) -> bool:
-    return any(output.get("fallback") for output in outputs)
+    return any(output.get("fallback") == MODEL_UNAVAILABLE for output in outputs)
 
 
 def _without_alerts(traces: Traces) -> Traces:

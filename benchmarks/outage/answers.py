@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.messages.events import EventType
 from streams.recordings.traffic.listening import KafkaRecord
 from streams.settings import TRIGGERS
@@ -32,9 +33,10 @@ class Outage(Struct, frozen=True):
         answered: share of them answered at all, by the end.
         in_time: share of them answered within 200 ms.
         in_time_otherwise: the same of the events before it went.
-        stood_in: share of the answers to them that a fallback gave.
+        stood_in: share of the answers to them that a fallback gave in the model's place.
         p99_ms: of the time from append to append, of their answers.
-        resumed_s: from when it answered again until an answer that no fallback gave; 0 where none was needed.
+        resumed_s: from when it answered again until an answer that no fallback gave; 0 where no fallback was needed,
+            None where none came.
         silence_s: the longest that a partition with events waiting had no answer.
     """
 
@@ -44,7 +46,7 @@ class Outage(Struct, frozen=True):
     in_time_otherwise: float
     stood_in: float
     p99_ms: float
-    resumed_s: float
+    resumed_s: float | None
     silence_s: float
 
 
@@ -76,7 +78,7 @@ def judge(records: Iterable[KafkaRecord], moments: Moments) -> Outage:
         in_time_otherwise=_in_time(before),
         stood_in=round(stood_in / max(len(waited), 1), 5),
         p99_ms=round(float(np.percentile(waited, 99)), 1) if waited else 0.0,
-        resumed_s=round((min(full) - moments.back) / 1_000, 3) if stood_in and full else 0.0,
+        resumed_s=_resumed(full, moments.back) if stood_in else 0.0,
         silence_s=round(max(_silences(answers, moments.gone), default=0) / 1_000, 3),
     )
 
@@ -92,9 +94,13 @@ def _answers(records: Iterable[KafkaRecord]) -> list[_Answer]:
             if message.type in _ASKING:
                 asked[message.event_id] = (record.timestamp, record.partition)
         else:
-            answered.setdefault(message.event_id, (record.timestamp, bool(message.fallback)))
+            answered.setdefault(message.event_id, (record.timestamp, message.fallback == MODEL_UNAVAILABLE))
     unanswered = (None, False)
     return [_Answer(*place, *answered.get(event_id, unanswered)) for event_id, place in asked.items()]
+
+
+def _resumed(full: Sequence[int], back: int) -> float | None:
+    return round((min(full) - back) / 1_000, 3) if full else None
 
 
 def _in_time(answers: Sequence[_Answer]) -> float:

@@ -17,6 +17,7 @@ from benchmarks.road.feeding import feed
 from benchmarks.road.ground import Ground, Running, ground
 from benchmarks.road.race import models
 from benchmarks.road.workload import Size
+from infra.local.stack import up
 from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.listening import Listener
@@ -60,6 +61,7 @@ def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Out
             "one of two workers killed": (2, _without_a_worker),
         }
         for name, (workers, strike) in cases.items():
+            up(here.settings, lambda _: None)  # what did not outlive the case before
             found[name] = _run(here, stream, rate, workers, strike)
             tell(f"{name}: {found[name]}")
     return Outages(command, machine(), seed, rate, found)

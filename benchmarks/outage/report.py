@@ -14,7 +14,8 @@ def write(found: Outages, folder: Path) -> Path:
 def _page(found: Outages) -> str:
     rows = "\n".join(
         f"| {name} | {one.asked:,} | {one.answered:.2%} | {one.in_time:.2%} ({one.in_time_otherwise:.2%}) "
-        f"| {one.stood_in:.1%} | {one.p99_ms:,.0f} | {one.resumed_s:.1f} | {one.silence_s:.1f} |"
+        f"| {one.stood_in:.1%} | {one.p99_ms:,.0f} | {'never' if one.resumed_s is None else f'{one.resumed_s:.1f}'} "
+        f"| {one.silence_s:.1f} |"
         for name, one in found.outages.items()
     )
     return f"""# What an outage costs
@@ -29,6 +30,9 @@ longest time from one answer to the next of any partition; full answers are thos
 | away | asked | answered | within 200 ms (before) | by a fallback | p99, ms | full again after, s | silence, s |
 |---|---|---|---|---|---|---|---|
 {rows}
+
+A Triton that was stopped for so long does not outlive being woken: its Python backend ends in a lock of its shared
+memory a few seconds later. Whoever supervises it has to start it again; here nobody does before the next row.
 
 A server that starts takes the cores that workers and Kafka would have had on a machine this small.
 """

@@ -27,6 +27,8 @@ class Scorer:
         self._new_items = new_items
         self._trending = trending
         self._strangers: set[int] = set()
+        self._met: set[int] = set()
+        """Of the items that lists named, those that the catalogue has: none of them leaves it again."""
 
     async def answer(self, questions: Sequence[Question]) -> Sequence[Answer]:
         """One answer a question, in order; never raises for a missing model."""
@@ -58,8 +60,10 @@ class Scorer:
         """Whether lists came back short of items, tombstoned long ago, say, that only the version knows of still."""
         if not len(self._catalogue):
             return False
-        listed = np.unique(answer.rec_item).tolist()
-        new = {key for key in listed if key != NO_ITEM and self._catalogue.get(key) is None} - self._strangers
+        listed = set(np.unique(answer.rec_item).tolist()) - self._met
+        new = {key for key in listed if key != NO_ITEM and self._catalogue.get(key) is None}
+        self._met |= listed - new
+        new -= self._strangers
         self._strangers |= new
         return bool(new)
 

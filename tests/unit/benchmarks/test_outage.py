@@ -1,0 +1,59 @@
+"""What an outage cost is read off the records' own append times."""
+
+from types import SimpleNamespace
+
+import msgspec
+
+from benchmarks.outage.answers import Moments, judge
+
+MOMENTS = Moments(gone=1_000, returning=2_000, back=3_000)
+
+
+def record(topic, at, partition=0, **value):
+    """All of a consumed record that is looked at."""
+    return SimpleNamespace(topic=topic, partition=partition, timestamp=at, value=msgspec.json.encode(value))
+
+
+def asked(event_id, at, kind="view", partition=0):
+    return record("events", at, partition, event_id=event_id, type=kind)
+
+
+def answered(event_id, at, fallback=None):
+    return record("recommendations", at, event_id=event_id, fallback=fallback)
+
+
+def test_answers_are_judged_by_when_their_events_came():
+    outage = judge(
+        [
+            *(asked("before", 900), answered("before", 950)),
+            *(asked("in time", 1_100), answered("in time", 1_300, "model_unavailable")),
+            *(asked("late", 1_200), answered("late", 1_500, "model_unavailable")),
+            asked("never", 1_300),
+            asked("a search", 1_400, kind="click"),
+            *(asked("full again", 3_100), answered("full again", 3_400)),
+        ],
+        MOMENTS,
+    )
+    assert outage.asked == 3
+    assert outage.answered == round(2 / 3, 5)
+    assert outage.in_time == round(1 / 3, 5)
+    assert outage.in_time_otherwise == 1.0
+    assert outage.stood_in == 1.0
+    assert outage.resumed_s == 0.4
+    assert outage.silence_s == 1.9
+
+
+def test_a_first_visit_is_no_outage():
+    outage = judge([asked("first", 1_100), answered("first", 1_150, "unknown_user")], MOMENTS)
+    assert (outage.stood_in, outage.resumed_s) == (0.0, 0.0)
+
+
+def test_a_server_that_never_answers_again_is_said_to():
+    outage = judge([asked("e", 1_100), answered("e", 1_150, "model_unavailable")], MOMENTS)
+    assert outage.resumed_s is None
+
+
+def test_silence_is_counted_of_the_partition_that_waited_longest():
+    records = [asked(f"e{at}", at, partition=at // 100 % 2) for at in range(900, 2_000, 100)]
+    records += [answered(f"e{at}", at + 10) for at in range(900, 2_000, 100) if at // 100 % 2 or at in {1_000, 1_800}]
+    assert judge(records, MOMENTS).silence_s == 0.8

@@ -1,0 +1,148 @@
+"""What the folds promise of any events: how a stream is cut, repeated or interleaved leaves no trace."""
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_repo import item, shopper
+from feature_repo.item import ItemActivity
+from feature_repo.row_store import StoredRow
+from feature_repo.shopper import ShopperState
+from streams.engine.folding import ChunkFold
+from streams.engine.intake import Place, Taken
+from streams.engine.rows import ShopperRow, SourceRow, touched
+from streams.messages.events import NEEDED, Event, EventType
+from streams.messages.internal import ItemDelta
+from streams.scenarios import SHOPPER_SCENARIOS
+from streams.settings import Settings
+from streams.transport import RawRecord
+
+HOUR = 3_600_000
+EMPTY = StoredRow(b"", b"", (b"",))
+SETTINGS = Settings()
+ITEMS = st.sampled_from(["tea", "mate", "cup"])
+FILLED = {
+    "item_id": ITEMS,
+    "items": st.lists(ITEMS, min_size=1, max_size=4),
+    "query": st.text(max_size=8),
+    "user_ids": st.lists(st.sampled_from(["u", "v", "w"]), max_size=3),
+}
+
+
+@st.composite
+def streams(draw, users=("u", "v", "w")):
+    """Events as a partition would hold them; an id may come again."""
+    events: list[Event] = []
+    for number in range(draw(st.integers(1, 25))):
+        kind = draw(st.sampled_from(list(EventType)))
+        retried = draw(st.booleans()) and number > 0
+        events.append(
+            Event(
+                event_id=f"e{number - retried}",
+                type=kind,
+                user_id=draw(st.sampled_from(users)),
+                timestamp=draw(st.integers(0, 60)) * HOUR // 7,
+                quantity=draw(st.integers(1, 3)),
+                price=draw(st.none() | st.floats(0, 500, allow_nan=False)),
+                channel=draw(st.sampled_from(["web", "app"])),
+                **{NEEDED[kind]: draw(FILLED[NEEDED[kind]])},
+            )
+        )
+    return events
+
+
+class Shop:
+    """Rows that live through chunks as they would in the store."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, StoredRow] = {}
+        self.asked: list[str] = []
+        self._source = EMPTY
+
+    def take(self, events: Sequence[Event], first: int = 0) -> "Shop":
+        records = [_taken(event, first + n) for n, event in enumerate(events)]
+        rows = {t.cause.user_id: ShopperRow(t.cause.user_id, self.rows.get(t.cause.user_id, EMPTY)) for t in records}
+        source = SourceRow(0, self._source)
+        fold = ChunkFold(SHOPPER_SCENARIOS, SETTINGS, rows, source, lambda _: ())
+        for record in records:
+            fold.take(record)
+        self.rows |= {w.key: StoredRow(w.fence, w.seen, w.states) for w in touched(rows.values())}
+        mark = source.write()
+        self._source = StoredRow(mark.fence, mark.seen, mark.states)
+        self.asked += [asked.question.output_id for asked in fold.folded.asked]
+        return self
+
+
+def _taken(event: Event, offset: int) -> Taken:
+    return Taken(event, Place("events", 0, offset), RawRecord("events", 0, offset, HOUR, None, b"{}", ()))
+
+
+def _states(shop: Shop) -> dict[str, tuple[bytes, ...]]:
+    return {user: row.states for user, row in shop.rows.items()}
+
+
+@given(streams(), st.integers(0, 25))
+def test_the_fold_of_a_concatenation_is_the_fold_of_folds(events, cut):
+    whole, parts = Shop().take(events), Shop().take(events[:cut]).take(events[cut:], first=cut)
+    assert parts.rows == whole.rows
+    assert parts.asked == whole.asked
+
+
+@given(streams(), st.integers(0, 25))
+def test_what_a_prefix_asks_is_a_prefix_of_what_all_ask(events, cut):
+    assert Shop().take(events).asked[: len(asked := Shop().take(events[:cut]).asked)] == asked
+
+
+@given(streams(), st.integers(0, 25))
+def test_what_comes_again_changes_and_asks_nothing(events, cut):
+    once, again = Shop().take(events), Shop().take(events).take(events[cut:], first=cut)
+    assert (again.rows, again.asked) == (once.rows, once.asked)
+
+
+@given(streams(), st.randoms(use_true_random=False))
+def test_how_shoppers_interleave_leaves_no_trace(events, random):
+    lanes = {user: [event for event in events if event.user_id == user] for user in "uvw"}
+    mixed: list[Event] = []
+    while any(lanes.values()):
+        mixed.append(lanes[random.choice([user for user, lane in lanes.items() if lane])].pop(0))
+    assert _states(Shop().take(mixed)) == _states(Shop().take(events))
+
+
+@given(streams(users=("u",)))
+def test_a_row_packed_after_every_event_is_the_row_packed_once(events):
+    at_once, packed = ShopperState(), b""
+    for event in events:
+        shopper.fold(at_once, event)
+        state = shopper.unpack(packed)
+        shopper.fold(state, event)
+        packed = shopper.pack(state)
+    assert packed == shopper.pack(at_once)
+
+
+DELTAS = st.builds(
+    ItemDelta,
+    offset=st.just(0),
+    item_id=st.just("tea"),
+    action=st.integers(0, 9),
+    timestamp=st.integers(0, 500).map(lambda n: n * HOUR // 3),
+    quantity=st.integers(1, 5),
+    price_cents=st.integers(-1, 900),
+    late=st.booleans(),
+    shard=st.just(-1),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(DELTAS, max_size=30), st.randoms(use_true_random=False))
+def test_the_order_of_an_items_deltas_leaves_no_trace(deltas, random):
+    shuffled = list(deltas)
+    random.shuffle(shuffled)
+    rows = []
+    for order in (deltas, shuffled):
+        state = ItemActivity()
+        for delta in order:
+            item.fold(state, delta, HOUR)
+            state = item.unpack(item.pack(state))
+        rows.append(item.pack(state))
+    assert rows[0] == rows[1]
