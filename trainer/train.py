@@ -21,7 +21,7 @@ from trainer.click.fit import ClickFit, fit_clicks
 from trainer.data.popularity import Popularity, measure_popularity
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import seen_before, time_split
-from trainer.demand.describing import TextVectors
+from trainer.demand.describing import TextVectors, made_already
 from trainer.demand.train import train_demand
 from trainer.measure.coming_back import choose_again
 from trainer.measure.recall import measure_next_item
@@ -39,7 +39,7 @@ from trainer.pretrain.starting import fit_from
 from trainer.publishing.export import export
 from trainer.publishing.reference import references
 from trainer.publishing.serving import Trained, assemble
-from trainer.text.encoder import load_text_model
+from trainer.text.encoder import embed, load_text_model
 from trainer.text.item_tuning import Tuned, fine_tune
 from trainer.text.pairs import session_pairs
 
@@ -114,7 +114,7 @@ def train(
             run = Run(checkpoints, tracker)
             fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run, start)
             metrics = _finish(fit, shop, out)[1]
-            vectors = _known_vectors(shop, fit.tuned)
+            vectors = _item_vectors(shop, fit.tuned, where)
             metrics.demand = _train_demand(stream, out, window_ms, horizon, vectors, str(where), seed, tell)
             metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
             metrics.run = _facts(shop, fit, source, identity, machine(where), time.monotonic() - began, tracker.run_id)
@@ -188,11 +188,12 @@ def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
     return trained, metrics
 
 
-def _known_vectors(shop: Shop, tuned: Tuned) -> TextVectors:
-    """The vectors that the shared encoder has already made of the items' texts."""
-    row = {text: n for n, text in enumerate(shop.texts)}
-    vectors = tuned.vectors.cpu().numpy()
-    return lambda texts: vectors[[row[text] for text in texts]]
+def _item_vectors(shop: Shop, tuned: Tuned, device: torch.device) -> TextVectors:
+    """The shared encoder's vectors of item texts; most of them it has made before."""
+    encoder = tuned.model.encoder.to(device)
+    model = tuned.model._replace(encoder=encoder)
+    known = dict(zip(shop.texts, tuned.vectors.cpu().numpy(), strict=True))
+    return made_already(known, lambda texts: embed(model, list(texts), device, lambda _: None).cpu().numpy())
 
 
 def _train_demand(

@@ -1,6 +1,6 @@
 """The facts of a catalogue's items: text components, the level of similar items, the usual price."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,17 @@ def installed_vectors(texts: Sequence[str]) -> Floats:
     """Vectors by the text encoder that is installed with Headrace."""
     cpu = torch.device("cpu")
     return embed(load_text_model(None, cpu), list(texts), cpu, lambda _: None).numpy()
+
+
+def made_already(known: Mapping[str, Floats], rest: TextVectors) -> TextVectors:
+    """Vectors that are there, and `rest` for texts that are not: a withdrawn item's, say, that only demand knows of."""
+
+    def vectors(texts: Sequence[str]) -> Floats:
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        found = {**known, **(dict(zip(missing, rest(missing), strict=True)) if missing else {})}
+        return np.stack([found[text] for text in texts])
+
+    return vectors
 
 
 def describe(series: DemandSeries, until: int, vectors: TextVectors) -> FactTables:

@@ -6,7 +6,7 @@ import torch
 
 from feature_repo.identity import NO_ITEM, item_hash
 from streams.messages.wire import DEMAND_HISTORY
-from trainer.demand.describing import describe
+from trainer.demand.describing import describe, made_already
 from trainer.demand.item_facts import TEXT_PARTS, ItemFacts
 from trainer.demand.series import DemandSeries, Described
 
@@ -82,6 +82,19 @@ def test_of_what_is_no_item_nothing_is_known(facts):
     nothing = ask(facts, "")
     assert (nothing[ITEM_KNOWN], nothing[CATEGORY_KNOWN]) == (0, 0)
     assert nothing.isfinite().all()
+
+
+def test_texts_that_were_not_encoded_before_are_encoded_now():
+    asked: list[list[str]] = []
+
+    def encode(texts):
+        asked.append(list(texts))
+        return np.array([[len(text), 1.0] for text in texts], np.float32)
+
+    known = {"tea": np.array([9.0, 9.0], np.float32)}
+    found = made_already(known, encode)(["mate", "tea", "mate"])
+    np.testing.assert_array_equal(found, [[4, 1], [9, 9], [4, 1]])
+    assert asked == [["mate"]]
 
 
 def test_some_items_are_hidden_in_training_so_that_new_ones_are_no_surprise(facts):
