@@ -171,7 +171,7 @@ def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: boo
         return
     state.sold[window] = state.sold.get(window, 0) + delta.quantity
     state.first = window if state.first < 0 else min(state.first, window)
-    if delta.price_cents >= 0 and delta.shard < 0:
+    if delta.price_cents > 0 and delta.shard < 0:
         state.paid[window] = max(state.paid.get(window, []), [delta.timestamp, delta.price_cents])
     if delta.shard >= 0:
         state.shards.setdefault(window, [0] * SHARDS)[delta.shard] += delta.quantity

@@ -103,8 +103,10 @@ class Line(Generic[T]):
         while True:
             failure = await self._until_failure()
             self._failures += 1
-            self._waiting.extendleft(reversed(self._under_way))
-            self._under_way.clear()
+            async with self._changed:
+                self._waiting.extendleft(reversed(self._under_way))
+                self._under_way.clear()
+                self._changed.notify_all()  # whoever waits for stillness has it
             await self._mend(failure, self._failures)
 
     @asynccontextmanager

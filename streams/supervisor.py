@@ -46,6 +46,7 @@ class Place:
         self._failures = 0
         self._due = clock()
         self._started = self._probed = clock()
+        self._dead_since: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def look_after(self) -> int | None:
@@ -55,16 +56,17 @@ class Place:
             if now >= self._due:
                 self._process = self._start()
                 self._started = self._probed = now
+                self._dead_since = None
             return None
         status = self._process.poll()
         if status is not None:
             self._process = None
             self._failures = 1 if now - self._started > _LONG_LIFE_S else self._failures + 1
-            self._due = now + min(2.0 ** (self._failures - 1) - 1, _LONGEST_DELAY_S)
+            self._due = now + min(2.0 ** min(self._failures - 1, 10) - 1, _LONGEST_DELAY_S)
             return status
         if now - self._probed > _PROBE_S:
             self._probed = now
-            self._end_if_dead(self._process)
+            self._end_if_dead(self._process, now)
         return None
 
     def terminate(self) -> None:
@@ -82,8 +84,13 @@ class Place:
             self._process.kill()
             self._process.wait()
 
-    def _end_if_dead(self, process: "subprocess.Popen[bytes]") -> None:
-        if trouble := self._probe(process.pid):
+    def _end_if_dead(self, process: "subprocess.Popen[bytes]", now: float) -> None:
+        trouble = self._probe(process.pid)
+        if not trouble:
+            self._dead_since = None
+        elif self._dead_since is None:
+            self._dead_since = now  # it may be about to end by itself, in good order
+        elif now - self._dead_since > _DRAIN_S:
             log.warning("worker %d is ended: %s", process.pid, trouble)
             process.kill()
 
@@ -101,21 +108,26 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> int:
-        """Supervise until SIGTERM or SIGINT, then drain all; the exit status.
+        """Supervise until SIGTERM, SIGINT or SIGHUP, then drain all; the exit status.
 
         A worker that is set up wrongly (status 2) would be so again: everything ends, with its status.
         """
         status = 0
         with self._told_to_stop():
-            while not self._stopping and not status:
-                status = self._turn()
-                time.sleep(self._turn_s)
+            try:
+                while not self._stopping and not status:
+                    status = self._turn()
+                    time.sleep(self._turn_s)
+            finally:  # whatever ends this must not leave workers behind
+                self._end_all()
+        return status
+
+    def _end_all(self) -> None:
         for place in self._places:
             place.terminate()
         until = time.monotonic() + _DRAIN_S
         for place in self._places:
             place.wait(until)
-        return status
 
     def _turn(self) -> int:
         for number, place in enumerate(self._places):
@@ -131,7 +143,7 @@ class Supervisor:
         def stop(_number: int, _frame: FrameType | None) -> None:
             self._stopping = True
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
         try:
             yield
         finally:
@@ -163,7 +175,7 @@ def _prober(port: int) -> Probe:
                 return ""
         except HTTPError as answer:
             # The port may be another program's: a worker whose port is taken goes on to the next.
-            return answer.read().decode().strip() if answer.headers.get(PID_HEADER) == str(pid) else ""
+            return f"/livez answers {answer.code}" if answer.headers.get(PID_HEADER) == str(pid) else ""
         except (OSError, HTTPException):
             return ""  # not up yet, or busy: that its loop stands still it says itself
 

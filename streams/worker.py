@@ -34,7 +34,7 @@ class Worker(faust.Worker):
                 traceback.print_exception(error)
             text = str(error) if isinstance(error, HeadraceError) else f"{type(error).__name__}: {error}"
             sys.stderr.write(f"headrace: {text}\n")
-            raise SystemExit(leaving.code or 1) from None
+            raise SystemExit(error.exit_code if isinstance(error, HeadraceError) else leaving.code or 1) from None
 
     def _failure(self) -> BaseException | None:
         starting = self._starting_fut

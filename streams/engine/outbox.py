@@ -92,6 +92,7 @@ class Producer:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
+        self._lost = False
 
     @classmethod
     async def open(cls, settings: Settings) -> "Producer":
@@ -107,33 +108,39 @@ class Producer:
         await producer.start()
         return cls(producer)
 
-    async def send(self, outbox: Outbox, queued: Callable[[], None] = lambda: None) -> None:
+    async def send(self, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
         """Produce everything and wait for the acks.
 
         Args:
-            queued: called as soon as whatever is sent from now on comes after all of this.
+            queued: called as soon as whatever is sent from now on comes after all of this. From then on a failure is
+                one for good: what was queued behind may go out, and this again after it, so that outputs change places
+                and fences pass what was not counted.
 
         Raises:
-            KafkaError: Kafka is away. Nothing is known of what went out: all of it is to be sent again, ids equal, and
-                after it whatever was queued behind it, or outputs would change places.
+            KafkaError: Kafka is away. Nothing is known of what went out: all of it is to be sent again, ids equal.
             StreamError: Kafka refuses for good, which a new producer may mend: the worker is to start again.
         """
+        behind = False
         try:
             acks = [
                 ack
                 for (topic, partition), messages in outbox.messages.items()
                 for ack in await self._queue(topic, partition, messages)
             ]
-            queued()
+            if queued is not None:
+                queued()
+                behind = True
             await asyncio.gather(*acks)
         except KafkaError as error:
-            if is_passing(error):
+            if is_passing(error) and not behind:
                 raise
+            self._lost = True
             raise StreamError(f"Kafka refuses this worker's outputs ({error!r}): start it again.") from error
 
     async def close(self) -> None:
-        """Flush and disconnect."""
-        await self._producer.stop()
+        """Flush and disconnect; what was queued behind outputs that are lost is not to go out."""
+        if not self._lost:
+            await self._producer.stop()
 
     async def _queue(self, topic: str, partition: int, messages: list[Message]) -> list["asyncio.Future[object]"]:
         acks: list[asyncio.Future[object]] = []

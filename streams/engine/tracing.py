@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Headers = Sequence[tuple[str, bytes]]
 
 _CONTEXT: Final = ("traceparent", "tracestate")
+_MOST_BYTES: Final = 512
+"""The longest tracestate that W3C asks anybody to hand on; every answer would carry what is longer."""
 
 
 class Tracer(Protocol):
@@ -157,4 +159,4 @@ class _Spanned(NamedTuple):
 
 def context_of(record: RawRecord) -> Headers:
     """The headers of a record that name its trace."""
-    return [(name, value) for name, value in record.headers if name in _CONTEXT]
+    return [(name, value) for name, value in record.headers if name in _CONTEXT and len(value) <= _MOST_BYTES]

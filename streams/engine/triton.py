@@ -1,11 +1,11 @@
 """Triton, asked with named tuples of arrays and answering with them (see `messages.wire`)."""
 
 import logging
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import InferInput
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -29,6 +29,15 @@ _HEALTH_S = 1.0
 _ROW_MS = 50
 """Deadline added for each row asked for: a large batch is slow, not broken (rule 12)."""
 
+_CHANNEL: Final = [
+    ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
+    ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),
+    # Left to itself gRPC tries a server that was away for long every two minutes, and refuses calls in between.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
+
 Tensors = ScoreTensors | DescribeTensors | DemandTensors
 A = TypeVar("A", ScoreAnswer, DescribeAnswer, DemandAnswer)
 
@@ -44,7 +53,7 @@ class Triton:
     """One client a process, a breaker for each model."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = InferenceServerClient(settings.triton_address)
+        self._client = InferenceServerClient(settings.triton_address, channel_args=_CHANNEL)
         self._base_ms = settings.deadline
         self._breakers: dict[str, Breaker] = {}
         self._versions: dict[str, str] = {}

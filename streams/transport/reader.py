@@ -237,7 +237,7 @@ def _raw(record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
         record.timestamp,
         record.key,
         record.value,
-        tuple(record.headers),
+        tuple([(name, value or b"") for name, value in record.headers]),  # Kafka's headers may be null
     )
 
 

@@ -110,7 +110,8 @@ def _similar_level(text_NT: Floats, level_N: Floats) -> Floats:
         nearness = text_NT[at : at + _SLICE] @ text_NT[compared].T
         itself = compared == np.arange(at, at + len(nearness))[:, None]
         nearness[itself] = -np.inf
-        nearest = np.argsort(-nearness, axis=1, kind="stable")[:, : min(_SIMILAR, max(len(compared) - 1, 1))]
+        similar = min(_SIMILAR, max(len(compared) - 1, 1))
+        nearest = np.argpartition(-nearness, similar - 1, axis=1)[:, :similar]
         found[at : at + _SLICE] = level_N[compared][nearest].mean(1)
     return found
 
@@ -126,5 +127,4 @@ def _usual_prices(items: list[tuple[str, Described]], series: DemandSeries, unti
 
 def _medians(paid: Floats) -> NDArray[np.float64]:
     """Median of each row over the windows with a price; 0 for none."""
-    columns = np.ma.masked_less_equal(paid, 0)
-    return np.ma.median(columns, axis=1).filled(0.0)
+    return np.array([np.median(row[row > 0]) if row.any() else 0.0 for row in paid])

@@ -196,5 +196,9 @@ def _dense(
 
 def carried_on(prices: Floats) -> Floats:
     """Each window's price, or the last one before it."""
-    newest = np.maximum.accumulate(np.where(prices > 0, np.arange(prices.shape[1]), 0), 1)
-    return np.take_along_axis(prices, newest, 1)
+    carried = np.zeros_like(prices)
+    last = np.zeros(len(prices), np.float32)
+    for column in range(prices.shape[1]):  # a column at a time: whole tables of indices would be twice the series
+        last = np.where(prices[:, column] > 0, prices[:, column], last)
+        carried[:, column] = last
+    return carried

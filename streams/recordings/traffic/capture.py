@@ -39,5 +39,5 @@ def to_record(record: KafkaRecord) -> Record:
         key=None if key is None else key.decode("utf-8", "surrogateescape"),
         timestamp=record.timestamp,
         value=cast("bytes | None", record.value),
-        headers=tuple((name, value.decode("utf-8", "replace")) for name, value in record.headers),
+        headers=tuple((name, (value or b"").decode("utf-8", "replace")) for name, value in record.headers),
     )

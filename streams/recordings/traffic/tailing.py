@@ -33,7 +33,7 @@ def to_line(record: KafkaRecord) -> bytes:
             timestamp=record.timestamp,
             partition=record.partition,
             offset=record.offset,
-            headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
+            headers={name: (value or b"").decode("utf-8", "replace") for name, value in record.headers},
             value=value,
             value_base64=value_base64,
         )

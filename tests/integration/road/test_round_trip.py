@@ -107,3 +107,14 @@ def test_another_partitioner_makes_no_difference(
         said = json.loads(headrace(headrace_stack, "features", "user", user, "--json", group=headrace_group))
         assert "item-0003" in json.dumps(said)
         assert json.dumps(said).count("item-0001") >= 1
+
+
+def test_a_header_without_a_value_is_no_more_than_that(
+    headrace_stack: Stack, trained_shop: TrainedShop, headrace_worker: StartWorker
+):
+    headrace_worker()
+    view = {"event_id": f"null-{now_ms()}", "type": "view", "user_id": "bea", "timestamp": now_ms(), "item_id": "i"}
+    producer = LibrdkafkaProducer({"bootstrap.servers": headrace_stack.kafka})
+    producer.produce("events", json.dumps(view).encode(), b"bea", headers=[("traceparent", None), ("x", None)])
+    producer.flush()
+    consume(headrace_stack, "recommendations", {view["event_id"]})

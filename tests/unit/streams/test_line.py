@@ -163,3 +163,26 @@ async def test_stillness_waits_for_what_is_under_way_and_lets_nothing_begin():
         road.told.append("still")
     await carried
     assert road.told == ["a begins", "a ends", "still", "still", "b begins", "b ends"]
+
+
+async def test_a_load_that_fails_while_stillness_is_waited_for_lets_it_come():
+    failing = asyncio.Event()
+
+    async def travel(road: Road, load: str, way: Way) -> None:
+        if not road.mended:
+            await failing.wait()
+            raise ValueError("once")
+
+    road = Road(travel)
+    carrying = asyncio.create_task(road.carry("a"))
+
+    async def wait_for_stillness() -> None:
+        async with road.line.still():
+            road.told.append("still")
+
+    await asyncio.sleep(0.01)
+    stillness = asyncio.create_task(wait_for_stillness())
+    await asyncio.sleep(0.01)
+    failing.set()
+    await asyncio.wait_for(asyncio.gather(stillness, carrying), 5)
+    assert (road.told, road.arrived) == (["still"], ["a"])

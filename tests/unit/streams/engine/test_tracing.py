@@ -36,6 +36,11 @@ def test_without_a_collector_the_context_is_handed_on_as_it_came():
     assert list(PassingOn().answer(taken(*headers), "recommend/e").headers) == [*headers[:2]]
 
 
+def test_a_context_that_no_tracer_would_write_is_not_handed_on():
+    long = taken(("traceparent", SAMPLED), ("tracestate", b"x" * 5_000))
+    assert list(PassingOn().answer(long, "recommend/e").headers) == [("traceparent", SAMPLED)]
+
+
 def test_an_event_of_no_trace_begins_none(recording, spans):
     assert PassingOn().answer(taken(), "recommend/e") is None
     assert recording.answer(taken(("mine", b"x")), "recommend/e") is None
