@@ -135,7 +135,7 @@ def _stands_in(*outputs: Mapping[str, Any]) -> bool:
 
 
 def _without_alerts(traces: Traces) -> Traces:
-    kept = {one: output for one, output in traces.outputs.items() if not one.startswith("alert/")}
+    kept = {one: output for one, output in traces.outputs.items() if not one.startswith(f"{Topic.DEMAND_ALERTS}/")}
     return traces._replace(outputs=kept)
 
 

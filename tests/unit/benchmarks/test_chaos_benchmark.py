@@ -69,7 +69,7 @@ def test_a_round_strikes_at_every_step_and_freezes_once():
 
 
 def test_rounds_go_on_with_blows_at_moments():
-    blows = without_end(Random(1))
+    blows = without_end(Random(1), ("kafka", "redis"))
     assert {next(blows).how for _ in range(30)} == set(How)
 
 
