@@ -18,10 +18,9 @@ _ASKING: Final = frozenset({*TRIGGERS, EventType.IMPRESSION})
 
 
 class Moments(NamedTuple):
-    """When it went, when it was brought back, and when it answered again; ms since 1970 UTC."""
+    """When it went, and when it answered again; ms since 1970 UTC."""
 
     gone: int
-    returning: int
     back: int
 
 

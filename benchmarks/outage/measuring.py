@@ -89,8 +89,7 @@ def _run(
         gone = _now_ms()
         with strike(running):
             time.sleep(_AWAY_S)
-            returning = _now_ms()
-        moments = Moments(gone, returning, _now_ms())
+        moments = Moments(gone, _now_ms())
         feeder.join()
         _await_committed(address, running.settings.group)
         return judge(listener.until_now(), moments)

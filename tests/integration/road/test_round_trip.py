@@ -117,4 +117,5 @@ def test_a_header_without_a_value_is_no_more_than_that(
     producer = LibrdkafkaProducer({"bootstrap.servers": headrace_stack.kafka})
     producer.produce("events", json.dumps(view).encode(), b"bea", headers=[("traceparent", None), ("x", None)])
     producer.flush()
-    consume(headrace_stack, "recommendations", {view["event_id"]})
+    answer = consume(headrace_stack, "recommendations", {view["event_id"]})[view["event_id"]]
+    assert answer["user_id"] == "bea"

@@ -68,6 +68,13 @@ def test_a_round_strikes_at_every_step_and_freezes_once():
     assert every_step(Random(1)) == blows
 
 
+def test_without_the_model_nothing_is_said_of_alerts():
+    alerts = {**CALM.outputs, "demand.alerts/a/open/1": {"score": 3.0}}
+    calm = CALM._replace(outputs=alerts)
+    assert not compare(calm, CALM).holds
+    assert compare(calm, CALM, without_model=True).holds
+
+
 def test_rounds_go_on_with_blows_at_moments():
     blows = without_end(Random(1), ("kafka", "redis"))
     assert {next(blows).how for _ in range(30)} == set(How)

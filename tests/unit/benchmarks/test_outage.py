@@ -6,7 +6,7 @@ import msgspec
 
 from benchmarks.outage.answers import Moments, judge
 
-MOMENTS = Moments(gone=1_000, returning=2_000, back=3_000)
+MOMENTS = Moments(gone=1_000, back=3_000)
 
 
 def record(topic, at, partition=0, **value):
