@@ -3,15 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streams.errors import StackError
+from streams.supervisor import COMMAND
 
 READY = "headrace worker ready"
-COMMAND = (sys.executable, "-m", "streams.cli", "worker")
 _POLL_S = 0.1
 _LOG_LINES = 60
 
