@@ -30,6 +30,7 @@ class Topic(StrEnum):
 
 
 INPUTS = frozenset({Topic.EVENTS, Topic.ITEMS, Topic.SCORE_REQUESTS})
+ANSWERS = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
 _COMPACTED = frozenset({Topic.ITEMS, Topic.DEMAND_FORECASTS})
 
 

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from streams.testing.crash_points import POINTS
 
-_PASSES: Final = (5, 12)
-"""Of both roads, so that something has gone through since the last blow."""
-_COMMITS: Final = (2, 4)
+_PASSES: Final = (1, 10)
+"""Of both roads, since the worker first said something."""
+_COMMITS: Final = (1, 3)
 """A commit is for all that was done in the third of a second before it."""
 _MOMENT_S: Final = (0.2, 4.0)
 _AWAY_S: Final = (0.0, 3.0)

@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks.chaos.blows import Blow, How
 from benchmarks.chaos.servers import Servers
-from benchmarks.chaos.traces import OUTPUTS, Traces, collect
+from benchmarks.chaos.traces import Traces, collect
 from streams.copartition import prepare
 from streams.errors import StackError, UsageError
 from streams.recordings.reading import read_recording
@@ -23,7 +23,7 @@ from streams.settings import Settings
 from streams.testing import Client, Stack, Worker
 from streams.testing.crash_points import command
 from streams.testing.stack import fresh_group
-from streams.topics import INPUTS, Topic, internal_topics
+from streams.topics import ANSWERS, INPUTS, Topic, internal_topics
 
 Tell = Callable[[str], None]
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Storm:
     def _replay(self, before_the_last: Callable[["_Group"], None]) -> Traces:
         settings = self._stack.settings(fresh_group(self._stack))
         prepare(settings)
-        with Client(settings, (*OUTPUTS, Topic.DEAD_LETTERS)) as client, Broker(settings.kafka_address) as broker:
+        with Client(settings, (*ANSWERS, Topic.DEAD_LETTERS)) as client, Broker(settings.kafka_address) as broker:
             # Before anything is struck: a producer that has to try again would make another recording of it.
             with Replayer(settings) as replayer:
                 sent = replayer.send(read_recording(self._recording))
@@ -183,7 +183,7 @@ class _Group:
 
     def said(self) -> int:
         """Records on the output topics."""
-        return sum(_patiently(lambda: self._broker.ends(OUTPUTS)).values())
+        return sum(_patiently(lambda: self._broker.ends(ANSWERS)).values())
 
     def await_commit(self) -> None:
         """Wait until somebody commits more, or nothing is left."""

@@ -13,9 +13,8 @@ from feature_repo.row_store import RowStore
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.settings import Settings
 from streams.testing.client import Client, Message
-from streams.topics import Topic
+from streams.topics import ANSWERS, Topic
 
-OUTPUTS: Final = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
 _TOLERANCE: Final = 1e-4
 """The size of a batch changes the last bits of a matrix product."""
 
@@ -70,7 +69,7 @@ def collect(client: Client) -> Traces:
     outputs: dict[str, Any] = {}
     differing: list[str] = []
     repeats = 0
-    for message in _in_turn(client, OUTPUTS):
+    for message in _in_turn(client, ANSWERS):
         first = outputs.setdefault(message.value["id"], message.value)
         if first is not message.value:
             repeats += 1

@@ -1,7 +1,9 @@
 """A worker that ends, or freezes, at a named step of the road, as a machine would: without a word.
 
 Usage: `python -m streams.testing.crash_points STEP PASSES [freeze]`: runs a worker until the step was passed so many
-times; then it kills itself (SIGKILL), or stops itself (SIGSTOP) until somebody sends SIGCONT.
+times since the worker first said something; then it kills itself (SIGKILL), or stops itself (SIGSTOP) until somebody
+sends SIGCONT. What a worker before it had said and written, but not committed, passes through in silence: a crash
+among that would tell nothing new.
 """
 
 import functools
@@ -12,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 from feature_repo.row_store import RowStore
-from streams.engine.outbox import Producer
+from streams.engine.outbox import Outbox, Producer
 from streams.engine.scoring import Scorer
+from streams.topics import ANSWERS
 from streams.transport.reader import ReaderThread
 
 
@@ -40,11 +43,14 @@ POINTS: Final = {
 def crash(step: str, passes: int, blow: signal.Signals = signal.SIGKILL) -> None:
     """Strike this process at the given pass of a step."""
     point = POINTS[step]
+    has_spoken = _watch()
     method: Callable[..., Awaitable[Any]] = getattr(point.owner, point.method)
     left = passes
 
     def strike() -> None:
         nonlocal left
+        if not has_spoken():
+            return
         left -= 1
         if left == 0:
             os.kill(os.getpid(), blow)
@@ -59,6 +65,21 @@ def crash(step: str, passes: int, blow: signal.Signals = signal.SIGKILL) -> None
         return result
 
     setattr(point.owner, point.method, struck)
+
+
+def _watch() -> Callable[[], bool]:
+    """Watch for outputs; returns what tells whether Kafka has acknowledged any."""
+    send = Producer.send
+    spoken = False
+
+    @functools.wraps(send)
+    async def watched(self: Producer, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
+        nonlocal spoken
+        await send(self, outbox, queued)
+        spoken = spoken or any(topic in ANSWERS for topic, _ in outbox.messages)
+
+    Producer.send = watched
+    return lambda: spoken
 
 
 def command(step: str, passes: int, *, freeze: bool = False) -> tuple[str, ...]:

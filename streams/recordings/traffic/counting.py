@@ -3,9 +3,7 @@
 from msgspec import Struct
 
 from streams.recordings.traffic.broker import Broker
-from streams.topics import Topic
-
-ANSWERS = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
+from streams.topics import ANSWERS, Topic
 
 
 class Replayed(Struct, frozen=True):

@@ -11,10 +11,9 @@ from streams.demo.shop import Shop
 from streams.settings import Settings
 from streams.testing import Client, Message, Stack, Worker
 from streams.testing.stack import fresh_group
-from streams.topics import Topic
+from streams.topics import ANSWERS
 from tests.trained_shop import TrainedShop, headrace
 
-OUTPUTS = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
 #: Fast enough for a test, slow enough that a second worker joins before the end.
 JOINING_SPEED = 20_000.0
 
@@ -38,14 +37,14 @@ def run(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pyte
         group = fresh_group(headrace_stack)
         variables = {**headrace_stack.environment(group), "HEADRACE_TRENDING": "off", **environment}
         workers = [Worker(variables, folder / f"{name}-0.log")]
-        with Client(headrace_stack.settings(group), OUTPUTS) as client:
+        with Client(headrace_stack.settings(group), ANSWERS) as client:
             joiner = Thread(target=lambda: workers.append(Worker(variables, folder / f"{name}-1.log")))
             if joined:
                 joiner.start()
             client.replay(trained_shop.recording, wait=True, speed=JOINING_SPEED if joined else None)
             if joined:
                 joiner.join()
-            outputs = _once(m for topic in OUTPUTS for m in client.received(topic))
+            outputs = _once(m for topic in ANSWERS for m in client.received(topic))
             assert len(workers) == 1 + joined
             assert [worker.stop() for worker in workers] == [0] * len(workers)
         out = folder / f"{name}.jsonl"
