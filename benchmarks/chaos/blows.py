@@ -25,7 +25,9 @@ class How(StrEnum):
     CRASH = "kill -9 at a step"
     FREEZE = "frozen at a step, woken when another has gone on"
     MOMENT = "kill -9 at a moment"
+    BESIDE = "one of two workers killed (kill -9)"
     AWAY = "server killed (kill -9), started again"
+    TOGETHER = "server and worker killed (kill -9) at once"
     STOPPED = "server stopped for 30 s, woken"
 
 
@@ -36,7 +38,7 @@ class Blow(NamedTuple):
         server: as `benchmarks.chaos.servers` names it; "" for a worker's.
         step: of the road, as `streams.testing.crash_points` names it; "" for a moment's blow.
         passes: of that step before it strikes.
-        seconds: after the worker was ready, for a moment's blow; that a server is away.
+        seconds: after the worker was ready, or has company; that a server is away.
     """
 
     how: How
@@ -58,11 +60,13 @@ def every_step(random: Random) -> list[Blow]:
 
 
 def without_end(random: Random, servers: Sequence[str]) -> Iterator[Blow]:
-    """Rounds of every step, of every one of the servers twice, and of moments of chance, in an order of chance."""
+    """Rounds of every step, every one of the servers alone and with the worker, and moments, in an order of chance."""
     while True:
         blows = every_step(random)
         blows += [Blow(How.MOMENT, seconds=random.uniform(*_MOMENT_S)) for _ in range(_MOMENTS_A_ROUND)]
-        blows += [Blow(How.AWAY, seconds=random.uniform(*_AWAY_S), server=server) for server in servers * 2]
+        blows += [Blow(How.BESIDE, seconds=random.uniform(*_MOMENT_S))]
+        for how in (How.AWAY, How.TOGETHER):
+            blows += [Blow(how, seconds=random.uniform(*_AWAY_S), server=server) for server in servers]
         blows += [Blow(How.STOPPED, seconds=_STOPPED_S, server=random.choice(servers))]
         random.shuffle(blows)
         yield from blows

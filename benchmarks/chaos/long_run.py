@@ -21,7 +21,7 @@ from streams.settings import load_settings
 from streams.testing import Stack
 from trainer.train import train
 
-_USERS: Final = 150
+_USERS: Final = 300
 _LOADS: Final = {"HEADRACE_CHUNK": "8", "HEADRACE_METRICS_PORT": "0"}
 
 

@@ -18,9 +18,9 @@ def _page(found: Endured) -> str:
     {found.command}
 
 {found.machine.sentence()}
-A recording of {found.records:,} events is replayed through one worker at a time, which is killed or frozen, and
-followed by the next, {found.replays} times over in {found.seconds / 60:.0f} minutes; loads of 8 records. Each replay
-is held against a calm one: features line by line, outputs by id, numbers to 1e-4.
+A recording of {found.records:,} events is replayed through workers, one or two at a time, which are killed or
+frozen and followed by others, {found.replays} times over in {found.seconds / 60:.0f} minutes;
+loads of 8 records. Each replay is held against a calm one: features line by line, outputs by id, numbers to 1e-4.
 
 | | |
 |---|---|

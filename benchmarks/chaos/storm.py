@@ -101,7 +101,9 @@ class Storm:
         worker = self._worker(group.settings, blow)
         try:
             if blow.server:
-                self._strike_server(group, blow)
+                self._strike_server(group, blow, worker)
+            elif blow.how is How.BESIDE:
+                self._strike_one_of_two(group, blow, worker)
             elif blow.how is How.MOMENT:
                 time.sleep(blow.seconds)
             else:
@@ -111,15 +113,29 @@ class Storm:
         finally:
             worker.kill()
 
-    def _strike_server(self, group: "_Group", blow: Blow) -> None:
-        """Take a server away while a worker works, and let the worker go on once it is back."""
+    def _strike_one_of_two(self, group: "_Group", blow: Blow, worker: Worker) -> None:
+        """Give a worker company, which halves its partitions, and kill it: the other is to take them all."""
+        other = self._worker(group.settings)
+        try:
+            group.await_commit()
+            time.sleep(blow.seconds)
+            worker.kill()
+            group.await_commit()
+        finally:
+            other.kill()
+
+    def _strike_server(self, group: "_Group", blow: Blow, worker: Worker) -> None:
+        """Take a server away while a worker works, and let the worker, if it lives, go on once it is back."""
         if self._servers is None:
             raise UsageError("servers that are not of the storm's own stack are not struck")
         group.await_commit()
-        struck = self._servers.killed if blow.how is How.AWAY else self._servers.stopped
+        struck = self._servers.stopped if blow.how is How.STOPPED else self._servers.killed
         with struck(blow.server):
+            if blow.how is How.TOGETHER:
+                worker.kill()
             time.sleep(blow.seconds)
-        group.await_commit()
+        if worker.running:
+            group.await_commit()
 
     def _outlive(self, group: "_Group", frozen: Worker) -> None:
         """Let a successor take a frozen worker's partitions and go on, then wake it in the middle of its write."""
