@@ -18,6 +18,7 @@ from streams.engine.items import ItemsRoad
 from streams.engine.new_items import NewItems
 from streams.engine.outbox import Producer, is_passing
 from streams.engine.poison import Poisoned
+from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
@@ -52,9 +53,11 @@ class Runtime:
         follower: CatalogueFollower,
         roads: tuple[ShoppersRoad, ItemsRoad],
         idleness: Idleness,
+        predecessor: Predecessor,
         tracer: Tracer,
     ) -> None:
         self._store = store
+        self._predecessor = predecessor
         self._triton = triton
         self._producer = producer
         self._follower = follower
@@ -73,6 +76,7 @@ class Runtime:
         await schema.hold_against(store)
         inputs = [*sorted(INPUTS), rekeyed(settings.group), item_deltas(settings.group)]
         await sources.hold_against_store(settings, inputs, store)
+        predecessor = await Predecessor.open(settings)
         triton, producer = Triton(settings), await Producer.open(settings)
         follower = await CatalogueFollower.open(settings, partitions)
         new_items = NewItems(follower.catalogue, store, triton)
@@ -80,7 +84,7 @@ class Runtime:
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
         tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
-        with_ = Collaborators(settings, partitions, store, scorer, follower, producer, idleness, tracer)
+        with_ = Collaborators(settings, partitions, store, scorer, follower, producer, predecessor, idleness, tracer)
         item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
         item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows)
         demand = DemandRoad(
@@ -90,6 +94,7 @@ class Runtime:
             store,
             triton,
             producer,
+            predecessor,
             trending,
             follower.catalogue.categories,
             item_rows,
@@ -98,7 +103,7 @@ class Runtime:
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)
-        return cls(store, triton, producer, follower, roads, idleness, tracer)
+        return cls(store, triton, producer, follower, roads, idleness, predecessor, tracer)
 
     def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
         """Hear which `events` partitions of this worker have nothing to read; return those to be told idle."""
@@ -145,5 +150,6 @@ class Runtime:
         await self._producer.close()
         await self._follower.close()
         await self._triton.close()
+        await self._predecessor.close()
         await self._store.close()
         await asyncio.to_thread(self._tracer.close)

@@ -16,6 +16,7 @@ from streams.messages.events import EventType
 from streams.messages.wire import DEMAND_SPAN
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_GROUP = r"^[a-zA-Z0-9_-]{1,80}$"
 _DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
 
 
@@ -81,8 +82,11 @@ class Settings(BaseSettings):
     chunk_bytes: int = Field(4_194_304, ge=1_024, description="and most bytes")
     group: str = Field(
         "headrace",
-        pattern=r"^[a-zA-Z0-9_-]{1,80}$",
+        pattern=_GROUP,
         description="Faust app id, consumer group, Feast project",
+    )
+    rebuild_of: str | None = Field(
+        None, pattern=_GROUP, description="group whose answers are not said again (`headrace rebuild`)"
     )
     partitions: int = Field(4, ge=1, le=1_000, description="of topics that `up` or `topics create` makes")
     replication: int = Field(1, ge=1, le=10, description="of topics that `up` or `topics create` makes")

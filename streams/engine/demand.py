@@ -18,6 +18,7 @@ from streams.engine import metrics
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
+from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import index_key
 from streams.engine.trending import Trending
@@ -112,6 +113,7 @@ class _Part:
 
     def __init__(self, chunk: RecordChunk, index: _IndexRow) -> None:
         self.origin = f"{chunk.topic}/{chunk.partition}"
+        self.partition = chunk.partition
         self.last_offset = chunk.last_offset
         self.index = index
         self.batches = [
@@ -136,6 +138,7 @@ class DemandRoad:
         store: RowStore,
         triton: Triton,
         producer: Producer,
+        predecessor: Predecessor,
         trending: Trending,
         categories_of: CategoriesOf,
         cache: RowCache[DemandRow],
@@ -150,6 +153,7 @@ class DemandRoad:
         self._store = store
         self._triton = triton
         self._producer = producer
+        self._predecessor = predecessor
         self._trending = trending
 
     async def travel(self, chunks: Sequence[RecordChunk]) -> None:
@@ -260,7 +264,10 @@ class DemandRoad:
                 fallback=fallback,
                 rules=self._rules,
             )
+        told = await self._predecessor.concluded(part.partition, window)
         for output in outputs:
+            if output.timestamp <= told:  # both kinds bear the end of the window that closed
+                continue
             topic, key = _addressed(output)
             outbox.say(topic, key, output, output.timestamp)
             metrics.OUTPUTS.labels(topic, fallback or "none").inc()

@@ -19,6 +19,7 @@ from streams.engine.item_batches import item_batches
 from streams.engine.metrics import Steps
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.poison import Poisoned, blame
+from streams.engine.predecessor import Predecessor, Said
 from streams.engine.questions import Answer, Scenario
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
@@ -43,6 +44,7 @@ class Collaborators(NamedTuple):
     scorer: Scorer
     follower: CatalogueFollower
     producer: Producer
+    predecessor: Predecessor
     idleness: Idleness
     tracer: Tracer
 
@@ -90,18 +92,20 @@ class ShoppersRoad:
         steps = Steps(_ROAD)
         with steps.timed("decode"):
             intakes = [self._take_in(chunk) for chunk in load.chunks]
-        # Both wait for a server, each for another.
-        rows, _ = await asyncio.gather(self._read(load, intakes, steps), self._catch_up(steps))
+        # All wait for a server, each for another.
+        rows, said, _ = await asyncio.gather(
+            self._read(load, intakes, steps), self._with.predecessor.said(intakes), self._catch_up(steps)
+        )
         with steps.timed("fold"):
             parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
         with steps.timed("pack"):
             writes = self._pack(parts, rows)
         way.open()
         with steps.timed("score"):
-            asked = [asked for part in parts for asked in part.folded.asked]
+            asked = [asked for part in parts for asked in part.folded.asked if not said(asked.taken)]
             answers = await self._with.scorer.answer([one.question for one in asked])
         with steps.timed("say"):
-            outbox, traced = self._outbox(parts, asked, answers)
+            outbox, traced = self._outbox(parts, asked, answers, said)
         with steps.timed("queue"):
             await way.turn()
         with steps.timed("emit"):
@@ -160,7 +164,7 @@ class ShoppersRoad:
         return [*touched(rows.values()), *(self._sources[partition].write() for partition in sorted(sources))]
 
     def _outbox(
-        self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]
+        self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer], said: Said
     ) -> tuple[Outbox, list[Traced]]:
         outbox = Outbox(self._with.settings, self._with.partitions)
         traced: list[Traced] = []
@@ -172,7 +176,8 @@ class ShoppersRoad:
                     traced.append(trace)
         for chunk, intake, folded in parts:
             for refused in intake.refused:
-                outbox.dead_letter(*refused)
+                if not said(refused):
+                    outbox.dead_letter(*refused)
             for misplaced in intake.misplaced:
                 outbox.forward(misplaced)
             for partition, batch in item_batches(chunk, folded.told, self._with.partitions):

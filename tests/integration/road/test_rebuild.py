@@ -1,0 +1,117 @@
+"""A group is refolded from the topics behind the back of the one that answers, and takes over from it."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from streams.recordings.reading import read_recording
+from streams.recordings.traffic.broker import Broker
+from streams.recordings.traffic.replaying import Replayer, Sent
+from streams.recordings.traffic.waiting import await_answers
+from streams.settings import Settings
+from streams.testing import Client, Stack, Worker
+from streams.testing.crash_points import command
+from streams.testing.stack import fresh_group
+from streams.topics import ANSWERS, Topic
+from tests.trained_shop import TrainedShop, headrace
+
+_PASSES = 60
+_LOADS = {"HEADRACE_CHUNK": "8", "HEADRACE_TRENDING": "off"}
+
+
+class Shop:
+    """A recording on the topics, a group that answers it, and one that is to be rebuilt of it."""
+
+    def __init__(self, stack: Stack, recording: Path, folder: Path) -> None:
+        self.old, self.new = (stack.settings(fresh_group(stack)) for _ in range(2))
+        self._stack, self._folder = stack, folder
+        self._workers = 0
+        with Replayer(self.old) as replayer:
+            self._sent: Sent = replayer.send(read_recording(recording))
+
+    def worker(self, whose: Settings, **more: object) -> Worker:
+        """One that was started; `more` as `Worker` takes it."""
+        self._workers += 1
+        rebuild_of = {"HEADRACE_REBUILD_OF": self.old.group} if whose is self.new else {}
+        variables = {**self._stack.environment(whose.group), **_LOADS, **rebuild_of}
+        return Worker(variables, self._folder / f"{self._workers}.log", **more)  # pyright: ignore[reportArgumentType]
+
+    def strike(self, whose: Settings) -> None:
+        """Let a worker answer a part, and crash between its answers and its write."""
+        worker = self.worker(whose, command=command("emitted", _PASSES))
+        while worker.running:
+            time.sleep(0.1)
+
+    def finish(self, whose: Settings) -> None:
+        """Let a worker answer all there is, close every window and end."""
+        worker = self.worker(whose)
+        with Broker(whose.kafka_address) as broker, Replayer(whose) as replayer:
+            await_answers(broker, replayer, self._sent, whose)
+        assert worker.stop() == 0
+
+    def rebuild(self, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, object]:
+        """Run the command; what it says."""
+        for name, value in _LOADS.items():
+            monkeypatch.setenv(name, value)
+        said = headrace(self._stack, "rebuild", self.new.group, "--json", group=self.old.group)
+        return json.loads(said.splitlines()[-1])
+
+    def features(self, whose: Settings) -> bytes:
+        """A dump of a group's rows."""
+        out = self._folder / f"{whose.group}.jsonl"
+        headrace(self._stack, "features", "dump", "--out", out, group=whose.group)
+        return out.read_bytes()
+
+
+@pytest.fixture
+def shop(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path: Path) -> Shop:
+    return Shop(headrace_stack, trained_shop.recording, tmp_path)
+
+
+@pytest.fixture
+def client(shop: Shop) -> Iterator[Client]:
+    with Client(shop.old, (*ANSWERS, Topic.DEAD_LETTERS, Topic.FEATURE_LOG)) as opened:
+        yield opened
+
+
+def test_a_rebuilt_group_holds_what_the_other_holds_and_has_said_nothing(
+    shop: Shop, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    shop.finish(shop.old)
+    said = _counted(client)
+    assert said[Topic.RECOMMENDATIONS] > 0
+    assert said[Topic.DEMAND_FORECASTS] > 0
+    done = shop.rebuild(monkeypatch)
+    assert done["group"] == shop.new.group
+    assert shop.features(shop.new) != b""
+    shop.finish(shop.new)
+    assert shop.features(shop.new) == shop.features(shop.old)
+    assert _counted(client) == said
+
+
+def test_what_the_other_group_has_left_unsaid_the_rebuilt_one_says(
+    shop: Shop, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    shop.strike(shop.old)
+    shop.rebuild(monkeypatch)
+    shop.finish(shop.new)
+    by_both = _ids(client)
+    shop.finish(shop.old)
+    by_all = _ids(client)
+    assert by_both.keys() == by_all.keys()
+    assert shop.features(shop.new) == shop.features(shop.old)
+    # The loads that were under way: said, and not written.
+    again = by_both.total() - len(by_both)
+    assert 0 < again < len(by_both) / 4
+
+
+def _counted(client: Client) -> Counter[str]:
+    return Counter({topic: len(client.received(topic)) for topic in (*ANSWERS, Topic.FEATURE_LOG)})
+
+
+def _ids(client: Client) -> Counter[str]:
+    return Counter(message.value["id"] for topic in ANSWERS for message in client.received(topic))
