@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -13,11 +13,13 @@ from streams.recordings.reading import Record
 from streams.topics import MAX_MESSAGE_BYTES, Topic
 
 _AT_ONCE: Final = 2_000
+_UNDER_WAY: Final = 2_000
+"""Batches whose acks are waited for together."""
 _TICK_S: Final = 0.005
 """At a steady rate, what has come due is appended so often."""
 
 
-def feed(address: str, partitions: int, records: Sequence[Record], rate: float | None = None) -> None:
+def feed(address: str, partitions: int, records: Iterable[Record], rate: float | None = None) -> None:
     """Append events, each in its shopper's partition, and wait until all are acknowledged.
 
     Args:
@@ -26,29 +28,37 @@ def feed(address: str, partitions: int, records: Sequence[Record], rate: float |
     asyncio.run(_feed(address, partitions, records, rate))
 
 
-async def _feed(address: str, partitions: int, records: Sequence[Record], rate: float | None) -> None:
+async def _feed(address: str, partitions: int, records: Iterable[Record], rate: float | None) -> None:
     async with AIOKafkaProducer(
         bootstrap_servers=address, max_batch_size=524_288, max_request_size=MAX_MESSAGE_BYTES, acks="all"
     ) as producer:
         acks: list[asyncio.Future[object]] = []
-        for part in _at_once(records) if rate is None else _as_due(records, rate):
+        for part in _at_once(records) if rate is None else as_due(records, rate):
             if rate is not None:
                 await asyncio.sleep(_TICK_S)
             acks += await _append(producer, partitions, part)
+            if len(acks) > _UNDER_WAY:
+                await asyncio.gather(*acks)
+                acks.clear()
         await asyncio.gather(*acks)
 
 
-def _at_once(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    for at in range(0, len(records), _AT_ONCE):
-        yield records[at : at + _AT_ONCE]
+def _at_once(records: Iterable[Record]) -> Iterator[Sequence[Record]]:
+    left = iter(records)
+    while part := list(islice(left, _AT_ONCE)):
+        yield part
 
 
-def _as_due(records: Sequence[Record], rate: float) -> Iterator[Sequence[Record]]:
-    began, sent = time.perf_counter(), 0
-    while sent < len(records):
-        due = min(int((time.perf_counter() - began) * rate), len(records))
-        yield records[sent:due]
-        sent = due
+def as_due(records: Iterable[Record], rate: float) -> Iterator[Sequence[Record]]:
+    """Yield, at each call, what has come due since the first one."""
+    left, began, sent = iter(records), time.perf_counter(), 0
+    while True:
+        due = int((time.perf_counter() - began) * rate) - sent
+        part = list(islice(left, due))
+        yield part
+        if len(part) < due:
+            return
+        sent += due
 
 
 async def _append(

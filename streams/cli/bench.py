@@ -136,6 +136,25 @@ def outage(
 
 
 @bench.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=1, help="the load lasts so long")] = 30,
+    percent: Annotated[float, typer.Option(min=1, max=100, help="load, of what the worker does from a backlog")] = 70,
+    seed: Seed = 1,
+    out: Out = _RESULTS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep a worker under a steady load: what its memory, its file descriptors and its latency do."""
+    from benchmarks.road.workload import Size
+    from benchmarks.soak.measuring import soak as run_soak
+    from benchmarks.soak.report import write
+
+    command = f"headrace bench soak --minutes {minutes:g} --percent {percent:g} --seed {seed}"
+    found = run_soak(Size(events=100_000), minutes, percent, seed, command, console.print)
+    page = write(found, out)
+    _tell(page, found, as_json)
+
+
+@bench.command()
 def malformed(
     records: Annotated[int, typer.Option(min=1, help="malformed records")] = 100_000,
     seed: Seed = 1,
