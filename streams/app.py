@@ -5,6 +5,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from streams.copartition import prepare
 from streams.engine import metrics
 from streams.errors import StreamError
 from streams.line import Line, Way
+from streams.membership import client_id
 from streams.settings import Settings, settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import Load
@@ -280,6 +282,7 @@ async def _open_runtime(settings: Settings, partitions: int) -> Roads:
 def _faust_settings(settings: Settings) -> dict[str, Any]:
     return {
         "id": settings.group,
+        "broker_client_id": client_id(os.getpid()),
         "broker": [f"kafka://{address.strip()}" for address in settings.kafka_address.split(",")],
         "autodiscover": False,
         "store": "memory://",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from os import environ
+from threading import Thread
 from types import FrameType
 from typing import Final
 from urllib.error import HTTPError
@@ -28,6 +29,7 @@ _LONGEST_DELAY_S: Final = 30.0
 _DRAIN_S: Final = 30.0
 
 Probe = Callable[[int], str]
+Bury = Callable[[int], None]
 
 
 class Place:
@@ -36,13 +38,18 @@ class Place:
     Args:
         start: starts a process.
         probe: asks the process with this id why it should be ended; "" while it should not.
+        bury: sees to what a process with this id has left behind that did not end in good order.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, start: Callable[[], "subprocess.Popen[bytes]"], probe: Probe, clock: Callable[[], float]
+        self,
+        start: Callable[[], "subprocess.Popen[bytes]"],
+        probe: Probe,
+        clock: Callable[[], float],
+        bury: Bury = lambda _: None,
     ) -> None:
-        self._start, self._probe, self._clock = start, probe, clock
+        self._start, self._probe, self._clock, self._bury = start, probe, clock, bury
         self._failures = 0
         self._due = clock()
         self._started = self._probed = clock()
@@ -60,6 +67,8 @@ class Place:
             return None
         status = self._process.poll()
         if status is not None:
+            if status < 0:  # by a signal: it had no time to leave its group
+                Thread(target=self._bury, args=(self._process.pid,), daemon=True).start()
             self._process = None
             self._failures = 1 if now - self._started > _LONG_LIFE_S else self._failures + 1
             self._due = now + min(2.0 ** min(self._failures - 1, 10) - 1, _LONGEST_DELAY_S)
@@ -151,13 +160,13 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def places(count: int, metrics_port: int) -> list[Place]:
+def places(count: int, metrics_port: int, bury: Bury) -> list[Place]:
     """The workers of a host, each with a metrics port of its own from `metrics_port` on; 0 gives them none."""
     found: list[Place] = []
     for number in range(count):
         port = metrics_port + number if metrics_port else 0
         variables = {**environ, "HEADRACE_METRICS_PORT": str(port)}
-        found.append(Place(_starter(variables), _prober(port), time.monotonic))
+        found.append(Place(_starter(variables), _prober(port), time.monotonic, bury))
     return found
 
 

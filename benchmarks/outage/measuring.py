@@ -6,15 +6,16 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 from typing import Final
 
+import psutil
 from msgspec import Struct
 
 from benchmarks.chaos.servers import Servers
 from benchmarks.machine import Machine, machine
 from benchmarks.outage.answers import Moments, Outage, judge
 from benchmarks.road import workload
-from benchmarks.road.contestants import CONTESTANTS
+from benchmarks.road.contestants import CONTESTANTS, Contestant
 from benchmarks.road.feeding import feed
-from benchmarks.road.ground import Ground, Running, ground
+from benchmarks.road.ground import Running, ground
 from benchmarks.road.race import models
 from benchmarks.road.workload import Size
 from infra.local.stack import up
@@ -22,6 +23,7 @@ from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.waiting import lag
+from streams.supervisor import COMMAND
 from streams.topics import Topic
 
 _BEFORE_S: Final = 15.0
@@ -29,6 +31,9 @@ _AWAY_S: Final = 15.0
 _AFTER_S: Final = 30.0
 _PATIENCE_S: Final = 120.0
 _POLL_S: Final = 0.2
+
+_WORKER: Final = CONTESTANTS["headrace"]
+_SUPERVISED: Final = _WORKER._replace(command=(*COMMAND, "--processes", "2"))
 
 Tell = Callable[[str], None]
 Struck = AbstractContextManager[object]
@@ -54,15 +59,17 @@ def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Out
         servers = Servers(here.settings)
         needed = int(rate * (_BEFORE_S + _AWAY_S + _AFTER_S))
         stream = list(workload.events(size._replace(events=needed), seed))
-        cases: dict[str, tuple[int, Callable[[Running], Struck]]] = {
-            "Triton killed": (1, lambda _: servers.killed("triton")),
-            "Triton stopped": (1, lambda _: servers.stopped("triton")),
-            "Valkey killed": (1, lambda _: servers.killed("redis")),
-            "one of two workers killed": (2, _without_a_worker),
+        cases: dict[str, tuple[Contestant, int, Callable[[Running], Struck]]] = {
+            "Triton killed": (_WORKER, 1, lambda _: servers.killed("triton")),
+            "Triton stopped": (_WORKER, 1, lambda _: servers.stopped("triton")),
+            "Valkey killed": (_WORKER, 1, lambda _: servers.killed("redis")),
+            "one of two workers killed": (_WORKER, 2, _without_a_worker),
+            "one of two supervised workers killed": (_SUPERVISED, 1, _without_a_child),
         }
-        for name, (workers, strike) in cases.items():
+        for name, (contestant, workers, strike) in cases.items():
             up(here.settings, lambda _: None)  # what did not outlive the case before
-            found[name] = _run(here, stream, rate, workers, strike)
+            with here.running(contestant, workers) as running:
+                found[name] = _run(running, stream, rate, strike)
             tell(f"{name}: {found[name]}")
     return Outages(command, machine(), seed, rate, found)
 
@@ -74,15 +81,17 @@ def _without_a_worker(running: Running) -> Generator[None]:
     yield
 
 
-def _run(
-    here: Ground, stream: Sequence[Record], rate: float, workers: int, strike: Callable[[Running], Struck]
-) -> Outage:
-    address, partitions = here.settings.kafka_address, here.settings.partitions
+@contextmanager
+def _without_a_child(running: Running) -> Generator[None]:
+    """Kill a worker that is looked after: the one that owns partition 0 or the other, whichever began first."""
+    psutil.Process(running.worker.pid).children()[0].kill()
+    yield
+
+
+def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callable[[Running], Struck]) -> Outage:
+    address, partitions = running.settings.kafka_address, running.settings.partitions
     topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
-    with (
-        here.running(CONTESTANTS["headrace"], workers) as running,
-        Listener(address, topics, from_beginning=False) as listener,
-    ):
+    with Listener(address, topics, from_beginning=False) as listener:
         feeder = Thread(target=feed, args=(address, partitions, stream, rate))
         feeder.start()
         time.sleep(_BEFORE_S)

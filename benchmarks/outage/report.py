@@ -24,8 +24,9 @@ def _page(found: Outages) -> str:
 
 {found.machine.sentence()}
 {found.rate:g} events a second come in; after 15 s something is taken away, and brought back 15 s later (a killed worker
-is not). Looked at are the triggers and impressions appended from when it went until it answered again. Silence is the
-longest time from one answer to the next of any partition; full answers are those that no fallback gave.
+is not; a supervisor starts another). Looked at are the triggers and impressions appended from when it went until it
+answered again. Silence is the longest time from one answer to the next of any partition; full answers are those that no
+fallback gave.
 
 | away | asked | answered | within 200 ms (before) | by a fallback | p99, ms | full again after, s | silence, s |
 |---|---|---|---|---|---|---|---|

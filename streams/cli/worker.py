@@ -26,8 +26,10 @@ def worker(processes: Processes = 1) -> None:
 
 
 def _supervise(processes: int) -> int:
+    from streams.membership import take_out
     from streams.settings import settings
     from streams.supervisor import Supervisor, places
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return Supervisor(places(processes, settings().metrics_port)).run()
+    mine = settings()
+    return Supervisor(places(processes, mine.metrics_port, lambda pid: take_out(mine, pid))).run()

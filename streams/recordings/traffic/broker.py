@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
+import kafka.admin
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -14,7 +14,8 @@ from streams.errors import StackError, UsageError
 from streams.topics import MAX_MESSAGE_BYTES
 
 # The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms` and no
-# `list_group_offsets`: hence a mapping here, and `Any` below.
+# `list_group_offsets`, nor `MemberToRemove`: hence a mapping here, and `Any` below.
+kafka_admin: Any = kafka.admin
 _PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": 10_000}
 _COORDINATOR_S = 15.0
 
@@ -44,7 +45,7 @@ class Broker:
         self.address = address
         with kafka_errors(address):
             self._consumer = KafkaConsumer(bootstrap_servers=address.split(","), **_PATIENCE, enable_auto_commit=False)
-            self._admin: Any = KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
+            self._admin: Any = kafka_admin.KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +89,16 @@ class Broker:
         """What the group has committed; partitions without a commit are left out."""
         offsets = self._of_group(lambda: self._admin.list_group_offsets(group))[group]
         return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+
+    def members(self, group: str) -> Mapping[str, str]:
+        """The members of a group: id → what their client calls itself."""
+        described = self._of_group(lambda: self._admin.describe_groups([group]))[group]
+        return {member["member_id"]: member["client_id"] for member in described["members"]}
+
+    def take_out(self, group: str, members: Iterable[str]) -> None:
+        """Let a group go on without these members."""
+        gone = [kafka_admin.MemberToRemove(member) for member in members]
+        self._of_group(lambda: self._admin.remove_group_members(group, gone))
 
     def start_group_at(self, group: str, offsets: Offsets) -> None:
         """Let a group without members begin at these offsets instead of at the beginning."""

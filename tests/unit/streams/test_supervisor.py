@@ -1,6 +1,7 @@
 """Workers that end are started again; those that cannot work are not."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -60,6 +61,25 @@ def test_a_worker_that_was_killed_is_started_again(sleeper):
     assert place.look_after() == -signal.SIGKILL
     place.look_after()
     assert [process.poll() for process in sleeper.processes] == [-signal.SIGKILL, None]
+
+
+def test_what_a_killed_worker_has_left_is_seen_to(sleeper):
+    buried: queue.Queue[int] = queue.Queue()
+    place = Place(sleeper, lambda _: "", Clock(), buried.put)
+    place.look_after()
+    sleeper.processes[0].kill()
+    sleeper.processes[0].wait()
+    place.look_after()
+    assert buried.get(timeout=60) == sleeper.processes[0].pid
+
+
+def test_one_that_ended_by_itself_has_left_nothing():
+    buried, started = [], Started("raise SystemExit(1)")
+    place = Place(started, lambda _: "", Clock(), buried.append)
+    place.look_after()
+    started.processes[0].wait()
+    assert place.look_after() == 1
+    assert buried == []
 
 
 def test_one_that_fails_at_once_waits_longer_each_time():

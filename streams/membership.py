@@ -1,0 +1,31 @@
+"""A worker's place in its group, found from outside by its process."""
+
+import logging
+from socket import gethostname
+
+from streams.errors import StackError
+from streams.recordings.traffic.broker import Broker
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def client_id(pid: int) -> str:
+    """What the worker that is process `pid` of this host calls itself before Kafka."""
+    return f"headrace-{gethostname()}-{pid}"
+
+
+def take_out(settings: Settings, pid: int) -> None:
+    """Take a dead worker out of its group: its partitions need not wait until its session has timed out.
+
+    Where Kafka does not answer they wait.
+    """
+    try:
+        with Broker(settings.kafka_address) as broker:
+            members = broker.members(settings.group)
+            gone = [member for member, client in members.items() if client == client_id(pid)]
+            if gone:
+                broker.take_out(settings.group, gone)
+                log.info("worker %d is out of the group", pid)
+    except StackError as error:
+        log.info("worker %d stays in the group until its session ends: %s", pid, error)
