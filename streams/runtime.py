@@ -11,7 +11,8 @@ from feature_repo import schema
 from feature_repo.row_store import RowStore
 from streams.engine import sources
 from streams.engine.catalogue_follower import CatalogueFollower
-from streams.engine.demand import DemandRoad, DemandRow
+from streams.engine.demand import DemandRoad
+from streams.engine.demand_rows import DemandRow
 from streams.engine.idleness import Idleness
 from streams.engine.item_rows import ItemRowsRoad
 from streams.engine.items import ItemsRoad

@@ -1,21 +1,19 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
-import numpy as np
 
 from feature_repo import demand_index, item
 from feature_repo.demand_index import Closing, DemandIndex
-from feature_repo.fences import Fence
-from feature_repo.item import ItemActivity
-from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from feature_repo.row_store import Kind, RowStore, RowWrite
 from feature_repo.scopes import CategoriesOf, is_scope
 from streams.engine import metrics
-from streams.engine.fallback import MODEL_UNAVAILABLE
+from streams.engine.demand_model import DemandModel, DemandScenario
+from streams.engine.demand_rows import DemandRow, IndexRow, kind_of
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.predecessor import Predecessor
@@ -23,19 +21,13 @@ from streams.engine.row_cache import RowCache
 from streams.engine.rows import index_key
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
-from streams.errors import ModelUnavailable
 from streams.messages.internal import ItemBatch, ItemDelta, Shown
-from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
-from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
+from streams.messages.outputs import DemandAlert, DemandForecast
 from streams.settings import Settings
 from streams.topics import Topic
 from streams.transport import RecordChunk
 
 _ROAD = "demand"
-_ROWS_A_REQUEST: Final = 8_192
-"""A window that closes for a hundred thousand items would make one request of hundreds of megabytes."""
-_ROWS_LIKE_A_SHOPPER: Final = 100
-"""So many series take as long as one shopper's list, by which deadlines grow."""
 _SLICE: Final = 128
 """Rows unpacked or packed in one go, some milliseconds."""
 _BATCHES: Final = 16
@@ -44,74 +36,10 @@ _decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
 
 
-class DemandQuestions(Protocol):
-    """What a chunk's closings ask; beyond the tensors it is the scenario's own business."""
-
-    @property
-    def tensors(self) -> DemandTensors | None:
-        """None when nothing is asked."""
-        ...
-
-
-class DemandScenario(NamedTuple):
-    """The pure functions of the demand scenario, handed in so that the engine knows no scenario."""
-
-    queries: Callable[[Sequence[Closing], Mapping[str, ItemActivity], CategoriesOf, int], DemandQuestions]
-    stand_in: Callable[[DemandTensors, int], DemandAnswer]
-    rules: Callable[[Settings], object]
-    conclude: Callable[..., list[DemandForecast | DemandAlert]]
-
-
-class DemandRow:
-    """The row of an item, or of a category or the shop, while loads are folded into it."""
-
-    def __init__(self, key: str, stored: StoredRow) -> None:
-        self.key = key
-        self._expected = stored.fence
-        self._seen = stored.seen
-        self.fence = Fence(stored.fence)
-        self.activity = item.unpack(stored.states[-1])
-
-    def write(self, origin: str, offset: int) -> RowWrite:
-        """The row as it is to be written; the chunk's own place goes into the fence, so that it always moves.
-
-        From now on it counts as written.
-        """
-        self.fence.advance(origin, offset)
-        expected, self._expected = self._expected, self.fence.pack()
-        packed = item.pack(self.activity)
-        return RowWrite(
-            kind=_kind_of(self.key),
-            key=self.key,
-            expected=expected,
-            fence=self._expected,
-            seen=self._seen,
-            states=(packed,) if is_scope(self.key) else (None, packed),
-            timestamp=self.activity.newest,
-        )
-
-
-class _IndexRow:
-    """The index row of this partition of the road."""
-
-    def __init__(self, partition: int, stored: StoredRow) -> None:
-        self._key = index_key(partition)
-        self._expected = stored.fence
-        self.fence = Fence(stored.fence)
-        self.index: DemandIndex = demand_index.unpack(stored.states[0])
-
-    def write(self, origin: str, offset: int) -> RowWrite:
-        """The row as it is to be written; from now on it counts as written."""
-        self.fence.advance(origin, offset)
-        expected, self._expected = self._expected, self.fence.pack()
-        packed = demand_index.pack(self.index)
-        return RowWrite(Kind.SHARD, self._key, expected, self._expected, b"", (packed,), 0)
-
-
 class _Part:
     """One chunk of a load, its messages decoded, and what becomes of them."""
 
-    def __init__(self, chunk: RecordChunk, index: _IndexRow) -> None:
+    def __init__(self, chunk: RecordChunk, index: IndexRow) -> None:
         self.origin = f"{chunk.topic}/{chunk.partition}"
         self.partition = chunk.partition
         self.last_offset = chunk.last_offset
@@ -144,14 +72,14 @@ class DemandRoad:
         cache: RowCache[DemandRow],
     ) -> None:
         self._cache = cache
-        self._indexes: dict[int, _IndexRow] = {}
+        self._indexes: dict[int, IndexRow] = {}
         self._categories_of = categories_of
         self._scenario = scenario
         self._rules = scenario.rules(settings)
         self._settings = settings
         self._partitions = partitions
         self._store = store
-        self._triton = triton
+        self._model = DemandModel(scenario, settings, triton, categories_of)
         self._producer = producer
         self._predecessor = predecessor
         self._trending = trending
@@ -191,11 +119,11 @@ class DemandRoad:
     async def _read_indexes(self, chunks: Sequence[RecordChunk]) -> None:
         missing = [chunk.partition for chunk in chunks if chunk.partition not in self._indexes]
         stored = await self._store.read(Kind.SHARD, [index_key(partition) for partition in missing])
-        self._indexes |= {p: _IndexRow(p, row) for p, row in zip(missing, stored, strict=True)}
+        self._indexes |= {p: IndexRow(p, row) for p, row in zip(missing, stored, strict=True)}
 
     async def _read(self, keys: set[str]) -> dict[str, DemandRow]:
         rows = self._cache.take(keys)
-        for kind, of_kind in groupby(sorted(keys - rows.keys(), key=_kind_of), key=_kind_of):
+        for kind, of_kind in groupby(sorted(keys - rows.keys(), key=kind_of), key=kind_of):
             for ids in _slices(list(of_kind)):
                 stored = await self._store.read(kind, ids)
                 rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
@@ -247,59 +175,31 @@ class DemandRoad:
     async def _conclude(self, part: _Part, rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
         if not part.closings:
             return
-        closings, window = part.closings, self._settings.window
-        activities = {item_id: rows[item_id].activity for item_id in part.keys}
+        own = {closing.item_id: rows[closing.item_id] for closing in part.closings}
         with timed(_ROAD, "score"):
-            asked = self._scenario.queries(closings, activities, self._categories_of, window)
-            answer, model, fallback = await self._ask(asked.tensors)
+            asked = await self._model.ask(part.closings, own)
         with timed(_ROAD, "conclude"):
             outputs = self._scenario.conclude(
-                closings,
-                activities,
-                asked,
-                answer,
+                part.closings,
+                {key: row.activity for key, row in own.items()},
+                asked.questions,
+                asked.answer,
+                asked.kept,
                 part.index.index.surprises,
                 self._categories_of,
-                model=model,
-                fallback=fallback,
+                model=asked.model,
+                fallback=asked.fallback,
                 rules=self._rules,
             )
-        told = await self._predecessor.concluded(part.partition, window)
+            for key, forecasts in asked.kept.items():
+                own[key].keep(forecasts, asked.model.version)
+        told = await self._predecessor.concluded(part.partition, self._settings.window)
         for output in outputs:
             if output.timestamp <= told:  # both kinds bear the end of the window that closed
                 continue
             topic, key = _addressed(output)
             outbox.say(topic, key, output, output.timestamp)
-            metrics.OUTPUTS.labels(topic, fallback or "none").inc()
-
-    async def _ask(self, tensors: DemandTensors | None) -> tuple[DemandAnswer | None, ModelRef, str | None]:
-        if tensors is None:
-            return None, ModelRef(DEMAND_MODEL, ""), None
-        try:
-            answer, version = await self._ask_in_parts(tensors)
-        except ModelUnavailable:
-            return (
-                self._scenario.stand_in(tensors, self._settings.horizon),
-                ModelRef(DEMAND_MODEL, ""),
-                MODEL_UNAVAILABLE,
-            )
-        return answer, ModelRef(DEMAND_MODEL, version), None
-
-    async def _ask_in_parts(self, tensors: DemandTensors) -> tuple[DemandAnswer, str]:
-        """The answer and the version that made its last part.
-
-        Raises:
-            ModelUnavailable: to any part.
-        """
-        parts: list[DemandAnswer] = []
-        version = ""
-        for at in range(0, len(tensors.window_start), _ROWS_A_REQUEST):
-            asked = tensors.pick(slice(at, at + _ROWS_A_REQUEST))
-            answer, version = await self._triton.ask(
-                DEMAND_MODEL, asked, len(asked.window_start) // _ROWS_LIKE_A_SHOPPER, DemandAnswer
-            )
-            parts.append(answer)
-        return DemandAnswer(np.concatenate([part.quantiles for part in parts])), version
+            metrics.OUTPUTS.labels(topic, asked.fallback or "none").inc()
 
 
 async def _packed(part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
@@ -326,11 +226,6 @@ def _named(batches: Sequence[ItemBatch]) -> set[str]:
             elif isinstance(entry, Shown):
                 named.update(entry.items)
     return named
-
-
-def _kind_of(key: str) -> Kind:
-    """Where a row lives: a scope is nothing that people know as an item."""
-    return Kind.SHARD if is_scope(key) else Kind.ITEM
 
 
 def _addressed(output: DemandForecast | DemandAlert) -> tuple[Topic, str]:

@@ -7,7 +7,7 @@ from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
 from streams.engine import metrics
-from streams.engine.demand import DemandRow
+from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
 from streams.engine.new_items import NewItems
 from streams.engine.outbox import Outbox, Producer

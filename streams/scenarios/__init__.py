@@ -1,6 +1,6 @@
 """What Headrace answers: one file a scenario, one line here to register it."""
 
-from streams.engine.demand import DemandScenario
+from streams.engine.demand_model import DemandScenario
 from streams.scenarios import demand
 from streams.scenarios.ctr import CTR
 from streams.scenarios.recommend import RECOMMEND

@@ -37,6 +37,7 @@ class Items:
         self._told: list[tuple[int, Entry]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._kept: RowCache[ItemActivity] = RowCache(_ROWS_KEPT)
+        self._forecasts: dict[str, bytes] = {}
         self._news = asyncio.Event()
 
     def tell(self, source: int, told: Sequence[Entry]) -> "asyncio.Future[None]":
@@ -99,7 +100,7 @@ class Items:
         return rows | {key: item.unpack(row or b"") for key, row in zip(missing, packed, strict=True)}
 
     async def _conclude(self, closings: list[Closing], rows: dict[str, ItemActivity]) -> None:
-        asked = queries(closings, rows, self._loop.catalogue.categories, self._rules.window_ms)
+        asked = queries(closings, rows, self._loop.catalogue.categories, self._rules.window_ms, self._forecasts)
         answer, version = None, ""
         if asked.tensors is not None:
             arrays, version = await self._loop.infer(DEMAND_MODEL, asked.tensors._asdict())
@@ -109,6 +110,7 @@ class Items:
             rows,
             asked,
             answer,
+            self._forecasts,
             self._index.surprises,
             self._loop.catalogue.categories,
             model=ModelRef(DEMAND_MODEL, version),

@@ -1,6 +1,6 @@
 """Closings and the model's answer to forecasts and alerts; the items' episodes go forward."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import groupby
 from math import log10
 from typing import NamedTuple
@@ -9,25 +9,22 @@ from feature_repo.demand_index import Closing
 from feature_repo.item import KEPT_WINDOWS, Episode, ItemActivity, forget_before
 from feature_repo.scopes import CategoriesOf, is_scope
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef, StockAdvice
-from streams.messages.wire import DEMAND_SPAN, DemandAnswer, Floats
+from streams.messages.wire import DEMAND_SPAN, DemandAnswer
 from streams.scenarios.demand import calibration, outputs
 from streams.scenarios.demand.episodes import Evidence, follow, is_known, most_unusual, over, units_in
+from streams.scenarios.demand.kept import Believed, pack
 from streams.scenarios.demand.levels import at_levels
-from streams.scenarios.demand.queries import DemandQueries
+from streams.scenarios.demand.queries import Asked, DemandQueries
 from streams.scenarios.demand.rules import DemandRules
 from streams.scenarios.demand.shared import Sales, SharedDemand
 from streams.scenarios.demand.stock import advise
-from streams.scenarios.demand.surprise import Moments, all_windows, one_window
-
-Asked = tuple[str, int]
-"""What was asked: an item, and the start of the first window forecast."""
+from streams.scenarios.demand.surprise import all_windows, one_window
 
 
 class _Answers(NamedTuple):
-    """A chunk's answer, by what was asked."""
+    """What a chunk's closings need to be concluded: by item, and by what was asked."""
 
-    one: Mapping[Asked, Moments]
-    span: Mapping[Asked, Moments]
+    believed: Mapping[str, Believed]
     forecasts: Mapping[Asked, Sequence[Sequence[float]]]
     stock: Mapping[Asked, StockAdvice]
 
@@ -51,6 +48,7 @@ def conclude(
     activities: Mapping[str, ItemActivity],
     asked: DemandQueries,
     answer: DemandAnswer | None,
+    kept: MutableMapping[str, bytes],
     surprises: list[int],
     categories_of: CategoriesOf,
     *,
@@ -64,10 +62,11 @@ def conclude(
         activities: the closings' items; their episodes are changed in place.
         asked: the queries made for exactly these closings.
         answer: quantiles for its rows, from the model or from `fallback_quantiles`; None where nothing was asked.
+        kept: what the queries were made with; brought forward, unless the model did not answer.
         surprises: judged windows of the past by their surprise; these are added.
         categories_of: the categories of an item, for demand that a category shares.
     """
-    answers = _Answers({}, {}, {}, {}) if answer is None else _read(closings, asked, answer, rules)
+    answers = _Answers({}, {}, {}) if answer is None else _read(closings, asked, answer, rules)
     origin = outputs.Origin(model, fallback, rules.window_ms, tuple(f"{level:g}" for level in rules.levels))
     made: list[DemandForecast | DemandAlert] = []
     # A window's threshold comes from the windows before it, so that the order of items says nothing.
@@ -83,25 +82,25 @@ def conclude(
             made += _conclude_one(closing, activities[closing.item_id], answers, _Bar(bar, judged, shared), origin)
         if not crude:
             calibration.note(surprises, judged, max(window[0].watched - len(judged), 0))
+    if fallback is None:
+        newest = {closing.item_id: closing.window_start for closing in closings if closing.judged}
+        kept.update({item: pack(asked.believed[item], start, rules.window_ms) for item, start in newest.items()})
     return made
 
 
 def _read(closings: Sequence[Closing], asked: DemandQueries, answer: DemandAnswer, rules: DemandRules) -> _Answers:
-    """Each of a closing's three questions needs something else of its answer; only that is made."""
-    ms = rules.window_ms
-    judged = [(closing.item_id, closing.window_start) for closing in closings if closing.judged]
-    back = [(item, start - (DEMAND_SPAN - 1) * ms) for item, start in judged]
-    after = [(item, start + ms) for item, start in judged if not is_scope(item)]
-
-    def quantiles(keys: list[Asked]) -> Floats:
-        return answer.quantiles[[asked.rows[key] for key in keys]]
-
-    forecast = quantiles(after)
+    """Add to what is believed of the items what the answer says; its newest windows are the forecasts to tell."""
+    one, span = one_window(answer.quantiles), all_windows(answer.quantiles)
+    for (item, start), row in asked.rows.items():
+        believed = asked.believed[item]
+        believed.one[start], believed.span[start] = one[row], span[row]
+    told = [closing for closing in closings if closing.judged and not is_scope(closing.item_id)]
+    after = [(closing.item_id, closing.window_start + rules.window_ms) for closing in told]
+    forecast = answer.quantiles[[asked.rows[key] for key in after]]
     return _Answers(
-        dict(zip(judged, one_window(quantiles(judged)), strict=True)),
-        dict(zip(back, all_windows(quantiles(back)), strict=True)),
+        asked.believed,
         dict(zip(after, at_levels(forecast, rules.levels).round(4).tolist(), strict=True)),
-        dict(zip(after, advise(forecast, rules.stock, ms), strict=True)),
+        dict(zip(after, advise(forecast, rules.stock, rules.window_ms), strict=True)),
     )
 
 
@@ -161,7 +160,7 @@ def _regular_sales(
 ) -> Iterator[Sales]:
     for closing in window:
         if closing.judged and closing.regular and not is_scope(closing.item_id):
-            expected = answers.one[closing.item_id, closing.window_start]
+            expected = answers.believed[closing.item_id].one[closing.window_start]
             units = units_in(activities[closing.item_id], closing.window_start // window_ms)
             yield Sales(closing.item_id, units, expected)
 
@@ -170,8 +169,8 @@ def _evidence(
     activity: ItemActivity, closing: Closing, answers: _Answers, shared: SharedDemand, window_ms: int
 ) -> Evidence:
     item, start = closing.item_id, closing.window_start
-    one = answers.one[item, start]
-    span = answers.span[item, start - (DEMAND_SPAN - 1) * window_ms]
+    believed = answers.believed[item]
+    one, span = believed.one[start], believed.span[start - (DEMAND_SPAN - 1) * window_ms]
     if not is_scope(item):
         one, span = shared.scaled(item, one), shared.scaled(item, span)
     return most_unusual(activity, start // window_ms, one, span, window_ms)

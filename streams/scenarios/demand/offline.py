@@ -24,6 +24,7 @@ class OfflineDemand:
         activities: the items' rows.
         index: the partition's row.
         closed: closings so far.
+        kept: of the items' forecasts, what later closings need.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class OfflineDemand:
         self.activities: defaultdict[str, ItemActivity] = defaultdict(ItemActivity)
         self.index = DemandIndex()
         self.closed = 0
+        self.kept: dict[str, bytes] = {}
 
     def take(self, source: int, entries: Iterable[Entry]) -> list[DemandForecast | DemandAlert]:
         """Take one chunk; what its closings give out."""
@@ -71,7 +73,7 @@ class OfflineDemand:
 
     def _conclude(self, closings: list[Closing]) -> list[DemandForecast | DemandAlert]:
         self.closed += len(closings)
-        asked = queries(closings, self.activities, self._categories_of, self._window_ms)
+        asked = queries(closings, self.activities, self._categories_of, self._window_ms, self.kept)
         answer = None if asked.tensors is None else self._forecaster(asked.tensors)
         model = ModelRef(DEMAND_MODEL, "offline")
         return conclude(
@@ -79,6 +81,7 @@ class OfflineDemand:
             self.activities,
             asked,
             answer,
+            self.kept,
             self.index.surprises,
             self._categories_of,
             model=model,

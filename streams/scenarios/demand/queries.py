@@ -1,6 +1,6 @@
 """What the model is asked when windows close."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,25 +10,33 @@ from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.item import ItemActivity, price_before
 from feature_repo.scopes import CategoriesOf, is_scope
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
+from streams.scenarios.demand.kept import Believed, unpack
 
 _BACK: Final = DEMAND_SPAN - 1
 _REACH: Final = DEMAND_HISTORY + DEMAND_SPAN
 """Windows up to the closing one that its three histories cover."""
 
 
+Asked = tuple[str, int]
+"""What is asked: an item, and the start of the first window forecast, ms."""
+
+
 class DemandQueries(NamedTuple):
     """One request for all judged closings of a chunk.
 
-    A closing of window w asks three times: from before w, how surprising w is; from before w - 3, how surprising
-    the last four windows are together, which finds drops that no single window shows; from after w, the forecast.
+    A closing of window w needs three forecasts: from before w, how surprising w is; from before w - 3, how surprising
+    the last four windows are together, which finds drops that no single window shows; from after w, the forecast. Of an
+    item that is judged window after window the first two were made at earlier closings.
 
     Attributes:
         tensors: None when no closing is judged.
-        rows: (item, first window's start) → row of the tensors.
+        rows: what is asked → row of the tensors, in their order.
+        believed: of each judged item, what is kept of earlier forecasts.
     """
 
     tensors: DemandTensors | None
-    rows: dict[tuple[str, int], int]
+    rows: dict[Asked, int]
+    believed: dict[str, Believed]
 
 
 def units_before(activity: ItemActivity, window_start: int, window_ms: int) -> Floats:
@@ -37,39 +45,63 @@ def units_before(activity: ItemActivity, window_start: int, window_ms: int) -> F
 
 
 def queries(
-    closings: Sequence[Closing], activities: Mapping[str, ItemActivity], categories_of: CategoriesOf, window_ms: int
+    closings: Sequence[Closing],
+    activities: Mapping[str, ItemActivity],
+    categories_of: CategoriesOf,
+    window_ms: int,
+    kept: Mapping[str, bytes],
 ) -> DemandQueries:
-    """Ask for every judged closing. Must run before any of them is concluded.
+    """Ask what is not kept for every judged closing. Must run before any of them is concluded.
 
     Args:
         activities: the row of each closing's item, all deltas of the closed windows folded.
         categories_of: the categories of an item, the narrowest last.
+        kept: what `conclude` kept of items' forecasts by the version that is asked.
     """
-    rows: dict[tuple[str, int], int] = {}
+    judged = [closing for closing in closings if closing.judged]
+    names = {
+        item_id: _names(item_id, categories_of) for item_id in dict.fromkeys(closing.item_id for closing in judged)
+    }
+    believed = {item_id: unpack(kept.get(item_id), category) for item_id, (_, category) in names.items()}
+    rows: dict[Asked, int] = {}
     units: list[Floats] = []
     prices: list[float] = []
-    for closing in closings:
-        if not closing.judged:
-            continue
-        number = closing.window_start // window_ms
-        activity = activities[closing.item_id]
+    for closing in judged:
+        activity, number = activities[closing.item_id], closing.window_start // window_ms
         reach = _units(activity, number + 1 - _REACH, _REACH)
-        for first in (number - _BACK, number, number + 1):
+        for first in _not_kept(closing, believed[closing.item_id], window_ms):
             key = (closing.item_id, first * window_ms)
             if key not in rows:
                 rows[key] = len(units)
                 begin = first - (number + 1 - _REACH) - DEMAND_HISTORY
                 units.append(reach[begin : begin + DEMAND_HISTORY])
                 prices.append(max(price_before(activity, first), 0) / 100)
-    if not rows:
-        return DemandQueries(None, rows)
+    tensors = _tensors(rows, names, units, prices, window_ms) if rows else None
+    return DemandQueries(tensors, rows, believed)
+
+
+def _not_kept(closing: Closing, believed: Believed, window_ms: int) -> Iterator[int]:
+    """First windows, by number, of the forecasts that a closing needs and that are to be made."""
+    number = closing.window_start // window_ms
+    if (number - _BACK) * window_ms not in believed.span:
+        yield number - _BACK
+    if closing.window_start not in believed.one:
+        yield number
+    yield number + 1
+
+
+def _tensors(
+    rows: Mapping[Asked, int],
+    names: Mapping[str, tuple[int, int]],
+    units: Sequence[Floats],
+    prices: Sequence[float],
+    window_ms: int,
+) -> DemandTensors:
     starts = np.fromiter((start for _, start in rows), np.int64, len(rows))
-    names = {item_id: _names(item_id, categories_of) for item_id in dict.fromkeys(item_id for item_id, _ in rows)}
     item, category = np.ascontiguousarray(np.array([names[item_id] for item_id, _ in rows], np.int64).T)
-    tensors = DemandTensors(
+    return DemandTensors(
         np.stack(units), starts, np.array([window_ms], np.int64), item, category, np.array(prices, np.float32)
     )
-    return DemandQueries(tensors, rows)
 
 
 def _names(key: str, categories_of: CategoriesOf) -> tuple[int, int]:

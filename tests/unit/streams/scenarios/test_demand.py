@@ -168,7 +168,7 @@ def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones()
 
 def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
     activity = ItemActivity(sold={300: 3, 301: 5})
-    asked = queries([closing("tea", 300)], {"tea": activity}, no_categories, HOUR)
+    asked = queries([closing("tea", 300)], {"tea": activity}, no_categories, HOUR, {})
     assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
     for (_, start), units in zip(asked.rows, asked.tensors.units, strict=True):
         np.testing.assert_array_equal(units, units_before(activity, start, HOUR))
@@ -176,21 +176,21 @@ def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
 
 def test_neighbouring_closings_share_their_questions():
     closings = [closing("tea", n) for n in range(300, 310)]
-    asked = queries(closings, {"tea": ItemActivity(sold={300: 1})}, no_categories, HOUR)
+    asked = queries(closings, {"tea": ItemActivity(sold={300: 1})}, no_categories, HOUR, {})
     assert len(asked.rows) == len(closings) + DEMAND_SPAN
-    assert queries([], {}, no_categories, HOUR).tensors is None
+    assert queries([], {}, no_categories, HOUR, {}).tensors is None
 
 
 def test_a_closing_tells_which_item_it_is_and_what_was_paid_for_it_by_then():
     activity = ItemActivity(sold={300: 3}, paid={290: [1, 500], 300: [2, 450], 301: [3, 400]})
-    asked = queries([closing("tea", 300)], {"tea": activity}, lambda _: ["drinks", "hot drinks"], HOUR)
+    asked = queries([closing("tea", 300)], {"tea": activity}, lambda _: ["drinks", "hot drinks"], HOUR, {})
     assert set(asked.tensors.item) == {item_hash("tea")}
     assert set(asked.tensors.category) == {item_hash("hot drinks")}
     np.testing.assert_allclose(asked.tensors.price, [5.0, 5.0, 4.5])
 
 
 def test_a_scope_is_no_item():
-    asked = queries([closing(scopes.SHOP, 300)], {scopes.SHOP: ItemActivity(sold={300: 3})}, no_categories, HOUR)
+    asked = queries([closing(scopes.SHOP, 300)], {scopes.SHOP: ItemActivity(sold={300: 3})}, no_categories, HOUR, {})
     assert not asked.tensors.item.any()
     assert not asked.tensors.category.any()
     assert not asked.tensors.price.any()

@@ -1,0 +1,49 @@
+"""What forecasts made at earlier closings say of windows that are still to be judged.
+
+A forecast sees units and prices of windows that were concluded when it was made, and those change no more: made again
+by the same version, for the same category, it would say the same. So it is kept beside the item's row, in memory alone
+and packed, since there are many items.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from streams.messages.wire import DEMAND_SPAN
+from streams.scenarios.demand.surprise import Moments
+
+_BACK = DEMAND_SPAN - 1
+
+
+class Believed(Struct, array_like=True):
+    """What forecasts of one item say, by the start of their first window, ms.
+
+    Attributes:
+        category: hash of the category that the model was told.
+        one: of their first window.
+        span: of their first `DEMAND_SPAN` windows together.
+    """
+
+    category: int
+    one: dict[int, Moments] = {}
+    span: dict[int, Moments] = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Believed)
+
+
+def unpack(packed: bytes | None, category: int) -> Believed:
+    """What is kept of an item; nothing where it was made for another category."""
+    if packed:
+        believed = _decoder.decode(packed)
+        if believed.category == category:
+            return believed
+    return Believed(category)
+
+
+def pack(believed: Believed, judged: int, window_ms: int) -> bytes:
+    """What closings after that of the window at `judged`, ms, will need."""
+    one = {start: moments for start, moments in believed.one.items() if start > judged}
+    oldest = judged - (_BACK - 1) * window_ms
+    span = {start: moments for start, moments in believed.span.items() if start >= oldest}
+    return _encoder.encode(Believed(believed.category, one, span))

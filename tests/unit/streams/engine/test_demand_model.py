@@ -1,0 +1,153 @@
+"""The demand model is asked for what its present version has not said before."""
+
+import numpy as np
+import pytest
+
+from feature_repo.demand_index import Closing
+from feature_repo.item import ItemActivity, pack
+from feature_repo.row_store import StoredRow
+from streams.engine import demand_model
+from streams.engine.demand_model import DemandModel
+from streams.engine.demand_rows import DemandRow
+from streams.engine.fallback import MODEL_UNAVAILABLE
+from streams.errors import ModelUnavailable
+from streams.messages.wire import DemandAnswer
+from streams.scenarios import DEMAND
+from streams.settings import settings
+
+SETTINGS = settings()
+MS = SETTINGS.window
+RULES = DEMAND.rules(SETTINGS)
+ITEMS = [f"item-{n}" for n in range(6)]
+
+
+class Served:
+    """A Triton whose version says of everything its own number; `swaps` are the versions of the next requests."""
+
+    def __init__(self):
+        self.version = "1"
+        self.swaps = []
+        self.asked = []
+        self.away = False
+
+    async def ask(self, _model, tensors, _rows, _kind):
+        if self.away:
+            raise ModelUnavailable("away")
+        self.version = self.swaps.pop(0) if self.swaps else self.version
+        self.asked.append(len(tensors.window_start))
+        level = np.linspace(0, float(self.version), 9, dtype=np.float32)
+        return DemandAnswer(np.tile(level, (len(tensors.window_start), SETTINGS.horizon, 1))), self.version
+
+
+class Worker:
+    """Closes windows of some items, one after the other, as the items' road does."""
+
+    def __init__(self, served):
+        self.served = served
+        self.model = DemandModel(DEMAND, SETTINGS, served, lambda _: ["tea"])
+        self.rows = {item: _row(item) for item in ITEMS}
+
+    async def close(self, number):
+        """Rows that the model was asked for, request by request, and what was answered."""
+        self.served.asked.clear()
+        closings = [Closing(item, number * MS, judged=True, last=False, regular=True, watched=6) for item in ITEMS]
+        asked = await self.model.ask(closings, self.rows)
+        activities = {item: row.activity for item, row in self.rows.items()}
+        DEMAND.conclude(
+            closings,
+            activities,
+            asked.questions,
+            asked.answer,
+            asked.kept,
+            [],
+            lambda _: ["tea"],
+            model=asked.model,
+            fallback=asked.fallback,
+            rules=RULES,
+        )
+        for item, forecasts in asked.kept.items():
+            self.rows[item].keep(forecasts, asked.model.version)
+        return list(self.served.asked), asked
+
+    def believed(self, asked):
+        """The means that are believed, of whatever windows."""
+        return {
+            round(moments.mean, 3)
+            for believed in asked.questions.believed.values()
+            for moments in (*believed.one.values(), *believed.span.values())
+        }
+
+
+def _row(item):
+    activity = ItemActivity(sold=dict.fromkeys(range(200, 320), 1), first=200)
+    return DemandRow(item, StoredRow(b"", b"", (None, pack(activity))))
+
+
+@pytest.fixture
+async def worker():
+    """A worker whose items have been judged in four windows."""
+    worker = Worker(Served())
+    for number in range(300, 304):
+        await worker.close(number)
+    return worker
+
+
+async def fresh(version):
+    """What a worker believes that has nothing but this version's answers."""
+    served = Served()
+    served.version = version
+    new = Worker(served)
+    for number in range(300, 304):
+        _, asked = await new.close(number)
+    return new.believed(asked)
+
+
+async def test_window_after_window_one_row_a_closing_is_asked_for(worker):
+    requests, asked = await worker.close(304)
+    assert requests == [len(ITEMS)]
+    assert asked.model.version == "1"
+
+
+async def test_what_another_version_said_is_not_used_and_everything_is_asked_again(worker):
+    worker.served.version = "2"
+    requests, asked = await worker.close(304)
+    assert requests == [len(ITEMS), 3 * len(ITEMS)]
+    assert worker.believed(asked) == await fresh("2")
+    assert asked.model.version == "2"
+    assert [(await worker.close(number))[0] for number in (305, 306, 307, 308)] == [[12], [12], [6], [6]]
+
+
+async def test_rows_that_an_earlier_version_last_answered_are_asked_for_at_once(worker):
+    other = _row("item-0")
+    other.keep(worker.rows["item-0"].kept("1"), "0")
+    worker.rows["item-0"] = other
+    requests, _ = await worker.close(304)
+    assert requests == [len(ITEMS) + 2]
+
+
+async def test_a_swap_between_the_parts_of_a_request_leaves_no_mixture(worker, monkeypatch):
+    monkeypatch.setattr(demand_model, "_ROWS_A_REQUEST", 4)
+    worker.served.swaps = ["1", "2"]
+    requests, asked = await worker.close(304)
+    assert requests == [4, 2, 4, 4, 4, 4, 2]
+    assert worker.believed(asked) == await fresh("2")
+
+
+async def test_without_the_model_the_fallback_says_everything_and_nothing_of_it_is_kept(worker):
+    before = [row.kept("1") for row in worker.rows.values()]
+    worker.served.away = True
+    _, asked = await worker.close(304)
+    assert asked.fallback == MODEL_UNAVAILABLE
+    assert len(asked.answer.quantiles) == 3 * len(ITEMS)
+    assert [row.kept("1") for row in worker.rows.values()] == before
+    assert not any(row.kept("") for row in worker.rows.values())
+    worker.served.away = False
+    requests, asked = await worker.close(305)
+    assert requests == [2 * len(ITEMS)]  # from 302 was forecast before the model went, from 305 and 306 was not
+    assert worker.believed(asked) == await fresh("1")
+
+
+async def test_a_row_read_anew_has_nothing_kept(worker):
+    worker.rows["item-0"] = _row("item-0")
+    requests, _ = await worker.close(304)
+    assert requests == [len(ITEMS) + 2]
