@@ -133,6 +133,16 @@ async def test_a_swap_between_the_parts_of_a_request_leaves_no_mixture(worker, m
     assert worker.believed(asked) == await fresh("2")
 
 
+async def test_what_two_versions_answered_in_part_is_asked_again_of_one(monkeypatch):
+    monkeypatch.setattr(demand_model, "_ROWS_A_REQUEST", 9)
+    worker = Worker(Served())
+    worker.served.swaps = ["1", "2"]
+    requests, asked = await worker.close(300)
+    assert requests == [9, 9, 9, 9]
+    assert asked.model.version == "2"
+    assert worker.believed(asked) == await fresh("2")
+
+
 async def test_without_the_model_the_fallback_says_everything_and_nothing_of_it_is_kept(worker):
     before = [row.kept("1") for row in worker.rows.values()]
     worker.served.away = True
