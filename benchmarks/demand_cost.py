@@ -2,7 +2,8 @@
 
     python -m benchmarks.demand_cost [--items 100000] --model FOLDER
 
-Every item sells at random in 50 hours, and then all of them in each of the two that are timed. One process does what
+Every item sells at random in 50 hours, and then all of them in each of the next five. The last two are timed: by then
+the model is asked for one forecast a closing, as it is of items judged window after window. One process does what
 the items' road does between reading and writing rows: the closing, the questions, the network (the exported program,
 one thread), forecasts, stock advice, surprise, and the messages as JSON.
 """
@@ -20,14 +21,15 @@ import torch
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item import pack
 from streams.messages.internal import ItemDelta, Watermark
-from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
+from streams.messages.wire import DEMAND_MODEL, DEMAND_SPAN, DemandAnswer, DemandTensors
 from streams.scenarios.demand import DemandRules
 from streams.scenarios.demand.offline import OfflineDemand
 from streams.settings import settings
 
 _OUT: Final = Path("benchmarks/results/demand_cost.json")
 _HOUR_MS: Final = 3_600_000
-_BEFORE, _TIMED = 50, 2
+_BEFORE, _FIRST, _TIMED = 50, DEMAND_SPAN - 1, 2
+"""Hours without conclusions; then those whose forecasts the timed ones need, and the timed ones."""
 _SHARE: Final = 0.3
 _PURCHASE: Final = ACTION_CODE["purchase"]
 
@@ -52,11 +54,13 @@ def main() -> None:
     rules = DemandRules.of(settings())._replace(window_ms=_HOUR_MS)
     road = OfflineDemand(forecast, sources=1, rules=rules, lateness_ms=0)
     _sell(road, options.items)
+    for hour in range(_BEFORE, _BEFORE + _FIRST):
+        road.take(0, [_end_of(hour)])
     spent[0], closed, began = 0.0, road.closed, time.perf_counter()
     messages = 0
     encode = msgspec.json.Encoder().encode
-    for hour in range(_BEFORE, _BEFORE + _TIMED):
-        made = road.take(0, [Watermark(0, (hour + 1) * _HOUR_MS, idle=False)])
+    for hour in range(_BEFORE + _FIRST, _BEFORE + _FIRST + _TIMED):
+        made = road.take(0, [_end_of(hour)])
         messages += len([encode(message) for message in made])
     seconds = time.perf_counter() - began
     closings = road.closed - closed
@@ -76,14 +80,18 @@ def main() -> None:
 
 
 def _sell(road: OfflineDemand, items: int) -> None:
-    """Sales before the timed windows, and those of the timed ones; nothing closes but what is not timed."""
+    """All sales; nothing closes but what is passed over without conclusions."""
     random = np.random.default_rng(0)
-    for hour in range(_BEFORE + _TIMED):
+    for hour in range(_BEFORE + _FIRST + _TIMED):
         sells = np.flatnonzero(random.random(items) < (_SHARE if hour < _BEFORE else 1.1))
         road.take(0, [ItemDelta(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
-        # Before the timed hours windows are only noted as closed: forecasting them would take most of the time.
+        # Windows of the first hours are only noted as closed: forecasting them would take most of the time.
         if hour == _BEFORE - 1:
             _pass_over(road, hour)
+
+
+def _end_of(hour: int) -> Watermark:
+    return Watermark(0, (hour + 1) * _HOUR_MS, idle=False)
 
 
 def _pass_over(road: OfflineDemand, hour: int) -> None:

@@ -2,10 +2,12 @@
 
     python -m benchmarks.demand_worker
 
-Every item sells once in the first hour and once in each of three hours two days later. The recording is replayed into a
-stack made anew. The worker itself says how long each step of the items' road took; the rate is forecasts over the sum
-of them all, folding and rows included, since the replay's own pace bounds how fast windows can come. One worker,
-everything on one machine. In an environment whose stack is its own (HEADRACE_HOME, HEADRACE_PORT_OFFSET).
+Every item sells once in the first hour and once in each of seven hours two days later: seven windows that are judged
+one after the other, from the fourth of which on the model is asked for one forecast a closing, as it is of items that
+sell steadily. The recording is replayed into a stack made anew. The worker itself says how long each step of the items'
+road took; the rate is forecasts over the sum of them all, folding and rows included, since the replay's own pace bounds
+how fast windows can come. One worker, everything on one machine. In an environment whose stack is its own
+(HEADRACE_HOME, HEADRACE_PORT_OFFSET).
 """
 
 import argparse
@@ -23,7 +25,7 @@ from streams.demo.shell import Shell
 from streams.settings import load_settings
 
 _OUT: Final = Path("benchmarks/results/demand_worker.json")
-_HOURS: Final = (0, 50, 51, 52)
+_HOURS: Final = (0, *range(50, 57))
 _HOUR_MS: Final = 3_600_000
 _START_MS: Final = 1_767_571_200_000
 _SHOPPERS: Final = 20_000

@@ -83,8 +83,7 @@ def conclude(
         if not crude:
             calibration.note(surprises, judged, max(window[0].watched - len(judged), 0))
     if fallback is None:
-        newest = {closing.item_id: closing.window_start for closing in closings if closing.judged}
-        kept.update({item: pack(asked.believed[item], start, rules.window_ms) for item, start in newest.items()})
+        kept.update(_still_needed(closings, asked, rules.window_ms))
     return made
 
 
@@ -102,6 +101,12 @@ def _read(closings: Sequence[Closing], asked: DemandQueries, answer: DemandAnswe
         dict(zip(after, at_levels(forecast, rules.levels).round(4).tolist(), strict=True)),
         dict(zip(after, advise(forecast, rules.stock, rules.window_ms), strict=True)),
     )
+
+
+def _still_needed(closings: Sequence[Closing], asked: DemandQueries, window_ms: int) -> dict[str, bytes]:
+    """What later closings need of the forecasts that these knew, by item."""
+    newest = {closing.item_id: closing.window_start for closing in closings if closing.judged}
+    return {item: pack(asked.believed[item], start, window_ms) for item, start in newest.items()}
 
 
 def _conclude_one(

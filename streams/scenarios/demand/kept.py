@@ -11,10 +11,8 @@ from msgspec import Struct
 from streams.messages.wire import DEMAND_SPAN
 from streams.scenarios.demand.surprise import Moments
 
-_BACK = DEMAND_SPAN - 1
 
-
-class Believed(Struct, array_like=True):
+class Believed(Struct, array_like=True, gc=False):
     """What forecasts of one item say, by the start of their first window, ms.
 
     Attributes:
@@ -44,6 +42,6 @@ def unpack(packed: bytes | None, category: int) -> Believed:
 def pack(believed: Believed, judged: int, window_ms: int) -> bytes:
     """What closings after that of the window at `judged`, ms, will need."""
     one = {start: moments for start, moments in believed.one.items() if start > judged}
-    oldest = judged - (_BACK - 1) * window_ms
+    oldest = judged + window_ms - (DEMAND_SPAN - 1) * window_ms  # what the next window looks back from
     span = {start: moments for start, moments in believed.span.items() if start >= oldest}
     return _encoder.encode(Believed(believed.category, one, span))
