@@ -8,6 +8,7 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.row_store import StoredRow
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
+from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.trending import Trending
 from streams.errors import StoreError
@@ -53,7 +54,16 @@ class Road:
         self.servers = servers = Servers()
         self.cache: RowCache[DemandRow] = RowCache(100)
         self.road = DemandRoad(
-            DEMAND, SETTINGS, 1, servers, servers, servers, Trending(servers, on=False), lambda _: (), self.cache
+            DEMAND,
+            SETTINGS,
+            1,
+            servers,
+            servers,
+            servers,
+            Predecessor(None),
+            Trending(servers, on=False),
+            lambda _: (),
+            self.cache,
         )
         self.window = 300
 
