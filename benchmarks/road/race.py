@@ -26,6 +26,7 @@ LOADS: Final = (30, 50, 70, 90)
 _WARM_UP: Final = 4_000
 _FIRST: Final = 30_000
 """Events that nobody is measured by."""
+_LOAD_WARM_UP_S: Final = 5.0
 _LOAD_S: Final = 20.0
 _LEARNT_FROM: Final = 4
 _FAST: Final = ("headrace", "handwritten")
@@ -53,7 +54,9 @@ class Race(Struct):
     Attributes:
         contestants: with the trained model.
         null_model: the same road with a model that costs nothing.
-        latency: contestant → percent of its own rate → latency.
+        latency: contestant → percent of its own rate → latency, the shop's clock going as the real one does.
+        hours_close: contestant → latency at 70 % with the backlog's clock, by which an hour of demand closes every few
+            seconds.
     """
 
     command: str
@@ -63,11 +66,12 @@ class Race(Struct):
     contestants: dict[str, Raced]
     null_model: dict[str, Raced]
     latency: dict[str, dict[str, Load]]
+    hours_close: dict[str, Load]
 
 
 def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, tell: Tell) -> Race:
     """Run it; a trained model of the same size and seed is used again."""
-    found = Race(command, machine(), seed, size, {}, {}, {})
+    found = Race(command, machine(), seed, size, {}, {}, {}, {})
     chosen = [CONTESTANTS[name] for name in names]
     with ground(lambda *_: None) as here:
         model, null = models(here.home, size, seed, tell)
@@ -81,7 +85,8 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
         for contestant in chosen:
             if contestant.name in _FAST:
                 rate = found.contestants[contestant.name].events_per_second
-                found.latency[contestant.name] = _loads(here, contestant, rate, stream, tell)
+                found.latency[contestant.name] = _loads(here, contestant, rate, size, seed, tell)
+                found.hours_close[contestant.name] = _load(here, contestant, rate * 0.7, stream, tell)
         here.publish(null)
         fast = [contestant for contestant in chosen if contestant.name in _FAST]
         found.null_model = _in_turns(here, fast, turns, warm_up, stream, lambda text: tell(f"null model, {text}"))
@@ -120,16 +125,25 @@ def _in_turns(
     }
 
 
-def _loads(here: Ground, contestant: Contestant, full: float, stream: Sequence[Record], tell: Tell) -> dict[str, Load]:
+def _loads(here: Ground, contestant: Contestant, full: float, size: Size, seed: int, tell: Tell) -> dict[str, Load]:
+    """Latency at each load; an event's time is when it is due, as in a shop."""
     found: dict[str, Load] = {}
     for percent in LOADS:
         rate = full * percent / 100
-        first = int(rate * _LOAD_S / 4)
-        events = stream[: first + int(rate * _LOAD_S)]
-        with here.running(contestant) as running:
-            found[str(percent)] = load(contestant, running, events, rate, first)
-        tell(f"{contestant.title} at {percent} %: {found[str(percent)].latency_ms} ms")
+        events = workload.events(size._replace(events=_due(rate)), seed, ms_an_event=1000 / rate)
+        found[str(percent)] = _load(here, contestant, rate, list(events), tell)
     return found
+
+
+def _load(here: Ground, contestant: Contestant, rate: float, stream: Sequence[Record], tell: Tell) -> Load:
+    with here.running(contestant) as running:
+        found = load(contestant, running, stream[: _due(rate)], rate, int(rate * _LOAD_WARM_UP_S))
+    tell(f"{contestant.title} at {rate:,.0f} events/s: {found.latency_ms} ms")
+    return found
+
+
+def _due(rate: float) -> int:
+    return int(rate * (_LOAD_WARM_UP_S + _LOAD_S))
 
 
 def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:

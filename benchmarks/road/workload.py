@@ -46,8 +46,12 @@ def catalogue(size: Size, seed: int) -> list[Record]:
     return [item_record(_item(random, number), _START_MS) for number in range(size.items)]
 
 
-def events(size: Size, seed: int, first: int = 0) -> Iterator[Record]:
-    """The events, in order of time; another `first` goes on after them, with other ids."""
+def events(size: Size, seed: int, first: int = 0, ms_an_event: float = _MS_AN_EVENT) -> Iterator[Record]:
+    """The events, in order of time; another `first` goes on after them, with other ids.
+
+    Args:
+        ms_an_event: event time between two events.
+    """
     random = np.random.default_rng([seed, 1, first])
     kind = random.choice(len(MIX), size.events, p=list(MIX.values()))
     shopper = random.permutation(size.shoppers)[_weighted(random, size.shoppers, size.events, 0.5)]
@@ -60,7 +64,7 @@ def events(size: Size, seed: int, first: int = 0) -> Iterator[Record]:
             event_id=f"e-{seed}-{number}",
             type=kinds[kind[n]],
             user_id=f"shopper-{shopper[n]}",
-            timestamp=_START_MS + number * _MS_AN_EVENT,
+            timestamp=_START_MS + int(number * ms_an_event),
             item_id=None if shown else _item_id(goods[0]),
             items=[_item_id(one) for one in dict.fromkeys(goods)] if shown else None,
             session_id=f"s-{shopper[n]}",

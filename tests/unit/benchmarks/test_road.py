@@ -37,7 +37,7 @@ def race() -> Race:
     done = Backlog(10, 1.0, 10.0, 9, {"worker": 0.1}, {"worker": 100}, {"shoppers: fold": 0.1})
     raced = {"headrace": Raced("Headrace", 10.0, [done]), "handwritten": Raced("by hand", 8.0, [done])}
     latency = {"headrace": {"70": Load(7.0, 9, {"p50": 1.0, "p99": 2.0})}}
-    return Race("a command", Machine("a processor", 2, 24.0, "Linux", "3.11", {}), 1, SIZE, raced, raced, latency)
+    return Race("a command", Machine("a processor", 2, 24.0, "Linux", "3.11", {}), 1, SIZE, raced, raced, latency, {})
 
 
 def test_the_summary_has_the_contracts_fields():
