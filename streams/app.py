@@ -7,10 +7,9 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, NoReturn, Protocol, cast
 
 import faust
@@ -19,8 +18,9 @@ from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
+from streams import logs
 from streams.copartition import prepare
-from streams.engine import metrics
+from streams.engine import logbook, metrics
 from streams.errors import StreamError
 from streams.line import Line, Way
 from streams.membership import client_id
@@ -160,8 +160,7 @@ class HeadraceApp(faust.App):
         self._vitals.progress()
         if not self._announced:
             self._announced = True
-            sys.stderr.write("headrace worker ready\n")
-            sys.stderr.flush()
+            logs.tell("headrace worker ready", self.settings.log)
 
     def health(self) -> Health:
         """How the worker does; asked from another thread."""
@@ -177,7 +176,8 @@ class HeadraceApp(faust.App):
         async def travel(event: EventT[Any], way: Way) -> None:
             await road().travel(cast(Load, event.value), way)
 
-        async def mend(error: Exception, failures: int) -> None:
+        async def mend(error: Exception, failures: int, given_up: "Sequence[EventT[Any]]") -> None:
+            logbook.given_up([cast(Load, event.value) for event in given_up], error, failures)
             road().forget()
             self._vitals.wait_for(str(error))
             await self.roads.mend(error, failures)
@@ -211,8 +211,7 @@ class HeadraceApp(faust.App):
             self.fail(error)
         finally:
             for event in line.empty():
-                load = cast(Load, event.value)
-                log.info("%s/%d: left at offset %d", *load.chunks[0][:2], load.chunks[0].first_offset)
+                logbook.left(cast(Load, event.value))
                 event.ack()
 
     async def _revoked(self, *_: Any, **__: Any) -> None:

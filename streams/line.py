@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Generic, NoReturn, TypeVar
 
@@ -61,8 +61,8 @@ class Line(Generic[T]):
     Args:
         travel: takes a load down its road. It calls `Way.open` when the next may begin and `Way.spoken` when it may
             speak (at the end, if never), and awaits `Way.turn` before it speaks, `Way.clear` before it writes.
-        mend: hears what a road raised, and how many times in a row something did; returns when it is worth trying
-            again. What it raises ends `run`.
+        mend: hears what a road raised, how many times in a row something did, and which loads are given up; returns
+            when it is worth trying again. What it raises ends `run`.
         opened: hears that the load has let the next one begin.
         arrived: hears that the load is done, in order.
     """
@@ -70,7 +70,7 @@ class Line(Generic[T]):
     def __init__(
         self,
         travel: Callable[[T, Way], Awaitable[None]],
-        mend: Callable[[Exception, int], Awaitable[None]],
+        mend: Callable[[Exception, int, Sequence[T]], Awaitable[None]],
         opened: Callable[[T], None],
         arrived: Callable[[T], None],
     ) -> None:
@@ -104,10 +104,11 @@ class Line(Generic[T]):
             failure = await self._until_failure()
             self._failures += 1
             async with self._changed:
-                self._waiting.extendleft(reversed(self._under_way))
+                given_up = list(self._under_way)
+                self._waiting.extendleft(reversed(given_up))
                 self._under_way.clear()
                 self._changed.notify_all()  # whoever waits for stillness has it
-            await self._mend(failure, self._failures)
+            await self._mend(failure, self._failures, given_up)
 
     @asynccontextmanager
     async def still(self) -> AsyncGenerator[None]:

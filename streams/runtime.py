@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from feature_repo import schema
 from feature_repo.row_store import RowStore
-from streams.engine import sources
+from streams.engine import logbook, sources
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
@@ -131,9 +131,9 @@ class Runtime:
             HeadraceError, Exception: what waiting cannot mend.
         """
         if isinstance(error, Poisoned):
-            logger.error("%s is left out", error, exc_info=error)
+            logbook.poisoned(error)
         elif isinstance(error, FencedOut):
-            logger.info("%s", error)
+            logger.info("%s", error, extra={"reason": "fenced_out"})
             if failures >= _FENCED_TRIES:
                 raise error
         elif isinstance(error, StoreError):

@@ -61,6 +61,22 @@ class Durable(StrEnum):
     OFF = "off"
 
 
+class LogForm(StrEnum):
+    """What a line of the log is."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """What is worth a line."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class Settings(BaseSettings):
     """The settings of CONTRACT, with their defaults. Durations are milliseconds."""
 
@@ -73,6 +89,8 @@ class Settings(BaseSettings):
     port_offset: int = Field(0, ge=0, le=40_000, description="added to every local default port")
     data: Path = Field(Path("../shared/data"), description="public data sets for measuring")
     metrics_port: int = Field(19_100, ge=0, le=65_535, description="Prometheus endpoint of a worker; 0 = off")
+    log: LogForm = Field(LogForm.TEXT, description="how workers log: text, or json, one object a line")
+    log_level: LogLevel = Field(LogLevel.INFO, description="debug: with the ids of every event that is answered")
     traces: str | None = Field(
         None,
         pattern=r"^https?://",

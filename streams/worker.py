@@ -1,18 +1,12 @@
 """The process around the application: logging, signals, exit codes."""
 
-import logging
-import sys
-import traceback
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 
+from streams import logs
 from streams.errors import HeadraceError
-
-_QUIET = ("faust", "mode", "aiokafka")  # they warn of every heartbeat that comes during a rebalance
-# What stops the worker is told once, at the end: not by Faust with its trace, nor by the client that looks at the
-# topics at start with each of its tries.
-_SILENT = ("faust.worker", "kafka")
+from streams.settings import Settings
 
 
 class Worker(faust.Worker):
@@ -30,11 +24,15 @@ class Worker(faust.Worker):
             error = self._failure()
             if error is None:
                 raise
-            if not isinstance(error, HeadraceError):
-                traceback.print_exception(error)
-            text = str(error) if isinstance(error, HeadraceError) else f"{type(error).__name__}: {error}"
-            sys.stderr.write(f"headrace: {text}\n")
-            raise SystemExit(error.exit_code if isinstance(error, HeadraceError) else leaving.code or 1) from None
+            if isinstance(error, HeadraceError):
+                logs.tell(f"headrace: {error}", self._settings.log)
+                raise SystemExit(error.exit_code) from None
+            logs.tell(f"headrace: {type(error).__name__}: {error}", self._settings.log, error)
+            raise SystemExit(leaving.code or 1) from None
+
+    @property
+    def _settings(self) -> Settings:
+        return cast(Any, self.app).settings
 
     def _failure(self) -> BaseException | None:
         starting = self._starting_fut
@@ -42,15 +40,6 @@ class Worker(faust.Worker):
         return getattr(self.app, "failure", None) or raised or self.crash_reason
 
     def _setup_logging(self) -> None:
-        level = self.loglevel or logging.INFO
-        level = level.upper() if isinstance(level, str) else level
-        logging.basicConfig(
-            stream=sys.stderr,
-            level=level,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            force=True,
-        )
-        for name in _QUIET:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        for name in _SILENT:
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # Faust's command always names a level, WARN where the user did not: the one that says more counts.
+        levels = [logs.number(level) for level in (self._settings.log_level, self.loglevel) if level]
+        logs.set_up(self._settings.log, min(levels))

@@ -1,6 +1,5 @@
 """`headrace worker`: Faust workers on this host."""
 
-import logging
 import sys
 from typing import Annotated
 
@@ -26,10 +25,11 @@ def worker(processes: Processes = 1) -> None:
 
 
 def _supervise(processes: int) -> int:
+    from streams import logs
     from streams.membership import take_out
     from streams.settings import settings
     from streams.supervisor import Supervisor, places
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     mine = settings()
+    logs.set_up(mine.log, logs.number(mine.log_level))
     return Supervisor(places(processes, mine.metrics_port, lambda pid: take_out(mine, pid))).run()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
-from streams.engine import metrics
+from streams.engine import logbook, metrics
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
 from streams.engine.new_items import NewItems
@@ -65,6 +65,7 @@ class ItemRowsRoad:
             outbox.dead_letter(*bad)
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
+        logbook.dead_letters(refused)
         vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
         self._cache.take(fresh)  # the same rows, whose fences move now: they are to be read again
         await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])

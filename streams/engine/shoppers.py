@@ -9,7 +9,7 @@ from typing import NamedTuple
 from prometheus_client import Histogram
 
 from feature_repo.row_store import Kind, RowStore, RowWrite
-from streams.engine import metrics
+from streams.engine import logbook, metrics
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.folding import Asked, ChunkFold, Folded
@@ -122,6 +122,8 @@ class ShoppersRoad:
             for refused in part.intake.refused:
                 self._poisoned.pop(found_at(refused.record), None)
         _count(load, parts, asked, answers)
+        logbook.answered(load, asked, answers)
+        logbook.dead_letters([refused for part in parts for refused in part.intake.refused])
 
     def _take_in(self, chunk: RecordChunk) -> Intake:
         intake = take_in(chunk, self._with.settings, self._with.partitions)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -13,6 +13,7 @@ from streams.copartition import prepare
 from streams.engine.partitions import partition_of
 from streams.engine.questions import Question
 from streams.line import Line
+from streams.logs import JsonLines
 from streams.runtime import Runtime
 from streams.settings import Settings
 from streams.testing import Client, Stack
@@ -53,7 +54,7 @@ async def travel(worker: Runtime, *chunks: RecordChunk) -> None:
     """Take chunks down the shoppers' road, a load each, one behind the other, as the application does."""
     arrived = asyncio.Semaphore(0)
 
-    async def mend(error: Exception, failures: int) -> None:
+    async def mend(error: Exception, failures: int, _: Sequence[Load]) -> None:
         worker.shoppers.forget()
         await worker.mend(error, failures)
 
@@ -148,9 +149,10 @@ async def test_a_chunk_that_comes_again_says_and_folds_nothing(
     assert said == ["recommend/e0", "recommend/e1"]
 
 
-async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_on(
-    settings: Settings, store: RowStore, headrace_client: Client, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pure step raise on the event of this id."""
+
     def ask(*asked: object) -> Question:
         if asked[2] == "recommend/poison":
             raise ValueError("the wrong kind of view")
@@ -158,6 +160,11 @@ async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_o
 
     broken = (scenarios.CTR, scenarios.RECOMMEND._replace(ask=ask))
     monkeypatch.setattr("streams.runtime.SHOPPER_SCENARIOS", broken)
+
+
+async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_on(
+    settings: Settings, store: RowStore, headrace_client: Client, poison: None
+):
     user_id = f"poisoned-{settings.group}"
     worker = await Runtime.open(settings, settings.partitions)
     await travel(worker, chunk_of(settings, user_id, "before", "poison", "after"))
@@ -169,3 +176,19 @@ async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_o
     assert "the wrong kind of view" in letter.headers["headrace.detail"]
     assert letter.raw == view(user_id, "poison", 1)
     assert await views_of(store, user_id) == 2
+
+
+async def test_a_record_that_cannot_be_processed_is_found_in_the_log_by_its_events_id(
+    settings: Settings, poison: None, caplog: pytest.LogCaptureFixture
+):
+    chunk = chunk_of(settings, f"poisoned-{settings.group}", "before", "poison", "after")
+    worker = await Runtime.open(settings, settings.partitions)
+    await travel(worker, chunk)
+    await worker.close()
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    [line] = [line for line in lines if line.get("event_id") == "poison"]
+    assert (line["level"], line["reason"]) == ("ERROR", "processing_failed")
+    assert (line["topic"], line["partition"], line["offset"]) == ("events", chunk.partition, 1)
+    assert "ValueError: the wrong kind of view" in line["exception"]
+    [letters] = [line for line in lines if line["message"] == "dead letters"]
+    assert [record["event_id"] for record in letters["records"]] == ["poison"]

@@ -53,6 +53,8 @@ def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: s
         worker = it.worker(0.01, poison="202", HEADRACE_CHUNK="10")  # offset 50 of partition 2
         assert worker.process.wait(timeout=40) == 1
         assert worker.errors.splitlines()[-1] == "headrace: The online store is full: make room."
+        [given_up] = [line for line in worker.errors.splitlines() if "given up" in line]
+        assert '"partition": 2, "first_offset": 50' in given_up
         poisoned = TopicPartition(it.topics.rekeyed, 2)
         assert it.committed()[poisoned] == 50
         assert worker.seen()[poisoned] == set(range(50))

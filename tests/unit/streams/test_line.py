@@ -1,7 +1,7 @@
 """Loads go in order, overlap where they may, and begin again together when one fails."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -15,6 +15,7 @@ class Road:
         self.told: list[str] = []
         self.arrived: list[str] = []
         self.mended: list[str] = []
+        self.given_up: list[str] = []
         self.line: Line[str] = Line(lambda load, way: travel(self, load, way), self.mend, lambda _: None, self.arrive)
         self._arrivals = asyncio.Semaphore(0)
 
@@ -22,8 +23,9 @@ class Road:
         self.arrived.append(load)
         self._arrivals.release()
 
-    async def mend(self, error: Exception, failures: int) -> None:
+    async def mend(self, error: Exception, failures: int, given_up: Sequence[str]) -> None:
         self.mended.append(f"{error} {failures}")
+        self.given_up.append("".join(given_up))
 
     async def carry(self, *loads: str) -> None:
         """Put loads in line and run it until they have arrived, or it has ended."""
@@ -113,7 +115,7 @@ async def test_when_one_fails_those_behind_it_begin_again_with_it_in_order():
 
     road = Road(travel)
     await road.carry("a", "b", "c")
-    assert road.mended == ["broken 1"]
+    assert (road.mended, road.given_up) == (["broken 1"], ["bc"])
     assert [road.told.count(f"{load} folds") for load in "abc"] == [1, 2, 2]
     assert road.arrived == ["a", "b", "c"]
     assert [told for told in road.told if told.endswith("writes")] == ["a writes", "b writes", "c writes"]
@@ -134,7 +136,7 @@ async def test_what_cannot_be_mended_ends_the_line_and_leaves_the_loads():
         raise ValueError("for good")
 
     class Strict(Road):
-        async def mend(self, error: Exception, failures: int) -> None:
+        async def mend(self, error: Exception, failures: int, given_up: Sequence[str]) -> None:
             raise error
 
     road = Strict(travel)
