@@ -157,6 +157,7 @@ class HeadraceApp(faust.App):
     def on_rebalance_end(self) -> None:
         """Say, once, that this worker has its share of the partitions."""
         super().on_rebalance_end()
+        metrics.REBALANCES.inc()
         self._vitals.progress()
         if not self._announced:
             self._announced = True

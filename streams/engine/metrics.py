@@ -17,6 +17,7 @@ DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters by re
 LATE: Final = Counter("headrace_late_deltas_total", "Item deltas that came after their window was closable")
 WATERMARK: Final = Gauge("headrace_watermark_ms", "Event time of a source partition", ["partition"])
 LAG: Final = Gauge("headrace_lag_records", "Records that wait for this worker, of its partitions", ["topic"])
+REBALANCES: Final = Counter("headrace_rebalances_total", "Times that this worker was given its share of the partitions")
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 ANSWERED: Final = Histogram(
     "headrace_answer_delay_seconds",

@@ -20,6 +20,7 @@ from streams.line import UNDER_WAY
 from streams.transport.chunks import Load, RawRecord, RecordChunk, Span, together
 from streams.transport.progress import Progress, Verdict
 from streams.transport.reader import Quota, ReaderThread
+from streams.transport.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class ChunkConsumer(driver.Consumer):
         self._progress: dict[TP, Progress] = {}
         self._in_hand: dict[int, _InHand] = {}
         self._room = Event()
-        self._turn = 0
+        self._turns: Turns[TP] = Turns()
         self._read_at: dict[frozenset[str], float] = {}
         super().__init__(*args, **kwargs)
 
@@ -160,6 +161,7 @@ class ChunkConsumer(driver.Consumer):
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
         for (topics, _), spans in zip(quotas, read, strict=False):
+            self._turns.served(tp for tp, _ in spans)
             admitted = await self._admit_all(spans)
             if spans:
                 self._read_at[topics.names] = time.monotonic()
@@ -189,7 +191,6 @@ class ChunkConsumer(driver.Consumer):
 
     def _quotas(self) -> tuple[list[tuple[RoadTopics, Quota]], float]:
         """What each road can take now, and the seconds until one that pauses can take more."""
-        self._turn += 1
         now, pause = time.monotonic(), inf
         active = sorted(self._get_active_partitions())
         quotas: list[tuple[RoadTopics, Quota]] = []
@@ -201,8 +202,7 @@ class ChunkConsumer(driver.Consumer):
             if due > 0:
                 pause = min(pause, due)
                 continue
-            first = self._turn % len(mine)
-            quotas.append((topics, Quota(mine[first:] + mine[:first], self.transport.chunking.records)))
+            quotas.append((topics, Quota(self._turns.order(mine), self.transport.chunking.records)))
         return quotas, pause
 
     def _has_room(self, topics: RoadTopics) -> bool:

@@ -6,6 +6,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
 _FETCH_WAIT_MS = 100
+# While one partition's records last, which may be for many loads, nothing else is heard of the others.
+_STALE_S = 0.5
 
 
 class Quota(NamedTuple):
@@ -47,6 +50,12 @@ class _PulledConsumer(AIOKafkaConsumer):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._is_waited_for = self._is_wanted_once = False
+        self._asked_at = 0.0
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what has come to the partitions that were empty may have waited for long."""
+        return time.monotonic() - self._asked_at > _STALE_S
 
     async def start(self) -> None:
         await super().start()
@@ -57,7 +66,8 @@ class _PulledConsumer(AIOKafkaConsumer):
             requests, *rest = actions(assignment)
             if not (self._is_waited_for or self._is_wanted_once):
                 return [], *rest
-            self._is_wanted_once = self._is_wanted_once and not requests
+            if requests:
+                self._is_wanted_once, self._asked_at = False, time.monotonic()
             return requests, *rest
 
         fetcher._get_actions_per_node = when_pulled
@@ -151,7 +161,7 @@ class ReaderThread(AIOKafkaConsumerThread):
         with fetcher._subscriptions.fetch_context():
             taken = [await self._take_all(fetcher, quota) for quota in quotas]
             if any(taken):
-                if not all(taken) or self._is_behind(fetcher, quotas):
+                if not all(taken) or consumer.is_stale or self._is_behind(fetcher, quotas):
                     consumer.pull()
             elif await consumer.wait_for_records(patience):
                 taken = [await self._take_all(fetcher, quota) for quota in quotas]
