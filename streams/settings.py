@@ -127,7 +127,10 @@ class Settings(BaseSettings):
     )
     exclude: Exclude = Field(Exclude.CURRENT, description="what is never recommended")
     trending: Switch = Field(True, description="live popularity in scores and fallbacks; off: exact replay")
-    max_event_bytes: int = Field(262_144, ge=256, description="a larger input is a dead letter")
+    # What is answered goes into `feature.log`, whose messages the broker bounds as it does all others.
+    max_event_bytes: int = Field(
+        262_144, ge=256, le=4_194_304, description="a larger input is a dead letter; 4 MB at most"
+    )
     future: DurationMs = Field(3_600_000, ge=0, description="how far an event's time may lie past its append")
     feature_log: float = Field(1.0, ge=0, le=1, description="share of outputs with a `feature.log` record")
     durable: Durable = Field(Durable.AUTO, description="wait for the store's disk before committing")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from streams.settings import Settings
 
-#: A dead letter carries its original bytes: broker and producers let this much through.
+#: A dead letter carries its original bytes, a feature log its event's: broker and producers let this much through.
 MAX_MESSAGE_BYTES = 4_194_304 + 65_536
 _WEEK_MS = 7 * 86_400_000
 

@@ -1,0 +1,22 @@
+"""A bad value is one line that names the variable, the value and what is allowed."""
+
+import pytest
+
+from streams.errors import SettingsError
+from streams.settings import load_settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("HEADRACE_LOG", "xml", "'text' or 'json'"),
+        ("HEADRACE_LOG_LEVEL", "chatty", "'debug', 'info', 'warning' or 'error'"),
+        # The answer to a larger event would not fit into any message.
+        ("HEADRACE_MAX_EVENT_BYTES", "4194305", "less than or equal to 4194304"),
+    ],
+)
+def test_what_is_not_allowed_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == f"{variable}={value!r} is not allowed: it must be {allowed}."
