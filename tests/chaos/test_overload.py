@@ -23,7 +23,7 @@ MEGABYTE = 1_000_000
 LARGEST = 4_194_304
 """The most that `HEADRACE_MAX_EVENT_BYTES` can be."""
 HOT = 10_000
-BACKLOG = 15_000
+BACKLOG = 8_000
 RSS = 1_000_000_000
 PATIENCE_S = 300
 
@@ -48,8 +48,8 @@ def producer(settings: Settings) -> Iterator[Replayer]:
         yield replayer
 
 
-def views(user_ids: list[str], prefix: str) -> list[Record]:
-    return [event("view", u, item_id=f"i{n % 40}", event_id=f"{prefix}-{n}") for n, u in enumerate(user_ids)]
+def views(user_ids: list[str], prefix: str, first: int = 0) -> list[Record]:
+    return [event("view", u, item_id=f"i{n % 40}", event_id=f"{prefix}-{n}") for n, u in enumerate(user_ids, first)]
 
 
 class Watched:
@@ -88,7 +88,7 @@ def free_port() -> int:
 
 
 def test_a_producer_faster_than_the_road_makes_a_lag_that_is_seen_and_worked_off(
-    headrace_worker: StartWorker, settings: Settings, answers: Client, producer: Replayer
+    headrace_worker: StartWorker, settings: Settings, producer: Replayer
 ):
     port = free_port()
     watched = Watched(headrace_worker(**NO_MODEL, HEADRACE_METRICS_PORT=str(port)), port)
@@ -99,9 +99,9 @@ def test_a_producer_faster_than_the_road_makes_a_lag_that_is_seen_and_worked_off
         def work_under_load() -> bool:
             """Keep a backlog ahead of the worker until it has told of it."""
             nonlocal sent
-            shoppers = [f"u{n % 997}" for n in range(max(BACKLOG - (sent - said()), 0))]
-            producer.send(views(shoppers, f"e{sent}"))
-            sent += len(shoppers)
+            missing = max(BACKLOG - (sent - said()), 0)
+            producer.send(views([f"u{n % 997}" for n in range(missing)], "e", first=sent))
+            sent += missing
             watched.look()
             return watched.lags[-1] > 0
 
