@@ -123,7 +123,7 @@ class ShoppersRoad:
                 self._poisoned.pop(found_at(refused.record), None)
         _count(load, parts, asked, answers)
         logbook.answered(load, asked, answers)
-        logbook.dead_letters([refused for part in parts for refused in part.intake.refused])
+        logbook.dead_letters([one for part in parts for one in part.intake.refused if not said(one)])
 
     def _take_in(self, chunk: RecordChunk) -> Intake:
         intake = take_in(chunk, self._with.settings, self._with.partitions)
