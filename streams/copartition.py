@@ -25,7 +25,13 @@ def prepare(settings: Settings) -> int:
     partitions = agree(counts)
     internal = internal_topics(settings.group, partitions, settings.replication)
     ensure_topics(settings.kafka_address, internal)
-    return agree(counts | _count(settings.kafka_address, [spec.name for spec in internal]))
+    own = _count(settings.kafka_address, [spec.name for spec in internal])
+    if set(own.values()) != {partitions}:
+        raise StreamError(
+            f"events has {partitions} partitions, but {settings.group} has begun with {min(own.values())}: fold its "
+            "topics into a group of another name, with `headrace rebuild`."
+        )
+    return partitions
 
 
 def agree(counts: Mapping[str, int]) -> int:
