@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -166,16 +166,16 @@ class RowStore:
                 if key is not None:
                     yield key
 
-    async def remember_topics(self, topics: dict[str, str]) -> dict[str, str]:
-        """Store "id:partitions" of each topic name the group has not stored yet; return what is stored (rule 2)."""
+    async def remember(self, facts: Mapping[str, str]) -> dict[str, str]:
+        """Store what the group's rows were made for, where it is not stored yet; all that is stored (rule 2)."""
         name = f"headrace:{self._group}:topics"
         pipeline = self._client.pipeline(transaction=True)
-        for topic, identity in topics.items():
-            pipeline.hsetnx(name, topic, identity)
+        for fact, value in facts.items():
+            pipeline.hsetnx(name, fact, value)
         pipeline.hgetall(name)
         with store_errors(self._address):
             stored: dict[bytes, bytes] = (await pipeline.execute())[-1]
-        return {topic.decode(): identity.decode() for topic, identity in stored.items()}
+        return {fact.decode(): value.decode() for fact, value in stored.items()}
 
     async def raise_schema(self, version: int) -> int:
         """Note the version of the group's rows unless a higher one is noted; the one that is noted now."""

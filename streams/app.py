@@ -112,8 +112,9 @@ class HeadraceApp(faust.App):
         self._announced = False
         self._vitals = Vitals(time.monotonic)
         super().__init__(**_faust_settings(settings))
+        asked = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
         topics = {
-            "shoppers": RoadTopics(frozenset({Topic.EVENTS, rekeyed(settings.group), Topic.SCORE_REQUESTS})),
+            "shoppers": RoadTopics(asked | {Topic.EVENTS, rekeyed(settings.group)}),
             "items": RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), _ITEMS_PAUSE_S),
         }
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(topics.values()))

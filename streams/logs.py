@@ -37,15 +37,16 @@ def set_up(form: LogForm, level: int) -> None:
     logging.captureWarnings(form is LogForm.JSON)
 
 
-def tell(text: str, form: LogForm, failure: BaseException | None = None) -> None:
-    """Write one line whatever the level: as it is, for whoever waits for it, or in a JSON object.
+def tell(text: str, form: LogForm, level: int = logging.INFO, failure: BaseException | None = None) -> None:
+    """Write one line whatever is worth a line: as it is, for whoever waits for it, or in a JSON object.
 
     Args:
+        level: what a JSON object says of itself.
         failure: what is to be shown with its trace.
     """
     if form is LogForm.JSON:
         trace = (type(failure), failure, failure.__traceback__) if failure else None
-        _handler(form).handle(logging.LogRecord("headrace", logging.INFO, "", 0, text, None, trace))
+        _handler(form).handle(logging.LogRecord("headrace", level, "", 0, text, None, trace))
         return
     if failure:
         traceback.print_exception(failure)

@@ -1,17 +1,20 @@
 """`headrace rebuild`: the topics refolded into a group of its own, behind another's back, until it holds as much."""
 
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from os import environ
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from msgspec import Struct
 
 from streams.copartition import prepare
-from streams.errors import CheckFailed, UsageError
+from streams.errors import CheckFailed, StreamError, UsageError
 from streams.recordings import Report, say_nothing
 from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.waiting import PATIENCE_S, lag
@@ -41,22 +44,22 @@ def rebuild(old: Settings, group: str, processes: int, report: Report = say_noth
         report: hears how many records are folded, and of how many.
 
     Raises:
-        UsageError: it is the same group.
+        UsageError: it is the same group, one with workers, or the other has answered nothing yet.
+        StreamError: the topics are not what the other group has read.
         CheckFailed: its workers ended, or folded nothing for two minutes.
     """
-    if group == old.group:
-        raise UsageError(f"{group} is the group that answers now (HEADRACE_GROUP): name another for what is rebuilt.")
     new = old.model_copy(update={"group": group, "rebuild_of": old.group})
     began = time.monotonic()
-    prepare(new)
     with Broker(old.kafka_address) as broker:
-        _pass_over_requests(broker, old.group, group)
+        _refuse(broker, old.group, group)
+        prepare(new)
         watch = _Watch(broker, old.group, new, report)
         with _workers(new, processes) as (worker, log):
             while not watch.has_caught_up():
                 if worker.poll() is not None:
                     raise CheckFailed(f"the workers of {group} ended with status {worker.returncode}: see {log}")
                 time.sleep(_POLL_S)
+        _pass_over_requests(broker, old.group, group)
         return Rebuilt(group, old.group, watch.folded, round(time.monotonic() - began, 1))
 
 
@@ -65,7 +68,7 @@ class _Watch:
 
     def __init__(self, broker: Broker, old: str, new: Settings, report: Report) -> None:
         self._broker, self._old, self._new, self._report = broker, old, new, report
-        self._inputs = broker.partitions(sorted(INPUTS))
+        self._inputs = broker.partitions(sorted(INPUTS - {Topic.SCORE_REQUESTS}))
         self._own = [rekeyed(new.group), item_deltas(new.group)]
         self._target: Offsets | None = None
         self._moved = time.monotonic()
@@ -96,11 +99,26 @@ class _Watch:
             raise CheckFailed(f"group {self._new.group} has folded nothing for {PATIENCE_S:.0f} s: see its log.")
 
 
+def _refuse(broker: Broker, old: str, new: str) -> None:
+    if new == old:
+        raise UsageError(f"{new} is the group that answers now (HEADRACE_GROUP): name another for what is rebuilt.")
+    if broker.members(new):
+        raise UsageError(f"{new} has workers already: stop them, or name another group.")
+    done = {place: offset for place, offset in broker.committed(old).items() if place.topic == Topic.EVENTS}
+    if not done:
+        raise UsageError(f"{old} has answered nothing yet (HEADRACE_GROUP): there is nothing to rebuild.")
+    ends = broker.ends([Topic.EVENTS])
+    if lost := [place for place, offset in done.items() if offset > ends.get(place, 0)]:
+        raise StreamError(
+            f"{old} has read further than {lost[0].topic}/{lost[0].partition} goes: the topic was recreated, or has "
+            "lost data. Start workers of a new group instead, without HEADRACE_REBUILD_OF."
+        )
+
+
 def _pass_over_requests(broker: Broker, old: str, new: str) -> None:
-    """Score requests leave nothing behind, and are answered: the new group begins where the old one is."""
-    if not broker.committed(new):
-        done = broker.committed(old)
-        broker.start_group_at(new, {p: at for p, at in done.items() if p.topic == Topic.SCORE_REQUESTS})
+    """Score requests leave nothing behind: the new group begins where the old one is."""
+    done = broker.committed(old)
+    broker.start_group_at(new, {p: at for p, at in done.items() if p.topic == Topic.SCORE_REQUESTS})
 
 
 @contextmanager
@@ -112,9 +130,11 @@ def _workers(new: Settings, processes: int) -> Generator[tuple["subprocess.Popen
         worker = subprocess.Popen(
             [*COMMAND, "--processes", str(processes)], env=_variables(new), stdout=output, stderr=subprocess.STDOUT
         )
+    before = signal.signal(signal.SIGTERM, _leave)
     try:
         yield worker, log
     finally:
+        signal.signal(signal.SIGTERM, before)
         worker.terminate()
         try:
             worker.wait(_DRAIN_S)
@@ -123,7 +143,16 @@ def _workers(new: Settings, processes: int) -> Generator[tuple["subprocess.Popen
             worker.wait()
 
 
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)  # as an exception, so that the workers are drained
+
+
 def _variables(new: Settings) -> Mapping[str, str]:
     """The metrics port stays with the workers that answer."""
-    own = {"HEADRACE_GROUP": new.group, "HEADRACE_REBUILD_OF": str(new.rebuild_of), "HEADRACE_METRICS_PORT": "0"}
-    return {**environ, **own}
+    return {
+        **environ,
+        "HEADRACE_GROUP": new.group,
+        "HEADRACE_REBUILD_OF": str(new.rebuild_of),
+        "HEADRACE_CATCHING_UP": "on",
+        "HEADRACE_METRICS_PORT": "0",
+    }

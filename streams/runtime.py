@@ -81,7 +81,7 @@ class Runtime:
         triton, producer = Triton(settings), await Producer.open(settings)
         follower = await CatalogueFollower.open(settings, partitions)
         new_items = NewItems(follower.catalogue, store, triton)
-        trending = Trending(store, on=settings.trending)
+        trending = Trending(store, on=settings.trending and not settings.catching_up)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
         tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     rebuild_of: str | None = Field(
         None, pattern=_GROUP, description="group whose answers are not said again (`headrace rebuild`)"
     )
+    catching_up: Switch = Field(
+        False, description="on for the workers of `headrace rebuild`: no score request answered, no popularity counted"
+    )
     partitions: int = Field(4, ge=1, le=1_000, description="of topics that `up` or `topics create` makes")
     replication: int = Field(1, ge=1, le=10, description="of topics that `up` or `topics create` makes")
     model_repo: Path | None = Field(None, description="where versions are published; default under HOME")

@@ -1,5 +1,6 @@
 """The process around the application: logging, signals, exit codes."""
 
+import logging
 from typing import Any, NoReturn, cast
 
 import faust
@@ -25,9 +26,9 @@ class Worker(faust.Worker):
             if error is None:
                 raise
             if isinstance(error, HeadraceError):
-                logs.tell(f"headrace: {error}", self._settings.log)
+                logs.tell(f"headrace: {error}", self._settings.log, logging.ERROR)
                 raise SystemExit(error.exit_code) from None
-            logs.tell(f"headrace: {type(error).__name__}: {error}", self._settings.log, error)
+            logs.tell(f"headrace: {type(error).__name__}: {error}", self._settings.log, logging.ERROR, error)
             raise SystemExit(leaving.code or 1) from None
 
     @property

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from threading import Event, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Final
 
 import numpy as np
@@ -38,18 +39,19 @@ class Sampler:
         self._running = running
         self._over = Event()
         self._began = time.monotonic()
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = ThreadPoolExecutor(1)
         self.samples: list[Sample] = []
 
     def __enter__(self) -> "Sampler":
-        self._thread.start()
+        self._sampled = self._thread.submit(self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.shutdown()
         if not self._running.worker.running:
             raise CheckFailed(f"the worker has ended: {self._running.worker.log_tail(5)}")
+        self._sampled.result()
 
     def _run(self) -> None:
         while not self._over.wait(_EVERY_S) and self._running.worker.running:

@@ -137,7 +137,7 @@ def outage(
 
 @bench.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=1, help="the load lasts so long")] = 30,
+    minutes: Annotated[float, typer.Option(min=5, help="the load lasts so long")] = 30,
     percent: Annotated[float, typer.Option(min=1, max=100, help="load, of what the worker does from a backlog")] = 70,
     seed: Seed = 1,
     out: Out = _RESULTS,

@@ -191,9 +191,10 @@ class DemandRoad:
                 fallback=asked.fallback,
                 rules=self._rules,
             )
-            for key, forecasts in asked.kept.items():
-                own[key].keep(forecasts, asked.model.version)
-        told = await self._predecessor.concluded(part.partition, self._settings.window)
+            if asked.answer is not None:
+                for key, forecasts in asked.kept.items():
+                    own[key].keep(forecasts, asked.model.version)
+        told = await self._predecessor.concluded(part.partition)
         for output in outputs:
             if output.timestamp <= told:  # both kinds bear the end of the window that closed
                 continue

@@ -1,24 +1,37 @@
 """The group that this one is a rebuild of: what it has said already is not said again."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from feature_repo import demand_index
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore
-from streams.engine.intake import Intake, Place, Refused, Taken, found_at
+from streams.engine.intake import Intake, Taken, found_at
 from streams.engine.rows import index_key, source_key
+from streams.engine.sources import WINDOW, identities
+from streams.errors import TopicChanged, UsageError
 from streams.settings import Settings
+from streams.topics import Topic
 
 K = TypeVar("K")
 
-Said = Callable[[Taken | Refused], bool]
-"""Whether all that a record causes was said."""
+Said = Callable[[Taken], bool]
+"""Whether all that an event asks for was answered."""
 
 
-def nothing_said(_: Taken | Refused) -> bool:
-    """Of a group that is no rebuild."""
-    return False
+class _Group(NamedTuple):
+    """What is known of the other group.
+
+    Attributes:
+        partitions: of the topics, when it began.
+        repartitioned: whether the topics have got more since.
+        window_ms: length of its demand windows.
+    """
+
+    store: RowStore
+    partitions: int
+    repartitioned: bool
+    window_ms: int
 
 
 class Predecessor:
@@ -27,71 +40,92 @@ class Predecessor:
     Its workers may be at work meanwhile. What it says after it was asked is said twice, under equal ids.
 
     Args:
-        store: its rows; None for a group that is no rebuild.
+        group: None for a group that is no rebuild.
     """
 
-    def __init__(self, store: RowStore | None) -> None:
-        self._store = store
+    def __init__(self, group: _Group | None) -> None:
+        self._group = group
 
     @classmethod
     async def open(cls, settings: Settings) -> "Predecessor":
-        """Connect to the rows of `HEADRACE_REBUILD_OF`, if it is set.
+        """Find the rows of `HEADRACE_REBUILD_OF`, if it is set.
 
         Raises:
+            UsageError: no such group has read anything.
+            TopicChanged: it has read another `events`.
             StoreError: the store does not answer.
         """
-        if settings.rebuild_of is None:
+        name = settings.rebuild_of
+        if name is None:
             return cls(None)
-        return cls(await RowStore.open(settings.model_copy(update={"group": settings.rebuild_of})))
+        store = await RowStore.open(settings.model_copy(update={"group": name}))
+        facts = await store.remember({})
+        now, _, partitions = identities(settings.kafka_address, [Topic.EVENTS])[Topic.EVENTS].rpartition(":")
+        then, _, before = facts.get(Topic.EVENTS, "").rpartition(":")
+        if not then:
+            raise UsageError(f"HEADRACE_REBUILD_OF={name}: no group of this name has rows in the online store.")
+        if then != now:
+            raise TopicChanged(
+                f"Group {name!r} has read another `events`, which was recreated since: what it has said is of other "
+                "events. Start without HEADRACE_REBUILD_OF."
+            )
+        window = int(facts.get(WINDOW, settings.window))
+        return cls(_Group(store, int(before), before != partitions, window))
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._store is not None:
-            await self._store.close()
+        if self._group is not None:
+            await self._group.store.close()
 
     async def said(self, intakes: Sequence[Intake]) -> Said:
-        """What it has said of these records by now.
+        """What it has answered of these events by now; of score requests it leaves no trace.
 
         Raises:
             StoreError: the store does not answer.
         """
-        if self._store is None:
-            return nothing_said
-        taken = [taken for intake in intakes for taken in intake.taken]
-        refused = [refused.record for intake in intakes for refused in intake.refused]
-        partitions = {record.partition for record in [*(taken.record for taken in taken), *refused]}
-        sources = await _fences(self._store, Kind.SHARD, {p: source_key(p) for p in partitions})
-        forwarded = {taken.cause.user_id for taken in taken if _is_forwarded(taken)}
-        users = await _fences(self._store, Kind.USER, {user: user for user in forwarded})
+        if self._group is None:
+            return _nothing
+        by_shopper, by_source = self._sorted_out(taken for intake in intakes for taken in intake.taken)
+        users = await _fences(self._group.store, Kind.USER, {t.cause.user_id: t.cause.user_id for t in by_shopper})
+        partitions = {taken.place.partition for taken in by_source}
+        sources = await _fences(self._group.store, Kind.SHARD, {p: source_key(p) for p in partitions})
+        passed = {
+            *(t.place for t in by_shopper if users[t.cause.user_id].passed(t.place.origin, t.place.offset)),
+            *(t.place for t in by_source if sources[t.place.partition].passed(t.place.origin, t.place.offset)),
+        }
+        return lambda taken: taken.place in passed
 
-        def said(one: Taken | Refused) -> bool:
-            # A record that was sent on comes in another order for each group: its shopper's row knows of it.
-            if isinstance(one, Taken) and _is_forwarded(one):
-                return _has_passed(users[one.cause.user_id], one.place)
-            return _has_passed(sources[one.record.partition], one.place)
-
-        return said
-
-    async def concluded(self, partition: int, window_ms: int) -> int:
+    async def concluded(self, partition: int) -> int:
         """Event time, ms, up to which it has told of the windows of a partition of items; 0 for a group without one.
 
         Raises:
             StoreError: the store does not answer.
         """
-        if self._store is None:
+        if self._group is None:
             return 0
-        [row] = await self._store.read(Kind.SHARD, [index_key(partition)])
-        return demand_index.unpack(row.states[0]).closed * window_ms
+        # Where there were fewer partitions, an item of this one was in any of them.
+        partitions = range(self._group.partitions) if self._group.repartitioned else [partition]
+        rows = await self._group.store.read(Kind.SHARD, [index_key(number) for number in partitions])
+        return min(demand_index.unpack(row.states[0]).closed for row in rows) * self._group.window_ms
+
+    def _sorted_out(self, taken: Iterable[Taken]) -> tuple[list[Taken], list[Taken]]:
+        """Events of which the shopper's row knows, and those of which the row of their partition does.
+
+        A record that is sent on by either group comes late: the row of its partition says that it was sent on.
+        """
+        assert self._group is not None
+        by_shopper: list[Taken] = []
+        by_source: list[Taken] = []
+        for one in taken:
+            sent_on = self._group.repartitioned or one.place != found_at(one.record)
+            (by_shopper if sent_on else by_source).append(one)
+        return by_shopper, by_source
+
+
+def _nothing(_: Taken) -> bool:
+    return False
 
 
 async def _fences(store: RowStore, kind: Kind, keys: Mapping[K, str]) -> dict[K, Fence]:
     rows = await store.read(kind, list(keys.values()))
     return {key: Fence(row.fence) for key, row in zip(keys, rows, strict=True)}
-
-
-def _is_forwarded(taken: Taken) -> bool:
-    return taken.place != found_at(taken.record)
-
-
-def _has_passed(fence: Fence, place: Place) -> bool:
-    return fence.passed(place.origin, place.offset)

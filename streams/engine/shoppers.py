@@ -19,7 +19,7 @@ from streams.engine.item_batches import item_batches
 from streams.engine.metrics import Steps
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.poison import Poisoned, blame
-from streams.engine.predecessor import Predecessor, Said
+from streams.engine.predecessor import Predecessor
 from streams.engine.questions import Answer, Scenario
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
@@ -105,7 +105,7 @@ class ShoppersRoad:
             asked = [asked for part in parts for asked in part.folded.asked if not said(asked.taken)]
             answers = await self._with.scorer.answer([one.question for one in asked])
         with steps.timed("say"):
-            outbox, traced = self._outbox(parts, asked, answers, said)
+            outbox, traced = self._outbox(parts, asked, answers)
         with steps.timed("queue"):
             await way.turn()
         with steps.timed("emit"):
@@ -123,7 +123,7 @@ class ShoppersRoad:
                 self._poisoned.pop(found_at(refused.record), None)
         _count(load, parts, asked, answers)
         logbook.answered(load, asked, answers)
-        logbook.dead_letters([one for part in parts for one in part.intake.refused if not said(one)])
+        logbook.dead_letters([refused for part in parts for refused in part.intake.refused])
 
     def _take_in(self, chunk: RecordChunk) -> Intake:
         intake = take_in(chunk, self._with.settings, self._with.partitions)
@@ -166,7 +166,7 @@ class ShoppersRoad:
         return [*touched(rows.values()), *(self._sources[partition].write() for partition in sorted(sources))]
 
     def _outbox(
-        self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer], said: Said
+        self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]
     ) -> tuple[Outbox, list[Traced]]:
         outbox = Outbox(self._with.settings, self._with.partitions)
         traced: list[Traced] = []
@@ -178,8 +178,7 @@ class ShoppersRoad:
                     traced.append(trace)
         for chunk, intake, folded in parts:
             for refused in intake.refused:
-                if not said(refused):
-                    outbox.dead_letter(*refused)
+                outbox.dead_letter(*refused)
             for misplaced in intake.misplaced:
                 outbox.forward(misplaced)
             for partition, batch in item_batches(chunk, folded.told, self._with.partitions):

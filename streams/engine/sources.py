@@ -1,6 +1,7 @@
-"""Topics are what stored fences say they are, or the worker stops (rule 2)."""
+"""Topics and windows are what stored rows were made for, or the worker stops (rule 2)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from kafka.admin import KafkaAdminClient
 
@@ -8,15 +9,18 @@ from feature_repo.row_store import RowStore
 from streams.errors import StreamError, TopicChanged
 from streams.settings import Settings
 
+WINDOW: Final = "HEADRACE_WINDOW"
+
 
 async def hold_against_store(settings: Settings, topics: Sequence[str], store: RowStore) -> None:
-    """Compare each topic's id and partition count with what this group's fences were made for.
+    """Compare each topic's id and partition count, and the window, with what this group's rows were made for.
 
     Raises:
         TopicChanged: a topic was recreated or repartitioned; skipping in silence would be the alternative.
+        StreamError: rows count by windows of another length.
     """
     now = identities(settings.kafka_address, topics)
-    then = await store.remember_topics(now)
+    then = await store.remember({**now, WINDOW: str(settings.window)})
     for topic, identity in now.items():
         if then[topic] != identity:
             raise TopicChanged(
@@ -24,6 +28,11 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
                 f"partition count changed ({then[topic]} then, {identity} now). Set HEADRACE_GROUP to a new name "
                 "to start over from its beginning."
             )
+    if then[WINDOW] != str(settings.window):
+        raise StreamError(
+            f"Group {settings.group!r} has counted by windows of {then[WINDOW]} ms, not {settings.window}: set "
+            f"{WINDOW}={then[WINDOW]}ms, or fold its topics into a group of another name with `headrace rebuild`."
+        )
 
 
 def identities(kafka: str, topics: Sequence[str]) -> dict[str, str]:

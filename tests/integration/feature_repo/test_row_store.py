@@ -97,8 +97,8 @@ async def test_groups_share_nothing(store, make_settings):
     await store.write([user("a", b"", b"1")])
     other = await RowStore.open(make_settings(group="other"))
     assert await other.read(Kind.USER, ["a"]) == [ABSENT]
-    await other.remember_topics({"events": "id:4"})
-    assert await store.remember_topics({}) == {}
+    await other.remember({"events": "id:4"})
+    assert await store.remember({}) == {}
     await other.close()
 
 
@@ -118,8 +118,8 @@ async def test_nothing_to_do_is_no_error(store):
 
 
 async def test_topics_are_remembered_as_first_seen(store):
-    assert await store.remember_topics({"events": "id1:4"}) == {"events": "id1:4"}
-    stored = await store.remember_topics({"events": "id2:4", "items": "id3:4"})
+    assert await store.remember({"events": "id1:4"}) == {"events": "id1:4"}
+    stored = await store.remember({"events": "id2:4", "items": "id3:4"})
     assert stored == {"events": "id1:4", "items": "id3:4"}
 
 
