@@ -4,10 +4,10 @@
 
 Every item sells once in the first hour and once in each of seven hours two days later: seven windows that are judged
 one after the other, from the fourth of which on the model is asked for one forecast a closing, as it is of items that
-sell steadily. The recording is replayed into a stack made anew. The worker itself says how long each step of the items'
-road took; the rate is forecasts over the sum of them all, folding and rows included, since the replay's own pace bounds
-how fast windows can come. One worker, everything on one machine. In an environment whose stack is its own
-(HEADRACE_HOME, HEADRACE_PORT_OFFSET).
+sell steadily. The hours are replayed one by one into a stack made anew, and each hour's windows close when its sales
+are answered, as they do in a shop, whose hours last an hour. The worker itself says how long each step of the items'
+road took; the rate is forecasts over the sum of them all, folding and rows included. One worker, everything on one
+machine. In an environment whose stack is its own (HEADRACE_HOME, HEADRACE_PORT_OFFSET).
 """
 
 import argparse
@@ -36,14 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
     items = parser.parse_args().items
-    replayed, steps = _replay(items)
-    forecasts = replayed["answered"]["demand.forecasts"]
+    replays, steps = _replay(items)
+    forecasts = sum(replay["answered"]["demand.forecasts"] for replay in replays)
     found = {
         "command": f"python -m benchmarks.demand_worker --items {items}",
         "machine": "2 cores, x86-64, no GPU; Kafka, Valkey, Triton and the worker on it",
         "items": items,
         "forecasts": forecasts,
-        "seconds_of_the_replay": round(replayed["seconds"], 1),
+        "seconds_of_the_replays": round(sum(replay["seconds"] for replay in replays), 1),
         "seconds_by_step": steps,
         "windows_closed_per_second": round(forecasts / sum(steps.values())),
     }
@@ -51,24 +51,23 @@ def main() -> None:
     print(json.dumps(found, indent=2))
 
 
-def _replay(items: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """What the replay says, and the seconds of each step of the items' road."""
+def _replay(items: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """What each hour's replay says, and the seconds of each step of the items' road."""
     home = load_settings().home.absolute()
     shell = Shell({"HEADRACE_TRIGGERS": "search", "HEADRACE_FEATURE_LOG": "0", "HEADRACE_TRENDING": "off"})
     shell.headrace("down")
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    recording, shop, model = home / "sales.jsonl", home / "shop.jsonl", home / "model"
-    encode = msgspec.json.Encoder().encode
-    recording.write_bytes(b"\n".join(encode(sale) for sale in _sales(items)))
+    shop, model = home / "shop.jsonl", home / "model"
+    recordings = [_recorded(home / f"hour-{hour}.jsonl", hour, items) for hour in _HOURS]
     try:
         shell.headrace("up")
         shell.headrace("simulate", "--out", shop, "--users", "60", "--items", "40", "--days", "6", "--anomalies", "1")
         shell.headrace("train", "--stream", shop, "--out", model)
         shell.headrace("publish", model)
         with shell.worker(home / "worker.log"):
-            replayed = shell.headrace("replay", recording, "--speed", "max", "--wait")
-            return replayed, _steps(load_settings().metrics_port)
+            replays = [shell.headrace("replay", recording, "--speed", "max", "--wait") for recording in recordings]
+            return replays, _steps(load_settings().metrics_port)
     finally:
         shell.headrace("down")
 
@@ -85,20 +84,23 @@ def _steps(port: int) -> dict[str, float]:
     }
 
 
-def _sales(items: int) -> Iterator[dict[str, Any]]:
-    number = 0
-    for hour in _HOURS:
-        for item in range(items):
-            number += 1
-            moment = _START_MS + hour * _HOUR_MS + item * _HOUR_MS // items
-            value = {
-                "event_id": f"e{number}",
-                "type": "purchase",
-                "user_id": f"u{(item * 7919 + hour) % _SHOPPERS}",
-                "timestamp": moment,
-                "item_id": f"item-{item}",
-            }
-            yield {"topic": "events", "key": value["user_id"], "timestamp": moment, "value": value}
+def _recorded(path: Path, hour: int, items: int) -> Path:
+    encode = msgspec.json.Encoder().encode
+    path.write_bytes(b"\n".join(encode(sale) for sale in _sales(hour, items)))
+    return path
+
+
+def _sales(hour: int, items: int) -> Iterator[dict[str, Any]]:
+    for item in range(items):
+        moment = _START_MS + hour * _HOUR_MS + item * _HOUR_MS // items
+        value = {
+            "event_id": f"e{hour}-{item}",
+            "type": "purchase",
+            "user_id": f"u{(item * 7919 + hour) % _SHOPPERS}",
+            "timestamp": moment,
+            "item_id": f"item-{item}",
+        }
+        yield {"topic": "events", "key": value["user_id"], "timestamp": moment, "value": value}
 
 
 if __name__ == "__main__":
