@@ -1,0 +1,149 @@
+"""What windows cost the items' road alone: 100,000 items on real servers, each forecast and judged in every window.
+
+    python -m benchmarks.demand_road
+
+The road of a worker is driven in this process, without the shoppers' road beside it: it folds an hour's sales, one of
+each item, into their rows, writes them behind their fences and waits for the disk; then the hour's windows close, and
+each item's is concluded, its forecast made by Triton, sent to Kafka, its row written once more. One hour, then seven
+two days later, judged one after the other. Beside `benchmarks.demand_worker`, where the same thread answers the
+shoppers whose sales these are. On a stack of its own, below HEADRACE_HOME.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.machine import machine
+from benchmarks.road.ground import Ground, ground
+from feature_repo.actions import ACTION_CODE
+from streams.copartition import prepare
+from streams.engine.partitions import partition_of
+from streams.errors import CheckFailed
+from streams.line import Way
+from streams.messages.internal import ItemBatch, ItemDelta, Watermark
+from streams.recordings.simulation.simulate import Plan, simulate
+from streams.recordings.traffic.broker import Broker
+from streams.runtime import Runtime
+from streams.settings import Settings
+from streams.topics import Topic, item_deltas
+from streams.transport import Load, RawRecord, RecordChunk
+from trainer.train import train
+
+_OUT: Final = Path("benchmarks/results/demand_road.json")
+_HOURS: Final = (0, *range(50, 57))
+_STEADY: Final = 4
+"""Of the last hours: the model is asked for one forecast a window."""
+_HOUR_MS: Final = 3_600_000
+_START_MS: Final = 1_767_571_200_000
+_ENTRIES: Final = 32
+"""Of a message, as a chunk of 128 records tells to each of four partitions."""
+_MESSAGES: Final = 512
+
+
+class _Sender:
+    """Writes messages as the shoppers' road does, and remembers how far each partition goes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = item_deltas(settings.group)
+        self._ends: defaultdict[int, int] = defaultdict(int)
+
+    def load(self, batches: list[tuple[int, ItemBatch]]) -> Load:
+        """Batches by target partition as the consumer delivers them."""
+        records: defaultdict[int, list[RawRecord]] = defaultdict(list)
+        for partition, batch in batches:
+            value = msgspec.msgpack.encode(batch)
+            records[partition].append(RawRecord(self._topic, partition, self._ends[partition], 0, None, value, ()))
+            self._ends[partition] += 1
+        return Load([RecordChunk(self._topic, partition, found) for partition, found in records.items()])
+
+
+def main() -> None:
+    """Drive the road, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=100_000)
+    items = parser.parse_args().items
+    with ground(lambda *_: None) as here:
+        here.publish(_trained(here))
+        settings = here.settings.model_copy(update={"group": "demand-road", "trending": False})
+        prepare(settings)
+        seconds = asyncio.run(_run(settings, items))
+        with Broker(settings.kafka_address) as broker:
+            forecasts = sum(broker.ends([Topic.DEMAND_FORECASTS]).values())
+    if forecasts != items * len(_HOURS):
+        raise CheckFailed(f"{forecasts} forecasts came of {items * len(_HOURS)} windows")
+    steady = seconds[-_STEADY:]
+    found = {
+        "command": f"python -m benchmarks.demand_road --items {items}",
+        "machine": machine().sentence(),
+        "items": items,
+        "seconds_by_hour": [round(one, 1) for one in seconds],
+        "windows_closed_per_second": round(items * len(seconds) / sum(seconds)),
+        "windows_closed_per_second_steadily": round(items * len(steady) / sum(steady)),
+    }
+    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+def _trained(here: Ground) -> Path:
+    recording, model = here.home / "demand-shop.jsonl", here.home / "demand-model"
+    simulate(Plan(users=60, items=40, days=6, anomalies=1), recording)
+    train(recording, model, window_ms=_HOUR_MS, horizon=here.settings.horizon, tell=lambda *_: None, seed=0)
+    return model
+
+
+async def _run(settings: Settings, items: int) -> list[float]:
+    """Seconds of each hour: its sales and its closings."""
+    runtime = await Runtime.open(settings, settings.partitions)
+    sender, seconds = _Sender(settings), list[float]()
+    for hour in _HOURS:
+        batches = list(_hour(hour, items, settings.partitions))
+        loads = [sender.load(batches[at : at + _MESSAGES]) for at in range(0, len(batches), _MESSAGES)]
+        began = time.perf_counter()
+        for load in loads:
+            await runtime.items.travel(load, Way(None, lambda: None))
+        seconds.append(time.perf_counter() - began)
+        print(f"hour {hour}: {seconds[-1]:.1f} s", flush=True)
+    await runtime.close()
+    return seconds
+
+
+def _hour(hour: int, items: int, partitions: int) -> Iterator[tuple[int, ItemBatch]]:
+    """An hour's sales by source and target, then each source's word that the hour is over."""
+    entries: defaultdict[tuple[int, int], list[ItemDelta]] = defaultdict(list)
+    for item in range(items):
+        moment = _START_MS + hour * _HOUR_MS + item * _HOUR_MS // items
+        name, source = f"item-{item}", item % partitions
+        delta = ItemDelta(hour * items + item, name, ACTION_CODE["purchase"], moment, 1, 999, False)
+        yield from _filled(entries, source, partition_of(name, partitions), delta)
+    for (source, target), left in entries.items():
+        yield target, _batch(source, left)
+    over = _START_MS + (hour + 1) * _HOUR_MS + Settings().lateness
+    for source in range(partitions):
+        for target in range(partitions):
+            yield target, _batch(source, [Watermark((hour + 1) * items, over, False)])
+
+
+def _filled(
+    entries: defaultdict[tuple[int, int], list[ItemDelta]], source: int, target: int, delta: ItemDelta
+) -> Iterator[tuple[int, ItemBatch]]:
+    """The batch that a delta fills, if it does."""
+    gathered = entries[source, target]
+    gathered.append(delta)
+    if len(gathered) == _ENTRIES:
+        yield target, _batch(source, gathered)
+        del entries[source, target]
+
+
+def _batch(source: int, entries: list[ItemDelta] | list[Watermark]) -> ItemBatch:
+    return ItemBatch(f"{Topic.EVENTS}/{source}", source, [*entries])
+
+
+if __name__ == "__main__":
+    main()
