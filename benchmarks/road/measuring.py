@@ -64,11 +64,11 @@ def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record]
     address, partitions = running.settings.kafka_address, running.settings.partitions
     with Broker(address) as broker:
         feed(address, partitions, warm_up)
-        _await_committed(broker, running, topics)
-        before, steps, cpu = broker.ends(_ANSWERS), _steps(running), _cpu(running)
+        await_committed(broker, running, topics)
+        before, taken, cpu = broker.ends(_ANSWERS), steps(running), _cpu(running)
         began = time.perf_counter()
         feed(address, partitions, events)
-        _await_committed(broker, running, topics)
+        await_committed(broker, running, topics)
         seconds = time.perf_counter() - began
         after = broker.ends(_ANSWERS)
         return Backlog(
@@ -78,7 +78,7 @@ def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record]
             answers=sum(after.values()) - sum(before.values()),
             cpu_ms_per_event={n: round(1000 * (s - cpu[n]) / len(events), 4) for n, s in _cpu(running).items()},
             memory_mb={name: round(_memory(found) / 2**20) for name, found in running.processes.items()},
-            steps_s={name: round(s - steps.get(name, 0.0), 3) for name, s in _steps(running).items()},
+            steps_s={name: round(s - taken.get(name, 0.0), 3) for name, s in steps(running).items()},
         )
 
 
@@ -88,7 +88,7 @@ def load(contestant: Contestant, running: Running, events: Sequence[Record], rat
     with Broker(address) as broker:
         before = broker.ends([Topic.EVENTS, *_ANSWERS])
         feed(address, running.settings.partitions, events, rate)
-        _await_committed(broker, running, contestant.topics(running.settings.group))
+        await_committed(broker, running, contestant.topics(running.settings.group))
         after = broker.ends([Topic.EVENTS, *_ANSWERS])
     appended = _appended(address, before, after)
     counted = {msgspec.json.decode(r.value or b"", type=_Head).event_id for r in events[warm_up:]}
@@ -117,7 +117,7 @@ def _appended(address: str, before: Offsets, after: Offsets) -> list[tuple[str, 
     return found
 
 
-def _await_committed(broker: Broker, running: Running, topics: Sequence[str]) -> None:
+def await_committed(broker: Broker, running: Running, topics: Sequence[str]) -> None:
     """Until the group has committed everything on its topics: one after the other, since each may cause the next."""
     group, deadline = running.settings.group, time.perf_counter() + _PATIENCE_S
     for topic in topics:
@@ -149,16 +149,21 @@ def _memory(processes: Sequence[psutil.Process]) -> int:
     return found
 
 
-def _steps(running: Running) -> Mapping[str, float]:
-    """What Headrace says of its steps; nothing for the others."""
+def steps(running: Running) -> Mapping[str, float]:
+    """What Headrace says of its steps, seconds by "road: step"; nothing for the others."""
+    return told(running, "headrace_step_seconds_sum", "road", "step")
+
+
+def told(running: Running, metric: str, *labels: str) -> Mapping[str, float]:
+    """A metric of Headrace's by its labels, joined; nothing where there is none."""
     try:
         with urlopen(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
     except OSError:
         return {}
     return {
-        f"{sample.labels['road']}: {sample.labels['step']}": sample.value
+        ": ".join(sample.labels[label] for label in labels): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == "headrace_step_seconds_sum"
+        if sample.name == metric
     }

@@ -1,7 +1,7 @@
 """`headrace bench soak`: one worker under a steady load for so many minutes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from benchmarks.road import workload
 from benchmarks.road.contestants import CONTESTANTS
 from benchmarks.road.feeding import feed
 from benchmarks.road.ground import Running, ground
-from benchmarks.road.measuring import work_off
+from benchmarks.road.measuring import await_committed, work_off
 from benchmarks.road.race import models
 from benchmarks.road.workload import Size
 from benchmarks.soak.latency import Minute, by_minute
@@ -22,6 +22,7 @@ from streams.topics import Topic
 
 _BACKLOG: Final = 30_000
 _WARM_UP: Final = 10_000
+_BEHIND_S: Final = 60.0
 _BLOCK: Final = 2_000
 """Events made at a time: so few that making them delays none."""
 
@@ -33,6 +34,7 @@ class Soaked(Struct):
 
     Attributes:
         rate: events a second, `percent` of what the worker does from a backlog.
+        kept_up: whether never more than a minute's events waited; else the load ended there.
         growth: by what: how much a straight line through the second half gains, as a share of its beginning. In the
             first half the rows kept in memory, and the windows that a row keeps, fill up to their bounds.
     """
@@ -41,6 +43,7 @@ class Soaked(Struct):
     machine: Machine
     percent: float
     rate: float
+    kept_up: bool
     samples: list[Sample]
     minutes: list[Minute]
     growth: dict[str, float]
@@ -60,7 +63,8 @@ def soak(size: Size, minutes: float, percent: float, seed: int, command: str, te
             rate = done.events_per_second * percent / 100
             tell(f"{done.events_per_second:,.0f} events/s from a backlog; {rate:,.0f} for {minutes:g} minutes")
             samples, latency = _run(running, islice(stream, int(rate * minutes * 60)), rate)
-    return Soaked(command, machine(), percent, round(rate, 1), samples, latency, summed(samples, latency))
+    kept_up = all(sample.behind <= rate * _BEHIND_S for sample in samples)
+    return Soaked(command, machine(), percent, round(rate, 1), kept_up, samples, latency, summed(samples, latency))
 
 
 def _run(running: Running, events: Iterator[Record], rate: float) -> tuple[list[Sample], list[Minute]]:
@@ -68,7 +72,9 @@ def _run(running: Running, events: Iterator[Record], rate: float) -> tuple[list[
     with Broker(address) as broker:
         before = broker.ends(topics)
         with Sampler(running) as sampler:
-            feed(address, running.settings.partitions, events, rate)
+            in_time = takewhile(lambda _: sampler.behind <= rate * _BEHIND_S, events)
+            feed(address, running.settings.partitions, in_time, rate)
+        await_committed(broker, running, [Topic.EVENTS])
         return sampler.samples, by_minute(address, before, broker.ends(topics))
 
 

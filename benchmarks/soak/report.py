@@ -31,19 +31,26 @@ def _page(found: Soaked) -> str:
 {found.machine.sentence()}
 One worker, {found.rate:,.0f} events a second, which is {found.percent:g} % of what it does from a backlog, for
 {found.samples[-1].seconds / 60:.0f} minutes. The workload is the race's: its clock runs fast, so that hours of demand
-close every few seconds. In the first half rows kept in memory and a row's windows fill up to their bounds;
-growth is that of a straight line through the second half.
+close every few seconds. In the first half rows kept in memory and a row's windows fill up to their bounds; growth is
+that of a straight line through the second half. {_kept_up(found)}
 
 ![Memory and latency over time](soak.svg)
 
 | | half-way | at the end | growth |
 |---|---|---|---|
 {rows}
+| events that wait | {first.behind:,} | {last.behind:,} | |
 | worker, file descriptors | {first.files} | {last.files} | {found.growth["worker, file descriptors"]:+.1%} |
 | worker, threads | {first.threads} | {last.threads} | {found.growth["worker, threads"]:+.1%} |
 | p50, ms | {middle.p50:g} | {end.p50:g} | {found.growth["p50, ms"]:+.1%} |
 | p99, ms | {middle.p99:g} | {end.p99:g} | {found.growth["p99, ms"]:+.1%} |
 """
+
+
+def _kept_up(found: Soaked) -> str:
+    if found.kept_up:
+        return "It kept up."
+    return "**It did not keep up**: the load ended when a minute's events waited."
 
 
 def _drawn(found: Soaked) -> Figure:

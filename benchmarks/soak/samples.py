@@ -11,7 +11,9 @@ import psutil
 from msgspec import Struct
 
 from benchmarks.road.ground import Running
+from benchmarks.road.measuring import steps, told
 from streams.errors import CheckFailed
+from streams.topics import Topic
 
 _EVERY_S: Final = 10.0
 
@@ -21,12 +23,16 @@ class Sample(Struct):
 
     Attributes:
         seconds: since the load began.
+        behind: records of `events` that wait for the worker, as it says every ten seconds.
+        steps_s: seconds of all loads by step since the worker began, "road: step".
         memory_mb: resident, of a process and its children, by name.
         files: open file descriptors of the worker, sockets among them.
         threads: of the worker.
     """
 
     seconds: float
+    behind: int
+    steps_s: dict[str, float]
     memory_mb: dict[str, float]
     files: int
     threads: int
@@ -41,6 +47,11 @@ class Sampler:
         self._began = time.monotonic()
         self._thread = ThreadPoolExecutor(1)
         self.samples: list[Sample] = []
+
+    @property
+    def behind(self) -> int:
+        """Records that waited when it last looked."""
+        return self.samples[-1].behind if self.samples else 0
 
     def __enter__(self) -> "Sampler":
         self._sampled = self._thread.submit(self._run)
@@ -62,6 +73,8 @@ class Sampler:
         worker = found["worker"][0]
         return Sample(
             seconds=round(time.monotonic() - self._began, 1),
+            behind=int(told(self._running, "headrace_lag_records", "topic").get(Topic.EVENTS, 0)),
+            steps_s=dict(steps(self._running)),
             memory_mb={name: round(sum(p.memory_info().rss for p in own) / 2**20, 1) for name, own in found.items()},
             files=worker.num_fds(),
             threads=worker.num_threads(),

@@ -22,13 +22,13 @@ def test_growth_is_the_gain_of_a_straight_line_over_its_beginning():
 
 
 def test_the_page_tells_of_a_worker_that_leaks(tmp_path: Path):
-    samples = [Sample(10.0 * n, {"worker": 300 + 20 * n, "kafka": 900}, 40 + n, 12) for n in range(8)]
+    samples = [Sample(10.0 * n, 0, {}, {"worker": 300 + 20 * n, "kafka": 900}, 40 + n, 12) for n in range(8)]
     minutes = [Minute(n, 100, 20.0, 80.0) for n in range(6)]
     grown = summed(samples, minutes)
     assert grown["worker, MB"] == pytest.approx(60 / 380, abs=1e-3)
     assert grown["worker, file descriptors"] == pytest.approx(3 / 44, abs=1e-3)
     assert grown["kafka, MB"] == grown["worker, threads"] == grown["p99, ms"] == 0
-    found = Soaked("bench", machine(), 70, 100.0, samples, minutes, grown)
+    found = Soaked("bench", machine(), 70, 100.0, True, samples, minutes, grown)
     page = write(found, tmp_path).read_text()
     assert "| worker, MB | 380 | 440 | +15.8% |" in page
     assert (tmp_path / "soak.svg").exists()
