@@ -34,9 +34,11 @@ class Shop:
         self.old, self.new = (stack.settings(fresh_group(stack)) for _ in range(2))
         self._stack, self._folder = stack, folder
         self._workers = 0
+        records = list(read_recording(recording))
         with Replayer(self.old) as replayer:
-            self._sent: Sent = replayer.send([*read_recording(recording), *_asked(self.old.group)])
-        _send_astray(self.old)
+            self._sent: Sent = replayer.send([*records, *_asked(self.old.group)])
+        # Before everything else in event time: what is sent on comes in another order each time, and moves no clock.
+        _send_astray(self.old, min(record.timestamp for record in records if record.topic == Topic.EVENTS))
 
     def worker(self, whose: Settings, **more: object) -> Worker:
         """One that was started; `more` as `Worker` takes it."""
@@ -83,12 +85,12 @@ def _asked(name: str) -> list[Record]:
     ]
 
 
-def _send_astray(settings: Settings) -> None:
+def _send_astray(settings: Settings, time_ms: int) -> None:
     """Events whose producer has chosen the partition by a rule of its own."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka_address)
     for n in range(_OF_EACH):
         value = {"event_id": f"{settings.group}-{n}", "type": "view", "user_id": f"astray-{n}"}
-        value |= {"timestamp": _NOW_MS, "item_id": "item-0001"}
+        value |= {"timestamp": time_ms, "item_id": "item-0001"}
         owner = partition_of(f"astray-{n}", settings.partitions)
         producer.send(Topic.EVENTS, json.dumps(value).encode(), partition=(owner + 1) % settings.partitions)
     producer.close()
