@@ -68,7 +68,7 @@ def _events_of_shoppers(stack: Stack, folder: Path) -> Counter[str]:
     """Events by shopper, as the new group has counted them."""
     headrace(stack, "features", "dump", "--out", folder / "new.jsonl", group=_NEW)
     rows = map(json.loads, (folder / "new.jsonl").read_text().splitlines())
-    return Counter({row["key"]: sum(row["features"]["counts"]) for row in rows if row["view"] == "shopper"})
+    return Counter({row["key"]: sum(row["features"]["counts"].values()) for row in rows if row["view"] == "shopper"})
 
 
 def _events_in(records: list[Record]) -> Counter[str]:
