@@ -118,8 +118,9 @@ def test_what_programs_wait_for_is_a_plain_line_or_a_message_at_any_level(lines)
 
 def test_what_stops_a_worker_is_shown_with_its_trace(lines):
     failure = ValueError("broken")
-    logs.tell("headrace: broken", LogForm.TEXT, failure)
+    logs.tell("headrace: broken", LogForm.TEXT, logging.ERROR, failure)
     assert lines() == ["ValueError: broken", "headrace: broken"]
-    logs.tell("headrace: broken", LogForm.JSON, failure)
+    logs.tell("headrace: broken", LogForm.JSON, logging.ERROR, failure)
     [line] = map(json.loads, lines())
-    assert (line["message"], line["exception"]) == ("headrace: broken", "ValueError: broken")
+    assert (line["level"], line["message"]) == ("ERROR", "headrace: broken")
+    assert line["exception"] == "ValueError: broken"
