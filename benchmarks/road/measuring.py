@@ -90,18 +90,18 @@ def load(contestant: Contestant, running: Running, events: Sequence[Record], rat
         feed(address, running.settings.partitions, events, rate)
         await_committed(broker, running, contestant.topics(running.settings.group))
         after = broker.ends([Topic.EVENTS, *_ANSWERS])
-    appended = _appended(address, before, after)
+    found = appended(address, before, after)
     counted = {msgspec.json.decode(r.value or b"", type=_Head).event_id for r in events[warm_up:]}
-    asked = {event: ms for topic, event, ms in appended if topic == Topic.EVENTS}
-    waited = [ms - asked[event] for topic, event, ms in appended if topic != Topic.EVENTS and event in counted]
+    asked = {event: ms for topic, event, ms in found if topic == Topic.EVENTS}
+    waited = [ms - asked[event] for topic, event, ms in found if topic != Topic.EVENTS and event in counted]
     if not waited:
         raise CheckFailed(f"{contestant.title} answered none of {len(counted)} events")
-    found = np.percentile(np.array(waited), PERCENTILES)
-    named = {f"p{p:g}": round(float(v), 1) for p, v in zip(PERCENTILES, found, strict=True)}
+    values = np.percentile(np.array(waited), PERCENTILES)
+    named = {f"p{p:g}": round(float(v), 1) for p, v in zip(PERCENTILES, values, strict=True)}
     return Load(round(rate, 1), len(waited), named)
 
 
-def _appended(address: str, before: Offsets, after: Offsets) -> list[tuple[str, str, int]]:
+def appended(address: str, before: Offsets, after: Offsets) -> list[tuple[str, str, int]]:
     """Topic, event id and append time of everything between two ends."""
     consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, max_poll_records=5_000)
     wanted = [partition for partition in after if after[partition] > before[partition]]
