@@ -9,6 +9,7 @@ from streams.settings import settings
     shopper,
     item_catalogue,
     item_activity,
+    item_windows,
     shopper_features,
     catalogue_features,
     activity_features,

@@ -84,12 +84,29 @@ def unpack(packed: bytes) -> DemandIndex:
     return _read(packed)
 
 
-def observe(index: DemandIndex, source: int, delta: ItemDelta, window_ms: int) -> None:
-    """Note a delta: which window of which item will be due, and that its source is not idle."""
+def join(marks: DemandIndex, bulk: DemandIndex) -> DemandIndex:
+    """Both halves of an index that was stored in two: what changes with every load, and most of its items."""
+    for window, items in bulk.pending.items():
+        marks.pending.setdefault(window, set()).update(items)
+    marks.recent |= bulk.recent
+    return marks
+
+
+def observe(index: DemandIndex, source: int, delta: ItemDelta, window_ms: int) -> int | None:
+    """Note a delta: which window of which item will be due, and that its source is not idle.
+
+    Returns:
+        the number of the window if the item sold in it for the first time, else None.
+    """
     hear(index, source)
     window = delta.timestamp // window_ms
-    if units_sold(delta) and not delta.late and window >= index.closed:
-        index.pending.setdefault(window, set()).add(delta.item_id)
+    if not units_sold(delta) or delta.late or window < index.closed:
+        return None
+    sold = index.pending.setdefault(window, set())
+    if delta.item_id in sold:
+        return None
+    sold.add(delta.item_id)
+    return window
 
 
 def hear(index: DemandIndex, source: int) -> None:
@@ -140,7 +157,8 @@ def _close_one(index: DemandIndex, window_ms: int) -> list[Closing]:
         recent[item] = recent.get(item, 0) | 1
     start = index.closed * window_ms
     index.closed += 1
-    index.recent = {item: bits for item, bits in recent.items() if bits}
+    # In order from one window to the next: what is all but sorted is sorted ten times as fast.
+    index.recent = {item: bits for item, bits in sorted(recent.items()) if bits}
     return [
         Closing(
             item,
@@ -150,7 +168,7 @@ def _close_one(index: DemandIndex, window_ms: int) -> list[Closing]:
             regular=_regular(bits),
             watched=len(index.recent),
         )
-        for item, bits in sorted(index.recent.items())
+        for item, bits in index.recent.items()
         if _due(bits)
     ]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 from msgspec import Struct
 
-from feature_repo import catalogue, item, shopper
+from feature_repo import catalogue, item, item_windows, shopper
 from feature_repo.actions import ACTIONS
 from streams.errors import UsageError
 
@@ -53,16 +53,22 @@ def catalogue_features(packed: bytes) -> dict[str, Any]:
     return {name: value for name, value in features.items() if name not in catalogue.DERIVED}
 
 
-def activity_features(packed: bytes) -> dict[str, Any]:
-    """An item's counters by names, without the demand road's decisions."""
-    features = item.as_features(item.unpack(packed))
+def activity_features(packed: bytes, aside: bytes = b"") -> dict[str, Any]:
+    """An item's counters by names, its windows that were set aside among them, without the demand road's decisions."""
+    features = item.as_features(item_windows.joined(packed, aside))
     return {name: value for name, value in features.items() if name not in _DECISIONS}
 
 
-FEATURES: Final[dict[str, Callable[[bytes], dict[str, Any]]]] = {
+FEATURES: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "item_activity": activity_features,
     "item_catalogue": catalogue_features,
     "shopper": shopper_features,
+}
+#: Views whose states `FEATURES` takes, in its order.
+PARTS: Final[dict[str, tuple[str, ...]]] = {
+    "item_activity": ("item_activity", "item_windows"),
+    "item_catalogue": ("item_catalogue",),
+    "shopper": ("shopper",),
 }
 
 

@@ -5,6 +5,7 @@ exact (rule 6): integers only, counted in windows of event time. A window is kno
 
 Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is concluded,
 however far one source runs ahead of another. `windows` is for people, and keeps a span behind the newest event.
+Older windows of either kind may be set aside (`item_windows`); who folds an event of one of them joins them first.
 """
 
 from itertools import islice
@@ -75,6 +76,8 @@ class ItemActivity(Struct, array_like=True, forbid_unknown_fields=True):
     unusual: int = -1  # window last counted among the surprising ones
     shards: dict[int, list[int]] = {}  # of a scope: units sold on time by shard of its items
     paid: dict[int, list[int]] = {}  # by window: time and hundredths of the last price paid in it on time
+    forgotten: int = -1  # windows up to this one are behind the span that `windows` keeps
+    settled: int = 0  # what is older than this window is set aside (`item_windows`); 0 when nothing is
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -84,12 +87,13 @@ _read = reader(ItemActivity)
 def pack(state: ItemActivity) -> bytes:
     """The row's bytes: equal states give equal bytes."""
     # msgspec orders text keys only.
-    state.windows, state.sold = _in_order(state.windows), _in_order(state.sold)
-    state.shards, state.paid = _in_order(state.shards), _in_order(state.paid)
+    state.windows, state.sold = in_order(state.windows), in_order(state.sold)
+    state.shards, state.paid = in_order(state.shards), in_order(state.paid)
     return _encoder.encode(state)
 
 
-def _in_order(by_window: dict[int, T]) -> dict[int, T]:
+def in_order(by_window: dict[int, T]) -> dict[int, T]:
+    """The same, the oldest window first."""
     # Time mostly goes forward, and then so do the keys: to see that costs a third of sorting.
     if len(by_window) < 2 or all(map(lt, by_window, islice(by_window, 1, None))):
         return by_window
@@ -189,9 +193,10 @@ def _advance(state: ItemActivity, timestamp: int, window_ms: int) -> None:
     if timestamp <= state.newest:
         return
     window = timestamp // window_ms
-    if state.windows and window > state.newest // window_ms:
-        oldest = window - KEPT_WINDOWS
-        state.windows = {n: c for n, c in state.windows.items() if n > oldest}
+    if window > state.newest // window_ms:
+        state.forgotten = window - KEPT_WINDOWS
+        if any(number <= state.forgotten for number in state.windows):
+            state.windows = {n: c for n, c in state.windows.items() if n > state.forgotten}
     state.newest = timestamp
 
 

@@ -15,7 +15,10 @@ import mmh3
 
 
 class Kind(StrEnum):
-    """What a row describes. A shard is bookkeeping of a partition: no Feast view, in no dump."""
+    """What a row describes. A shard is bookkeeping of a partition: no Feast view, in no dump.
+
+    What changes with every event and what seldom does are views of their own: a write may leave one as it is.
+    """
 
     USER = "user"
     ITEM = "item"
@@ -25,15 +28,17 @@ class Kind(StrEnum):
 JOIN_KEY: Final[dict[Kind, str]] = {Kind.USER: "user_id", Kind.ITEM: "item_id", Kind.SHARD: "shard_id"}
 VIEWS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.USER: ("shopper",),
-    Kind.ITEM: ("item_catalogue", "item_activity"),
-    Kind.SHARD: ("shard",),
+    Kind.ITEM: ("item_catalogue", "item_activity", "item_windows"),
+    Kind.SHARD: ("shard", "shard_bulk"),
 }
 #: The one packed feature of each view; names differ, so that one request may ask for several views.
 FEATURE: Final[dict[str, str]] = {
     "shopper": "shopper_state",
     "item_catalogue": "catalogue_state",
     "item_activity": "activity_state",
+    "item_windows": "windows_state",
     "shard": "shard_state",
+    "shard_bulk": "shard_bulk_state",
 }
 FENCE: Final = b"_fence"
 SEEN: Final = b"_seen"

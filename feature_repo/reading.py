@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from feature_repo import catalogue, shopper
+from feature_repo import catalogue, item_windows, shopper
 from feature_repo.catalogue import CatalogueItem
-from feature_repo.dump import FEATURES, Line
+from feature_repo.dump import FEATURES, PARTS, Line
 from feature_repo.item import as_features
-from feature_repo.item import unpack as unpack_activity
 from feature_repo.joined import Joined, join, known_prices
 from feature_repo.row_store import VIEWS, Kind, RowStore
 
@@ -32,7 +31,7 @@ async def read_user(store: RowStore, user_id: str) -> tuple[dict[str, Any], Join
 
 async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] | None:
     """An item's features by view, the demand road's decisions included; None for an item no stream has named."""
-    described, activity = (await store.read(Kind.ITEM, [item_id]))[0].states
+    described, activity, aside = (await store.read(Kind.ITEM, [item_id]))[0].states
     if not described and not activity:
         return None
     features: dict[str, dict[str, Any]] = {}
@@ -40,7 +39,7 @@ async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] 
         encoder = catalogue.unpack(described).encoder_version
         features["item_catalogue"] = FEATURES["item_catalogue"](described) | {"encoder_version": encoder}
     if activity:
-        features["item_activity"] = as_features(unpack_activity(activity))
+        features["item_activity"] = as_features(item_windows.joined(activity, aside))
     return features
 
 
@@ -49,12 +48,12 @@ def every_line(store: RowStore, runner: asyncio.Runner) -> Iterator[Line]:
     keys = {kind: runner.run(_sorted_keys(store, kind)) for kind in (Kind.USER, Kind.ITEM)}
     for view in sorted(FEATURES):
         kind = Kind.USER if view in VIEWS[Kind.USER] else Kind.ITEM
-        place = VIEWS[kind].index(view)
+        places = [VIEWS[kind].index(part) for part in PARTS[view]]
         rest = iter(keys[kind])
         while part := list(islice(rest, _ROWS_AT_ONCE)):
             for key, row in zip(part, runner.run(store.read(kind, part)), strict=True):
-                if packed := row.states[place]:
-                    yield Line(view, key, FEATURES[view](packed))
+                if row.states[places[0]]:
+                    yield Line(view, key, FEATURES[view](*[row.states[place] for place in places]))
 
 
 async def _sorted_keys(store: RowStore, kind: Kind) -> list[str]:

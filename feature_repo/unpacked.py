@@ -1,18 +1,17 @@
 """Packed states as typed columns, for Feast's on-demand views. A state of no bytes gives the columns of a newcomer."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
-from feature_repo import catalogue, item, shopper
+from feature_repo import catalogue, item_windows, shopper
 from feature_repo.actions import ACTIONS
 from feature_repo.catalogue import CatalogueItem
 from feature_repo.item import ItemActivity
 from feature_repo.shopper import ShopperState
 
 _CODES: Final = list(enumerate(ACTIONS))[1:]
-_S = TypeVar("_S")
 
 SHOPPER: Final[dict[str, FeastType]] = {
     "recent_items": Array(String),
@@ -58,23 +57,25 @@ ACTIVITY: Final[dict[str, FeastType]] = {
 
 def shopper_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
     """The columns of `SHOPPER` for a batch of packed rows. Times are ms, prices currency units."""
-    return _columns(packed, shopper.unpack, _shopper)
+    return _columns([_shopper(shopper.unpack(state or b"")) for state in packed])
 
 
 def catalogue_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
     """The columns of `CATALOGUE` for a batch of packed rows; NaN for no price."""
-    return _columns(packed, catalogue.unpack, _catalogue)
+    return _columns([_catalogue(catalogue.unpack(state or b"")) for state in packed])
 
 
-def activity_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
-    """The columns of `ACTIVITY` for a batch of packed rows."""
-    return _columns(packed, item.unpack, _activity)
+def activity_columns(packed: Sequence[bytes | None], aside: Sequence[bytes | None]) -> dict[str, list[object]]:
+    """The columns of `ACTIVITY` for a batch of packed rows.
+
+    Args:
+        aside: the windows that were set aside of each.
+    """
+    states = [item_windows.joined(row or b"", older or b"") for row, older in zip(packed, aside, strict=True)]
+    return _columns([_activity(state) for state in states])
 
 
-def _columns(
-    packed: Sequence[bytes | None], unpack: Callable[[bytes], _S], read: Callable[[_S], dict[str, object]]
-) -> dict[str, list[object]]:
-    rows = [read(unpack(state or b"")) for state in packed]
+def _columns(rows: Sequence[dict[str, object]]) -> dict[str, list[object]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 

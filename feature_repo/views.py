@@ -24,6 +24,7 @@ class Views(NamedTuple):
     shopper: FeatureView
     item_catalogue: FeatureView
     item_activity: FeatureView
+    item_windows: FeatureView
     shopper_features: OnDemandFeatureView
     catalogue_features: OnDemandFeatureView
     activity_features: OnDemandFeatureView
@@ -34,13 +35,15 @@ def views(home: Path) -> Views:
     shopper = _stored("shopper", USER, home)
     item_catalogue = _stored("item_catalogue", ITEM, home)
     item_activity = _stored("item_activity", ITEM, home)
+    item_windows = _stored("item_windows", ITEM, home)
     return Views(
         shopper,
         item_catalogue,
         item_activity,
-        _unpacking("shopper_features", shopper, _unpack_shopper, SHOPPER),
-        _unpacking("catalogue_features", item_catalogue, _unpack_catalogue, CATALOGUE),
-        _unpacking("activity_features", item_activity, _unpack_activity, ACTIVITY),
+        item_windows,
+        _unpacking("shopper_features", [shopper], _unpack_shopper, SHOPPER),
+        _unpacking("catalogue_features", [item_catalogue], _unpack_catalogue, CATALOGUE),
+        _unpacking("activity_features", [item_activity, item_windows], _unpack_activity, ACTIVITY),
     )
 
 
@@ -54,12 +57,12 @@ def _stored(name: str, entity: Entity, home: Path) -> FeatureView:
 
 
 def _unpacking(
-    name: str, source: FeatureView, unpack: FunctionType, columns: dict[str, FeastType]
+    name: str, sources: list[FeatureView], unpack: FunctionType, columns: dict[str, FeastType]
 ) -> OnDemandFeatureView:
     fields = [Field(name=column, dtype=dtype) for column, dtype in columns.items()]
     return OnDemandFeatureView(
         name=name,
-        sources=[source],
+        sources=[*sources],
         schema=fields,
         feature_transformation=_Unpacking(unpack, fields),
         mode="python",
@@ -98,4 +101,4 @@ def _unpack_catalogue(inputs: dict[str, Any]) -> dict[str, Any]:
 def _unpack_activity(inputs: dict[str, Any]) -> dict[str, Any]:
     from feature_repo.unpacked import activity_columns
 
-    return activity_columns(inputs["activity_state"])
+    return activity_columns(inputs["activity_state"], inputs["windows_state"])

@@ -1,18 +1,18 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, TypeVar
 
 import msgspec
 
-from feature_repo import demand_index, item
-from feature_repo.demand_index import Closing, DemandIndex
+from feature_repo import demand_index
+from feature_repo.demand_index import Closing
 from feature_repo.row_store import Kind, RowStore, RowWrite
 from feature_repo.scopes import CategoriesOf, is_scope
 from streams.engine import metrics
-from streams.engine.demand_model import DemandModel, DemandScenario
+from streams.engine.demand_model import Answered, DemandModel, DemandScenario
 from streams.engine.demand_rows import DemandRow, IndexRow, kind_of
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
@@ -34,6 +34,7 @@ _BATCHES: Final = 16
 """Messages folded in one go, likewise."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
+Output = DemandForecast | DemandAlert
 
 
 class _Part:
@@ -100,14 +101,11 @@ class DemandRoad:
         with timed(_ROAD, "read"):
             rows |= await self._read({key for part in parts for key in part.keys} - rows.keys())
         outbox = Outbox(self._settings, self._partitions)
-        for part in parts:
-            await self._conclude(part, rows, outbox)
+        await self._conclude([part for part in parts if part.closings], rows, outbox)
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            for part in parts:  # a call each: the store answers nobody else meanwhile
-                await self._store.write(await _packed(part, rows))
-                self._trending.add(part.folded)
+            await self._write(parts, rows)
             self._cache.put(rows)
         metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
 
@@ -139,18 +137,17 @@ class DemandRoad:
         metrics.LATE.inc(sum(delta.late for delta in part.folded))
 
     def _fold_batch(self, part: _Part, batch: ItemBatch, rows: Mapping[str, DemandRow]) -> None:
-        index = part.index.index
+        index = part.index
         for entry in batch.entries:
             if isinstance(entry, ItemDelta):
                 if self._fold_delta(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
                     part.folded.append(entry)  # what counts for a scope is counted once, with its item
             elif isinstance(entry, Shown):
-                demand_index.hear(index, batch.source)
+                demand_index.hear(index.index, batch.source)
                 for item_id in entry.items:
                     self._fold_shown(batch.origin, entry, rows[item_id])
             else:
-                part.closings += demand_index.advance(
-                    index,
+                part.closings += index.advance(
                     batch.source,
                     entry,
                     sources=self._partitions,
@@ -159,48 +156,76 @@ class DemandRoad:
                 )
                 metrics.WATERMARK.labels(batch.source).set(entry.time)
 
-    def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: DemandIndex) -> bool:
+    def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: IndexRow) -> bool:
         if row.fence.passed(batch.origin, delta.offset):
             return False
-        item.fold(row.activity, delta, self._settings.window)
-        demand_index.observe(index, batch.source, delta, self._settings.window)
+        row.fold(delta, self._settings.window)
+        index.observe(batch.source, delta, self._settings.window)
         row.fence.advance(batch.origin, delta.offset)
         return True
 
     def _fold_shown(self, origin: str, shown: Shown, row: DemandRow) -> None:
         if not row.fence.passed(origin, shown.offset):
-            item.fold_shown(row.activity, shown.timestamp, self._settings.window)
+            row.fold_shown(shown.timestamp, self._settings.window)
             row.fence.advance(origin, shown.offset)
 
-    async def _conclude(self, part: _Part, rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
-        if not part.closings:
-            return
-        own = {closing.item_id: rows[closing.item_id] for closing in part.closings}
-        with timed(_ROAD, "score"):
-            asked = await self._model.ask(part.closings, own)
-        with timed(_ROAD, "conclude"):
-            outputs = self._scenario.conclude(
-                part.closings,
-                {key: row.activity for key, row in own.items()},
-                asked.questions,
-                asked.answer,
-                asked.kept,
-                part.index.index.surprises,
-                self._categories_of,
-                model=asked.model,
-                fallback=asked.fallback,
-                rules=self._rules,
-            )
-            if asked.answer is not None:
-                for key, forecasts in asked.kept.items():
-                    own[key].keep(forecasts, asked.model.version)
-        told = await self._predecessor.concluded(part.partition)
+    async def _conclude(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
+        closing = [{closing.item_id: rows[closing.item_id] for closing in part.closings} for part in parts]
+        with timed(_ROAD, "read"):
+            for own in closing:
+                await _join(own.values())
+        with timed(_ROAD, "score"):  # of one partition while the questions of the next are put
+            asking = [self._model.ask(part.closings, own) for part, own in zip(parts, closing, strict=True)]
+            asked = await asyncio.gather(*asking)
+        for part, own, answered in zip(parts, closing, asked, strict=True):
+            with timed(_ROAD, "conclude"):
+                outputs = self._concluded(part, own, answered)
+            self._say(outputs, answered.fallback, await self._predecessor.concluded(part.partition), outbox)
+
+    def _concluded(self, part: _Part, own: Mapping[str, DemandRow], asked: Answered) -> list[Output]:
+        outputs = self._scenario.conclude(
+            part.closings,
+            {key: row.whole() for key, row in own.items()},
+            asked.questions,
+            asked.answer,
+            asked.kept,
+            part.index.index.surprises,
+            self._categories_of,
+            model=asked.model,
+            fallback=asked.fallback,
+            rules=self._rules,
+        )
+        if asked.answer is not None:
+            for key, forecasts in asked.kept.items():
+                own[key].keep(forecasts, asked.model.version)
+        return outputs
+
+    def _say(self, outputs: Sequence[Output], fallback: str | None, told: int, outbox: Outbox) -> None:
         for output in outputs:
             if output.timestamp <= told:  # both kinds bear the end of the window that closed
                 continue
             topic, key = _addressed(output)
             outbox.say(topic, key, output, output.timestamp)
-            metrics.OUTPUTS.labels(topic, asked.fallback or "none").inc()
+            metrics.OUTPUTS.labels(topic, fallback or "none").inc()
+
+    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow]) -> None:
+        """Write each partition's rows, in a call of its own: the store answers nobody else meanwhile."""
+        writing: list[asyncio.Task[None]] = []
+        for part in parts:  # one is packed while the one before is written
+            writing.append(asyncio.create_task(self._store.write(await _packed(part, rows))))
+        # Whoever travels again must find no write under way.
+        for error in await asyncio.gather(*writing, return_exceptions=True):
+            if error is not None:
+                raise error
+        for part in parts:
+            self._trending.add(part.folded)
+
+
+async def _join(rows: Iterable[DemandRow]) -> None:
+    for some in _slices(list(rows)):
+        for row in some:
+            row.whole()
+        await asyncio.sleep(0)
 
 
 async def _packed(part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
@@ -229,7 +254,7 @@ def _named(batches: Sequence[ItemBatch]) -> set[str]:
     return named
 
 
-def _addressed(output: DemandForecast | DemandAlert) -> tuple[Topic, str]:
+def _addressed(output: Output) -> tuple[Topic, str]:
     """Topic and key of an output; an alert that is about no one item is keyed by what it is about."""
     if isinstance(output, DemandForecast):
         return Topic.DEMAND_FORECASTS, output.item_id

@@ -74,7 +74,8 @@ class DemandModel:
     async def ask(self, closings: Sequence[Closing], rows: Mapping[str, DemandRow]) -> Answered:
         """Ask what closings need; what the same version answered at earlier ones is taken from their rows."""
         while True:
-            kept = {key: forecasts for key, row in rows.items() if (forecasts := row.kept(self._version))}
+            version = self._version
+            kept = {key: forecasts for key, row in rows.items() if (forecasts := row.kept(version))}
             questions = self._questions(closings, rows, kept)
             if questions.tensors is None:
                 return Answered(questions, None, kept, ModelRef(DEMAND_MODEL, ""), None)
@@ -82,15 +83,15 @@ class DemandModel:
                 answer, versions = await self._ask_in_parts(questions.tensors)
             except ModelUnavailable:
                 return self._stand_in(closings, rows)
-            counted_on, self._version = {self._version} if kept else set[str](), versions[-1]
-            if counted_on | set(versions) == {self._version}:
+            self._version = versions[-1]
+            if len({*versions, version} if kept else {*versions}) == 1:
                 return Answered(questions, answer, kept, ModelRef(DEMAND_MODEL, self._version), None)
             # The version was swapped meanwhile, and what is concluded together is to be of one.
 
     def _questions(
         self, closings: Sequence[Closing], rows: Mapping[str, DemandRow], kept: Mapping[str, bytes]
     ) -> DemandQuestions:
-        activities = {key: row.activity for key, row in rows.items()}
+        activities = {key: row.whole() for key, row in rows.items()}
         return self._scenario.queries(closings, activities, self._categories_of, self._settings.window, kept)
 
     def _stand_in(self, closings: Sequence[Closing], rows: Mapping[str, DemandRow]) -> Answered:

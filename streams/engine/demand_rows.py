@@ -1,11 +1,20 @@
 """Rows of the items' road in hand: what the store held, and what a load makes of it."""
 
-from feature_repo import demand_index, item
-from feature_repo.demand_index import DemandIndex
+from typing import Final
+
+from msgspec.structs import replace
+
+from feature_repo import demand_index, item, item_windows
+from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.fences import Fence
+from feature_repo.item import ItemActivity
 from feature_repo.row_store import Kind, RowWrite, StoredRow
 from feature_repo.scopes import is_scope
 from streams.engine.rows import index_key
+from streams.messages.internal import ItemDelta, Watermark
+
+_NEWS: Final = 512
+"""Items told of beside the bulk of an index; with more of them the bulk is written anew."""
 
 
 class DemandRow:
@@ -16,9 +25,24 @@ class DemandRow:
         self._expected = stored.fence
         self._seen = stored.seen
         self.fence = Fence(stored.fence)
-        self.activity = item.unpack(stored.states[-1])
+        *_, activity, self._aside = stored.states
+        self._activity = item.unpack(activity)
         self._forecasts = b""
         self._made_by = ""
+
+    def whole(self) -> ItemActivity:
+        """The item's features, what was set aside among them."""
+        item_windows.join(self._activity, self._aside)
+        return self._activity
+
+    def fold(self, delta: ItemDelta, window_ms: int) -> None:
+        """Fold one delta."""
+        older = delta.timestamp // window_ms < self._activity.settled
+        item.fold(self.whole() if older else self._activity, delta, window_ms)
+
+    def fold_shown(self, timestamp: int, window_ms: int) -> None:
+        """Fold one impression that showed the item."""
+        item.fold_shown(self._activity, timestamp, window_ms)
 
     def keep(self, forecasts: bytes, version: str) -> None:
         """Keep what the scenario needs again of a version's forecasts: in memory alone, as long as this row is."""
@@ -35,33 +59,64 @@ class DemandRow:
         """
         self.fence.advance(origin, offset)
         expected, self._expected = self._expected, self.fence.pack()
-        packed = item.pack(self.activity)
+        aside = item_windows.set_aside(self._activity, self._aside)
+        if aside is not None:
+            self._aside = aside
+        states = item.pack(self._activity), aside
         return RowWrite(
             kind=kind_of(self.key),
             key=self.key,
             expected=expected,
             fence=self._expected,
             seen=self._seen,
-            states=(packed,) if is_scope(self.key) else (None, packed),
-            timestamp=self.activity.newest,
+            states=states if is_scope(self.key) else (None, *states),
+            timestamp=self._activity.newest,
         )
 
 
 class IndexRow:
-    """The index row of this partition of the road."""
+    """The index row of this partition of the road.
+
+    It names every item that sold lately, and is written with every load: so most of it, the bulk, is left alone until a
+    window closes or many items are news.
+    """
 
     def __init__(self, partition: int, stored: StoredRow) -> None:
         self._key = index_key(partition)
         self._expected = stored.fence
         self.fence = Fence(stored.fence)
-        self.index: DemandIndex = demand_index.unpack(stored.states[0])
+        marks, bulk = (demand_index.unpack(state) for state in stored.states)
+        self._news = {window: set(items) for window, items in marks.pending.items()}
+        self.index: DemandIndex = demand_index.join(marks, bulk)
+        self._bulk_is_stale = not stored.states[1]
+
+    def observe(self, source: int, delta: ItemDelta, window_ms: int) -> None:
+        """Note a delta: which window of which item will be due."""
+        window = demand_index.observe(self.index, source, delta, window_ms)
+        if window is not None:
+            self._news.setdefault(window, set()).add(delta.item_id)
+
+    def advance(
+        self, source: int, watermark: Watermark, *, sources: int, window_ms: int, lateness_ms: int
+    ) -> list[Closing]:
+        """Take a source's watermark and close the windows that are now complete."""
+        closed = self.index.closed
+        closings = demand_index.advance(
+            self.index, source, watermark, sources=sources, window_ms=window_ms, lateness_ms=lateness_ms
+        )
+        self._bulk_is_stale |= self.index.closed != closed
+        return closings
 
     def write(self, origin: str, offset: int) -> RowWrite:
         """The row as it is to be written; from now on it counts as written."""
         self.fence.advance(origin, offset)
         expected, self._expected = self._expected, self.fence.pack()
-        packed = demand_index.pack(self.index)
-        return RowWrite(Kind.SHARD, self._key, expected, self._expected, b"", (packed,), 0)
+        bulk = None
+        if self._bulk_is_stale or sum(map(len, self._news.values())) > _NEWS:
+            bulk = demand_index.pack(DemandIndex(pending=self.index.pending, recent=self.index.recent))
+            self._news, self._bulk_is_stale = {}, False
+        marks = demand_index.pack(replace(self.index, pending=self._news, recent={}))
+        return RowWrite(Kind.SHARD, self._key, expected, self._expected, b"", (marks, bulk), 0)
 
 
 def kind_of(key: str) -> Kind:

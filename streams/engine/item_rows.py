@@ -105,7 +105,7 @@ def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes],
         expected=row.fence,
         fence=fence.pack(),
         seen=row.seen,
-        states=(_state(one, vectors, version), None),
+        states=(_state(one, vectors, version), None, None),
         timestamp=one.timestamp,
     )
 

@@ -52,7 +52,7 @@ class SourceRow:
             expected=expected,
             fence=self._expected,
             seen=b"",
-            states=(watermark.pack(self.mark),),
+            states=(watermark.pack(self.mark), None),
             timestamp=max(self.mark.newest, 0),
         )
 

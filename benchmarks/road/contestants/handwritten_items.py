@@ -1,12 +1,13 @@
 """The hand-written loop's items: counters and windows in Redis, forecasts and alerts when a window closes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feature_repo import demand_index, item
+from feature_repo import demand_index, item, item_windows
 from feature_repo.actions import ACTION_CODE
 from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
@@ -36,7 +37,7 @@ class Items:
         self._rules = DemandRules.of(loop.settings)
         self._told: list[tuple[int, Entry]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._kept: RowCache[ItemActivity] = RowCache(_ROWS_KEPT)
+        self._kept: RowCache[_Row] = RowCache(_ROWS_KEPT)
         self._forecasts: dict[str, bytes] = {}
         self._news = asyncio.Event()
 
@@ -77,9 +78,11 @@ class Items:
                 continue
             if isinstance(entry, Shown):
                 for item_id in entry.items:
-                    item.fold_shown(rows[item_id], entry.timestamp, window)
+                    item.fold_shown(rows[item_id].activity, entry.timestamp, window)
                 continue
-            item.fold(rows[entry.item_id], entry, window)
+            row = rows[entry.item_id]
+            older = entry.timestamp // window < row.activity.settled
+            item.fold(row.whole() if older else row.activity, entry, window)
             demand_index.observe(self._index, source, entry, window)
             weight = _WEIGHT.get(entry.action, 0)
             if weight and not is_scope(entry.item_id):
@@ -88,18 +91,21 @@ class Items:
             rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
             await self._conclude(closings, rows)
         if rows:
-            await self._loop.redis.mset({f"i:{key}": item.pack(row) for key, row in rows.items()})
+            await self._loop.redis.mset(dict(chain.from_iterable(row.packed(key) for key, row in rows.items())))
             self._kept.put(rows)
         if counts and self._loop.settings.trending:
             await self._loop.count_trends(counts)
 
-    async def _read(self, keys: set[str]) -> dict[str, ItemActivity]:
+    async def _read(self, keys: set[str]) -> dict[str, "_Row"]:
         rows = self._kept.take(keys)
         missing = list(keys - rows.keys())
-        packed = await self._loop.redis.mget([f"i:{key}" for key in missing]) if missing else []
-        return rows | {key: item.unpack(row or b"") for key, row in zip(missing, packed, strict=True)}
+        names = [f"{part}:{key}" for part in ("i", "w") for key in missing]
+        packed = await self._loop.redis.mget(names) if missing else []
+        halves = zip(missing, packed[: len(missing)], packed[len(missing) :], strict=True)
+        return rows | {key: _Row(row or b"", aside or b"") for key, row, aside in halves}
 
-    async def _conclude(self, closings: list[Closing], rows: dict[str, ItemActivity]) -> None:
+    async def _conclude(self, closings: list[Closing], all_rows: Mapping[str, "_Row"]) -> None:
+        rows = {closing.item_id: all_rows[closing.item_id].whole() for closing in closings}
         asked = queries(closings, rows, self._loop.catalogue.categories, self._rules.window_ms, self._forecasts)
         answer, version = None, ""
         if asked.tensors is not None:
@@ -124,6 +130,25 @@ class Items:
             place = topic, partition_of(key, self._loop.settings.partitions)
             messages.setdefault(place, []).append((key.encode(), _encode(output), output.timestamp))
         await self._loop.send(messages)
+
+
+class _Row:
+    """An item's row: its counters, and its older windows packed."""
+
+    def __init__(self, packed: bytes, aside: bytes) -> None:
+        self.activity = item.unpack(packed)
+        self._aside = aside
+
+    def whole(self) -> ItemActivity:
+        item_windows.join(self.activity, self._aside)
+        return self.activity
+
+    def packed(self, key: str) -> Iterator[tuple[str, bytes]]:
+        aside = item_windows.set_aside(self.activity, self._aside)
+        if aside is not None:
+            self._aside = aside
+            yield f"w:{key}", aside
+        yield f"i:{key}", item.pack(self.activity)
 
 
 def _named(told: Sequence[tuple[int, Entry]]) -> set[str]:

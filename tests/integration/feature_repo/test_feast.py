@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from feast import FeatureStore, RepoConfig
 
-from feature_repo import catalogue, item, repo, shopper
+from feature_repo import catalogue, item, item_windows, repo, shopper
 from feature_repo.offline import fold_stream
 from feature_repo.point_in_time import write_point_in_time
 from feature_repo.row_store import Kind, RowWrite
@@ -67,7 +67,7 @@ async def rows(store, settings):
     rows = fold_stream(STREAM, settings, NOW)
     users = [RowWrite(Kind.USER, k, b"", b"f", b"", (state,), START) for k, state in rows.shopper.items()]
     items = [
-        RowWrite(Kind.ITEM, k, b"", b"f", b"", (state, rows.item_activity[k]), START)
+        RowWrite(Kind.ITEM, k, b"", b"f", b"", (state, rows.item_activity[k], None), START)
         for k, state in rows.item_catalogue.items()
     ]
     await store.write([*users, *items])
@@ -108,6 +108,14 @@ async def test_every_service_can_be_read_in_one_request(stock, rows):
     assert demand["revenue"] == [40.0]
 
 
+async def test_windows_that_a_worker_set_aside_are_columns_like_the_others(stock, store):
+    state = item.ItemActivity(windows={n: item.WindowCounts(views=n) for n in range(1, 21)})
+    aside = item_windows.set_aside(state, b"")
+    await store.write([RowWrite(Kind.ITEM, "tea", b"", b"f", b"", (None, item.pack(state), aside), START)])
+    found = stock.get_online_features(stock.get_feature_service("demand"), [{"item_id": "tea"}]).to_dict()
+    assert found["window_views"] == [list(range(1, 21))]
+
+
 async def test_feast_tells_the_event_time_of_a_row(stock, rows):
     response = stock.get_online_features(["shopper:shopper_state"], [{"user_id": "ada"}]).proto
     assert response.results[-1].event_timestamps[0].ToMilliseconds() == START
@@ -135,7 +143,12 @@ async def test_feast_may_not_write_a_row_that_a_worker_owns(settings, store, row
 async def test_registering_twice_is_registering_once(settings):
     repo.apply(settings)
     feast = repo.feature_store(settings)
-    assert {view.name for view in feast.list_feature_views()} == {"shopper", "item_catalogue", "item_activity"}
+    assert {view.name for view in feast.list_feature_views()} == {
+        "shopper",
+        "item_catalogue",
+        "item_activity",
+        "item_windows",
+    }
     assert {service.name for service in feast.list_feature_services()} == {"recommend", "ctr", "demand"}
 
 
@@ -158,7 +171,7 @@ def test_historical_features_are_those_of_the_moment(settings):
 
 def test_the_last_historical_state_is_the_online_state(settings):
     written = write_point_in_time(STREAM, settings, NOW)
-    assert written == {"shopper": 3, "item_catalogue": 2, "item_activity": 3}
+    assert written == {"shopper": 3, "item_catalogue": 2, "item_activity": 3, "item_windows": 0}
     rows = fold_stream(STREAM, settings, NOW)
     found = (
         repo.feature_store(settings)

@@ -86,10 +86,10 @@ def write_online(rows: Rows, reverse: bool = False) -> None:
         store = await RowStore.open(load_settings())
         users = [RowWrite(Kind.USER, k, b"", b"f", b"", (s,), START) for k, s in rows.shopper.items()]
         items = [
-            RowWrite(Kind.ITEM, k, b"", b"f", b"", (s, rows.item_activity.get(k)), START)
+            RowWrite(Kind.ITEM, k, b"", b"f", b"", (s, rows.item_activity.get(k), None), START)
             for k, s in rows.item_catalogue.items()
         ]
-        marks = RowWrite(Kind.SHARD, "events/0", b"", b"f", b"", (b"marks",), START)
+        marks = RowWrite(Kind.SHARD, "events/0", b"", b"f", b"", (b"marks", None), START)
         await store.write(sorted([*users, *items, marks], reverse=reverse))
         await store.close()
 
@@ -153,8 +153,13 @@ def test_whoever_is_unknown_is_named(command, kind):
 
 
 def test_parquet_lies_under_home(command, stream):
-    assert command("parquet", "--stream", stream) == {"shopper": 3, "item_catalogue": 2, "item_activity": 3}
-    assert len(list((load_settings().home / "offline").glob("*.parquet"))) == 3
+    assert command("parquet", "--stream", stream) == {
+        "shopper": 3,
+        "item_catalogue": 2,
+        "item_activity": 3,
+        "item_windows": 0,
+    }
+    assert len(list((load_settings().home / "offline").glob("*.parquet"))) == 4
 
 
 def test_a_file_that_cannot_be_written_is_one_line(command, stream, tmp_path):

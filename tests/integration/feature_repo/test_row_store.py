@@ -21,11 +21,11 @@ async def test_what_is_written_is_read_in_the_order_asked(store):
 
 
 async def test_rows_of_every_kind_go_in_one_write(store):
-    item = RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", b"counted"), 5)
-    shard = RowWrite(Kind.SHARD, "events/0", b"", b"1", b"", (b"marks",), 5)
+    item = RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", b"counted", b"older"), 5)
+    shard = RowWrite(Kind.SHARD, "events/0", b"", b"1", b"", (b"marks", None), 5)
     await store.write([user("x", b"", b"1"), item, shard])
-    assert (await store.read(Kind.ITEM, ["x"]))[0].states == (b"described", b"counted")
-    assert (await store.read(Kind.SHARD, ["events/0"]))[0].states == (b"marks",)
+    assert (await store.read(Kind.ITEM, ["x"]))[0].states == (b"described", b"counted", b"older")
+    assert (await store.read(Kind.SHARD, ["events/0"]))[0].states == (b"marks", b"")
     assert (await store.read(Kind.USER, ["x"]))[0].states == (b"state",)
 
 
@@ -34,9 +34,9 @@ async def test_the_version_of_rows_goes_up_and_never_down(store):
 
 
 async def test_a_view_written_as_none_stays_as_it_is(store):
-    await store.write([RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", None), 5)])
-    await store.write([RowWrite(Kind.ITEM, "x", b"1", b"2", b"", (None, b"counted"), 5)])
-    assert await store.read(Kind.ITEM, ["x"]) == [StoredRow(b"2", b"", (b"described", b"counted"))]
+    await store.write([RowWrite(Kind.ITEM, "x", b"", b"1", b"", (b"described", None, b"older"), 5)])
+    await store.write([RowWrite(Kind.ITEM, "x", b"1", b"2", b"", (None, b"counted", None), 5)])
+    assert await store.read(Kind.ITEM, ["x"]) == [StoredRow(b"2", b"", (b"described", b"counted", b"older"))]
 
 
 async def test_any_bytes_survive(store):
@@ -104,7 +104,7 @@ async def test_groups_share_nothing(store, make_settings):
 
 async def test_keys_are_those_of_the_kind_and_group(store, make_settings):
     await store.write([user(f"u{n}", b"", b"1") for n in range(50)])
-    await store.write([RowWrite(Kind.ITEM, "i", b"", b"1", b"", (b"x", None), 5)])
+    await store.write([RowWrite(Kind.ITEM, "i", b"", b"1", b"", (b"x", None, None), 5)])
     ends_alike = await RowStore.open(make_settings(group="x" + make_settings().group))
     await ends_alike.write([user("stranger", b"", b"1")])
     assert {key async for key in store.keys(Kind.USER)} == {f"u{n}" for n in range(50)}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from feature_repo import catalogue, item, shopper
+from feature_repo import catalogue, item, item_windows, shopper
 from feature_repo.unpacked import (
     ACTIVITY,
     CATALOGUE,
@@ -16,11 +16,11 @@ from feature_repo.unpacked import (
 
 
 @pytest.mark.parametrize(
-    ("columns", "declared"),
-    [(shopper_columns, SHOPPER), (catalogue_columns, CATALOGUE), (activity_columns, ACTIVITY)],
+    ("columns", "views", "declared"),
+    [(shopper_columns, 1, SHOPPER), (catalogue_columns, 1, CATALOGUE), (activity_columns, 2, ACTIVITY)],
 )
-def test_every_declared_column_is_there_and_no_other(columns, declared):
-    assert columns([None]).keys() == declared.keys()
+def test_every_declared_column_is_there_and_no_other(columns, views, declared):
+    assert columns(*[[None]] * views).keys() == declared.keys()
 
 
 def test_a_shopper_of_whom_nothing_is_known_is_a_newcomer():
@@ -42,6 +42,12 @@ def test_prices_are_in_currency_units():
 
 def test_an_items_windows_come_in_order_of_time():
     state = item.ItemActivity(windows={7: item.WindowCounts(views=1), 3: item.WindowCounts(views=2)})
-    columns = activity_columns([item.pack(state)])
+    columns = activity_columns([item.pack(state)], [None])
     assert columns["window_numbers"] == [[3, 7]]
     assert columns["window_views"] == [[2, 1]]
+
+
+def test_windows_that_were_set_aside_are_columns_too():
+    state = item.ItemActivity(windows={n: item.WindowCounts(views=n) for n in range(1, 21)})
+    aside = item_windows.set_aside(state, b"")
+    assert activity_columns([item.pack(state)], [aside])["window_views"] == [list(range(1, 21))]

@@ -52,7 +52,7 @@ class Worker:
         self.served.asked.clear()
         closings = [Closing(item, number * MS, judged=True, last=False, regular=True, watched=6) for item in ITEMS]
         asked = await self.model.ask(closings, self.rows)
-        activities = {item: row.activity for item, row in self.rows.items()}
+        activities = {item: row.whole() for item, row in self.rows.items()}
         DEMAND.conclude(
             closings,
             activities,
@@ -80,7 +80,7 @@ class Worker:
 
 def _row(item):
     activity = ItemActivity(sold=dict.fromkeys(range(200, 320), 1), first=200)
-    return DemandRow(item, StoredRow(b"", b"", (None, pack(activity))))
+    return DemandRow(item, StoredRow(b"", b"", (b"", pack(activity), b"")))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from feature_repo.actions import ACTION_CODE
-from feature_repo.row_store import StoredRow
+from feature_repo.row_store import VIEWS, StoredRow
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
 from streams.engine.predecessor import Predecessor
@@ -30,14 +30,19 @@ class Servers:
         self.asked = 0
         self.refuses = False
 
-    async def read(self, _kind, ids):
-        return [self.rows.get(key, StoredRow(b"", b"", (None, b""))) for key in ids]
+    async def read(self, kind, ids):
+        return [self._row(kind, key) for key in ids]
+
+    def _row(self, kind, key):
+        return self.rows.get(key, StoredRow(b"", b"", (b"",) * len(VIEWS[kind])))
 
     async def write(self, writes):
         if self.refuses:
             raise StoreError("away")
         for write in writes:
-            self.rows[write.key] = StoredRow(write.fence, write.seen, tuple(write.states))
+            before = self._row(write.kind, write.key).states
+            states = [old if new is None else new for old, new in zip(before, write.states, strict=True)]
+            self.rows[write.key] = StoredRow(write.fence, write.seen, tuple(states))
 
     async def ask(self, _model, tensors, _rows, _kind):
         self.asked += len(tensors.window_start)

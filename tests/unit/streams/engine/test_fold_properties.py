@@ -71,7 +71,7 @@ class Shop:
             fold.take(record)
         self.rows |= {w.key: StoredRow(w.fence, w.seen, w.states) for w in touched(rows.values())}
         mark = source.write()
-        self._source = StoredRow(mark.fence, mark.seen, mark.states)
+        self._source = StoredRow(mark.fence, mark.seen, mark.states[:1])
         self.asked += [asked.question.output_id for asked in fold.folded.asked]
         return self
 

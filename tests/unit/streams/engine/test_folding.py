@@ -50,7 +50,7 @@ class Shop:
         for write in touched(rows.values()):
             self.rows[write.key] = StoredRow(write.fence, write.seen, write.states)
         mark = source.write()
-        self.source = StoredRow(mark.fence, mark.seen, mark.states)
+        self.source = StoredRow(mark.fence, mark.seen, mark.states[:1])
         return fold.folded
 
     @property

@@ -19,7 +19,7 @@ class Stage:
         self.idleness = Idleness(SETTINGS, 2, self, self, lambda: self.now)
 
     async def read(self, _kind, keys):
-        return [StoredRow(b"", b"", (b"",)) for _ in keys]
+        return [StoredRow(b"", b"", (b"", b"")) for _ in keys]
 
     async def send(self, _outbox):
         self.sent += 1

@@ -24,7 +24,7 @@ class Version:
 
 class NoRows:
     async def read(self, _kind, keys):
-        return [StoredRow(b"", b"", (b"", b"")) for _ in keys]
+        return [StoredRow(b"", b"", (b"", b"", b"")) for _ in keys]
 
 
 def test_a_title_of_blanks_makes_no_empty_tensor():

@@ -1,0 +1,86 @@
+"""Older windows are set aside and brought back, and the row says the same wherever the cut lies."""
+
+import msgspec
+import pytest
+
+from feature_repo.actions import ACTION_CODE
+from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, fold_shown, pack
+from feature_repo.item_windows import join, joined, set_aside
+from streams.errors import NewerRows
+from streams.messages.internal import ItemDelta
+
+HOUR = 3_600_000
+
+
+def sale(hour, shard=-1):
+    return ItemDelta(0, "tea", ACTION_CODE["purchase"], hour * HOUR, 2, 450, False, shard)
+
+
+def sold_in(hours, shard=-1):
+    state = ItemActivity()
+    for hour in hours:
+        fold(state, sale(hour, shard), HOUR)
+    return state
+
+
+@pytest.fixture
+def cut():
+    """A row that sold for a hundred hours, and what is set aside of it."""
+    state = sold_in(range(1, 101))
+    return state, set_aside(state, b"")
+
+
+def test_few_windows_stay_where_they_are():
+    state = sold_in(range(8))
+    assert set_aside(state, b"") is None
+    assert state == sold_in(range(8))
+
+
+def test_of_many_the_newest_stay_in_hand(cut):
+    state, _ = cut
+    assert sorted(state.windows) == sorted(state.sold) == [98, 99, 100]
+    assert len(pack(state)) < 100
+
+
+@pytest.mark.parametrize("shard", [-1, 3])
+def test_joined_the_row_is_whole_again(shard):
+    state = sold_in(range(1, 101), shard)
+    aside = set_aside(state, b"")
+    assert joined(pack(state), aside) == sold_in(range(1, 101), shard)
+
+
+def test_what_is_in_hand_goes_on_and_is_set_aside_with_what_was(cut):
+    state, aside = cut
+    for hour in range(101, 111):
+        fold(state, sale(hour), HOUR)
+    again = set_aside(state, aside)
+    assert joined(pack(state), again) == sold_in(range(1, 111))
+
+
+def test_a_row_joined_and_not_cut_again_does_not_count_twice_what_is_still_stored(cut):
+    state, aside = cut
+    join(state, aside)
+    assert joined(pack(state), aside) == sold_in(range(1, 101))
+
+
+def test_windows_behind_the_span_are_forgotten_where_they_lie(cut):
+    state, aside = cut
+    newest = 50 + KEPT_WINDOWS
+    fold_shown(state, newest * HOUR, HOUR)
+    assert min(joined(pack(state), aside).windows) == 51
+    whole = sold_in(range(1, 101))
+    fold_shown(whole, newest * HOUR, HOUR)
+    assert as_features(joined(pack(state), aside)) == as_features(whole)
+
+
+def test_the_order_in_which_windows_came_leaves_no_trace():
+    one, other = sold_in(range(1, 101)), sold_in(reversed(range(1, 101)))
+    assert set_aside(one, b"") == set_aside(other, b"")
+    assert pack(one) == pack(other)
+
+
+def test_windows_that_a_later_version_set_aside_stop_this_one(cut):
+    state, aside = cut
+    later = [*msgspec.msgpack.decode(aside, strict=False), "something new"]
+    with pytest.raises(NewerRows, match="ItemWindows"):
+        join(state, msgspec.msgpack.encode(later))
