@@ -13,7 +13,7 @@ from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from feature_repo.layout import time_field
-from feature_repo.row_script import WRITE, Change, pack_changes
+from feature_repo.row_script import WRITE, Change, pack_changes, pack_some
 from streams.errors import FencedOut
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
@@ -88,7 +88,7 @@ def _arguments(config: RepoConfig, table: FeatureView, data: Sequence[Row]) -> l
         )
         for _, values, time, _ in data
     ]
-    return [*keys, pack_changes(changes), *names]
+    return [*keys, pack_changes(pack_some(changes)), *names]
 
 
 def _timestamp(time: datetime) -> bytes:

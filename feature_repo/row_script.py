@@ -88,8 +88,17 @@ class Change(NamedTuple):
     fields: Sequence[tuple[int, bytes, bytes]]
 
 
-def pack_changes(changes: Sequence[Change]) -> bytes:
-    """The changes as the write script reads them, in the order of its keys: all fences first, then what is written."""
+def pack_changes(*parts: tuple[bytes, bytes]) -> bytes:
+    """Changes as the write script reads them, in the order of its keys: all fences first, then what is written.
+
+    Args:
+        parts: of `pack_some`.
+    """
+    return b"".join([fences for fences, _ in parts] + [written for _, written in parts])
+
+
+def pack_some(changes: Sequence[Change]) -> tuple[bytes, bytes]:
+    """Fences of some changes, and what is written."""
     fences: list[bytes] = []
     parts: list[bytes] = []
     for expected, fence, seen, time, fields in changes:
@@ -97,4 +106,4 @@ def pack_changes(changes: Sequence[Change]) -> bytes:
         parts += (_LENGTH(len(seen)), seen, _BYTE(len(time)), time, _BYTE(len(fields)))
         for number, head, value in fields:
             parts += (_FIELD(2 * number + 2, len(head) + len(value)), head, value)
-    return b"".join(fences + parts)
+    return b"".join(fences), b"".join(parts)

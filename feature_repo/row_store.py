@@ -22,7 +22,7 @@ from feature_repo.layout import (
     unwrap,
     wrapping,
 )
-from feature_repo.row_script import RAISE, READ, WRITE, Change, pack_changes
+from feature_repo.row_script import RAISE, READ, WRITE, Change, pack_changes, pack_some
 from streams.errors import FencedOut, StoreError
 from streams.settings import Durable, Settings
 
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _DISK_TIMEOUT_MS: Final = 10_000
 _TRENDING_EXPIRES_S: Final = 7 * 86_400
 _SCAN_COUNT: Final = 1_000
+_PACKED_AT_ONCE: Final = 256
 
 _ALL_VIEWS: Final = [view for views in VIEWS.values() for view in views]
 _NAMES: Final = [name(view) for view in _ALL_VIEWS for name in (feature_field, time_field)]
@@ -143,7 +144,7 @@ class RowStore:
         if not rows:
             return
         keys = [row_key(row.kind, row.key, self._group) for row in rows]
-        changes = pack_changes([_change(row) for row in rows])
+        changes = await _packed(rows)
         # One pipeline, because WAITAOF waits for what its own connection has written.
         pipeline = self._client.pipeline(transaction=False)
         pipeline.eval(WRITE, len(keys), *keys, changes, *_NAMES)
@@ -214,6 +215,14 @@ class RowStore:
 def _stored(row: list[bytes | None]) -> StoredRow:
     fence, seen, *states = row
     return StoredRow(fence or b"", seen or b"", tuple([unwrap(state) if state else b"" for state in states]))
+
+
+async def _packed(rows: Sequence[RowWrite]) -> bytes:
+    parts: list[tuple[bytes, bytes]] = []
+    for at in range(0, len(rows), _PACKED_AT_ONCE):
+        parts.append(pack_some([_change(row) for row in rows[at : at + _PACKED_AT_ONCE]]))
+        await asyncio.sleep(0)  # thousands of items' rows would hold up the shoppers
+    return pack_changes(*parts)
 
 
 def _change(row: RowWrite) -> Change:

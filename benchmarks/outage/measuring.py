@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from threading import Thread
+from itertools import takewhile
+from threading import Event, Thread
 from typing import Final
 
 import psutil
@@ -28,9 +29,11 @@ from streams.topics import Topic
 
 _BEFORE_S: Final = 15.0
 _AWAY_S: Final = 15.0
-_AFTER_S: Final = 30.0
+_AFTER_S: Final = 15.0
 _PATIENCE_S: Final = 120.0
 _POLL_S: Final = 0.2
+_LONGEST_S: Final = 240.0
+"""A stream that lasts so long covers a server's slow start."""
 
 _WORKER: Final = CONTESTANTS["headrace"]
 _SUPERVISED: Final = _WORKER._replace(command=(*COMMAND, "--processes", "2"))
@@ -57,8 +60,7 @@ def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Out
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(model)
         servers = Servers(here.settings)
-        needed = int(rate * (_BEFORE_S + _AWAY_S + _AFTER_S))
-        stream = list(workload.events(size._replace(events=needed), seed))
+        stream = list(workload.events(size._replace(events=int(rate * _LONGEST_S)), seed))
         cases: dict[str, tuple[Contestant, int, Callable[[Running], Struck]]] = {
             "Triton killed": (_WORKER, 1, lambda _: servers.killed("triton")),
             "Triton stopped": (_WORKER, 1, lambda _: servers.stopped("triton")),
@@ -92,19 +94,24 @@ def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callab
     address, partitions = running.settings.kafka_address, running.settings.partitions
     topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
     with Listener(address, topics, from_beginning=False) as listener:
-        feeder = Thread(target=feed, args=(address, partitions, stream, rate))
+        over = Event()
+        events = takewhile(lambda _: not over.is_set(), stream)
+        feeder = Thread(target=feed, args=(address, partitions, events, rate))
         feeder.start()
         time.sleep(_BEFORE_S)
         gone = _now_ms()
         with strike(running):
             time.sleep(_AWAY_S)
         moments = Moments(gone, _now_ms())
+        time.sleep(_AFTER_S)
+        over.set()
         feeder.join()
         _await_committed(address, running.settings.group)
         return judge(listener.until_now(), moments)
 
 
 def _await_committed(address: str, group: str) -> None:
+    """Until the group has committed everything, or long enough: the worker that was started may be the one killed."""
     deadline = time.monotonic() + _PATIENCE_S
     with Broker(address) as broker:
         ends, beginnings = broker.ends([Topic.EVENTS]), broker.beginnings([Topic.EVENTS])
