@@ -44,6 +44,7 @@ class DemandIndex(Struct, array_like=True, forbid_unknown_fields=True):
     pending: dict[int, set[str]] = {}  # open window → items sold in it on time
     recent: dict[str, int] = {}  # item → bit i: it sold in window closed - 1 - i
     surprises: list[int] = []  # judged windows by how surprising they were; what alerts are calibrated by
+    apart: bool = False  # most of `pending` and `recent` is stored by itself
 
 
 class Closing(NamedTuple):
@@ -85,7 +86,10 @@ def unpack(packed: bytes) -> DemandIndex:
 
 
 def join(marks: DemandIndex, bulk: DemandIndex) -> DemandIndex:
-    """Both halves of an index that was stored in two: what changes with every load, and most of its items."""
+    """Both parts of an index that is stored in two: what changes with every load, and most of its items."""
+    if not marks.apart:
+        return marks
+    marks.apart = False
     for window, items in bulk.pending.items():
         marks.pending.setdefault(window, set()).update(items)
     marks.recent |= bulk.recent
@@ -143,7 +147,7 @@ def _close(index: DemandIndex, until: int, window_ms: int) -> list[Closing]:
     closings: list[Closing] = []
     while index.closed < until:
         if not index.recent:
-            index.closed = min(min(index.pending, default=until), until)
+            index.closed = max(index.closed, min(min(index.pending, default=until), until))
             if index.closed == until:
                 break
         closings += _close_one(index, window_ms)

@@ -13,11 +13,12 @@ from msgspec import Struct
 from feature_repo import item
 from feature_repo.item import ItemActivity, WindowCounts, in_order
 from feature_repo.schema import reader
+from streams.errors import DamagedRow
 
 _MOST: Final = 8
 """Windows in hand; with more of them the older ones are set aside."""
 _LEFT: Final = 3
-"""Windows, the newest and those before it, that stay in hand: sources run ahead of each other a little."""
+"""Windows, the newest that there are, that stay in hand: sources run ahead of each other a little."""
 
 T = TypeVar("T")
 
@@ -36,9 +37,16 @@ unpack = reader(ItemWindows)
 
 
 def join(state: ItemActivity, aside: bytes) -> None:
-    """Bring back what was set aside, in place. Without anything set aside `aside` says nothing."""
+    """Bring back what was set aside, in place. Without anything set aside `aside` says nothing.
+
+    Raises:
+        NewerRows: a later version set them aside.
+        DamagedRow: there should be some, and there are none.
+    """
     if not state.settled:
         return
+    if not aside:
+        raise DamagedRow(f"An item's row lacks its windows before number {state.settled}: see `headrace rebuild`.")
     older = unpack(aside)
     state.windows = {number: c for number, c in older.windows.items() if number > state.forgotten} | state.windows
     state.sold = older.sold | state.sold
@@ -55,7 +63,7 @@ def joined(packed: bytes, aside: bytes) -> ItemActivity:
 
 
 def set_aside(state: ItemActivity, aside: bytes) -> bytes | None:
-    """Take the older windows of a row out of it, in place; None where so few are in hand that all stay.
+    """Take the older windows of a row out of it, in place; None where nothing changes of what is set aside.
 
     Args:
         aside: what is set aside already.
@@ -66,12 +74,14 @@ def set_aside(state: ItemActivity, aside: bytes) -> bytes | None:
     if len(state.windows) <= _MOST:
         return None
     join(state, aside)
-    cut = state.settled = max(state.windows) + 1 - _LEFT
+    # The newest that there are: a clock that runs ahead of the others must not settle what goes on.
+    cut = state.settled = sorted(state.windows)[-_LEFT]
     windows, state.windows = _cut(state.windows, cut)
     sold, state.sold = _cut(state.sold, cut)
     shards, state.shards = _cut(state.shards, cut)
     paid, state.paid = _cut(state.paid, cut)
-    return _encoder.encode(ItemWindows(windows, sold, shards, paid))
+    now_aside = _encoder.encode(ItemWindows(windows, sold, shards, paid))
+    return None if now_aside == aside else now_aside
 
 
 def _cut(by_window: dict[int, T], at: int) -> tuple[dict[int, T], dict[int, T]]:

@@ -220,8 +220,9 @@ def _stored(row: list[bytes | None]) -> StoredRow:
 async def _packed(rows: Sequence[RowWrite]) -> bytes:
     parts: list[tuple[bytes, bytes]] = []
     for at in range(0, len(rows), _PACKED_AT_ONCE):
+        if at:
+            await asyncio.sleep(0)  # thousands of items' rows would hold up the shoppers
         parts.append(pack_some([_change(row) for row in rows[at : at + _PACKED_AT_ONCE]]))
-        await asyncio.sleep(0)  # thousands of items' rows would hold up the shoppers
     return pack_changes(*parts)
 
 

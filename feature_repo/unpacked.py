@@ -5,7 +5,7 @@ from typing import Final
 
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
-from feature_repo import catalogue, item_windows, shopper
+from feature_repo import catalogue, item, item_windows, shopper
 from feature_repo.actions import ACTIONS
 from feature_repo.catalogue import CatalogueItem
 from feature_repo.item import ItemActivity
@@ -69,9 +69,13 @@ def activity_columns(packed: Sequence[bytes | None], aside: Sequence[bytes | Non
     """The columns of `ACTIVITY` for a batch of packed rows.
 
     Args:
-        aside: the windows that were set aside of each.
+        aside: the windows that were set aside of each. Feast reads view by view, so a row that is written in between
+            may come without them: it has the columns of its newest windows.
     """
-    states = [item_windows.joined(row or b"", older or b"") for row, older in zip(packed, aside, strict=True)]
+    states = [
+        item_windows.joined(row or b"", older) if older else item.unpack(row or b"")
+        for row, older in zip(packed, aside, strict=True)
+    ]
     return _columns([_activity(state) for state in states])
 
 

@@ -9,6 +9,7 @@ HeadraceError
 │   └── FencedOut         another worker owns the row now
 ├── StoreError            the online store refused or lost an operation
 ├── NewerRows             rows that a later version of Headrace has written
+├── DamagedRow            a row of which a part is missing
 ├── ModelError            a model that cannot be trained, exported or served
 │   ├── TooLittleData     a stream too short or too empty to learn from
 │   └── ModelUnavailable  Triton is down, or answers no request
@@ -57,6 +58,10 @@ class StoreError(HeadraceError):
 
 class NewerRows(HeadraceError):
     """The online store holds rows that this version cannot read: writing them back would lose what they hold."""
+
+
+class DamagedRow(HeadraceError):
+    """A part of a row is missing: what is folded into the rest would be lost with it."""
 
 
 class ModelError(HeadraceError):

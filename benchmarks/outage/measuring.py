@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from itertools import takewhile
-from threading import Event, Thread
+from threading import Event
 from typing import Final
 
 import psutil
@@ -96,8 +97,8 @@ def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callab
     with Listener(address, topics, from_beginning=False) as listener:
         over = Event()
         events = takewhile(lambda _: not over.is_set(), stream)
-        feeder = Thread(target=feed, args=(address, partitions, events, rate))
-        feeder.start()
+        feeder = ThreadPoolExecutor(1)
+        fed = feeder.submit(feed, address, partitions, events, rate)
         time.sleep(_BEFORE_S)
         gone = _now_ms()
         with strike(running):
@@ -105,7 +106,7 @@ def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callab
         moments = Moments(gone, _now_ms())
         time.sleep(_AFTER_S)
         over.set()
-        feeder.join()
+        fed.result()
         _await_committed(address, running.settings.group)
         return judge(listener.until_now(), moments)
 

@@ -21,6 +21,7 @@ _TICK_S: Final = 0.005
 _PATIENCE_S: Final = 120.0
 _CONFIG: Final[dict[str, Any]] = {
     "acks": "all",
+    "enable.idempotence": True,
     "linger.ms": 5,
     "batch.size": 524_288,
     "message.max.bytes": MAX_MESSAGE_BYTES,

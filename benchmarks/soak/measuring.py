@@ -21,7 +21,8 @@ from streams.recordings.traffic.broker import Broker
 from streams.topics import Topic
 
 _BACKLOG: Final = 30_000
-_WARM_UP: Final = 10_000
+_GROWN: Final = 250_000
+"""Events that fill shoppers' histories, mostly: what an event costs goes up with them, by half and more."""
 _BEHIND_S: Final = 60.0
 _BLOCK: Final = 2_000
 """Events made at a time: so few that making them delays none."""
@@ -50,7 +51,7 @@ class Soaked(Struct):
 
 
 def soak(size: Size, minutes: float, percent: float, seed: int, command: str, tell: Tell) -> Soaked:
-    """Measure what a worker does from a backlog, then feed it a share of that."""
+    """Let a shop grow, measure what the worker does from a backlog, then feed it a share of that."""
     contestant = CONTESTANTS["headrace"]
     with ground(lambda *_: None) as here:
         model, _ = models(here.home, size, seed, tell)
@@ -58,8 +59,8 @@ def soak(size: Size, minutes: float, percent: float, seed: int, command: str, te
         here.publish(model)
         with here.running(contestant) as running:
             stream = _endless(size, seed)
-            warm_up, backlog = list(islice(stream, _WARM_UP)), list(islice(stream, _BACKLOG))
-            done = work_off(contestant, running, warm_up, backlog)
+            before, backlog = list(islice(stream, _GROWN)), list(islice(stream, _BACKLOG))
+            done = work_off(contestant, running, before, backlog)
             rate = done.events_per_second * percent / 100
             tell(f"{done.events_per_second:,.0f} events/s from a backlog; {rate:,.0f} for {minutes:g} minutes")
             samples, latency = _run(running, islice(stream, int(rate * minutes * 60)), rate)

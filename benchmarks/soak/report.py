@@ -29,10 +29,11 @@ def _page(found: Soaked) -> str:
     {found.command}
 
 {found.machine.sentence()}
-One worker, {found.rate:,.0f} events a second, which is {found.percent:g} % of what it does from a backlog, for
-{found.samples[-1].seconds / 60:.0f} minutes. The workload is the race's: its clock runs fast, so that hours of demand
-close every few seconds. In the first half rows kept in memory and a row's windows fill up to their bounds; growth is
-that of a straight line through the second half. {_kept_up(found)}
+One worker of a shop most of whose shoppers have full histories, {found.rate:,.0f} events a second, which is
+{found.percent:g} % of what it does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes. The workload is
+the race's: its clock runs fast, so that hours of demand close every few seconds. In the first half rows kept in memory
+and a row's windows fill up to their bounds; growth is that of a straight line through the second half.
+{_kept_up(found)}
 
 ![Memory and latency over time](soak.svg)
 

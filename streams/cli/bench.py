@@ -149,7 +149,7 @@ def soak(
     from benchmarks.soak.report import write
 
     command = f"headrace bench soak --minutes {minutes:g} --percent {percent:g} --seed {seed}"
-    found = run_soak(Size(events=100_000), minutes, percent, seed, command, console.print)
+    found = run_soak(Size(events=100_000, shoppers=5_000), minutes, percent, seed, command, console.print)
     page = write(found, out)
     _tell(page, found, as_json)
 

@@ -211,14 +211,17 @@ class DemandRoad:
     async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow]) -> None:
         """Write each partition's rows, in a call of its own: the store answers nobody else meanwhile."""
         writing: list[asyncio.Task[None]] = []
-        for part in parts:  # one is packed while the one before is written
-            writing.append(asyncio.create_task(self._store.write(await _packed(part, rows))))
-        # Whoever travels again must find no write under way.
-        for error in await asyncio.gather(*writing, return_exceptions=True):
-            if error is not None:
-                raise error
-        for part in parts:
-            self._trending.add(part.folded)
+        try:
+            for part in parts:  # one is packed while the one before is written
+                writing.append(asyncio.create_task(self._store.write(await _packed(part, rows))))
+        finally:  # whoever travels again must find no write under way
+            done = await asyncio.gather(*writing, return_exceptions=True)
+        failed = [error for error in done if error is not None]
+        for part, error in zip(parts, done, strict=True):
+            if error is None:
+                self._trending.add(part.folded)
+        if failed:
+            raise failed[0]
 
 
 async def _join(rows: Iterable[DemandRow]) -> None:

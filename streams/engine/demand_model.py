@@ -1,5 +1,6 @@
 """What the demand model is asked when windows close, and by which version it was answered."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -18,6 +19,8 @@ from streams.settings import Settings
 
 _ROWS_A_REQUEST: Final = 8_192
 """A window that closes for a hundred thousand items would make one request of hundreds of megabytes."""
+_AT_ONCE: Final = 2
+"""Requests: one at the model, and the questions of the next being put. More would wait for each other's answers."""
 _ROWS_LIKE_A_SHOPPER: Final = 100
 """So many series take as long as one shopper's list, by which deadlines grow."""
 
@@ -68,11 +71,16 @@ class DemandModel:
         self._settings = settings
         self._triton = triton
         self._categories_of = categories_of
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._version = ""
         """That answered last."""
 
     async def ask(self, closings: Sequence[Closing], rows: Mapping[str, DemandRow]) -> Answered:
         """Ask what closings need; what the same version answered at earlier ones is taken from their rows."""
+        async with self._turn:
+            return await self._ask(closings, rows)
+
+    async def _ask(self, closings: Sequence[Closing], rows: Mapping[str, DemandRow]) -> Answered:
         while True:
             version = self._version
             kept = {key: forecasts for key, row in rows.items() if (forecasts := row.kept(version))}

@@ -87,8 +87,8 @@ class IndexRow:
         self.fence = Fence(stored.fence)
         marks, bulk = (demand_index.unpack(state) for state in stored.states)
         self._news = {window: set(items) for window, items in marks.pending.items()}
+        self._bulk_is_stale = not marks.apart
         self.index: DemandIndex = demand_index.join(marks, bulk)
-        self._bulk_is_stale = not stored.states[1]
 
     def observe(self, source: int, delta: ItemDelta, window_ms: int) -> None:
         """Note a delta: which window of which item will be due."""
@@ -115,7 +115,7 @@ class IndexRow:
         if self._bulk_is_stale or sum(map(len, self._news.values())) > _NEWS:
             bulk = demand_index.pack(DemandIndex(pending=self.index.pending, recent=self.index.recent))
             self._news, self._bulk_is_stale = {}, False
-        marks = demand_index.pack(replace(self.index, pending=self._news, recent={}))
+        marks = demand_index.pack(replace(self.index, pending=self._news, recent={}, apart=True))
         return RowWrite(Kind.SHARD, self._key, expected, self._expected, b"", (marks, bulk), 0)
 
 

@@ -8,7 +8,7 @@ one or a thousand in a chunk.
 
 from streams.scenarios.demand.conclude import conclude
 from streams.scenarios.demand.fallback import fallback_quantiles
-from streams.scenarios.demand.queries import DemandQueries, queries, units_before
+from streams.scenarios.demand.queries import DemandQueries, queries
 from streams.scenarios.demand.rules import DemandRules
 from streams.scenarios.demand.stock import StockPolicy
 
@@ -19,5 +19,4 @@ __all__ = [
     "conclude",
     "fallback_quantiles",
     "queries",
-    "units_before",
 ]

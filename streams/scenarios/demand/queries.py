@@ -1,9 +1,11 @@
 """What the model is asked when windows close."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from feature_repo.demand_index import Closing
 from feature_repo.identity import NO_ITEM, item_hash
@@ -39,11 +41,6 @@ class DemandQueries(NamedTuple):
     believed: dict[str, Believed]
 
 
-def units_before(activity: ItemActivity, window_start: int, window_ms: int) -> Floats:
-    """Units sold on time in the H windows before `window_start`, newest last. [H]"""
-    return _units(activity, window_start // window_ms - DEMAND_HISTORY, DEMAND_HISTORY)
-
-
 def queries(
     closings: Sequence[Closing],
     activities: Mapping[str, ItemActivity],
@@ -64,20 +61,21 @@ def queries(
     }
     believed = {item_id: unpack(kept.get(item_id), category) for item_id, (_, category) in names.items()}
     rows: dict[Asked, int] = {}
-    units: list[Floats] = []
+    histories: list[tuple[int, int]] = []
     prices: list[float] = []
-    for closing in judged:
-        activity, number = activities[closing.item_id], closing.window_start // window_ms
-        reach = _units(activity, number + 1 - _REACH, _REACH)
+    for at, closing in enumerate(judged):
+        number = closing.window_start // window_ms
         for first in _not_kept(closing, believed[closing.item_id], window_ms):
             key = (closing.item_id, first * window_ms)
             if key not in rows:
-                rows[key] = len(units)
-                begin = first - (number + 1 - _REACH) - DEMAND_HISTORY
-                units.append(reach[begin : begin + DEMAND_HISTORY])
-                prices.append(max(price_before(activity, first), 0) / 100)
-    tensors = _tensors(rows, names, units, prices, window_ms) if rows else None
-    return DemandQueries(tensors, rows, believed)
+                rows[key] = len(histories)
+                histories.append((at, first - (number - _BACK)))
+                prices.append(max(price_before(activities[closing.item_id], first), 0) / 100)
+    if not rows:
+        return DemandQueries(None, rows, believed)
+    of, begin = np.array(histories).T
+    units = sliding_window_view(_reach(judged, activities, window_ms), DEMAND_HISTORY, axis=1)[of, begin]
+    return DemandQueries(_tensors(rows, names, units, prices, window_ms), rows, believed)
 
 
 def _not_kept(closing: Closing, believed: Believed, window_ms: int) -> Iterator[int]:
@@ -93,15 +91,13 @@ def _not_kept(closing: Closing, believed: Believed, window_ms: int) -> Iterator[
 def _tensors(
     rows: Mapping[Asked, int],
     names: Mapping[str, tuple[int, int]],
-    units: Sequence[Floats],
+    units: Floats,
     prices: Sequence[float],
     window_ms: int,
 ) -> DemandTensors:
     starts = np.fromiter((start for _, start in rows), np.int64, len(rows))
     item, category = np.ascontiguousarray(np.array([names[item_id] for item_id, _ in rows], np.int64).T)
-    return DemandTensors(
-        np.stack(units), starts, np.array([window_ms], np.int64), item, category, np.array(prices, np.float32)
-    )
+    return DemandTensors(units, starts, np.array([window_ms], np.int64), item, category, np.array(prices, np.float32))
 
 
 def _names(key: str, categories_of: CategoriesOf) -> tuple[int, int]:
@@ -112,12 +108,14 @@ def _names(key: str, categories_of: CategoriesOf) -> tuple[int, int]:
     return item_hash(key), item_hash(categories[-1]) if categories else NO_ITEM
 
 
-def _units(activity: ItemActivity, first: int, n: int) -> Floats:
-    """Units of the `n` windows from number `first`."""
-    sold = activity.sold
-    units = np.zeros(n, np.float32)
-    at = np.fromiter(sold.keys(), np.int64, len(sold)) - first
-    count = np.fromiter(sold.values(), np.float32, len(sold))
-    inside = (at >= 0) & (at < n)
-    units[at[inside]] = count[inside]
+def _reach(judged: Sequence[Closing], activities: Mapping[str, ItemActivity], window_ms: int) -> Floats:
+    """Units sold on time in the windows up to each closing's, newest last. [n, R]"""
+    sold = [activities[closing.item_id].sold for closing in judged]
+    oldest = np.array([closing.window_start // window_ms + 1 - _REACH for closing in judged])
+    row = np.repeat(np.arange(len(sold)), [len(windows) for windows in sold])
+    at = np.fromiter(chain.from_iterable(sold), np.int64, len(row)) - oldest[row]
+    count = np.fromiter(chain.from_iterable(windows.values() for windows in sold), np.float32, len(row))
+    inside = (at >= 0) & (at < _REACH)
+    units = np.zeros((len(sold), _REACH), np.float32)
+    units[row[inside], at[inside]] = count[inside]
     return units

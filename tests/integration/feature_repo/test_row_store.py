@@ -55,6 +55,17 @@ async def test_a_moved_fence_fences_the_writer_out_and_nothing_is_written(store)
     assert [row.states for row in found] == [(b"state",), (b"state",)]
 
 
+async def test_more_rows_than_are_packed_in_one_go_are_one_write(store):
+    rows = [user(f"u{n}", b"", b"1", f"state {n}".encode()) for n in range(600)]
+    await store.write([user("u599", b"", b"other's")])
+    with pytest.raises(FencedOut, match="'u599'"):
+        await store.write(rows)
+    assert (await store.read(Kind.USER, ["u0"]))[0].fence == b""
+    await store.write(rows[:599])
+    found = await store.read(Kind.USER, [row.key for row in rows[:599]])
+    assert [row.states for row in found] == [(f"state {n}".encode(),) for n in range(599)]
+
+
 async def test_of_two_writers_that_read_the_same_one_wins(store):
     outcomes = await asyncio.gather(
         *(store.write([user("a", b"", f"{n}".encode())]) for n in range(8)), return_exceptions=True

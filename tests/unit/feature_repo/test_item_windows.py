@@ -6,7 +6,7 @@ import pytest
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, fold_shown, pack
 from feature_repo.item_windows import join, joined, set_aside
-from streams.errors import NewerRows
+from streams.errors import DamagedRow, NewerRows
 from streams.messages.internal import ItemDelta
 
 HOUR = 3_600_000
@@ -71,6 +71,27 @@ def test_windows_behind_the_span_are_forgotten_where_they_lie(cut):
     whole = sold_in(range(1, 101))
     fold_shown(whole, newest * HOUR, HOUR)
     assert as_features(joined(pack(state), aside)) == as_features(whole)
+
+
+def test_a_clock_that_runs_ahead_leaves_in_hand_what_goes_on():
+    hours = [*range(1, 101), 200]
+    state = sold_in(hours)
+    aside = set_aside(state, b"")
+    assert sorted(state.windows) == sorted(state.sold) == [99, 100, 200]
+    assert joined(pack(state), aside) == sold_in(hours)
+
+
+def test_what_is_set_aside_already_is_not_written_again(cut):
+    state, aside = cut
+    join(state, aside)
+    assert set_aside(state, aside) is None
+    assert joined(pack(state), aside) == sold_in(range(1, 101))
+
+
+def test_a_row_without_the_windows_that_it_should_have_stops_the_worker(cut):
+    state, _ = cut
+    with pytest.raises(DamagedRow, match="before number 98"):
+        join(state, b"")
 
 
 def test_the_order_in_which_windows_came_leaves_no_trace():

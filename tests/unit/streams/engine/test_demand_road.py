@@ -1,17 +1,22 @@
-"""The items' road keeps what the demand model said as long as it keeps the rows, no longer."""
+"""The items' road: what is said of closed windows, whatever it keeps in memory and whatever the store refuses."""
+
+import random
 
 import msgspec
 import numpy as np
 import pytest
 
+from feature_repo import item_windows
 from feature_repo.actions import ACTION_CODE
+from feature_repo.item_windows import joined
 from feature_repo.row_store import VIEWS, StoredRow
+from feature_repo.scopes import SHARDS, SHOP
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
 from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.trending import Trending
-from streams.errors import StoreError
+from streams.errors import FencedOut, StoreError
 from streams.messages.internal import ItemBatch, ItemDelta, Watermark
 from streams.messages.wire import DEMAND_SPAN, DemandAnswer
 from streams.scenarios import DEMAND
@@ -20,6 +25,8 @@ from streams.transport import RawRecord, RecordChunk
 
 SETTINGS = settings()
 ITEMS = 5
+SERIES = ITEMS + 1
+"""With the shop's own."""
 
 
 class Servers:
@@ -29,6 +36,8 @@ class Servers:
         self.rows = {}
         self.asked = 0
         self.refuses = False
+        self.refused_item = ""
+        self.said = []
 
     async def read(self, kind, ids):
         return [self._row(kind, key) for key in ids]
@@ -39,6 +48,9 @@ class Servers:
     async def write(self, writes):
         if self.refuses:
             raise StoreError("away")
+        if any(write.key == self.refused_item for write in writes):
+            self.refused_item = ""
+            raise FencedOut("moved on")
         for write in writes:
             before = self._row(write.kind, write.key).states
             states = [old if new is None else new for old, new in zip(before, write.states, strict=True)]
@@ -48,16 +60,20 @@ class Servers:
         self.asked += len(tensors.window_start)
         return DemandAnswer(np.ones((len(tensors.window_start), SETTINGS.horizon, 9), np.float32)), "1"
 
-    async def send(self, _outbox):
-        pass
+    async def send(self, outbox):
+        self.said += [(topic, m.key, m.value) for (topic, _), told in outbox.messages.items() for m in told]
+
+    def units(self, item_id):
+        return joined(*self.rows[item_id].states[-2:]).units
 
 
 class Road:
-    """A road of one partition, on which every item sells in every window."""
+    """A road on which every item sells in every window."""
 
-    def __init__(self):
+    def __init__(self, trending=False):
         self.servers = servers = Servers()
         self.cache: RowCache[DemandRow] = RowCache(100)
+        self.trending = Trending(servers, on=trending)
         self.road = DemandRoad(
             DEMAND,
             SETTINGS,
@@ -66,17 +82,18 @@ class Road:
             servers,
             servers,
             Predecessor(None),
-            Trending(servers, on=False),
+            self.trending,
             lambda _: (),
             self.cache,
         )
         self.window = 300
 
-    async def next_window(self):
+    async def next_window(self, units=1):
         """Close one window; the rows that the model was asked for."""
         before, at = self.servers.asked, self.window * SETTINGS.window
-        sold = [ItemDelta(n, f"{n}", ACTION_CODE["purchase"], at, 1, 100, False) for n in range(ITEMS)]
-        entries = [msgspec.structs.replace(delta, offset=self.window * ITEMS + n) for n, delta in enumerate(sold)]
+        sold = [ItemDelta(n, f"{n}", ACTION_CODE["purchase"], at, units, 100, False) for n in range(ITEMS)]
+        sold.append(ItemDelta(0, SHOP, ACTION_CODE["purchase"], at, units, -1, False, self.window % SHARDS))
+        entries = [msgspec.structs.replace(delta, offset=self.window * SERIES + n) for n, delta in enumerate(sold)]
         entries.append(Watermark(0, at + SETTINGS.window + SETTINGS.lateness, False))
         value = msgspec.msgpack.encode(ItemBatch("events/0", 0, entries))
         record = RawRecord("deltas", 0, self.window, at, None, value, ())
@@ -95,12 +112,12 @@ async def steady():
 
 
 async def test_an_item_judged_window_after_window_is_asked_for_once_a_window(steady):
-    assert [await steady.next_window() for _ in range(5)] == [ITEMS] * 5
+    assert [await steady.next_window() for _ in range(5)] == [SERIES] * 5
 
 
 async def test_with_the_rows_goes_what_the_model_said(steady):
     steady.road.forget()
-    assert await steady.next_window() == 3 * ITEMS
+    assert await steady.next_window() == 3 * SERIES
 
 
 async def test_a_load_that_fails_leaves_nothing_of_what_the_model_said(steady):
@@ -108,3 +125,38 @@ async def test_a_load_that_fails_leaves_nothing_of_what_the_model_said(steady):
     with pytest.raises(StoreError):
         await steady.next_window()
     assert steady.cache.take(map(str, range(ITEMS))) == {}
+
+
+async def said_of_a_surge(forgets):
+    """All that is said in seventy windows, in the sixtieth of which everything sells as never before."""
+    road, order = Road(), random.Random(3)
+    for n in range(70):
+        await road.next_window(units=90 if n == 60 else 1 + n % 3)
+        if forgets and order.random() < 0.4:
+            road.road.forget()
+    return road.servers.said
+
+
+async def test_windows_that_were_set_aside_count_as_all_others(monkeypatch):
+    said = await said_of_a_surge(forgets=True)
+    assert any(topic == "demand.alerts" for topic, _, _ in said)
+    monkeypatch.setattr(item_windows, "_MOST", 1_000)
+    assert await said_of_a_surge(forgets=False) == said
+
+
+async def test_of_two_partitions_one_may_be_written_and_the_other_refused_and_all_counts_once():
+    road = Road(trending=True)
+    chunks = []
+    for partition, item_id in enumerate(("tea", "cup")):
+        delta = ItemDelta(partition, item_id, ACTION_CODE["purchase"], 300 * SETTINGS.window, 2, 100, False)
+        value = msgspec.msgpack.encode(ItemBatch("events/0", 0, [delta]))
+        chunks.append(RecordChunk("deltas", partition, [RawRecord("deltas", partition, 0, 0, None, value, ())]))
+    road.servers.refused_item = "cup"
+    with pytest.raises(FencedOut):
+        await road.road.travel(chunks)
+    assert road.servers.units("tea") == 2
+    assert "cup" not in road.servers.rows
+    road.road.forget()
+    await road.road.travel(chunks)
+    assert [road.servers.units(item_id) for item_id in ("tea", "cup")] == [2, 2]
+    assert road.trending._counted == {"tea": 5, "cup": 5}

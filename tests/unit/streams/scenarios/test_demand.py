@@ -14,7 +14,7 @@ from feature_repo.item import ItemActivity, pack
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.outputs import DemandAlert, DemandForecast
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
-from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles, queries, units_before
+from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles, queries
 from streams.scenarios.demand.offline import OfflineDemand
 
 HOUR, LATENESS, SOURCES = 3_600_000, 600_000, 3
@@ -160,8 +160,9 @@ def no_categories(_):
 
 
 def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones():
-    activity = ItemActivity(sold={100: 1, 267: 2, 268: 4, 269: 8})
-    units = units_before(activity, 268 * HOUR, HOUR)
+    activity = ItemActivity(sold={99: 16, 100: 1, 267: 2, 268: 4, 269: 8})
+    asked = queries([closing("tea", 268)], {"tea": activity}, no_categories, HOUR, {})
+    units = asked.tensors.units[asked.rows["tea", 268 * HOUR]]
     assert units.shape == (DEMAND_HISTORY,)
     assert (units[0], units[-1], units.sum()) == (1, 2, 3)
 
@@ -170,8 +171,21 @@ def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
     activity = ItemActivity(sold={300: 3, 301: 5})
     asked = queries([closing("tea", 300)], {"tea": activity}, no_categories, HOUR, {})
     assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
-    for (_, start), units in zip(asked.rows, asked.tensors.units, strict=True):
-        np.testing.assert_array_equal(units, units_before(activity, start, HOUR))
+    assert [units[-1] for units in asked.tensors.units] == [0, 0, 3]
+    assert [units.sum() for units in asked.tensors.units] == [0, 0, 3]
+
+
+def test_closings_of_several_items_and_windows_are_asked_with_their_own_histories():
+    order = np.random.default_rng(0)
+    activities = {
+        item: ItemActivity(sold={int(n): int(n) for n in order.choice(np.arange(100, 310), 90, replace=False)})
+        for item in ("tea", "cup", "pot")
+    }
+    closings = [closing(item, number) for number in (300, 303) for item in activities]
+    asked = queries(closings, activities, no_categories, HOUR, {})
+    for (item, start), units in zip(asked.rows, asked.tensors.units, strict=True):
+        before = range(start // HOUR - DEMAND_HISTORY, start // HOUR)
+        assert units.tolist() == [activities[item].sold.get(number, 0) for number in before]
 
 
 def test_neighbouring_closings_share_their_questions():
