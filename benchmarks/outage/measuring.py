@@ -94,18 +94,19 @@ def _without_a_child(running: Running) -> Generator[None]:
 def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callable[[Running], Struck]) -> Outage:
     address, partitions = running.settings.kafka_address, running.settings.partitions
     topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
-    with Listener(address, topics, from_beginning=False) as listener:
-        over = Event()
-        events = takewhile(lambda _: not over.is_set(), stream)
-        feeder = ThreadPoolExecutor(1)
+    over = Event()
+    events = takewhile(lambda _: not over.is_set(), stream)
+    with Listener(address, topics, from_beginning=False) as listener, ThreadPoolExecutor(1) as feeder:
         fed = feeder.submit(feed, address, partitions, events, rate)
-        time.sleep(_BEFORE_S)
-        gone = _now_ms()
-        with strike(running):
-            time.sleep(_AWAY_S)
-        moments = Moments(gone, _now_ms())
-        time.sleep(_AFTER_S)
-        over.set()
+        try:
+            time.sleep(_BEFORE_S)
+            gone = _now_ms()
+            with strike(running):
+                time.sleep(_AWAY_S)
+            moments = Moments(gone, _now_ms())
+            time.sleep(_AFTER_S)
+        finally:
+            over.set()
         fed.result()
         _await_committed(address, running.settings.group)
         return judge(listener.until_now(), moments)
