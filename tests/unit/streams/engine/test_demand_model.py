@@ -1,5 +1,7 @@
 """The demand model is asked for what its present version has not said before."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -29,10 +31,15 @@ class Served:
         self.swaps = []
         self.asked = []
         self.away = False
+        self.at_once = self.most_at_once = 0
 
     async def ask(self, _model, tensors, _rows, _kind):
         if self.away:
             raise ModelUnavailable("away")
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
         self.version = self.swaps.pop(0) if self.swaps else self.version
         self.asked.append(len(tensors.window_start))
         level = np.linspace(0, float(self.version), 9, dtype=np.float32)
@@ -161,3 +168,11 @@ async def test_a_row_read_anew_has_nothing_kept(worker):
     worker.rows["item-0"] = _row("item-0")
     requests, _ = await worker.close(304)
     assert requests == [len(ITEMS) + 2]
+
+
+async def test_however_many_partitions_ask_two_requests_are_under_way_at_most():
+    served = Served()
+    worker = Worker(served)
+    await asyncio.gather(*(worker.close(number) for number in range(330, 336)))
+    assert len(served.asked) > 0
+    assert served.most_at_once == 2
