@@ -1,4 +1,4 @@
-"""The Faust application of a worker: two agents, each sending the loads of its topics down its road."""
+"""The Faust application of a worker: an agent a road, each sending the loads of its topics down its road."""
 
 # Faust's application is made to be subclassed; a few of the things it shows a subclass have an underscore.
 # pyright: reportPrivateUsage=false
@@ -24,10 +24,11 @@ from streams.engine import logbook, metrics
 from streams.errors import StreamError
 from streams.line import Line, Way
 from streams.membership import client_id
-from streams.settings import Settings, settings
-from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.roads import roads_of
+from streams.settings import RoadChoice, Settings, settings
+from streams.topics import MAX_MESSAGE_BYTES, Topic, rekeyed
 from streams.transport import Load
-from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport, RoadTopics
+from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport
 from streams.vitals import Health, Vitals
 from streams.watching import serve
 from streams.worker import Worker
@@ -35,9 +36,6 @@ from streams.worker import Worker
 log = logging.getLogger(__name__)
 # Faust's services speak of their own starting and stopping through the logger of the class.
 faust_log = logging.getLogger("faust")
-
-# Nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once.
-_ITEMS_PAUSE_S = 2.0
 
 
 class Road(Protocol):
@@ -112,16 +110,13 @@ class HeadraceApp(faust.App):
         self._announced = False
         self._vitals = Vitals(time.monotonic)
         super().__init__(**_faust_settings(settings))
-        asked = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
-        topics = {
-            "shoppers": RoadTopics(asked | {Topic.EVENTS, rekeyed(settings.group)}),
-            "items": RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), _ITEMS_PAUSE_S),
-        }
-        chunking = Chunking(settings.chunk, settings.chunk_bytes, list(topics.values()))
+        roads = roads_of(settings)
+        chunking = Chunking(settings.chunk, settings.chunk_bytes, list(roads.values()))
         self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
-        for name, line in {"shoppers": self._shoppers, "items": self._items}.items():
-            channel = self.topic(*sorted(map(str, topics[name].names)), schema=LoadSchema())
-            self.agent(channel, name=name)(self._fill(line))
+        lines = {RoadChoice.SHOPPERS: self._shoppers, RoadChoice.ITEMS: self._items}
+        for name, topics in roads.items():
+            channel = self.topic(*sorted(map(str, topics.names)), schema=LoadSchema())
+            self.agent(channel, name=str(name))(self._fill(lines[name]))
         self.on_partitions_revoked.connect(self._revoked)
         self.timer(1.0)(self._beat)
         self.timer(1.0)(self._tell_idle)

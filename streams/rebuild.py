@@ -18,7 +18,7 @@ from streams.errors import CheckFailed, StreamError, UsageError
 from streams.recordings import Report, say_nothing
 from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.waiting import PATIENCE_S, lag
-from streams.settings import Settings
+from streams.settings import RoadChoice, Settings
 from streams.supervisor import COMMAND
 from streams.topics import INPUTS, Topic, item_deltas, rekeyed
 
@@ -148,11 +148,12 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def _variables(new: Settings) -> Mapping[str, str]:
-    """The metrics port stays with the workers that answer."""
+    """The metrics port stays with the workers that answer, and so does the road they may be confined to."""
     return {
         **environ,
         "HEADRACE_GROUP": new.group,
         "HEADRACE_REBUILD_OF": str(new.rebuild_of),
         "HEADRACE_CATCHING_UP": "on",
+        "HEADRACE_ROAD": RoadChoice.BOTH,
         "HEADRACE_METRICS_PORT": "0",
     }

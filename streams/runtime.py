@@ -100,7 +100,7 @@ class Runtime:
             follower.catalogue.categories,
             item_rows,
         )
-        roads = ShoppersRoad(SHOPPER_SCENARIOS, with_), ItemsRoad(item_rows_road, demand)
+        roads = ShoppersRoad(SHOPPER_SCENARIOS, with_), ItemsRoad(item_rows_road, demand, follower, trending)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)

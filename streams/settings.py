@@ -61,6 +61,14 @@ class Durable(StrEnum):
     OFF = "off"
 
 
+class RoadChoice(StrEnum):
+    """Whose topics a worker's process reads."""
+
+    BOTH = "both"
+    SHOPPERS = "shoppers"
+    ITEMS = "items"
+
+
 class LogForm(StrEnum):
     """What a line of the log is."""
 
@@ -102,6 +110,10 @@ class Settings(BaseSettings):
         "headrace",
         pattern=_GROUP,
         description="Faust app id, consumer group, Feast project",
+    )
+    road: RoadChoice = Field(
+        RoadChoice.BOTH,
+        description="of a worker's process: both roads, or `shoppers` or `items` where other processes take the other",
     )
     rebuild_of: str | None = Field(
         None, pattern=_GROUP, description="group whose answers are not said again (`headrace rebuild`)"

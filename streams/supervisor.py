@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from streams.errors import UsageError
+from streams.settings import RoadChoice
 from streams.watching import PID_HEADER
 
 log = logging.getLogger(__name__)
@@ -160,12 +161,12 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def places(count: int, metrics_port: int, bury: Bury) -> list[Place]:
-    """The workers of a host, each with a metrics port of its own from `metrics_port` on; 0 gives them none."""
+def places(roads: Sequence[RoadChoice], metrics_port: int, bury: Bury) -> list[Place]:
+    """The processes of a host, each with a metrics port of its own from `metrics_port` on; 0 gives them none."""
     found: list[Place] = []
-    for number in range(count):
+    for number, road in enumerate(roads):
         port = metrics_port + number if metrics_port else 0
-        variables = {**environ, "HEADRACE_METRICS_PORT": str(port)}
+        variables = {**environ, "HEADRACE_METRICS_PORT": str(port), "HEADRACE_ROAD": road}
         found.append(Place(_starter(variables), _prober(port), time.monotonic, bury))
     return found
 

@@ -29,7 +29,7 @@ _FIRST: Final = 30_000
 _LOAD_WARM_UP_S: Final = 5.0
 _LOAD_S: Final = 20.0
 _LEARNT_FROM: Final = 4
-_FAST: Final = ("headrace", "handwritten")
+_FAST: Final = ("headrace", "apart", "handwritten")
 """Whose latency is measured, and who runs with the null model as well."""
 
 Tell = Callable[[str], None]

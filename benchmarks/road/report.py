@@ -61,16 +61,17 @@ shares add up to more than the whole.
 
 
 def _rates(title: str, raced: dict[str, Raced]) -> str:
-    own = raced["headrace"].events_per_second if "headrace" in raced else None
+    own = [raced[name].events_per_second for name in ("headrace", "apart") if name in raced]
     lines = [
         f"## {title}",
-        "| | events/s | Headrace against it | CPU s for 1,000 events: worker | Triton | Kafka | Valkey | worker MB |",
+        "| | events/s | Headrace against it: one process, then two "
+        "| CPU s for 1,000 events: worker | Triton | Kafka | Valkey | worker MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in raced.values():
         last = one.turns[-1]
         cpu = " | ".join(f"{last.cpu_ms_per_event.get(n, 0.0):.3f}" for n in ("worker", "triton", "kafka", "redis"))
-        ratio = f"{own / one.events_per_second:.2f} x" if own else ""
+        ratio = ", ".join(f"{rate / one.events_per_second:.2f} x" for rate in own)
         lines.append(f"| {one.title} | {one.events_per_second:,.0f} | {ratio} | {cpu} | {last.memory_mb['worker']} |")
     return "\n".join(lines) + "\n"
 
@@ -104,7 +105,7 @@ def _drawn(found: Race) -> Figure:
         percents = sorted(loads, key=int)
         for quantile, style in (("p50", ":"), ("p99", "-")):
             line = [loads[percent].latency_ms[quantile] for percent in percents]
-            colour = "C0" if name == "headrace" else "C1"
+            colour = {"headrace": "C0", "apart": "C2"}.get(name, "C1")
             label = f"{found.contestants[name].title}, {quantile}"
             latency.plot([int(p) for p in percents], line, style, color=colour, marker="o", label=label)
     latency.set(xlabel="load, % of own rate", ylabel="ms", yscale="log")

@@ -37,6 +37,7 @@ class Lookup(NamedTuple):
     extra_item: Tensor  # [E] sorted
     tail_vector: Tensor  # [E + 1, D]
     tail_bias: Tensor  # [E + 1]  -inf for the unknown
+    unknown: int  # N + E, the row of everything unknown
 
 
 class Own(NamedTuple):
@@ -44,6 +45,14 @@ class Own(NamedTuple):
 
     row_rL: Tensor
     worth_rL: Tensor
+
+
+class Best(NamedTuple):
+    """Lists, best first: NO_ITEM, no score and the row of the unknown where there are no more."""
+
+    item_rK: Tensor
+    score_rK: Tensor
+    row_rK: Tensor
 
 
 class Scorer:
@@ -69,14 +78,16 @@ class Scorer:
         self._encode = encode
         self._click = click
         self._diversity = _share(diversity)
+        self._nothing_new = self._extended(arrays["item_hash"][:0], arrays["item_vector"][:0])
 
     def score(self, asked: Tensors) -> dict[str, Tensor]:
         """Answer a "score" request: names, shapes and meanings as in the wire contract."""
         lookup = self._lookup(asked["extra_item"], asked["extra_vector"])
-        given_BLD = self._given(asked, lookup)
+        row_BL = self._rows(lookup, asked["history_item"])
+        given_BLD = self._given(asked, lookup, row_BL)
         user_BD = given_BLD.sum(dim=1)
-        answer = self._recommend(asked, lookup, given_BLD, user_BD)
-        self._add_rates(answer, asked, lookup, user_BD)
+        answer, row_BK = self._recommend(asked, lookup, row_BL, given_BLD, user_BD)
+        self._add_rates(answer, row_BK, asked, lookup, user_BD)
         return answer
 
     def known(self, probe: Tensor) -> Tensor:
@@ -84,6 +95,9 @@ class Scorer:
         return (self._find(self.arrays["item_hash"], probe) < len(self.arrays["item_hash"])).to(torch.uint8)
 
     def _lookup(self, items: Tensor, vectors: Tensor) -> Lookup:
+        return self._extended(items, vectors) if items.any() else self._nothing_new
+
+    def _extended(self, items: Tensor, vectors: Tensor) -> Lookup:
         new = (self.known(items) == 0) & (items != NO_ITEM)
         items, order = items[new].sort(stable=True)
         first = torch.ones_like(items, dtype=torch.bool)
@@ -91,12 +105,14 @@ class Scorer:
         tail = torch.cat([vectors[new][order][first], self.arrays["unknown_vector"].unsqueeze(0)])
         bias = self.arrays["new_bias"].expand(len(tail)).clone()
         bias[-1] = -torch.inf
-        return Lookup(items[first], tail, bias)
+        return Lookup(items[first], tail, bias, len(self.arrays["item_hash"]) + len(tail) - 1)
 
     def _rows(self, lookup: Lookup, items: Tensor) -> Tensor:
         """Rows of items in version, extras, unknown; any shape."""
         n, e = len(self.arrays["item_hash"]), len(lookup.extra_item)
         row = self._find(self.arrays["item_hash"], items)
+        if e == 0:
+            return row
         extra = self._find(lookup.extra_item, items)
         return torch.where(row < n, row, torch.where(extra < e, n + extra, n + e))
 
@@ -106,24 +122,29 @@ class Scorer:
     def _with_tail(self, table_ND: Tensor, lookup: Lookup, rows: Tensor) -> Tensor:
         """A table's rows, and the tail's vectors for rows beyond it: few or none, so these are put in one by one."""
         n = len(table_ND)
-        found = table_ND[rows.clamp(max=n - 1)]
+        found = torch.nn.functional.embedding(rows.clamp(max=n - 1), table_ND)  # copies rows; indexing, numbers
         beyond = rows >= n
         found[beyond] = lookup.tail_vector[rows[beyond] - n]
         return found
 
-    def _given(self, asked: Tensors, lookup: Lookup) -> Tensor:
-        item, action, time = asked["history_item"], asked["history_action"], asked["history_time"]
+    def _given(self, asked: Tensors, lookup: Lookup, row_BL: Tensor) -> Tensor:
+        action, time = asked["history_action"], asked["history_time"]
         events_B = (action > 0).sum(dim=1)
-        given = torch.zeros(*item.shape, self.arrays["item_vector"].shape[1], device=item.device)
+        given = torch.zeros(*row_BL.shape, self.arrays["item_vector"].shape[1], device=row_BL.device)
         # Histories are right-aligned, and most are short: those of like length go together, their padding left out.
-        for rows in events_B.argsort(descending=True, stable=True).split(_ROWS):
-            some = slice(-max(int(events_B[rows[0]]), _SHORTEST), None)
-            vectors = self._vectors(lookup, self._rows(lookup, item[rows, some]))
+        by_length = events_B.argsort(descending=True, stable=True).split(_ROWS)
+        for rows in by_length if len(by_length) > 1 else (slice(None),):
+            some = slice(-max(int(events_B[rows].max()), _SHORTEST), None)
+            vectors = self._vectors(lookup, row_BL[rows, some])
             given[rows, some] = self._encode(vectors, action[rows, some], time[rows, some], asked["now"][rows])
         return given
 
-    def _recommend(self, asked: Tensors, lookup: Lookup, given_BLD: Tensor, user_BD: Tensor) -> dict[str, Tensor]:
+    def _recommend(
+        self, asked: Tensors, lookup: Lookup, row_BL: Tensor, given_BLD: Tensor, user_BD: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """All of the answer but the click rates; and the rows of the lists' items. [B, K]"""
         count, device = len(user_BD), user_BD.device
+        row_BK = torch.full((count, TOP_K), lookup.unknown, device=device)
         answer = {
             "rec_item": torch.zeros(count, TOP_K, dtype=torch.int64, device=device),
             "rec_score": torch.zeros(count, TOP_K, device=device),
@@ -135,44 +156,46 @@ class Scorer:
         bias = self._bias(asked, lookup)
         diversity = _share(float(asked["diversity"][0])) if "diversity" in asked else self._diversity
         for rows in asked["recommend"].nonzero().squeeze(1).split(_ROWS):
-            own = self._own(asked, lookup, rows)
-            item, score = self._retrieve(lookup, bias, user_BD[rows], own, asked["exclude"][rows], diversity)
-            answer["rec_item"][rows], answer["rec_score"][rows] = item, score
-            event, weight = self._reasons(lookup, given_BLD[rows], own, item)
+            own = self._own(asked, row_BL, rows)
+            best = self._retrieve(lookup, bias, user_BD[rows], own, asked["exclude"][rows], diversity)
+            answer["rec_item"][rows], answer["rec_score"][rows], row_BK[rows] = best
+            event, weight = self._reasons(lookup, given_BLD[rows], own, best)
             answer["reason_event"][rows], answer["reason_weight"][rows] = event, weight
-            answer["reason_part"][rows] = self._parts(lookup, bias, user_BD[rows], item)
-        return answer
+            answer["reason_part"][rows] = self._parts(lookup, bias, user_BD[rows], best)
+        return answer, row_BK
 
-    def _add_rates(self, answer: dict[str, Tensor], asked: Tensors, lookup: Lookup, user_BD: Tensor) -> None:
+    def _add_rates(
+        self, answer: dict[str, Tensor], row_BK: Tensor, asked: Tensors, lookup: Lookup, user_BD: Tensor
+    ) -> None:
         """Click rates of lists and candidates, in one go."""
         listed = asked["recommend"].nonzero().squeeze(1)
         place = torch.arange(TOP_K, device=user_BD.device).repeat(len(listed))
-        item = torch.cat([answer["rec_item"][listed].flatten(), asked["candidate_item"]])
-        row = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
+        item = torch.cat([row_BK[listed].flatten(), self._rows(lookup, asked["candidate_item"])])
+        who = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
         place = torch.cat([place, asked["candidate_position"].long()])
-        rate = self._rates(asked, lookup, user_BD, item, row, place)
+        rate = self._rates(asked, lookup, user_BD, item, who, place)
         count = len(listed) * TOP_K
         answer["rec_ctr"][listed] = rate[:count].view(len(listed), TOP_K)
         answer["ctr"] = rate[count:]
 
-    def _own(self, asked: Tensors, lookup: Lookup, rows: Tensor) -> Own:
+    def _own(self, asked: Tensors, row_BL: Tensor, rows: Tensor) -> Own:
         action, time, now = (asked[name][rows] for name in ("history_action", "history_time", "now"))
         worth_rL = worth_again(action, time, now, self.arrays["again"])
-        return Own(self._rows(lookup, asked["history_item"][rows]), worth_rL)
+        return Own(row_BL[rows], worth_rL)
 
-    def _reasons(self, lookup: Lookup, given_rLD: Tensor, own: Own, item_rK: Tensor) -> tuple[Tensor, Tensor]:
-        row_rK = self._rows(lookup, item_rK)
-        same_rKL = row_rK.unsqueeze(2) == own.row_rL.unsqueeze(1)
-        share_rKL = self._vectors(lookup, row_rK) @ given_rLD.transpose(1, 2) + same_rKL * own.worth_rL.unsqueeze(1)
-        return reasons(share_rKL, item_rK != NO_ITEM)
+    def _reasons(self, lookup: Lookup, given_rLD: Tensor, own: Own, best: Best) -> tuple[Tensor, Tensor]:
+        same_rKL = best.row_rK.unsqueeze(2) == own.row_rL.unsqueeze(1)
+        vectors = self._vectors(lookup, best.row_rK)
+        share_rKL = vectors @ given_rLD.transpose(1, 2) + same_rKL * own.worth_rL.unsqueeze(1)
+        return reasons(share_rKL, best.item_rK != NO_ITEM)
 
-    def _parts(self, lookup: Lookup, bias: Tensor, user_rD: Tensor, item_rK: Tensor) -> Tensor:
+    def _parts(self, lookup: Lookup, bias: Tensor, user_rD: Tensor, best: Best) -> Tensor:
         """What an item's text, and its popularity beyond the mean item's, added to its score. [r, K, 2]"""
-        row = self._rows(lookup, item_rK)
-        text = self._with_tail(self.arrays["item_text"], lookup, row)  # a new item is nothing but its text
-        popular = bias[row] - self.arrays["item_bias"].mean()
+        # A new item is nothing but its text.
+        text = self._with_tail(self.arrays["item_text"], lookup, best.row_rK)
+        popular = bias[best.row_rK] - self.arrays["item_bias"].mean()
         part = torch.stack([torch.einsum("rkd,rd->rk", text, user_rD), popular], dim=-1)
-        return torch.where((item_rK != NO_ITEM).unsqueeze(-1), part, 0.0)
+        return torch.where((best.item_rK != NO_ITEM).unsqueeze(-1), part, 0.0)
 
     def _bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
         """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""
@@ -182,55 +205,55 @@ class Scorer:
 
     def _retrieve(
         self, lookup: Lookup, bias: Tensor, user_rD: Tensor, own: Own, exclude_rX: Tensor, diversity: float
-    ) -> tuple[Tensor, Tensor]:
-        """The best items of each shopper and their scores, ties by hash; re-ranked where that is set. [r, K] each"""
+    ) -> Best:
+        """The best items of each shopper, ties by hash; re-ranked where that is set."""
         most = _POOL if diversity > 0 else TOP_K + _MARGIN
         score, row = self._best(lookup, bias, user_rD, own, exclude_rX, most)
         every = torch.cat([self.arrays["item_hash"], lookup.extra_item, lookup.extra_item.new_zeros(1)])
-        item, order = every[row].sort(dim=1)
+        order = every[row].argsort(dim=1)
         score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
-        item = item.gather(1, best)
+        row = row.gather(1, order.gather(1, best))
         if diversity > 0:
-            vectors = self._vectors(lookup, row.gather(1, order).gather(1, best))
-            place = marginal_relevance(score, vectors, diversity, min(TOP_K, score.shape[1]))
-            item, score = item.gather(1, place), score.gather(1, place)
+            place = marginal_relevance(score, self._vectors(lookup, row), diversity, min(TOP_K, score.shape[1]))
+            row, score = row.gather(1, place), score.gather(1, place)
+        pad, missing = torch.nn.functional.pad, max(0, TOP_K - row.shape[1])
+        score = pad(score, (0, missing), value=-torch.inf)[:, :TOP_K]
         there = score > -torch.inf
-        item, score = torch.where(there, item, NO_ITEM), torch.where(there, score, 0.0)
-        missing = max(0, TOP_K - item.shape[1])
-        pad = torch.nn.functional.pad
-        return pad(item, (0, missing))[:, :TOP_K], pad(score, (0, missing))[:, :TOP_K]
+        row = torch.where(there, pad(row, (0, missing))[:, :TOP_K], lookup.unknown)
+        return Best(every[row], torch.where(there, score, 0.0), row)
 
     def _best(
         self, lookup: Lookup, bias: Tensor, user_rD: Tensor, own: Own, exclude_rX: Tensor, most: int
     ) -> tuple[Tensor, Tensor]:
         """Scores and rows of the best items, in no order among equals. Both parts are products of whole arrays."""
-        row = torch.cat([own.row_rL, self._rows(lookup, exclude_rX)], dim=1)
-        change = torch.nn.functional.pad(own.worth_rL, (0, exclude_rX.shape[1]), value=-torch.inf)
+        row_Xr = torch.cat([own.row_rL, self._rows(lookup, exclude_rX)], dim=1).T
+        change_Xr = torch.nn.functional.pad(own.worth_rL, (0, exclude_rX.shape[1]), value=-torch.inf).T
         n = len(self.arrays["item_hash"])
-        known = torch.addmm(bias[:n], user_rD, self.arrays["item_vector"].T)
-        known.scatter_add_(1, row.clamp(max=n - 1), torch.where(row < n, change, 0.0))
-        tail = torch.addmm(bias[n:], user_rD, lookup.tail_vector.T)
-        tail.scatter_add_(1, (row - n).clamp(min=0), torch.where(row < n, 0.0, change))
-        score, best = top(known, min(most, n))
+        # Items by shoppers, so that the table is read as it lies: the other way round, each product rearranges it.
+        known_Nr = (self.arrays["item_vector"] @ user_rD.T).add_(bias[:n].unsqueeze(1))
+        known_Nr.scatter_add_(0, row_Xr.clamp(max=n - 1), torch.where(row_Xr < n, change_Xr, 0.0))
+        tail_Er = (lookup.tail_vector @ user_rD.T).add_(bias[n:].unsqueeze(1))
+        tail_Er.scatter_add_(0, (row_Xr - n).clamp(min=0), torch.where(row_Xr < n, 0.0, change_Xr))
+        score, best = top(known_Nr, min(most, n))
         beyond = torch.arange(n, len(bias), device=best.device).expand(len(best), -1)
-        score, at = torch.cat([score, tail], dim=1).topk(min(most, len(bias)), dim=1)
+        score, at = torch.cat([score, tail_Er.T], dim=1).topk(min(most, len(bias)), dim=1)
         return score, torch.cat([best, beyond], dim=1).gather(1, at)
 
     def _rates(
-        self, asked: Tensors, lookup: Lookup, user_BD: Tensor, item: Tensor, row: Tensor, place: Tensor
+        self, asked: Tensors, lookup: Lookup, user_BD: Tensor, item_M: Tensor, who_M: Tensor, place_M: Tensor
     ) -> Tensor:
-        """Click probability of items for shoppers, pair by pair; NaN without a click head. [M]"""
+        """Click probability of items (by row) for shoppers, pair by pair; NaN without a click head. [M]"""
         if self._click is None:
-            return torch.full(item.shape, torch.nan, device=item.device)
+            return torch.full(item_M.shape, torch.nan, device=item_M.device)
         known_B = (asked["history_action"] > 0).sum(dim=1)
         n = len(self.arrays["item_hash"])
         parts: list[Tensor] = []
-        for cut in torch.arange(len(item), device=item.device).split(_CANDIDATES):
-            rows, who = self._rows(lookup, item[cut]), row[cut]
+        pairs = zip(item_M.split(_CANDIDATES), who_M.split(_CANDIDATES), place_M.split(_CANDIDATES), strict=True)
+        for rows, who, place in pairs:
             prior = self.arrays["item_prior"][rows.clamp(max=n - 1)]
             prior = torch.where(rows < n, prior, self.arrays["new_prior"])
             vectors = self._vectors(lookup, rows)
-            logit = self._click(user_BD[who], vectors, prior, place[cut], asked["context"][who], known_B[who])
+            logit = self._click(user_BD[who], vectors, prior, place, asked["context"][who], known_B[who])
             parts.append(logit.sigmoid())
         return torch.cat(parts)
 
@@ -249,20 +272,20 @@ def _share(diversity: float) -> float:
     return diversity
 
 
-def top(score_rN: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`score_rN.topk(k)`, faster: the k best are among the k blocks whose own best are best. [r, k] each"""
-    n = score_rN.shape[1]
+def top(score_Nr: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`score_Nr.T.topk(k)`, faster: the k best are among the k blocks whose own best are best. [r, k] each"""
+    n, r = score_Nr.shape
     size = 1 << max(0, round(math.log2(n / k) / 2))
     blocks = n // size
     if blocks < 2 * k:
-        return score_rN.topk(k, dim=1)
-    # Block b holds the columns b, b + blocks, b + 2 * blocks and so on: its maximum is one of whole rows of memory.
-    whole = score_rN[:, : size * blocks].unflatten(1, (size, blocks))
-    _, block_rk = whole.amax(dim=1).topk(k, dim=1, sorted=False)
-    columns = torch.arange(size, device=score_rN.device) * blocks
-    rest = torch.arange(size * blocks, n, device=score_rN.device).expand(len(score_rN), -1)
-    place = torch.cat([(block_rk.unsqueeze(2) + columns).flatten(1), rest], dim=1)
-    score, at = score_rN.gather(1, place).topk(k, dim=1)
+        return score_Nr.T.topk(k, dim=1)
+    # Block b holds the items b, b + blocks, b + 2 * blocks and so on: its maximum is one of whole rows of memory.
+    whole = score_Nr[: size * blocks].unflatten(0, (size, blocks))
+    _, block_rk = whole.amax(dim=0).T.topk(k, dim=1, sorted=False)
+    items = torch.arange(size, device=score_Nr.device) * blocks
+    rest = torch.arange(size * blocks, n, device=score_Nr.device).expand(r, -1)
+    place = torch.cat([(block_rk.unsqueeze(2) + items).flatten(1), rest], dim=1)
+    score, at = score_Nr[place, torch.arange(r, device=place.device).unsqueeze(1)].topk(k, dim=1)
     return score, place.gather(1, at)
 
 

@@ -29,7 +29,9 @@ def _here() -> None:
 
 @bench.command()
 def road(
-    contestants: Annotated[str, typer.Option(help="names, separated by commas")] = "headrace,handwritten,faust,quix",
+    contestants: Annotated[
+        str, typer.Option(help="names, separated by commas")
+    ] = "headrace,apart,handwritten,faust,quix",
     events: Annotated[int, typer.Option(min=2_000, help="events of the workload; the slow ones get fewer")] = 200_000,
     turns: Annotated[int, typer.Option(min=1, help="times that each contestant runs; the median counts")] = 1,
     seed: Seed = 1,

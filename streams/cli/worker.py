@@ -8,6 +8,10 @@ import typer
 Processes = Annotated[
     int, typer.Option(min=1, max=256, help="workers on this host, each a process that is started again if it fails")
 ]
+Apart = Annotated[
+    bool,
+    typer.Option("--apart", help="two processes a worker, one a road: shoppers need not wait while items are counted"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -15,21 +19,22 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
 
 
-def worker(processes: Processes = 1) -> None:
+def worker(processes: Processes = 1, apart: Apart = False) -> None:
     """Run a worker, the same as `faust -A streams.app worker`, or several. Ctrl-C or SIGTERM drains and commits."""
-    if processes == 1:
+    if processes == 1 and not apart:
         from streams.app import run_worker
 
         run_worker()
-    sys.exit(_supervise(processes))
+    sys.exit(_supervise(processes, apart))
 
 
-def _supervise(processes: int) -> int:
+def _supervise(processes: int, apart: bool) -> int:
     from streams import logs
     from streams.membership import take_out
-    from streams.settings import settings
+    from streams.settings import RoadChoice, settings
     from streams.supervisor import Supervisor, places
 
     mine = settings()
     logs.set_up(mine.log, logs.number(mine.log_level))
-    return Supervisor(places(processes, mine.metrics_port, lambda pid: take_out(mine, pid))).run()
+    roads = [RoadChoice.SHOPPERS, RoadChoice.ITEMS] if apart else [mine.road]
+    return Supervisor(places(roads * processes, mine.metrics_port, lambda pid: take_out(mine, pid))).run()

@@ -18,6 +18,7 @@ from mode.utils.locks import Event
 from streams.errors import HeadraceError
 from streams.line import UNDER_WAY
 from streams.transport.chunks import Load, RawRecord, RecordChunk, Span, together
+from streams.transport.pace import Pace, RoadTopics
 from streams.transport.progress import Progress, Verdict
 from streams.transport.reader import Quota, ReaderThread
 from streams.transport.turns import Turns
@@ -36,19 +37,7 @@ class Chunking(NamedTuple):
 
     records: int
     size: int
-    roads: Sequence["RoadTopics"]
-
-
-class RoadTopics(NamedTuple):
-    """The topics of one agent.
-
-    Attributes:
-        pause_s: time between two readings while other roads are at work: what comes meanwhile makes larger loads,
-            which cost less.
-    """
-
-    names: frozenset[str]
-    pause_s: float = 0.0
+    roads: Sequence[RoadTopics]
 
 
 class _InHand:
@@ -56,6 +45,7 @@ class _InHand:
 
     def __init__(self, topics: RoadTopics, spans: list[tuple[TP, Span]]) -> None:
         self.topics = topics
+        self.read_at = time.monotonic()
         self.spans = spans
         self.load = Load([RecordChunk(tp.topic, tp.partition, span.records) for tp, span in spans])
         self.is_open = False
@@ -79,7 +69,7 @@ class ChunkConsumer(driver.Consumer):
         self._in_hand: dict[int, _InHand] = {}
         self._room = Event()
         self._turns: Turns[TP] = Turns()
-        self._read_at: dict[frozenset[str], float] = {}
+        self._pace = Pace(time.monotonic)
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ReaderThread:
@@ -98,6 +88,7 @@ class ChunkConsumer(driver.Consumer):
             return  # delivered before a rebalance: what the group has committed counts now
         for tp, span in held.spans:
             self._progress[tp].finished.add(span.begin, span.end)
+        self._pace.arrived(held.topics, time.monotonic() - held.read_at)
         self._make_room()
 
     def _make_room(self) -> None:
@@ -160,11 +151,11 @@ class ChunkConsumer(driver.Consumer):
             await self.wait(self._room, timeout=timeout)
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
-        for (topics, _), spans in zip(quotas, read, strict=False):
+        for (topics, quota), spans in zip(quotas, read, strict=False):
             self._turns.served(tp for tp, _ in spans)
             admitted = await self._admit_all(spans)
             if spans:
-                self._read_at[topics.names] = time.monotonic()
+                self._pace.read(topics, filled=quota.is_filled_by(spans))
             for part in together(admitted, self.transport.chunking.size):
                 if not self.flow_active or generation != self.app.consumer_generation_id:
                     return
@@ -191,16 +182,17 @@ class ChunkConsumer(driver.Consumer):
 
     def _quotas(self) -> tuple[list[tuple[RoadTopics, Quota]], float]:
         """What each road can take now, and the seconds until one that pauses can take more."""
-        now, pause = time.monotonic(), inf
         active = sorted(self._get_active_partitions())
+        roads = self.transport.chunking.roads
+        at_work = [held.topics for held in self._in_hand.values()]
+        pause = inf
         quotas: list[tuple[RoadTopics, Quota]] = []
-        for topics in self.transport.chunking.roads:
+        for topics in roads:
             mine = [tp for tp in active if tp.topic in topics.names]
-            due = self._due(topics) - now
             if not mine or not self._has_room(topics):
                 continue
-            if due > 0:
-                pause = min(pause, due)
+            if left := self._pace.left(topics, at_work, alone=len(roads) == 1):
+                pause = min(pause, left)
                 continue
             quotas.append((topics, Quota(self._turns.order(mine), self.transport.chunking.records)))
         return quotas, pause
@@ -208,11 +200,6 @@ class ChunkConsumer(driver.Consumer):
     def _has_room(self, topics: RoadTopics) -> bool:
         mine = [held for held in self._in_hand.values() if held.topics is topics]
         return len(mine) < UNDER_WAY and all(held.is_open for held in mine)
-
-    def _due(self, topics: RoadTopics) -> float:
-        """When a road is to be read again: at once, where it has the worker to itself."""
-        others = any(held.topics is not topics for held in self._in_hand.values())
-        return self._read_at.get(topics.names, 0.0) + topics.pause_s if others else 0.0
 
     def _message(self, load: Load) -> ConsumerMessage:
         last: RawRecord = load.chunks[0].records[-1]

@@ -38,6 +38,10 @@ class Quota(NamedTuple):
     partitions: Sequence[TP]
     records: int
 
+    def is_filled_by(self, spans: "Sequence[tuple[TP, Span]]") -> bool:
+        """Whether more may have been there to read."""
+        return sum(len(span.records) for _, span in spans) >= self.records
+
 
 class _PulledConsumer(AIOKafkaConsumer):
     """Fetches when it is asked to, instead of always.

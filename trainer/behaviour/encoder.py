@@ -90,13 +90,13 @@ class BehaviourEncoder(nn.Module):
         """
         x_BLD, _, distance = self._mix(item_BLD, action_BL, time_BL)
         age_BL = torch.bucketize(now_B.unsqueeze(1) - time_BL, self.edges, right=True)
-        weights_BHL = self.pooling.newest_weights(x_BLD, action_BL > 0, distance[-1], age_BL)
-        given = (self.pooling.values(x_BLD) * weights_BHL.unsqueeze(-1)).transpose(1, 2).flatten(2)
-        newest = torch.zeros_like(time_BL[:1])
-        newest[:, -1] = 1
-        given = (given + x_BLD * newest.unsqueeze(-1)) * (action_BL > 0).unsqueeze(-1)
-        size = _inverse_size(given.sum(dim=1, keepdim=True))
-        return self.wishes.combined(given * size * self.gain)
+        known_BL = action_BL > 0
+        weights_BLH = self.pooling.newest_weights(x_BLD, known_BL, distance[-1], age_BL).transpose(1, 2)
+        values_BLHd = self.pooling.values(x_BLD).transpose(1, 2)
+        given_BLD = (values_BLHd * weights_BLH.unsqueeze(-1)).flatten(2)  # nothing before the first event: no weight
+        given_BLD[:, -1] += x_BLD[:, -1] * known_BL[:, -1:]
+        size_B11 = _inverse_size(given_BLD.sum(dim=1, keepdim=True))
+        return (given_BLD * size_B11) @ (self.gain.unsqueeze(1) * self.wishes.map())
 
     def after_each(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> Tensor:
         """The user vector after each event, as of that event, before it is turned to one wish. [B, L, D]"""

@@ -35,4 +35,9 @@ class WishMaps(nn.Module):
 
     def combined(self, x_BLD: Tensor) -> Tensor:
         """Vectors whose products with items are the weighted sum of all wishes' scores. [..., D]"""
-        return x_BLD + x_BLD @ torch.einsum("a,ade->de", self.weight_A, self.turn_ADD)
+        return x_BLD @ self.map()
+
+    def map(self) -> Tensor:
+        """The same as a matrix. [D, D]"""
+        itself = torch.eye(self.turn_ADD.shape[-1], device=self.turn_ADD.device)
+        return itself + torch.einsum("a,ade->de", self.weight_A, self.turn_ADD)

@@ -9,6 +9,7 @@ import pytest
 
 from streams.demo.shop import Shop
 from streams.settings import Settings
+from streams.supervisor import COMMAND
 from streams.testing import Client, Message, Stack, Worker
 from streams.testing.stack import fresh_group
 from streams.topics import ANSWERS
@@ -33,10 +34,10 @@ def run(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pyte
     """Replay the shop into a group of its own, which shares no feature and no internal topic with the others."""
     folder = tmp_path_factory.mktemp("runs")
 
-    def replay(name: str, *, joined: bool = False, **environment: str) -> Run:
+    def replay(name: str, *, joined: bool = False, apart: bool = False, **environment: str) -> Run:
         group = fresh_group(headrace_stack)
         variables = {**headrace_stack.environment(group), "HEADRACE_TRENDING": "off", **environment}
-        workers = [Worker(variables, folder / f"{name}-0.log")]
+        workers = [Worker(variables, folder / f"{name}-0.log", command=(*COMMAND, "--apart") if apart else COMMAND)]
         with Client(headrace_stack.settings(group), ANSWERS) as client:
             joiner = Thread(target=lambda: workers.append(Worker(variables, folder / f"{name}-1.log")))
             if joined:
@@ -75,6 +76,10 @@ def test_chunks_of_seven_leave_what_chunks_of_a_thousand_leave(run: Replay, plai
 
 def test_a_worker_that_joins_midway_leaves_no_trace(run: Replay, plain: Run):
     _assert_equal(run("joined", joined=True), plain)
+
+
+def test_a_worker_of_a_process_a_road_leaves_no_trace(run: Replay, plain: Run):
+    _assert_equal(run("apart", apart=True), plain)
 
 
 def test_features_folded_offline_equal_the_online_store(

@@ -47,6 +47,23 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
                 assert len({frozenset(partitions) for partitions in share.values()}) == 1
 
 
+def test_a_process_of_one_road_has_that_roads_topics(kafka: str, tmp_path: Path) -> None:
+    with group(kafka, tmp_path) as it:
+        shoppers, items = (it.worker(HEADRACE_ROAD=road) for road in ("shoppers", "items"))
+        for topic in it.topics:
+            produce(kafka, topic, 40)
+        it.await_caught_up()
+        assert {tp.topic for tp in shoppers.seen()} == {it.topics.rekeyed}
+        assert {tp.topic for tp in items.seen()} == {it.topics.item_deltas}
+
+
+def test_a_road_that_pauses_reads_at_once_what_its_last_load_had_no_room_for(kafka: str, tmp_path: Path) -> None:
+    with group(kafka, tmp_path) as it:
+        produce(kafka, it.topics.item_deltas, 2_000)
+        it.worker(HEADRACE_ROAD="items", HEADRACE_CHUNK="10").await_ready()
+        it.await_caught_up()  # with a pause before each of its loads it would take minutes
+
+
 def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.rekeyed, 400)

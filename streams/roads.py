@@ -1,0 +1,22 @@
+"""The roads that a worker's process takes, and the topics that each reads."""
+
+from typing import Final
+
+from streams.settings import RoadChoice, Settings
+from streams.topics import Topic, item_deltas, rekeyed
+from streams.transport.pace import RoadTopics
+
+_ITEMS_PAUSE_S: Final = 2.0
+"""Nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once."""
+_SHOPPERS_PACE: Final = 0.5
+"""Two loads evenly spaced for each that is under way: of the paces tried the one with the shortest waits."""
+
+
+def roads_of(settings: Settings) -> dict[RoadChoice, RoadTopics]:
+    """Topics by the name of their road. A group needs processes for both."""
+    asked = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
+    roads = {
+        RoadChoice.SHOPPERS: RoadTopics(asked | {Topic.EVENTS, rekeyed(settings.group)}, share=_SHOPPERS_PACE),
+        RoadChoice.ITEMS: RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), pause_s=_ITEMS_PAUSE_S),
+    }
+    return {name: topics for name, topics in roads.items() if settings.road in (RoadChoice.BOTH, name)}
