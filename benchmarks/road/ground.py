@@ -58,6 +58,7 @@ class Ground(NamedTuple):
             "HEADRACE_PORT_OFFSET": str(self.settings.port_offset),
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
+            "HEADRACE_ROAD": "both",
         }
         with ExitStack() as stack:
             started: list[Worker] = []

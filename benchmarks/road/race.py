@@ -1,6 +1,7 @@
 """The race: every contestant in its turn, with the trained model and with the null model."""
 
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -147,13 +148,14 @@ def _due(rate: float) -> int:
 
 
 def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
-    """The trained model's folder and the null model's.
+    """The trained model's folder and the null model's; trained anew where the code that makes or serves it is another.
 
     A quarter of the shoppers is enough to learn from: what is measured is what the model costs, not how good it is.
     """
     folder = home / f"road-{size.events}-{size.shoppers}-{size.items}-{seed}"
     model, null = folder / "model", folder / "null"
-    if not (folder / "whole").exists():
+    whole, code = folder / "whole", _code()
+    if not whole.exists() or whole.read_text() != code:
         tell("training a model on the workload, once for this size and seed")
         folder.mkdir(parents=True, exist_ok=True)
         stream = folder / "stream.jsonl"
@@ -163,6 +165,14 @@ def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
                     writer.write(record, trusted=True)
         mine = load_settings()
         train(stream, model, window_ms=mine.window, horizon=mine.horizon, tell=lambda *_: None, seed=seed)
-        (folder / "whole").touch()
+        whole.write_text(code)
     make_null(model, null)
     return model, null
+
+
+def _code() -> str:
+    """A digest of what trains, exports and serves: a model folder holds the serving code of its day."""
+    root, digest = Path(__file__).parents[2], sha256()
+    for path in sorted([*root.glob("trainer/**/*.py"), *root.glob("model_repo/**/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

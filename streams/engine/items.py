@@ -32,12 +32,12 @@ class ItemsRoad:
             StoreError: the store is out of reach; likewise.
         """
         await self._follower.catch_up()
+        await self._trending.refresh()  # of the loads before: what fails after a load is written makes it travel again
         for chunk in load.chunks:
             if chunk.topic == Topic.ITEMS:
                 await self._item_rows.travel(chunk)
         if deltas := [chunk for chunk in load.chunks if chunk.topic != Topic.ITEMS]:
             await self._demand.travel(deltas)
-            await self._trending.refresh()
 
     def forget(self) -> None:
         """Drop what is kept of rows."""

@@ -2,6 +2,7 @@
 
 import time
 from heapq import nlargest
+from operator import itemgetter
 
 import numpy as np
 
@@ -45,7 +46,9 @@ class Trending:
         if not self._on or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _REFRESH_S
-        await self._store.add_trending(_bucket(), self._most())
+        most = dict(nlargest(_TOLD, self._counted.items(), key=itemgetter(1)))  # the rest when it has become more
+        await self._store.add_trending(_bucket(), most)
+        self._forget(most)
         top = await self._store.trending(_bucket(), _BUCKETS, _TOP)
         self.ranking = [item_hash(item_id) for item_id, _ in top]
         if top:
@@ -53,10 +56,11 @@ class Trending:
             weights = np.array([weight for _, weight in top], np.float32)
             self.boost = (_BOOST * np.log2(1 + weights)).astype(np.float32)
 
-    def _most(self) -> dict[str, int]:
-        """Take what was counted most; the rest is told when it has become more."""
-        most = nlargest(_TOLD, self._counted, key=self._counted.__getitem__)
-        return {item_id: self._counted.pop(item_id) for item_id in most}
+    def _forget(self, told: dict[str, int]) -> None:
+        for item_id, count in told.items():
+            left = self._counted.pop(item_id) - count  # some was counted while the rest was told
+            if left:
+                self._counted[item_id] = left
 
 
 def _bucket() -> int:

@@ -25,6 +25,7 @@ class Stack(NamedTuple):
             "HEADRACE_TRITON": self.triton,
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": "0",
+            "HEADRACE_ROAD": "both",
         }
 
     def settings(self, group: str) -> Settings:

@@ -151,11 +151,11 @@ class ChunkConsumer(driver.Consumer):
             await self.wait(self._room, timeout=timeout)
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
-        for (topics, quota), spans in zip(quotas, read, strict=False):
+        for (topics, _), (spans, more) in zip(quotas, read, strict=False):
             self._turns.served(tp for tp, _ in spans)
             admitted = await self._admit_all(spans)
             if spans:
-                self._pace.read(topics, filled=quota.is_filled_by(spans))
+                self._pace.read(topics, more=more)
             for part in together(admitted, self.transport.chunking.size):
                 if not self.flow_active or generation != self.app.consumer_generation_id:
                     return

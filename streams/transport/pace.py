@@ -35,9 +35,9 @@ class Pace:
         self._read_at: dict[frozenset[str], float] = {}
         self._took: dict[frozenset[str], float] = {}
 
-    def read(self, road: RoadTopics, *, filled: bool) -> None:
-        """Something was read. What there was no room for is to be read at once."""
-        self._read_at[road.names] = -inf if filled else self._clock()
+    def read(self, road: RoadTopics, *, more: bool) -> None:
+        """Something was read. Where there is more, that is to be read at once."""
+        self._read_at[road.names] = -inf if more else self._clock()
 
     def arrived(self, road: RoadTopics, seconds: float) -> None:
         """A load has come to the end of its road, so long after it was read."""

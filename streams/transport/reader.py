@@ -7,7 +7,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
@@ -38,9 +38,17 @@ class Quota(NamedTuple):
     partitions: Sequence[TP]
     records: int
 
-    def is_filled_by(self, spans: "Sequence[tuple[TP, Span]]") -> bool:
-        """Whether more may have been there to read."""
-        return sum(len(span.records) for _, span in spans) >= self.records
+
+class Reading(NamedTuple):
+    """What one road was given.
+
+    Attributes:
+        spans: of each partition one at most.
+        more: whether, as last heard, there is more to read.
+    """
+
+    spans: list[tuple[TP, Span]]
+    more: bool
 
 
 class _PulledConsumer(AIOKafkaConsumer):
@@ -115,8 +123,8 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust")
 
-    async def read(self, quotas: Sequence[Quota], patience: float) -> list[list[tuple[TP, Span]]]:
-        """For each quota at most one span of each partition; waits `patience` seconds for the first."""
+    async def read(self, quotas: Sequence[Quota], patience: float) -> list[Reading]:
+        """One reading for each quota; waits `patience` seconds for the first record."""
         return await self.call_thread(self._read, quotas, patience)
 
     async def rewind(self) -> dict[TP, int]:
@@ -155,7 +163,7 @@ class ReaderThread(AIOKafkaConsumerThread):
             **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def _read(self, quotas: Sequence[Quota], patience: float) -> list[list[tuple[TP, Span]]]:
+    async def _read(self, quotas: Sequence[Quota], patience: float) -> list[Reading]:
         consumer = self._pulled()
         fetcher: Any = consumer._fetcher
         if not self.consumer.flow_active:
@@ -165,19 +173,23 @@ class ReaderThread(AIOKafkaConsumerThread):
         with fetcher._subscriptions.fetch_context():
             taken = [await self._take_all(fetcher, quota) for quota in quotas]
             if any(taken):
-                if not all(taken) or consumer.is_stale or self._is_behind(fetcher, quotas):
+                # Of a partition that has no records left here.
+                empty = [tp for quota in quotas for tp in quota.partitions if tp not in fetcher._records]
+                if not all(taken) or consumer.is_stale or self._is_behind(fetcher, empty):
                     consumer.pull()
             elif await consumer.wait_for_records(patience):
                 taken = [await self._take_all(fetcher, quota) for quota in quotas]
-        return taken
+            return [
+                Reading(spans, self._is_behind(fetcher, quota.partitions))
+                for quota, spans in zip(quotas, taken, strict=True)
+            ]
 
-    def _is_behind(self, fetcher: Any, quotas: Sequence[Quota]) -> bool:
-        """Whether a partition has no records here and, as last heard, has some at the broker."""
+    def _is_behind(self, fetcher: Any, partitions: Iterable[TP]) -> bool:
+        """Whether one of the partitions, as last heard, has records beyond those that were taken."""
         subscriptions = fetcher._subscriptions
         if subscriptions.reassignment_in_progress:
             return False
-        empty = [tp for quota in quotas for tp in quota.partitions if tp not in fetcher._records]
-        mine = [tp for tp in empty if subscriptions.is_assigned(tp)]
+        mine = [tp for tp in partitions if subscriptions.is_assigned(tp)]
         states = [subscriptions.subscription.assignment.state_value(tp) for tp in mine]
         return any(state.has_valid_position and state.position < (state.highwater or 0) for state in states)
 

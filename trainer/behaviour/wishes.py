@@ -17,11 +17,14 @@ class WishMaps(nn.Module):
     """A shopper's vector turned to each wish; an untrained map leaves it as it is."""
 
     weight_A: Tensor
+    itself_DD: Tensor
 
     def __init__(self, config: BehaviourConfig) -> None:
         super().__init__()
         self.turn_ADD = nn.Parameter(torch.zeros(len(WISHES), config.width, config.width))
         self.register_buffer("weight_A", torch.tensor(config.wishes) / sum(config.wishes))
+        # Made here and not where it is needed: a traced program would make it on the device it was traced on.
+        self.register_buffer("itself_DD", torch.eye(config.width), persistent=False)
 
     def weigh(self, present: Sequence[bool]) -> None:
         """Leave out the wishes that a stream never shows, and share their weight among the others."""
@@ -39,5 +42,4 @@ class WishMaps(nn.Module):
 
     def map(self) -> Tensor:
         """The same as a matrix. [D, D]"""
-        itself = torch.eye(self.turn_ADD.shape[-1], device=self.turn_ADD.device)
-        return itself + torch.einsum("a,ade->de", self.weight_A, self.turn_ADD)
+        return self.itself_DD + torch.einsum("a,ade->de", self.weight_A, self.turn_ADD)

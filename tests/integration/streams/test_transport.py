@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
 from worker_processes import PARTITIONS, WorkerProcess, eventually, feeding, group, produce
 
-from streams.topics import INPUTS, MAX_MESSAGE_BYTES
+from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic
 
 
 def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> None:
@@ -47,17 +47,20 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
                 assert len({frozenset(partitions) for partitions in share.values()}) == 1
 
 
-def test_a_process_of_one_road_has_that_roads_topics(kafka: str, tmp_path: Path) -> None:
+def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
-        shoppers, items = (it.worker(HEADRACE_ROAD=road) for road in ("shoppers", "items"))
-        for topic in it.topics:
-            produce(kafka, topic, 40)
-        it.await_caught_up()
-        assert {tp.topic for tp in shoppers.seen()} == {it.topics.rekeyed}
-        assert {tp.topic for tp in items.seen()} == {it.topics.item_deltas}
+        for road in ("shoppers", "items", "shoppers", "items"):
+            it.worker(HEADRACE_ROAD=road).await_ready()
+        eventually(lambda: len(shares := it.assignments()) == 4 and all(shares), "4 members")
+        shoppers, items = {*INPUTS, it.topics.rekeyed} - {Topic.ITEMS}, {Topic.ITEMS, it.topics.item_deltas}
+        for topics in (shoppers, items):
+            mine = [share for share in it.assignments() if share.keys() == topics]
+            shares = [{frozenset(partitions) for partitions in share.values()} for share in mine]
+            assert [len(share) for share in shares] == [1, 1]
+            assert sorted(p for share in shares for p in share.pop()) == list(range(PARTITIONS))
 
 
-def test_a_road_that_pauses_reads_at_once_what_its_last_load_had_no_room_for(kafka: str, tmp_path: Path) -> None:
+def test_a_road_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.item_deltas, 2_000)
         it.worker(HEADRACE_ROAD="items", HEADRACE_CHUNK="10").await_ready()

@@ -11,7 +11,9 @@ from itertools import pairwise
 
 import pytest
 
-from streams.supervisor import Place, Supervisor
+from streams import supervisor
+from streams.settings import RoadChoice
+from streams.supervisor import Place, Supervisor, places
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -138,3 +140,16 @@ def test_a_worker_that_is_set_up_wrongly_ends_the_others_too(sleeper):
     assert Supervisor(where, turn_s=0.01).run() == 2
     assert sleeper.processes[0].poll() == -signal.SIGTERM
     assert len(wrong.processes) == 1
+
+
+def test_each_process_has_its_road_and_a_port_of_its_own(monkeypatch, tmp_path):
+    program = (
+        "import os, pathlib\n"
+        "pathlib.Path(os.environ['OUT'], os.environ['HEADRACE_ROAD']).write_text(os.environ['HEADRACE_METRICS_PORT'])"
+    )
+    monkeypatch.setenv("OUT", str(tmp_path))
+    monkeypatch.setattr(supervisor, "COMMAND", (sys.executable, "-c", program))
+    for place in places([RoadChoice.SHOPPERS, RoadChoice.ITEMS], 7_000, lambda _: None):
+        place.look_after()
+        place.wait(time.monotonic() + 60)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"shoppers": "7000", "items": "7001"}

@@ -34,7 +34,7 @@ def test_what_was_never_read_is_read_at_once(pace, road):
 
 
 def test_loads_are_spaced_by_a_share_of_what_the_last_one_took(pace, clock):
-    pace.read(SHOPPERS, filled=False)
+    pace.read(SHOPPERS, more=False)
     pace.arrived(SHOPPERS, 0.06)
     assert pace.left(SHOPPERS, [SHOPPERS], alone=False) == pytest.approx(0.03)
     clock.now += 0.02
@@ -44,20 +44,20 @@ def test_loads_are_spaced_by_a_share_of_what_the_last_one_took(pace, clock):
 
 
 def test_a_load_that_waited_for_a_server_does_not_hold_up_the_next(pace):
-    pace.read(SHOPPERS, filled=False)
+    pace.read(SHOPPERS, more=False)
     pace.arrived(SHOPPERS, 30.0)
     assert pace.left(SHOPPERS, [], alone=False) == pytest.approx(0.1)
 
 
 def test_a_road_pauses_while_the_other_is_at_work_here_or_elsewhere(pace):
-    pace.read(ITEMS, filled=False)
+    pace.read(ITEMS, more=False)
     assert pace.left(ITEMS, [ITEMS, SHOPPERS], alone=False) == pytest.approx(2.0)
     assert pace.left(ITEMS, [ITEMS], alone=True) == pytest.approx(2.0)
     assert pace.left(ITEMS, [ITEMS], alone=False) == 0.0
 
 
 @pytest.mark.parametrize("road", [SHOPPERS, ITEMS])
-def test_what_a_load_had_no_room_for_is_read_at_once(pace, road):
+def test_what_a_reading_left_is_read_at_once(pace, road):
     pace.arrived(road, 1.0)
-    pace.read(road, filled=True)
+    pace.read(road, more=True)
     assert pace.left(road, [SHOPPERS, ITEMS], alone=True) == 0.0

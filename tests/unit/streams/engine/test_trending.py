@@ -1,15 +1,21 @@
 """What is popular now: counted in memory, told to the store now and then, nothing of it twice."""
 
+import pytest
+
 from feature_repo.actions import ACTION_CODE
 from streams.engine.trending import Trending
+from streams.errors import StoreError
 from streams.messages.internal import ItemDelta
 
 
 class Store:
     def __init__(self) -> None:
         self.told: list[dict[str, int]] = []
+        self.away = False
 
     async def add_trending(self, bucket: int, counts: dict[str, int]) -> None:
+        if self.away:
+            raise StoreError("away")
         self.told.append(counts)
 
     async def trending(self, now_bucket: int, buckets: int, top: int) -> list[tuple[str, int]]:
@@ -28,6 +34,20 @@ async def test_what_was_counted_is_told_once():
     trending._due = 0.0
     await trending.refresh()
     assert store.told == [{"a": 2, "b": 1}, {}]
+
+
+async def test_what_the_store_did_not_take_is_told_later():
+    store = Store()
+    trending = Trending(store, on=True)  # type: ignore[arg-type]
+    trending.add([viewed("a")])
+    store.away = True
+    with pytest.raises(StoreError):
+        await trending.refresh()
+    store.away = False
+    trending.add([viewed("a")])
+    trending._due = 0.0
+    await trending.refresh()
+    assert store.told == [{"a": 2}]
 
 
 async def test_off_counts_nothing():
