@@ -1,7 +1,7 @@
 """The ground that contestants run on: one stack of its own, and for each run a group that has seen nothing."""
 
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -67,11 +67,8 @@ class Ground(NamedTuple):
                 started.append(Worker(variables, log, command=contestant.command, ready=contestant.ready))
                 stack.callback(started[-1].stop, within=60)
             own = self.settings.model_copy(update={"group": group})
-            yield Running(own, started[0], self._processes(started), _METRICS_PORT)
-
-    def _processes(self, workers: Sequence[Worker]) -> dict[str, list[psutil.Process]]:
-        servers = {server.name: _family(server.pid) for server in status(self.settings) if server.pid is not None}
-        return {"worker": [process for worker in workers for process in _family(worker.pid)], **servers}
+            servers = {server.name: server.pid for server in status(self.settings) if server.pid is not None}
+            yield Running(own, started, servers, _METRICS_PORT)
 
 
 class Running(NamedTuple):
@@ -79,15 +76,26 @@ class Running(NamedTuple):
 
     Attributes:
         settings: with its group.
-        worker: its own process, the first where there are several.
-        processes: its own and the servers', by name.
+        workers: those that share its group.
+        servers: their process ids by name.
         metrics_port: where Headrace tells its steps.
     """
 
     settings: Settings
-    worker: Worker
-    processes: dict[str, list[psutil.Process]]
+    workers: Sequence[Worker]
+    servers: Mapping[str, int]
     metrics_port: int
+
+    @property
+    def worker(self) -> Worker:
+        """The first of them."""
+        return self.workers[0]
+
+    @property
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """Theirs and the servers', by name, with those they have started: Triton starts some for each version."""
+        workers = [process for worker in self.workers for process in _family(worker.pid)]
+        return {"worker": workers, **{name: _family(pid) for name, pid in self.servers.items()}}
 
 
 @contextmanager

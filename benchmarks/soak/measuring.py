@@ -15,14 +15,18 @@ from benchmarks.road.measuring import await_committed, work_off
 from benchmarks.road.race import models
 from benchmarks.road.workload import Size
 from benchmarks.soak.latency import Minute, by_minute
-from benchmarks.soak.samples import Sample, Sampler, growth
+from benchmarks.soak.samples import Growth, Sample, Sampler, growth
 from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.topics import Topic
 
 _BACKLOG: Final = 30_000
-_GROWN: Final = 250_000
-"""Events that fill shoppers' histories, mostly: what an event costs goes up with them, by half and more."""
+_GROWN: Final = 1_450_000
+"""Events of 174 hours: an item's row keeps a week of windows and a shopper's fifty events, and what an event costs goes
+up with both, by half and more. A soak that begins before they are full measures how they fill."""
+_GROWN_AT_ONCE: Final = 100_000
+_SETTLING_S: Final = 180.0
+"""Under the load before anything counts: the model's process is new, and so is the rate."""
 _BEHIND_S: Final = 60.0
 _BLOCK: Final = 2_000
 """Events made at a time: so few that making them delays none."""
@@ -36,8 +40,8 @@ class Soaked(Struct):
     Attributes:
         rate: events a second, `percent` of what the worker does from a backlog.
         kept_up: whether never more than a minute's events waited; else the load ended there.
-        growth: by what: how much a straight line through the second half gains, as a share of its beginning. In the
-            first half the rows kept in memory, and the windows that a row keeps, fill up to their bounds.
+        samples, minutes: of the whole load.
+        growth: by what, without the first three minutes.
     """
 
     command: str
@@ -47,25 +51,40 @@ class Soaked(Struct):
     kept_up: bool
     samples: list[Sample]
     minutes: list[Minute]
-    growth: dict[str, float]
+    growth: dict[str, Growth]
 
 
 def soak(size: Size, minutes: float, percent: float, seed: int, command: str, tell: Tell) -> Soaked:
-    """Let a shop grow, measure what the worker does from a backlog, then feed it a share of that."""
+    """Let a shop grow, measure what the worker does from a backlog, then feed it a share of that.
+
+    It grows with a model that costs nothing: what is kept is the same, and is there in a third of the time.
+    """
     contestant = CONTESTANTS["headrace"]
     with ground(lambda *_: None) as here:
-        model, _ = models(here.home, size, seed, tell)
+        model, null = models(here.home, size, seed, tell)
         here.send(workload.catalogue(size, seed), lambda *_: None)
-        here.publish(model)
+        here.publish(null)
         with here.running(contestant) as running:
             stream = _endless(size, seed)
-            before, backlog = list(islice(stream, _GROWN)), list(islice(stream, _BACKLOG))
-            done = work_off(contestant, running, before, backlog)
+            _grow(running, stream, tell)
+            here.publish(model)
+            warm_up, backlog = list(islice(stream, _BACKLOG)), list(islice(stream, _BACKLOG))
+            done = work_off(contestant, running, warm_up, backlog)
             rate = done.events_per_second * percent / 100
             tell(f"{done.events_per_second:,.0f} events/s from a backlog; {rate:,.0f} for {minutes:g} minutes")
-            samples, latency = _run(running, islice(stream, int(rate * minutes * 60)), rate)
+            fed = islice(stream, int(rate * (minutes * 60 + _SETTLING_S)))
+            samples, latency = _run(running, fed, rate)
     kept_up = all(sample.behind <= rate * _BEHIND_S for sample in samples)
     return Soaked(command, machine(), percent, round(rate, 1), kept_up, samples, latency, summed(samples, latency))
+
+
+def _grow(running: Running, stream: Iterator[Record], tell: Tell) -> None:
+    with Broker(running.settings.kafka_address) as broker:
+        for grown in range(0, _GROWN, _GROWN_AT_ONCE):
+            tell(f"the shop grows: {grown:,} of {_GROWN:,} events")
+            events = islice(stream, min(_GROWN_AT_ONCE, _GROWN - grown))
+            feed(running.settings.kafka_address, running.settings.partitions, events)
+            await_committed(broker, running, CONTESTANTS["headrace"].topics(running.settings.group))
 
 
 def _run(running: Running, events: Iterator[Record], rate: float) -> tuple[list[Sample], list[Minute]]:
@@ -86,13 +105,22 @@ def _endless(size: Size, seed: int) -> Iterator[Record]:
         first += _BLOCK
 
 
-def summed(samples: Sequence[Sample], minutes: Sequence[Minute]) -> dict[str, float]:
-    """What the second half of each series gains."""
-    late = samples[len(samples) // 2 :]
-    answers = minutes[len(minutes) // 2 : -1]  # the last minute is no whole one
+def settled(samples: Sequence[Sample]) -> list[Sample]:
+    """Those that count."""
+    return [sample for sample in samples if sample.seconds >= _SETTLING_S]
+
+
+def whole(minutes: Sequence[Minute]) -> list[Minute]:
+    """Those that count: the last is not a whole one."""
+    return [minute for minute in minutes[:-1] if minute.minute * 60 >= _SETTLING_S]
+
+
+def summed(samples: Sequence[Sample], minutes: Sequence[Minute]) -> dict[str, Growth]:
+    """What each series gains once it has settled."""
+    late, answers = settled(samples), whole(minutes)
     series = {f"{name}, MB": {s.seconds: s.memory_mb[name] for s in late} for name in late[0].memory_mb}
     series["worker, file descriptors"] = {s.seconds: float(s.files) for s in late}
     series["worker, threads"] = {s.seconds: float(s.threads) for s in late}
     series["p50, ms"] = {m.minute * 60.0: m.p50 for m in answers}
     series["p99, ms"] = {m.minute * 60.0: m.p99 for m in answers}
-    return {name: round(growth(values), 4) for name, values in series.items() if len(values) > 1}
+    return {name: growth(values) for name, values in series.items() if len(values) > 2}

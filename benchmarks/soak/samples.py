@@ -1,8 +1,11 @@
 """What a worker and its servers hold, looked at now and then."""
 
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from threading import Event
 from typing import Final
 
@@ -16,6 +19,8 @@ from streams.errors import CheckFailed
 from streams.topics import Topic
 
 _EVERY_S: Final = 10.0
+_STUB: Final = "triton_python"
+"""Linux cuts a process's name after fifteen letters."""
 
 
 class Sample(Struct):
@@ -25,7 +30,8 @@ class Sample(Struct):
         seconds: since the load began.
         behind: records of `events` that wait for the worker, as it says every ten seconds.
         steps_s: seconds of all loads by step since the worker began, "road: step".
-        memory_mb: resident, of a process and its children, by name.
+        memory_mb: by process; what several share is told in parts (PSS): Triton shares its requests with the Python
+            process of each model.
         files: open file descriptors of the worker, sockets among them.
         threads: of the worker.
     """
@@ -69,24 +75,59 @@ class Sampler:
             self.samples.append(self._sample())
 
     def _sample(self) -> Sample:
-        found: Mapping[str, list[psutil.Process]] = self._running.processes
+        found = self._running.processes
         worker = found["worker"][0]
         return Sample(
             seconds=round(time.monotonic() - self._began, 1),
             behind=int(told(self._running, "headrace_lag_records", "topic").get(Topic.EVENTS, 0)),
             steps_s=dict(steps(self._running)),
-            memory_mb={name: round(sum(p.memory_info().rss for p in own) / 2**20, 1) for name, own in found.items()},
+            memory_mb=_memory(found),
             files=worker.num_fds(),
             threads=worker.num_threads(),
         )
 
 
-def growth(values: Mapping[float, float]) -> float:
-    """What a straight line through the values gains from the first time to the last, as a share of its beginning.
+def _memory(found: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
+    held: defaultdict[str, float] = defaultdict(float)
+    for name, own in found.items():
+        for process in own:
+            with suppress(psutil.NoSuchProcess):  # a version's processes end when it is unloaded
+                held[_part(name, process)] += process.memory_full_info().pss / 2**20
+    return {name: round(mb, 1) for name, mb in sorted(held.items())}
+
+
+def _part(name: str, process: psutil.Process) -> str:
+    """The name of a server's process, by the model where it is of one: its first argument is `model/version/file`."""
+    if process.name().startswith(_STUB):
+        return f"{name}: {Path(process.cmdline()[1]).parents[1].name}"
+    return name
+
+
+class Growth(Struct):
+    """What a straight line gains from the first time to the last, as a share of its beginning.
+
+    Attributes:
+        margin: two standard errors of the gain: less than that is no growth that this run can tell from none.
+    """
+
+    share: float
+    margin: float
+
+    def __str__(self) -> str:
+        return f"{self.share:+.1%} ± {self.margin:.1%}"
+
+
+def growth(values: Mapping[float, float]) -> Growth:
+    """Of a least-squares line through the values.
 
     Args:
-        values: seconds → value, two of them or more.
+        values: seconds → value, three of them or more.
     """
-    times = np.array(list(values))
-    slope, start = np.polyfit(times - times[0], np.array(list(values.values())), 1)
-    return float(slope * (times[-1] - times[0]) / start)
+    times, held = np.array(list(values)), np.array(list(values.values()))
+    since = times - times[0]
+    slope, start = np.polyfit(since, held, 1)
+    off = held - start - slope * since
+    deviation = np.sqrt((off**2).sum() / (len(off) - 2) / ((since - since.mean()) ** 2).sum())
+    scale = since[-1] / start
+    gained = round(float(slope * scale), 4) + 0.0  # no minus before a zero
+    return Growth(gained, round(float(2 * deviation * scale), 4))
