@@ -23,6 +23,7 @@ import torch
 from feature_repo.deltas import tell
 from feature_repo.scopes import CategoriesOf
 from feature_repo.watermark import SourceWatermark
+from model_repo.headrace.programs import load_program
 from streams.messages.events import Event
 from streams.messages.internal import Entry, Watermark
 from streams.messages.items import Item
@@ -131,9 +132,9 @@ def judge(alerts: list[DemandAlert], planted: list[PlantedAnomaly]) -> Counts:
     return Counts(len(planted), len(set(right.values())), len(opened), len(opened) - len(right))
 
 
-def exported(folder: Path) -> Forecaster:
+def served(folder: Path) -> Forecaster:
     """The forecaster as it is served."""
-    program = torch.export.load(folder / DEMAND_MODEL / "program.pt2").module()
+    program = load_program(folder / DEMAND_MODEL / "program.ts", torch.device("cpu"))
 
     def forecast(tensors: DemandTensors) -> DemandAnswer:
         with torch.inference_mode():
@@ -168,7 +169,7 @@ def measure(seeds: range, anomalies: int, rates: tuple[float, ...], scratch: Pat
             seed=seed,
             tell=lambda _: None,
         )
-        for name, forecaster in (("model", exported(scratch)), ("fallback", fallback)):
+        for name, forecaster in (("model", served(scratch)), ("fallback", fallback)):
             for rate in rates:
                 done = run(recording, forecaster, rules(rate), None if name == "model" else "model_unavailable")
                 counts = judge(done.alerts, truth.anomalies)

@@ -4,7 +4,7 @@
 
 Every item sells at random in 50 hours, and then all of them in each of the next five. The last two are timed: by then
 the model is asked for one forecast a closing, as it is of items judged window after window. One process does what
-the items' road does between reading and writing rows: the closing, the questions, the network (the exported program,
+the items' road does between reading and writing rows: the closing, the questions, the network (the traced program,
 one thread), forecasts, stock advice, surprise, and the messages as JSON.
 """
 
@@ -20,6 +20,7 @@ import torch
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item import pack
+from model_repo.headrace.programs import load_program
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.wire import DEMAND_MODEL, DEMAND_SPAN, DemandAnswer, DemandTensors
 from streams.scenarios.demand import DemandRules
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="a folder that `headrace train` wrote")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    program = torch.export.load(options.model / DEMAND_MODEL / "program.pt2").module()
+    program = load_program(options.model / DEMAND_MODEL / "program.ts", torch.device("cpu"))
     spent = [0.0]
 
     def forecast(tensors: DemandTensors) -> DemandAnswer:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from feature_repo.identity import NO_ITEM
+from model_repo.headrace.programs import load_program
 from model_repo.headrace.scorer import TOP_K, Scorer, Tensors
 from streams.messages.wire import CONTEXT, HISTORY, ScoreTensors
 from trainer.behaviour.config import BehaviourConfig
@@ -30,7 +31,7 @@ class Models(NamedTuple):
     """One model, twice.
 
     Attributes:
-        served: what Triton's Python backend calls: exported programs, length by length, reasons and all.
+        served: what Triton's Python backend calls: traced programs, length by length, reasons and all.
         eager: the trained modules called as they stand; lists and click rates, nothing else.
     """
 
@@ -50,7 +51,7 @@ def models(items: int, seed: int) -> Models:
         arrays = _arrays(model, items, seed)
     with TemporaryDirectory() as folder:
         write_shopper_programs(model, Path(folder), clicks=True)
-        encode, click = (torch.jit.freeze(torch.jit.load(Path(folder) / name)) for name in ("history.ts", "click.ts"))
+        encode, click = (load_program(Path(folder) / name, torch.device("cpu")) for name in ("history.ts", "click.ts"))
     scorer = Scorer(arrays, encode, click)
     return Models(arrays["item_hash"], scorer.score, _Eager(model, arrays))
 

@@ -15,7 +15,7 @@ from benchmarks.road.measuring import await_committed, work_off
 from benchmarks.road.race import models
 from benchmarks.road.workload import Size
 from benchmarks.soak.latency import Minute, by_minute
-from benchmarks.soak.samples import Growth, Sample, Sampler, growth
+from benchmarks.soak.samples import PARTS, Growth, Sample, Sampler, growth
 from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.topics import Topic
@@ -41,7 +41,7 @@ class Soaked(Struct):
         rate: events a second, `percent` of what the worker does from a backlog.
         kept_up: whether never more than a minute's events waited; else the load ended there.
         samples, minutes: of the whole load.
-        growth: by what, without the first three minutes.
+        growth: by what, without the first three minutes; nothing of a load that has ended soon after.
     """
 
     command: str
@@ -106,21 +106,26 @@ def _endless(size: Size, seed: int) -> Iterator[Record]:
 
 
 def settled(samples: Sequence[Sample]) -> list[Sample]:
-    """Those that count."""
-    return [sample for sample in samples if sample.seconds >= _SETTLING_S]
+    """Those that count; all, where the load has ended before."""
+    return [sample for sample in samples if sample.seconds >= _SETTLING_S] or list(samples)
 
 
 def whole(minutes: Sequence[Minute]) -> list[Minute]:
-    """Those that count: the last is not a whole one."""
-    return [minute for minute in minutes[:-1] if minute.minute * 60 >= _SETTLING_S]
+    """Those that count, and the last is no whole minute; all, where the load has ended before."""
+    return [minute for minute in minutes[:-1] if minute.minute * 60 >= _SETTLING_S] or list(minutes)
+
+
+def held_throughout(samples: Sequence[Sample]) -> list[str]:
+    """What all samples tell the memory of."""
+    return [name for name in samples[0].memory_mb if all(name in sample.memory_mb for sample in samples)]
 
 
 def summed(samples: Sequence[Sample], minutes: Sequence[Minute]) -> dict[str, Growth]:
     """What each series gains once it has settled."""
     late, answers = settled(samples), whole(minutes)
-    series = {f"{name}, MB": {s.seconds: s.memory_mb[name] for s in late} for name in late[0].memory_mb}
+    series = {f"{name}, MB": {s.seconds: s.memory_mb[name] for s in late} for name in held_throughout(late)}
     series["worker, file descriptors"] = {s.seconds: float(s.files) for s in late}
     series["worker, threads"] = {s.seconds: float(s.threads) for s in late}
     series["p50, ms"] = {m.minute * 60.0: m.p50 for m in answers}
     series["p99, ms"] = {m.minute * 60.0: m.p99 for m in answers}
-    return {name: growth(values) for name, values in series.items() if len(values) > 2}
+    return {name: growth(values) for name, values in series.items() if len(values) >= PARTS}

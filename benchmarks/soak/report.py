@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmarks.results_page import write_results
-from benchmarks.soak.measuring import Soaked, settled, whole
+from benchmarks.soak.measuring import Soaked, held_throughout, settled, whole
 from trainer.measure.drawing import save_svg
 
 
@@ -20,10 +20,11 @@ def _page(found: Soaked) -> str:
     counted = settled(found.samples)
     first, last = counted[0], counted[-1]
     rows = "\n".join(
-        f"| {name}, MB | {held:,.0f} | {last.memory_mb[name]:,.0f} | {found.growth[f'{name}, MB']} |"
-        for name, held in first.memory_mb.items()
+        f"| {name}, MB | {first.memory_mb[name]:,.0f} | {last.memory_mb[name]:,.0f} | {_grown(found, f'{name}, MB')} |"
+        for name in held_throughout(counted)
     )
-    begun, *_, end = whole(found.minutes)
+    minutes = whole(found.minutes)
+    begun, end = minutes[0], minutes[-1]
     return f"""# A long time under load
 
     {found.command}
@@ -31,8 +32,9 @@ def _page(found: Soaked) -> str:
 {found.machine.sentence()}
 One worker of a shop whose rows are as long as they get, {found.rate:,.0f} events a second, which is {found.percent:g} %
 of what it does from a backlog, for {(last.seconds - first.seconds) / 60:.0f} minutes after three in which it settles.
-The workload is the race's: its clock runs fast, so that hours of demand close every few seconds. Growth is that of a
-straight line through all samples (memory each ten seconds, latency by the minute), with two standard errors.
+The workload is the race's, but that every 2,000 events other shoppers are the busy ones, with other tastes: all rows
+fill. Its clock runs fast, so that hours of demand close every few seconds. Growth is that of a straight line through
+the means of ten equal parts, with two standard errors; what several processes share is told in parts (PSS).
 {_kept_up(found)}
 
 ![Memory and latency over time](soak.svg)
@@ -41,11 +43,15 @@ straight line through all samples (memory each ten seconds, latency by the minut
 |---|---|---|---|
 {rows}
 | events that wait | {first.behind:,} | {last.behind:,} | |
-| worker, file descriptors | {first.files} | {last.files} | {found.growth["worker, file descriptors"]} |
-| worker, threads | {first.threads} | {last.threads} | {found.growth["worker, threads"]} |
-| p50, ms | {begun.p50:g} | {end.p50:g} | {found.growth["p50, ms"]} |
-| p99, ms | {begun.p99:g} | {end.p99:g} | {found.growth["p99, ms"]} |
+| worker, file descriptors | {first.files} | {last.files} | {_grown(found, "worker, file descriptors")} |
+| worker, threads | {first.threads} | {last.threads} | {_grown(found, "worker, threads")} |
+| p50, ms | {begun.p50:g} | {end.p50:g} | {_grown(found, "p50, ms")} |
+| p99, ms | {begun.p99:g} | {end.p99:g} | {_grown(found, "p99, ms")} |
 """
+
+
+def _grown(found: Soaked, what: str) -> str:
+    return str(found.growth.get(what, "not told: too short"))
 
 
 def _kept_up(found: Soaked) -> str:
@@ -57,12 +63,12 @@ def _kept_up(found: Soaked) -> str:
 def _drawn(found: Soaked) -> Figure:
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     memory, latency = figure.subplots(1, 2)
-    counted = settled(found.samples)
-    for name in counted[0].memory_mb:
+    counted, minutes = settled(found.samples), whole(found.minutes)
+    for name in held_throughout(counted):
         memory.plot([s.seconds / 60 for s in counted], [s.memory_mb[name] for s in counted], label=name)
     memory.set(xlabel="minutes", ylabel="MB", ylim=(0, None))
     for quantile in ("p50", "p99"):
-        latency.plot([m.minute for m in found.minutes], [getattr(m, quantile) for m in found.minutes], label=quantile)
+        latency.plot([m.minute for m in minutes], [getattr(m, quantile) for m in minutes], label=quantile)
     latency.set(xlabel="minutes", ylabel="ms from event to recommendation", ylim=(0, None))
     for axes in (memory, latency):
         axes.grid(alpha=0.3)

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import psutil
+import redis
 from msgspec import Struct
 
 from benchmarks.road.ground import Running
@@ -19,6 +20,7 @@ from streams.errors import CheckFailed
 from streams.topics import Topic
 
 _EVERY_S: Final = 10.0
+PARTS: Final = 10
 _STUB: Final = "triton_python"
 """Linux cuts a process's name after fifteen letters."""
 
@@ -56,7 +58,13 @@ class Sampler:
 
     @property
     def behind(self) -> int:
-        """Records that waited when it last looked."""
+        """Records that waited when it last looked.
+
+        Raises:
+            whatever ended its looking.
+        """
+        if self._sampled.done():
+            self._sampled.result()
         return self.samples[-1].behind if self.samples else 0
 
     def __enter__(self) -> "Sampler":
@@ -81,10 +89,16 @@ class Sampler:
             seconds=round(time.monotonic() - self._began, 1),
             behind=int(told(self._running, "headrace_lag_records", "topic").get(Topic.EVENTS, 0)),
             steps_s=dict(steps(self._running)),
-            memory_mb=_memory(found),
+            memory_mb=_memory(found) | {"redis: its own account": self._stored()},
             files=worker.num_fds(),
             threads=worker.num_threads(),
         )
+
+    def _stored(self) -> float:
+        """Without what its allocator keeps, and the second process that rewrites its log now and then."""
+        with redis.Redis.from_url(f"redis://{self._running.settings.redis_address}") as store:
+            memory = cast(Mapping[str, float], store.info("memory"))
+        return round(memory["used_memory"] / 2**20, 1)
 
 
 def _memory(found: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
@@ -92,7 +106,8 @@ def _memory(found: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
     for name, own in found.items():
         for process in own:
             with suppress(psutil.NoSuchProcess):  # a version's processes end when it is unloaded
-                held[_part(name, process)] += process.memory_full_info().pss / 2**20
+                part, mb = _part(name, process), process.memory_full_info().pss / 2**20
+                held[part] += mb
     return {name: round(mb, 1) for name, mb in sorted(held.items())}
 
 
@@ -118,16 +133,18 @@ class Growth(Struct):
 
 
 def growth(values: Mapping[float, float]) -> Growth:
-    """Of a least-squares line through the values.
+    """Of a least-squares line through the means of ten equal parts: what is seen at one time is much as it was ten
+    seconds before, so that single values would make the margin too small.
 
     Args:
-        values: seconds → value, three of them or more.
+        values: seconds → value, ten of them or more.
     """
-    times, held = np.array(list(values)), np.array(list(values.values()))
-    since = times - times[0]
+    parts = np.array_split(np.array(list(values.items())), PARTS)
+    times, held = np.array([part.mean(axis=0) for part in parts]).T
+    since = times - min(values)
     slope, start = np.polyfit(since, held, 1)
     off = held - start - slope * since
     deviation = np.sqrt((off**2).sum() / (len(off) - 2) / ((since - since.mean()) ** 2).sum())
-    scale = since[-1] / start
+    scale = (max(values) - min(values)) / start
     gained = round(float(slope * scale), 4) + 0.0  # no minus before a zero
     return Growth(gained, round(float(2 * deviation * scale), 4))

@@ -1,4 +1,4 @@
-"""Triton's Python backend for the shopper model: tensors in by DLPack, exported programs, tensors out by DLPack.
+"""Triton's Python backend for the shopper model: tensors in by DLPack, traced programs, tensors out by DLPack.
 
 With numpy 2 the backend's own numpy bridge gives empty tensors without an error, so none of it is used here.
 """
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
 from torch import Tensor
-from torch.export.passes import move_to_device_pass
 
+from .memory import Trimmed, trim_heap
+from .programs import load_program
 from .scorer import Scorer
 from .texts import Texts, in_bfloat16
 
@@ -32,16 +33,18 @@ class TritonPythonModel:
         self._device = torch.device(f"cuda:{args['model_instance_device_id']}" if cuda else "cpu")
         arrays = {k: torch.from_numpy(v).to(self._device) for k, v in np.load(folder / "arrays.npz").items()}
         has_ctr = (folder / "click.ts").exists()
-        click = self._script(folder / "click.ts") if has_ctr else None
+        click = load_program(folder / "click.ts", self._device) if has_ctr else None
         diversity = float(parameters["diversity"]["string_value"])
-        self._scorer = Scorer(arrays, self._script(folder / "history.ts"), click, diversity)
-        text = self._program(folder / "text.pt2")
+        self._scorer = Scorer(arrays, load_program(folder / "history.ts", self._device), click, diversity)
+        text = load_program(folder / "text.ts", self._device)
         encode = in_bfloat16(text, self._device) if parameters["text_precision"]["string_value"] == "bfloat16" else text
         self._texts = Texts(folder / "tokenizer.json", encode, self._device)
         self._has_ctr = torch.tensor([has_ctr], dtype=torch.uint8)
+        self._memory = Trimmed(trim_heap)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request; one that fails answers with its error and leaves the others alone."""
+        self._memory.now_and_then()
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
@@ -64,13 +67,6 @@ class TritonPythonModel:
 
     def _take(self, tensor: Any) -> Tensor:
         return torch.from_dlpack(tensor.to_dlpack()).to(self._device)
-
-    def _script(self, path: Path) -> Any:
-        return torch.jit.freeze(torch.jit.load(path, map_location=self._device).eval())
-
-    def _program(self, path: Path) -> Any:
-        program = torch.export.load(path)
-        return move_to_device_pass(program, self._device).module(check_guards=False)
 
 
 def _give(name: str, tensor: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Answer requests from exported programs and plain tensors: retrieval, exclusion, ranking, reasons, click rates.
+"""Answer requests from traced programs and plain tensors: retrieval, exclusion, ranking, reasons, click rates.
 
 Stands alone in a version's folder, beside `diversity.py` and `model.py`: torch and the standard library only. Shape
 letters: B shoppers, r of them that want recommendations, L events of history, N items, E extra items, D width, K
@@ -25,7 +25,7 @@ _POOL = 100
 _ROWS = 64
 """Shoppers at once: bounds the [r, N] scores that are in memory together."""
 _SHORTEST = 3
-"""Events that the exported encoder takes at least."""
+"""Events that the traced encoder takes at least."""
 _CANDIDATES = 8_192
 
 Tensors = Mapping[str, Tensor]

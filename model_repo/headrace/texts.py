@@ -1,4 +1,4 @@
-"""Texts to item vectors with the version's own tokenizer and exported encoder. Stands alone beside `model.py`."""
+"""Texts to item vectors with the version's own tokenizer and traced encoder. Stands alone beside `model.py`."""
 
 from collections.abc import Callable
 from pathlib import Path

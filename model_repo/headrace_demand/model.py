@@ -1,4 +1,4 @@
-"""Serves the demand forecaster that `headrace train` exported: program.pt2 and meta.json beside this file.
+"""Serves the demand forecaster that `headrace train` traced: program.ts and meta.json beside this file.
 
 Tensors cross by DLPack: with numpy 2, the backend's numpy conversions give empty tensors without an error.
 """
@@ -24,7 +24,7 @@ class TritonPythonModel:
         self._device = torch.device(f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu")
         # The batch is in the request; more threads than one would take the cores of the workers.
         torch.set_num_threads(1)
-        self._program = torch.export.load(folder / "program.pt2").module().to(self._device)
+        self._program: Any = torch.jit.freeze(torch.jit.load(folder / "program.ts", map_location=self._device).eval())
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request."""

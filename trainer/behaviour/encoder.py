@@ -70,11 +70,10 @@ class BehaviourEncoder(nn.Module):
         self.gain = nn.Parameter(torch.ones(config.width))
         self.wishes = WishMaps(config)
         self.dropout = nn.Dropout(config.dropout)
-        # One more than any history has: a slice that may be the whole is exported as if it always were.
-        places = torch.arange(HISTORY + 1)
+        places = torch.arange(HISTORY)
         self.register_buffer("edges", torch.tensor(_EDGES), persistent=False)
-        self.register_buffer("causal", torch.ones(HISTORY + 1, HISTORY + 1, dtype=torch.bool).tril(), persistent=False)
-        self.register_buffer("itself", torch.eye(HISTORY + 1, dtype=torch.bool), persistent=False)
+        self.register_buffer("causal", torch.ones(HISTORY, HISTORY, dtype=torch.bool).tril(), persistent=False)
+        self.register_buffer("itself", torch.eye(HISTORY, dtype=torch.bool), persistent=False)
         distance = (places.unsqueeze(1) - places).clamp(min=0)
         self.register_buffer("distance", distance, persistent=False)
 

@@ -35,6 +35,8 @@ class DemandNetwork(nn.Module):
 
     lags: Tensor
     steps: Tensor
+    places: Tensor
+    own_step: Tensor
 
     def __init__(self, season: int, horizon: int, tables: FactTables) -> None:
         super().__init__()
@@ -44,6 +46,9 @@ class DemandNetwork(nn.Module):
         back = torch.arange(min(_SEASONS_BACK, DEMAND_HISTORY // season)) * season
         self.register_buffer("lags", torch.tensor(first)[:, None] - back)  # [Z, S]
         self.register_buffer("steps", torch.arange(horizon))
+        # Kept rather than made in `forward`: a traced program makes things on the device that it was traced on.
+        self.register_buffer("places", torch.arange(1, DEMAND_HISTORY + 1), persistent=False)
+        self.register_buffer("own_step", torch.eye(horizon), persistent=False)
         self.spans = [n for n in (season, 2 * season, 4 * season, 8 * season) if n < DEMAND_HISTORY] + [DEMAND_HISTORY]
         own = len(self.spans) * (3 + len(_EXCEEDED)) + 4
         features = own + self.facts.features + len(back) + 3 + 4 + horizon
@@ -80,8 +85,7 @@ class DemandNetwork(nn.Module):
         age_G1 = (units_GH.cumsum(1) > 0).sum(1, keepdim=True)  # windows since the first sale
         scale_G1 = self._scale(units_GH, age_G1)
         spans = [feature for n in self.spans for feature in _span(units_GH[:, -n:], age_G1.clamp(1, n), scale_G1)]
-        newest = torch.arange(1, DEMAND_HISTORY + 1, device=units_GH.device)
-        since_G1 = DEMAND_HISTORY - ((units_GH > 0) * newest).amax(1, keepdim=True)
+        since_G1 = DEMAND_HISTORY - ((units_GH > 0) * self.places).amax(1, keepdim=True)
         spans += [scale_G1, since_G1.float(), units_GH[:, -1:] / scale_G1]
         facts_GF = self.facts(item_G, category_G, price_G, scale_G1)
         shared_GF = torch.cat([torch.log1p(torch.cat(spans, 1)), age_G1 / DEMAND_HISTORY, facts_GF], 1)
@@ -91,7 +95,7 @@ class DemandNetwork(nn.Module):
                 shared_GF[:, None].expand(-1, horizon, -1),
                 self._same_place(units_GH, scale_G1),
                 _calendar(window_start_G[:, None] + self.steps * window_ms),
-                torch.eye(horizon, device=units_GH.device).expand(units_GH.shape[0], -1, -1),
+                self.own_step.expand(units_GH.shape[0], -1, -1),
             ],
             2,
         )

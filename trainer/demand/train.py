@@ -1,6 +1,5 @@
 """Train the demand forecaster on a recorded stream and export it for serving."""
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from streams.messages.wire import DEMAND_HISTORY, DEMAND_MODEL, DEMAND_QUANTILES
 from trainer.demand.describing import TextVectors
 from trainer.demand.fitting import FittedDemand, fit_demand
 from trainer.demand.series import read_series
+from trainer.publishing.traced import write_traced
 from trainer.publishing.version_folder import add_serving_code, whole_folder
 
 
@@ -54,16 +54,8 @@ def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
     network, checking = fitted.network.cpu(), fitted.checking
     network.eval().requires_grad_(False)
     asked = checking.asked.pick(slice(8))
-    inputs = tuple(torch.from_numpy(part) for part in asked)
-    any_number = torch.export.Dim("series", min=1)
-    program = torch.export.export(
-        network,
-        inputs,
-        dynamic_shapes=tuple(None if name == "window_ms" else {0: any_number} for name in asked._fields),
-    )
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    (folder / "program.pt2").write_bytes(buffer.getvalue())
+    inputs, one = (tuple(map(torch.from_numpy, some)) for some in (asked, asked.pick(slice(1))))
+    write_traced(network, inputs, one, folder / "program.ts")
     meta = {
         "window_ms": window_ms,
         "history": DEMAND_HISTORY,

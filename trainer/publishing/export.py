@@ -1,21 +1,19 @@
-"""Write a trained model as a folder that stands alone: exported programs, plain arrays, requests to check them by."""
+"""Write a trained model as a folder that stands alone: traced programs, plain arrays, requests to check them by."""
 
 import io
 import json
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.export import Dim
+from torch import Tensor
 
 from streams.messages.wire import CONTEXT, HISTORY, MODEL
 from trainer.behaviour.model import ShopperModel
 from trainer.practice.whole import write_whole
 from trainer.publishing.reference import Arrays, Reference
 from trainer.publishing.serving import Trained
+from trainer.publishing.traced import Example, write_traced
 from trainer.publishing.version_folder import add_serving_code, whole_folder
 from trainer.text.encoder import TextModel
 
@@ -42,7 +40,7 @@ def _write_version(trained: Trained, text: TextModel, references: list[Reference
     _save(folder / "arrays.npz", {name: tensor.numpy() for name, tensor in trained.arrays.items()})
     (folder / "tokenizer.json").write_text(text.tokenizer.to_str(pretty=True), "utf-8")
     write_shopper_programs(trained.model, folder, clicks=trained.clicks is not None)
-    _write_text(trained, folder)
+    write_traced(trained.text, _texts(3, 5), _texts(2, 9), folder / "text.ts")
     for reference in references:
         answers = {f"out_{name}": array for name, array in reference.answer.items()}
         _save(folder / f"reference_{reference.name}.npz", {**reference.request, **answers})
@@ -52,22 +50,26 @@ def _write_version(trained: Trained, text: TextModel, references: list[Reference
 
 
 def write_shopper_programs(model: ShopperModel, folder: Path, *, clicks: bool) -> None:
-    """Write the behaviour encoder as `history.ts`, and the click head as `click.ts`.
-
-    TorchScript: an exported graph is walked in Python, which for one shopper takes four times as long.
-    """
-    width, some = model.config.width, HISTORY // 2
-    history = (torch.randn(3, some, width), torch.ones(3, some, dtype=torch.int32), _longs(3, some), _longs(3))
-    _trace(model.encoder, history, folder / "history.ts")
+    """Write the behaviour encoder as `history.ts`, and the click head as `click.ts`."""
+    width = model.config.width
+    write_traced(model.encoder, _events(3, HISTORY // 2, width), _events(2, HISTORY, width), folder / "history.ts")
     if clicks:
-        vectors = (torch.randn(3, width), torch.randn(3, width), torch.randn(3))
-        _trace(model.click, (*vectors, _longs(3), _longs(3, CONTEXT), _longs(3)), folder / "click.ts")
+        write_traced(model.click, _pairs(3, width), _pairs(5, width), folder / "click.ts")
 
 
-def _write_text(trained: Trained, folder: Path) -> None:
-    texts, tokens = Dim("texts", min=1), Dim("tokens", min=2, max=512)
-    ids = torch.ones(3, 5, dtype=torch.long)
-    _write(trained.text, (ids, ids.clone()), ({0: texts, 1: tokens},) * 2, folder / "text.pt2")
+def _events(count: int, length: int, width: int) -> Example:
+    some = torch.ones(count, length, dtype=torch.int32).triu()  # histories of any length, right-aligned
+    return torch.randn(count, length, width), some, _longs(count, length), _longs(count)
+
+
+def _pairs(count: int, width: int) -> Example:
+    vectors = (torch.randn(count, width), torch.randn(count, width), torch.randn(count))
+    return *vectors, _longs(count), _longs(count, CONTEXT), _longs(count)
+
+
+def _texts(count: int, tokens: int) -> Example:
+    ids = torch.ones(count, tokens, dtype=torch.long)
+    return ids, ids.tril(tokens - count)
 
 
 def _save(path: Path, arrays: Arrays) -> None:
@@ -76,24 +78,3 @@ def _save(path: Path, arrays: Arrays) -> None:
 
 def _longs(*shape: int) -> Tensor:
     return torch.arange(int(np.prod(shape))).view(shape)
-
-
-def _write(module: nn.Module, inputs: tuple[Tensor, ...], shapes: tuple[object, ...], path: Path) -> None:
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's own modules, about their own attributes
-        program = torch.export.export(module.eval(), inputs, dynamic_shapes=shapes)  # pyright: ignore[reportArgumentType]
-    _save_program(lambda buffer: torch.export.save(program, buffer), path)
-
-
-def _trace(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that torch.export is the way to go: see above
-        program = torch.jit.trace(module.eval(), inputs, check_trace=False)
-    _save_program(lambda buffer: torch.jit.save(program, buffer), path)
-
-
-def _save_program(save: Callable[[io.BytesIO], None], path: Path) -> None:
-    # Written by Python, so that a full disk is an OSError like any other.
-    buffer = io.BytesIO()
-    save(buffer)
-    path.write_bytes(buffer.getvalue())

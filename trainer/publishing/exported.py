@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from model_repo.headrace.programs import load_program
 from model_repo.headrace.scorer import Scorer
 from streams.errors import UsageError
 from streams.messages.wire import MODEL
@@ -20,7 +21,7 @@ def load_recommender(directory: Path) -> Scorer:
     try:
         with np.load(folder / "arrays.npz") as stored:
             arrays = {name: torch.from_numpy(array) for name, array in stored.items()}
-        encode = torch.jit.load(folder / "history.ts").eval()
+        encode = load_program(folder / "history.ts", torch.device("cpu"))
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--model {directory}: no trained model ({error}); give what `headrace train` wrote"

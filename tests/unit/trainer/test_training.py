@@ -1,4 +1,4 @@
-"""A model trained on the small shop has learnt what was planted, and is exported as it was trained."""
+"""A model trained on the small shop has learnt what was planted, and is served as it was trained."""
 
 import itertools
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from small_shop import COLOURS, KINDS, START, Lesson, event, item, write
 
 from feature_repo.identity import NO_ITEM, item_hash
+from model_repo.headrace.programs import load_program, move_constants
 from model_repo.headrace.scorer import Scorer
 from model_repo.headrace.texts import Texts
 from streams.errors import UsageError
@@ -23,9 +24,9 @@ from trainer.train import train_shopper_model
 CPU = torch.device("cpu")
 
 
-def exported(folder: Path) -> Scorer:
+def served(folder: Path) -> Scorer:
     def program(name: str):
-        return torch.jit.load(folder / "headrace" / name)
+        return load_program(folder / "headrace" / name, CPU)
 
     with np.load(folder / "headrace" / "arrays.npz") as arrays:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -55,20 +56,20 @@ def test_click_probabilities_beat_the_items_average(lesson: Lesson):
     assert clicks.log_loss < 0.9 * clicks.baseline_log_loss
 
 
-def test_the_exported_programs_answer_as_trained(lesson: Lesson):
+def test_the_traced_programs_answer_as_trained(lesson: Lesson):
     with np.load(lesson.folder / "headrace" / "reference_score.npz") as arrays:
         asked = {k: torch.from_numpy(v) for k, v in arrays.items() if not k.startswith("out_")}
         answer = {k.removeprefix("out_"): v for k, v in arrays.items() if k.startswith("out_")}
     with torch.inference_mode():
-        served = exported(lesson.folder).score(asked)
-    assert disagreement(answer, {name: tensor.numpy() for name, tensor in served.items()}) < 1e-5
+        answered = served(lesson.folder).score(asked)
+    assert disagreement(answer, {name: tensor.numpy() for name, tensor in answered.items()}) < 1e-5
 
 
-def test_contributions_of_the_exported_program_add_up_to_the_score(lesson: Lesson):
-    made = exported(lesson.folder)
+def test_contributions_of_the_traced_program_add_up_to_the_score(lesson: Lesson):
+    made = served(lesson.folder)
     asked = as_tensors(request_of(lesson.shop, last_moments(lesson, 8), 64))
     hashes, vectors = made.arrays["item_hash"], made.arrays["item_vector"]
-    encode = torch.jit.load(lesson.folder / "headrace" / "history.ts")
+    encode = load_program(lesson.folder / "headrace" / "history.ts", CPU)
     with torch.inference_mode():
         answer = made.score(asked)
         past = vectors[torch.searchsorted(hashes, asked["history_item"]).clamp(max=len(hashes) - 1)]
@@ -98,7 +99,7 @@ def test_an_item_with_only_a_title_is_recommended_to_those_who_want_its_kind(les
 
 def test_texts_of_any_length_and_language_are_encoded_as_in_training(lesson: Lesson):
     folder = lesson.folder / "headrace"
-    program = torch.export.load(folder / "text.pt2").module()
+    program = load_program(folder / "text.ts", CPU)
     texts = ["red teapot", "", "чайник 🫖", "long " * 500, "blue scarf"]
     encoded = [text.encode() for text in texts]
     data = torch.tensor(list(b"".join(encoded)), dtype=torch.uint8)
@@ -108,6 +109,15 @@ def test_texts_of_any_length_and_language_are_encoded_as_in_training(lesson: Les
         trained = text_vectors(lesson.trained, lesson.text, texts)
     assert torch.allclose(vectors, trained, atol=1e-5)
     assert torch.allclose(vectors[4], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["history.ts", "click.ts", "text.ts"])
+def test_a_traced_program_can_be_made_to_make_everything_on_another_device(lesson: Lesson, name: str):
+    program = torch.jit.load(lesson.folder / "headrace" / name)
+    move_constants(program, torch.device("meta"))
+    graph = program.inlined_graph
+    constants = graph.findAllNodes("prim::Constant")
+    assert {c.s("value") for c in constants if str(c.output().type()) == "Device"} <= {"meta"}
 
 
 def weights(trained: Trained) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The demand forecaster learns a daily shape and is exported as it was trained."""
+"""The demand forecaster learns a daily shape and is served as it was trained."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from feature_repo.identity import item_hash
+from model_repo.headrace.programs import load_program
 from streams.errors import ModelError
 from streams.messages.wire import DEMAND_QUANTILES
 from trainer.demand.describing import describe
@@ -76,21 +77,27 @@ def test_it_learns_more_than_a_constant(trained):
     assert told
 
 
-def test_the_exported_program_answers_its_reference_request(trained):
+def test_the_traced_program_answers_its_reference_request(trained):
     folder, _, _ = trained
     with np.load(folder / "reference.npz") as reference:
         inputs = [torch.from_numpy(reference[name]) for name in INPUTS]
         expected = reference["out_quantiles"]
-    program = torch.export.load(folder / "program.pt2").module()
+    program = load_program(folder / "program.ts", torch.device("cpu"))
     np.testing.assert_allclose(program(*inputs).numpy(), expected, atol=1e-5)
     single = program(*(whole if name == "window_ms" else whole[:1] for name, whole in zip(INPUTS, inputs, strict=True)))
     np.testing.assert_allclose(single.numpy(), expected[:1], atol=1e-4)
     assert json.loads((folder / "meta.json").read_text())["window_ms"] == HOUR
 
 
+def test_it_makes_nothing_that_would_stay_on_the_cpu_where_it_was_traced(trained):
+    folder, _, _ = trained
+    graph = torch.jit.load(folder / "program.ts").inlined_graph
+    assert "Device" not in {str(node.output().type()) for node in graph.findAllNodes("prim::Constant")}
+
+
 def test_it_expects_more_by_day_than_by_night(trained, shop):
     folder, _, _ = trained
-    program = torch.export.load(folder / "program.pt2").module()
+    program = load_program(folder / "program.ts", torch.device("cpu"))
     series = read_series(shop, HOUR)
     noon, midnight = 168 + 24 * 10 + 10, 168 + 24 * 10 + 22
     medians = []

@@ -1,0 +1,65 @@
+"""A served program is traced on a CPU and answers on whichever device it is loaded to."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model_repo.headrace.programs import load_program, move_constants
+from streams.errors import ModelError
+from trainer.publishing.traced import write_traced
+
+CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
+
+
+class Places(nn.Module):
+    """Makes a tensor of its own, as encoders do for positions and masks."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Each value and its place."""
+        return values + torch.arange(values.shape[1], device=values.device)
+
+
+class Nested(nn.Module):
+    """Has it deep inside, beside modules that are not called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.ModuleList([nn.Sequential(Places()), nn.Dropout()])
+
+    def forward(self, values: Tensor) -> Tensor:
+        """As `Places`."""
+        return self.inner[0](values)
+
+
+class Counting(nn.Module):
+    """Decides in Python."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The values, as many times as there are rows."""
+        return values * len(values.tolist())
+
+
+def test_a_traced_program_answers_any_number_of_rows_and_columns(tmp_path: Path):
+    write_traced(Nested(), (torch.zeros(3, 5),), (torch.zeros(1, 2),), tmp_path / "program.ts")
+    program = load_program(tmp_path / "program.ts", CPU)
+    assert program(torch.ones(1, 2)).tolist() == [[1, 2]]
+    assert program(torch.ones(4, 9)).shape == (4, 9)
+
+
+def test_what_decides_in_python_is_not_served(tmp_path: Path):
+    with pytest.raises(ModelError, match="decided program answers otherwise"):
+        write_traced(Counting(), (torch.ones(3, 5),), (torch.ones(2, 5),), tmp_path / "decided.ts")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_program_makes_is_made_where_it_runs(tmp_path: Path):
+    write_traced(Nested(), (torch.zeros(3, 5),), (torch.zeros(1, 2),), tmp_path / "program.ts")
+    program = torch.jit.load(tmp_path / "program.ts")
+    elsewhere = torch.ones(2, 4, device=ELSEWHERE)
+    with pytest.raises(RuntimeError, match="expected device"):
+        program(elsewhere)
+    program = torch.jit.load(tmp_path / "program.ts")
+    move_constants(program, ELSEWHERE)
+    assert program(elsewhere).device == ELSEWHERE
