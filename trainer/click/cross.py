@@ -1,5 +1,6 @@
 """Feature crosses of DCNv2 (Wang et al. 2021, "DCN V2: Improved Deep & Cross Network", low-rank form)."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,5 +16,5 @@ class CrossLayers(nn.Module):
         """Cross features. [M, W]"""
         crossed = x_MW
         for down, up in zip(self.down, self.up, strict=True):
-            crossed = x_MW * up(down(crossed)) + crossed
+            crossed = torch.addcmul(crossed, x_MW, up(down(crossed)))
         return crossed
