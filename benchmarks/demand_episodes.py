@@ -16,7 +16,7 @@ from typing import Final
 
 import torch
 
-from benchmarks.demand_alerts import HORIZON, WINDOW_MS, exported, rules, run
+from benchmarks.demand_alerts import HORIZON, WINDOW_MS, rules, run, served
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.settings import settings
 from trainer.demand.describing import installed_vectors
@@ -44,7 +44,7 @@ def main() -> None:
             tell=print,
         )
         began = time.perf_counter()
-        done = run(folder / "all.jsonl", exported(folder), rules(_RATE), None)
+        done = run(folder / "all.jsonl", served(folder), rules(_RATE), None)
     opened = [alert for alert in done.alerts if alert.state == "open"]
     found = {
         "command": "python -m benchmarks.demand_episodes",

@@ -106,18 +106,19 @@ def _endless(size: Size, seed: int) -> Iterator[Record]:
 
 
 def settled(samples: Sequence[Sample]) -> list[Sample]:
-    """Those that count; all, where the load has ended before."""
-    return [sample for sample in samples if sample.seconds >= _SETTLING_S] or list(samples)
+    """Those that count."""
+    return [sample for sample in samples if sample.seconds >= _SETTLING_S]
 
 
 def whole(minutes: Sequence[Minute]) -> list[Minute]:
-    """Those that count, and the last is no whole minute; all, where the load has ended before."""
-    return [minute for minute in minutes[:-1] if minute.minute * 60 >= _SETTLING_S] or list(minutes)
+    """Those that count: the last is no whole one."""
+    return [minute for minute in minutes[:-1] if minute.minute * 60 >= _SETTLING_S]
 
 
 def held_throughout(samples: Sequence[Sample]) -> list[str]:
     """What all samples tell the memory of."""
-    return [name for name in samples[0].memory_mb if all(name in sample.memory_mb for sample in samples)]
+    named = [set(sample.memory_mb) for sample in samples]
+    return sorted(set.intersection(*named)) if named else []
 
 
 def summed(samples: Sequence[Sample], minutes: Sequence[Minute]) -> dict[str, Growth]:

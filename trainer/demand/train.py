@@ -54,8 +54,8 @@ def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
     network, checking = fitted.network.cpu(), fitted.checking
     network.eval().requires_grad_(False)
     asked = checking.asked.pick(slice(8))
-    inputs, one = (tuple(map(torch.from_numpy, some)) for some in (asked, asked.pick(slice(1))))
-    write_traced(network, inputs, one, folder / "program.ts")
+    inputs, others = (tuple(map(torch.from_numpy, checking.asked.pick(some))) for some in (slice(8), slice(-3, None)))
+    write_traced(network, inputs, others, folder / "program.ts")
     meta = {
         "window_ms": window_ms,
         "history": DEMAND_HISTORY,

@@ -58,7 +58,7 @@ def write_shopper_programs(model: ShopperModel, folder: Path, *, clicks: bool) -
 
 
 def _events(count: int, length: int, width: int) -> Example:
-    some = torch.ones(count, length, dtype=torch.int32).triu()  # histories of any length, right-aligned
+    some = torch.ones(count, length, dtype=torch.int32).triu()  # not all are of full length; right-aligned
     return torch.randn(count, length, width), some, _longs(count, length), _longs(count)
 
 

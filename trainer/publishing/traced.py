@@ -43,9 +43,10 @@ def write_traced(module: nn.Module, inputs: Example, other: Example, path: Path)
 
 
 def _check(program: Callable[..., Tensor], module: nn.Module, other: Example, name: str) -> None:
+    wanted = module(*other)
     try:
-        same = torch.allclose(program(*other), module(*other), atol=_TOLERANCE, rtol=_TOLERANCE)
+        given = program(*other)
     except RuntimeError as error:  # what a trace has kept of the first example's sizes does not fit
         raise ModelError(f"the {name} program cannot be traced for serving: {str(error).splitlines()[-1]}") from error
-    if not same:
+    if given.shape != wanted.shape or not torch.allclose(given, wanted, atol=_TOLERANCE, rtol=_TOLERANCE):
         raise ModelError(f"the {name} program answers otherwise than what it was traced from: it cannot be served")

@@ -33,6 +33,22 @@ class Nested(nn.Module):
         return self.inner[0](values)
 
 
+class OneSize(nn.Module):
+    """Makes as much as there is the first time."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Each value and a random one."""
+        return values + torch.ones(len(values.tolist()), values.shape[1])
+
+
+class Repeating(nn.Module):
+    """Answers with as many rows as there are the first time."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """One row, so many times."""
+        return values[:1].expand(len(values.tolist()), -1)
+
+
 class Counting(nn.Module):
     """Decides in Python."""
 
@@ -46,6 +62,16 @@ def test_a_traced_program_answers_any_number_of_rows_and_columns(tmp_path: Path)
     program = load_program(tmp_path / "program.ts", CPU)
     assert program(torch.ones(1, 2)).tolist() == [[1, 2]]
     assert program(torch.ones(4, 9)).shape == (4, 9)
+
+
+def test_what_fits_one_size_only_is_not_served(tmp_path: Path):
+    with pytest.raises(ModelError, match="one program cannot be traced"):
+        write_traced(OneSize(), (torch.ones(3, 5),), (torch.ones(2, 5),), tmp_path / "one.ts")
+
+
+def test_an_answer_of_another_shape_is_not_the_same(tmp_path: Path):
+    with pytest.raises(ModelError, match="answers otherwise"):
+        write_traced(Repeating(), (torch.ones(3, 5),), (torch.ones(1, 5),), tmp_path / "repeating.ts")
 
 
 def test_what_decides_in_python_is_not_served(tmp_path: Path):
