@@ -18,6 +18,7 @@ from .returning import worth_again
 NO_ITEM = 0
 TOP_K = 20
 REASONS = 2
+"""Of an item: `reasons` looks for the best and the one after it."""
 _MARGIN = 12
 """Items beyond K that are ranked too, so that items of equal score are cut off by hash and not by chance."""
 _POOL = 100

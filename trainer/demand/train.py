@@ -54,7 +54,7 @@ def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
     network, checking = fitted.network.cpu(), fitted.checking
     network.eval().requires_grad_(False)
     asked = checking.asked.pick(slice(8))
-    inputs, others = (tuple(map(torch.from_numpy, checking.asked.pick(some))) for some in (slice(8), slice(-3, None)))
+    inputs, others = (tuple(map(torch.from_numpy, some)) for some in (asked, checking.asked.pick(slice(-3, None))))
     write_traced(network, inputs, others, folder / "program.ts")
     meta = {
         "window_ms": window_ms,
