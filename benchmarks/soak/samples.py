@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import redis
 from msgspec import Struct
+from scipy.stats import theilslopes
 
 from benchmarks.road.ground import Running
 from benchmarks.road.measuring import steps, told
@@ -123,32 +124,30 @@ def _part(name: str, process: psutil.Process) -> str:
 
 
 class Growth(Struct):
-    """What a straight line gains from the first time to the last, as a share of its beginning.
+    """What a line gains from the first time to the last, as a share of its beginning.
 
     Attributes:
-        margin: two standard errors of the gain: less than that is no growth that this run can tell from none.
+        low, high: the gain's 95 % interval: with 0 in it, it is no growth that this run can tell from none.
     """
 
     share: float
-    margin: float
+    low: float
+    high: float
 
     def __str__(self) -> str:
-        return f"{self.share:+.1%} ± {self.margin:.1%}"
+        return f"{self.share:+.1%} ({self.low:+.1%} to {self.high:+.1%})"
 
 
 def growth(values: Mapping[float, float]) -> Growth:
-    """Of a least-squares line through the means of ten equal parts: what is seen at one time is much as it was ten
-    seconds before, so that single values would make the margin too small.
+    """Of the median slope between the means of ten equal parts (Sen 1968, "Estimates of the Regression Coefficient
+    Based on Kendall's Tau"): of parts, since what is seen at one time is much as it was ten seconds before, and of the
+    median, since one minute in which the machine was slow makes a line of least squares that begins below zero.
 
     Args:
         values: seconds → value, ten of them or more.
     """
     parts = np.array_split(np.array(list(values.items())), PARTS)
     times, held = np.array([part.mean(axis=0) for part in parts]).T
-    since = times - min(values)
-    slope, start = np.polyfit(since, held, 1)
-    off = held - start - slope * since
-    deviation = np.sqrt((off**2).sum() / (len(off) - 2) / ((since - since.mean()) ** 2).sum())
+    slope, start, low, high = theilslopes(held, times - min(values), alpha=0.95)
     scale = (max(values) - min(values)) / start
-    gained = round(float(slope * scale), 4) + 0.0  # no minus before a zero
-    return Growth(gained, round(float(2 * deviation * scale), 4))
+    return Growth(*(round(float(gain * scale), 4) + 0.0 for gain in (slope, low, high)))  # no minus before a zero

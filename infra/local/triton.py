@@ -17,8 +17,8 @@ from streams.errors import StackError
 #: Shared memory of one model instance to begin with, and the step it grows by.
 _SHM_BYTES = 4 << 20
 _SHM = Path("/dev/shm")
-#: glibc 2.36 cuts small pieces off every aligned block, as torch's are, and keeps them in a cache of the thread, where they
-#: part the free memory around them: a model's process that answers requests of many sizes grew by some 40 MB a minute.
+#: glibc before 2.38 cuts small pieces off every aligned block, as torch's are, and keeps them in a cache of the thread,
+#: where they part the free memory around them: a model's process that answers requests of many sizes grew to 1.9 GB.
 _NO_THREAD_CACHE = "glibc.malloc.tcache_count=0"
 #: Exit status of a program whose shared libraries cannot be found.
 _NOT_LOADABLE = 127
