@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo import item, shopper
@@ -19,8 +19,7 @@ from streams.settings import Settings
 from streams.transport import RawRecord
 
 HOUR = 3_600_000
-unhurried = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""What machines have to do besides is no property of the folds."""
+few_examples = settings(max_examples=60)
 EMPTY = StoredRow(b"", b"", (b"",))
 SETTINGS = Settings()
 ITEMS = st.sampled_from(["tea", "mate", "cup"])
@@ -84,7 +83,7 @@ def _states(shop: Shop) -> dict[str, tuple[bytes, ...]]:
     return {user: row.states for user, row in shop.rows.items()}
 
 
-@unhurried
+@few_examples
 @given(streams(), st.integers(0, 25))
 def test_the_fold_of_a_concatenation_is_the_fold_of_folds(events, cut):
     whole, parts = Shop().take(events), Shop().take(events[:cut]).take(events[cut:], first=cut)
@@ -92,20 +91,20 @@ def test_the_fold_of_a_concatenation_is_the_fold_of_folds(events, cut):
     assert parts.asked == whole.asked
 
 
-@unhurried
+@few_examples
 @given(streams(), st.integers(0, 25))
 def test_what_a_prefix_asks_is_a_prefix_of_what_all_ask(events, cut):
     assert Shop().take(events).asked[: len(asked := Shop().take(events[:cut]).asked)] == asked
 
 
-@unhurried
+@few_examples
 @given(streams(), st.integers(0, 25))
 def test_what_comes_again_changes_and_asks_nothing(events, cut):
     once, again = Shop().take(events), Shop().take(events).take(events[cut:], first=cut)
     assert (again.rows, again.asked) == (once.rows, once.asked)
 
 
-@unhurried
+@few_examples
 @given(streams(), st.randoms(use_true_random=False))
 def test_how_shoppers_interleave_leaves_no_trace(events, random):
     lanes = {user: [event for event in events if event.user_id == user] for user in "uvw"}
@@ -115,7 +114,7 @@ def test_how_shoppers_interleave_leaves_no_trace(events, random):
     assert _states(Shop().take(mixed)) == _states(Shop().take(events))
 
 
-@unhurried
+@few_examples
 @given(streams(users=("u",)))
 def test_a_row_packed_after_every_event_is_the_row_packed_once(events):
     at_once, packed = ShopperState(), b""
@@ -140,7 +139,7 @@ DELTAS = st.builds(
 )
 
 
-@unhurried
+@few_examples
 @given(st.lists(DELTAS, max_size=30), st.randoms(use_true_random=False))
 def test_the_order_of_an_items_deltas_leaves_no_trace(deltas, random):
     shuffled = list(deltas)
