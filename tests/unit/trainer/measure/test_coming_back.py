@@ -14,18 +14,21 @@ from trainer.measure.recall import known_before
 from trainer.publishing.serving import NOT_AGAIN
 from trainer.train import train_shopper_model
 
+SHAPES = ("small", "large", "round", "flat")
+"""So many items that a list of twenty does not hold a shopper's own by chance."""
+
 
 def recording(path: Path, *, loyal: bool) -> Path:
-    """Shoppers who buy two items a visit: always their own, or others each time."""
+    """Shoppers who buy two items a visit: of a few of their own, or others each time."""
     dice = random.Random(3)
-    names = [f"{kind}-{colour}" for kind in KINDS for colour in COLOURS]
+    names = [f"{kind}-{colour}-{shape}" for kind in KINDS for colour in COLOURS for shape in SHAPES]
     records = [item(name, name.replace("-", " ")) for name in names]
     for shopper in range(80):
-        own = dice.sample(names, 2)
+        own = dice.sample(names, 8)
         left = dice.sample(names, len(names))
         for visit in range(6):
             now = START + visit * 5 * DAY + dice.randrange(DAY)
-            for name in own if loyal else (left.pop(), left.pop()):
+            for name in dice.sample(own, 2) if loyal else (left.pop(), left.pop()):
                 records.append(event("purchase", f"u{shopper}", now, item_id=name) | {})
                 records[-1]["value"]["event_id"] += name  # type: ignore[index]
     return write(path, records)
