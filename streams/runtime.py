@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sys
 import time
 
 from aiokafka.errors import KafkaError
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 _FENCED_TRIES = 20
 _GC_THRESHOLDS = (100_000, 20, 20)
 """A load makes some hundred thousand lists and tuples, and no cycle: Python would look for one after every 700."""
+_SWITCH_S = 0.0005
+"""How long the thread that reads from Kafka waits for Python while loads are worked on: the usual 5 ms are as long as a
+small load takes."""
 _ITEM_ROWS_KEPT = 131_072
 """Items whose rows stay in memory, one to two kilobytes each. Where more sell in a window, every row of every window
 is read anew: for 100,000 that was a quarter of the items' road."""
@@ -104,6 +108,7 @@ class Runtime:
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)
+        sys.setswitchinterval(_SWITCH_S)
         return cls(store, triton, producer, follower, roads, idleness, predecessor, tracer)
 
     def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
