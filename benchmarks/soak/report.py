@@ -30,8 +30,9 @@ def _page(found: Soaked) -> str:
     {found.command}
 
 {found.machine.sentence()}
-One worker of a shop whose rows are as long as they get, {found.rate:,.0f} events a second, which is {found.percent:g} %
-of what it does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes; in the first three it settles.
+One worker, a thousand shoppers whose rows are as long as they get, {found.rate:,.0f} events a second, which is
+{found.percent:g} % of what it does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes;
+in the first three it settles.
 The workload is the race's, but that every 2,000 events other shoppers are the busy ones, with other tastes: all rows
 fill. Its clock runs fast, so that hours of demand close every few seconds. Growth is the median slope between the means
 of ten equal parts (Sen 1968) with its 95 % interval; what several processes share is told in parts (PSS).

@@ -57,8 +57,8 @@ rootLogger.appenderRef.console.ref=console
 """
 
 _HEAP = ("-Xms256m", "-Xmx256m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""What lives is some 50 MB under 1,500 events a second; all of it is touched at the start, so that Kafka's memory
-stands still from then on, where a heap that may grow takes hours to come to its end."""
+"""Some 50 MB of it were alive under load; all of it is touched at the start, where a heap that may grow takes hours to
+come to its end."""
 
 
 class Kafka(Server):
