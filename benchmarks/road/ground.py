@@ -64,7 +64,8 @@ class Ground(NamedTuple):
             started: list[Worker] = []
             for number in range(workers):
                 log = self.home / f"{group}-{number}.log"
-                started.append(Worker(variables, log, command=contestant.command, ready=contestant.ready))
+                command, ready, processes = contestant.command, contestant.ready, contestant.processes
+                started.append(Worker(variables, log, command=command, ready=ready, processes=processes))
                 stack.callback(started[-1].stop, within=60)
             own = self.settings.model_copy(update={"group": group})
             servers = {server.name: server.pid for server in status(self.settings) if server.pid is not None}

@@ -23,6 +23,7 @@ class Worker:
         log: file for what it writes to standard output and error.
         within: seconds until it must be ready.
         command: what is started in a worker's place, and `ready` what it says when it is.
+        processes: how many it starts, each of which says so.
 
     Raises:
         StackError: it ended, or was not ready in time; with the end of its log.
@@ -36,6 +37,7 @@ class Worker:
         *,
         command: Sequence[str] = COMMAND,
         ready: str = READY,
+        processes: int = 1,
     ) -> None:
         self.log = log
         self._ready = ready
@@ -47,7 +49,7 @@ class Worker:
                 stderr=subprocess.STDOUT,
             )
         try:
-            self._await_ready(within)
+            self._await_ready(within, processes)
         except BaseException:
             self.kill()
             raise
@@ -84,9 +86,9 @@ class Worker:
         """The last lines of its log."""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
 
-    def _await_ready(self, within: float) -> None:
+    def _await_ready(self, within: float, processes: int) -> None:
         deadline = time.monotonic() + within
-        while self._ready not in self.log.read_text("utf-8", "replace"):
+        while self.log.read_text("utf-8", "replace").count(self._ready) < processes:
             if not self.running:
                 code = self._process.returncode
                 raise StackError(f"the worker ended with status {code} before it was ready\n{self.log_tail()}")

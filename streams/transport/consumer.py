@@ -20,7 +20,8 @@ from streams.line import UNDER_WAY
 from streams.transport.chunks import Load, RawRecord, RecordChunk, Span, together
 from streams.transport.pace import Pace, RoadTopics
 from streams.transport.progress import Progress, Verdict
-from streams.transport.reader import Quota, ReaderThread
+from streams.transport.pulled_consumer import Quota
+from streams.transport.reader import ReaderThread
 from streams.transport.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -151,6 +152,8 @@ class ChunkConsumer(driver.Consumer):
             await self.wait(self._room, timeout=timeout)
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
+        if generation != self.app.consumer_generation_id:
+            return  # not to be noted as delivered: it may be noted in the next assignment's account
         for (topics, _), (spans, more) in zip(quotas, read, strict=False):
             self._turns.served(tp for tp, _ in spans)
             admitted = await self._admit_all(spans)

@@ -18,6 +18,7 @@ class Contestant(NamedTuple):
         ready: what it says when it may be sent events.
         topics: of which it has to commit everything before it is done, by group.
         events: most events it is given: the slow ones would take an hour for all.
+        processes: how many say `ready`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Contestant(NamedTuple):
     ready: str
     topics: Callable[[str], list[str]]
     events: int
+    processes: int = 1
 
 
 def _events(_: str) -> list[str]:
@@ -60,6 +62,7 @@ CONTESTANTS = {
             READY,
             _and_internal,
             _ALL,
+            processes=2,
         ),
         Contestant("handwritten", "hand-written loop", _module("handwritten"), "ready", _events, _ALL),
         Contestant("faust", "Faust used plainly", _module("plain_faust"), "ready", _events, 3_000),

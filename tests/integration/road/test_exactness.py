@@ -1,6 +1,7 @@
 """Chunks are invisible (rule 13): one recording, cut and shared out differently, leaves the same behind."""
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
@@ -37,9 +38,16 @@ def run(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pyte
     def replay(name: str, *, joined: bool = False, apart: bool = False, **environment: str) -> Run:
         group = fresh_group(headrace_stack)
         variables = {**headrace_stack.environment(group), "HEADRACE_TRENDING": "off", **environment}
-        workers = [Worker(variables, folder / f"{name}-0.log", command=(*COMMAND, "--apart") if apart else COMMAND)]
-        with Client(headrace_stack.settings(group), ANSWERS) as client:
-            joiner = Thread(target=lambda: workers.append(Worker(variables, folder / f"{name}-1.log")))
+        workers: list[Worker] = []
+        with Client(headrace_stack.settings(group), ANSWERS) as client, ExitStack() as whatever_happens:
+
+            def start(*how: str, processes: int = 1) -> None:
+                log = folder / f"{name}-{len(workers)}.log"
+                workers.append(Worker(variables, log, command=(*COMMAND, *how), processes=processes))
+                whatever_happens.callback(workers[-1].stop)
+
+            start(*(["--apart"] if apart else []), processes=1 + apart)
+            joiner = Thread(target=start)
             if joined:
                 joiner.start()
             client.replay(trained_shop.recording, wait=True, speed=JOINING_SPEED if joined else None)

@@ -1,0 +1,185 @@
+"""A Kafka consumer that fetches when it is asked to, and hands over spans of partitions."""
+
+# aiokafka says where a partition's reading stands, and tells that data has come, only through its fetcher and its
+# subscription; Faust's own driver reaches for the same two.
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import ConsumerStoppedError
+from faust.types import TP
+
+from streams.transport.chunks import RawRecord, Span
+
+# While one partition's records last, which may be for many loads, nothing else is heard of the others.
+_STALE_S = 0.5
+
+
+class Quota(NamedTuple):
+    """What one road can take now.
+
+    Attributes:
+        partitions: where from, in this order.
+        records: so many of all of them.
+    """
+
+    partitions: Sequence[TP]
+    records: int
+
+
+class Reading(NamedTuple):
+    """What one road was given.
+
+    Attributes:
+        spans: of each partition one at most.
+        more: whether, as last heard, there is more to read.
+    """
+
+    spans: list[tuple[TP, Span]]
+    more: bool
+
+
+class PulledConsumer(AIOKafkaConsumer):
+    """Fetches when it is asked to, instead of always.
+
+    A fetch that is sent as soon as the last one's records are taken comes back with the one record that had come by
+    then, and the next load is that one record. Sent when the road can take a load, it brings all that has come since;
+    and each costs the broker more than the records in it.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._is_waited_for = self._is_wanted_once = False
+        self._asked_at = 0.0
+
+    async def start(self) -> None:
+        await super().start()
+        fetcher: Any = self._fetcher
+        actions = fetcher._get_actions_per_node
+
+        def when_pulled(assignment: Any) -> Any:
+            requests, *rest = actions(assignment)
+            if not (self._is_waited_for or self._is_wanted_once):
+                return [], *rest
+            if requests:
+                self._is_wanted_once, self._asked_at = False, time.monotonic()
+            return requests, *rest
+
+        fetcher._get_actions_per_node = when_pulled
+
+    async def take(self, quotas: Sequence[Quota], patience: float) -> list[Reading]:
+        """One reading for each quota; waits `patience` seconds for the first record.
+
+        No reading at all where partitions were dealt out anew while it waited: whoever asked does not know yet where
+        they begin, and what is taken here is not read again.
+
+        Raises:
+            ConsumerStoppedError: it was stopped.
+        """
+        fetcher: Any = self._fetcher
+        if self._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        subscriptions = fetcher._subscriptions
+        assignment = subscriptions.subscription.assignment
+        with subscriptions.fetch_context():
+            taken = [await self._take_all(fetcher, quota) for quota in quotas]
+            if any(taken):
+                # Of a partition that has no records left here.
+                empty = [tp for quota in quotas for tp in quota.partitions if tp not in fetcher._records]
+                if not all(taken) or self._is_stale or self._is_behind(fetcher, empty):
+                    self._pull()
+            elif await self._wait_for_records(patience):
+                if subscriptions.subscription.assignment is not assignment:
+                    return []
+                taken = [await self._take_all(fetcher, quota) for quota in quotas]
+            return [
+                Reading(spans, self._is_behind(fetcher, quota.partitions))
+                for quota, spans in zip(quotas, taken, strict=True)
+            ]
+
+    def wake(self) -> None:
+        """End all waiting."""
+        fetcher: Any = self._fetcher
+        for waiter in fetcher._fetch_waiters:
+            fetcher._notify(waiter)
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether what has come to the partitions that were empty may have waited for long."""
+        return time.monotonic() - self._asked_at > _STALE_S
+
+    def _pull(self) -> None:
+        """Send one fetch, now or when the one in flight has come back."""
+        self._is_wanted_once = True
+        self._look_again()
+
+    async def _wait_for_records(self, patience: float) -> bool:
+        """Fetch until something comes or `wake` is called; False after `patience` seconds without."""
+        fetcher: Any = self._fetcher
+        waiter = fetcher._create_fetch_waiter()
+        self._is_waited_for = True
+        self._look_again()
+        try:
+            done, _ = await asyncio.wait([waiter], timeout=patience)
+        finally:
+            self._is_waited_for = False
+        if not done:
+            waiter.cancel()
+            return False
+        waiter.result()
+        return True
+
+    def _look_again(self) -> None:
+        fetcher: Any = self._fetcher
+        for untaken in fetcher._records.values():
+            untaken._backoff = 0  # what a pausing road has not taken is not to hold up what others wait for
+        fetcher._notify(fetcher._wait_consume_future)
+
+    def _is_behind(self, fetcher: Any, partitions: Iterable[TP]) -> bool:
+        """Whether one of the partitions, as last heard, has records beyond those that were taken."""
+        subscriptions = fetcher._subscriptions
+        if subscriptions.reassignment_in_progress:
+            return False
+        mine = [tp for tp in partitions if subscriptions.is_assigned(tp)]
+        states = [subscriptions.subscription.assignment.state_value(tp) for tp in mine]
+        return any(state.has_valid_position and state.position < (state.highwater or 0) for state in states)
+
+    async def _take_all(self, fetcher: Any, quota: Quota) -> list[tuple[TP, Span]]:
+        spans: list[tuple[TP, Span]] = []
+        room = quota.records
+        for tp in quota.partitions:
+            span = await self._take(fetcher, tp, room) if room else None
+            if span is not None:
+                spans.append((tp, span))
+                room -= len(span.records)
+        return spans
+
+    async def _take(self, fetcher: Any, tp: TP, most: int) -> Span | None:
+        subscriptions = fetcher._subscriptions
+        if subscriptions.reassignment_in_progress or not subscriptions.is_assigned(tp):
+            return None
+        state = subscriptions.subscription.assignment.state_value(tp)
+        if tp not in fetcher._records or not state.has_valid_position:
+            return None
+        begin = state.position
+        # With no timeout and no reassignment this never suspends: nothing moves the position but what is taken here.
+        taken = await fetcher.fetched_records([tp], timeout=0, max_records=most)
+        if state.position == begin:
+            return None
+        return Span(begin, state.position, [_raw(record) for record in taken.get(tp, ())])
+
+
+def _raw(record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
+    return RawRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple([(name, value or b"") for name, value in record.headers]),  # Kafka's headers may be null
+    )
