@@ -23,15 +23,18 @@ from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.messages.internal import ItemBatch, ItemDelta, Shown
 from streams.messages.outputs import DemandAlert, DemandForecast
-from streams.settings import Settings
+from streams.settings import RoadChoice, Settings
 from streams.topics import Topic
 from streams.transport import RecordChunk
 
 _ROAD = "demand"
 _SLICE: Final = 128
-"""Rows unpacked or packed in one go, some milliseconds."""
+"""Rows unpacked or packed in one go, a millisecond or two."""
 _BATCHES: Final = 16
 """Messages folded in one go, likewise."""
+_WAY_S: Final = 0.002
+"""Between two slices, where shoppers are the same process's. One turn of the loop is not enough: a load of theirs takes
+dozens on its way, and each would wait for a slice."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
 Output = DemandForecast | DemandAlert
@@ -80,6 +83,7 @@ class DemandRoad:
         self._settings = settings
         self._partitions = partitions
         self._store = store
+        self._way_s = _WAY_S if settings.road is RoadChoice.BOTH and not settings.catching_up else 0.0
         self._model = DemandModel(scenario, settings, triton, categories_of)
         self._producer = producer
         self._predecessor = predecessor
@@ -132,7 +136,7 @@ class DemandRoad:
         for number, batch in enumerate(part.batches):
             self._fold_batch(part, batch, rows)
             if number % _BATCHES == 0:
-                await asyncio.sleep(0)
+                await self._give_way()
         part.keys.update(closing.item_id for closing in part.closings)
         metrics.LATE.inc(sum(delta.late for delta in part.folded))
 
@@ -173,7 +177,7 @@ class DemandRoad:
         closing = [{closing.item_id: rows[closing.item_id] for closing in part.closings} for part in parts]
         with timed(_ROAD, "read"):
             for own in closing:
-                await _join(own.values())
+                await self._join(own.values())
         with timed(_ROAD, "score"):  # of one partition while the questions of the next are put
             asking = [self._model.ask(part.closings, own) for part, own in zip(parts, closing, strict=True)]
             asked = await asyncio.gather(*asking)
@@ -213,7 +217,7 @@ class DemandRoad:
         writing: list[asyncio.Task[None]] = []
         try:
             for part in parts:  # one is packed while the one before is written
-                writing.append(asyncio.create_task(self._store.write(await _packed(part, rows))))
+                writing.append(asyncio.create_task(self._store.write(await self._packed(part, rows))))
         finally:  # whoever travels again must find no write under way
             done = await asyncio.gather(*writing, return_exceptions=True)
         failed = [error for error in done if error is not None]
@@ -223,25 +227,26 @@ class DemandRoad:
         if failed:
             raise failed[0]
 
+    async def _join(self, rows: Iterable[DemandRow]) -> None:
+        for some in _slices(list(rows)):
+            for row in some:
+                row.whole()
+            await self._give_way()
 
-async def _join(rows: Iterable[DemandRow]) -> None:
-    for some in _slices(list(rows)):
-        for row in some:
-            row.whole()
-        await asyncio.sleep(0)
+    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
+        """The rows of a partition as they are to be written, its own last."""
+        writes: list[RowWrite] = []
+        for some in _slices(list(part.keys)):
+            writes += [rows[key].write(part.origin, part.last_offset) for key in some]
+            await self._give_way()
+        return [*writes, part.index.write(part.origin, part.last_offset)]
 
-
-async def _packed(part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
-    """The rows of a partition as they are to be written, its own last."""
-    writes: list[RowWrite] = []
-    for some in _slices(list(part.keys)):
-        writes += [rows[key].write(part.origin, part.last_offset) for key in some]
-        await asyncio.sleep(0)
-    return [*writes, part.index.write(part.origin, part.last_offset)]
+    async def _give_way(self) -> None:
+        await asyncio.sleep(self._way_s)
 
 
 def _slices(whole: list[T]) -> Iterator[list[T]]:
-    """Cut what would hold up the shoppers' road: between two slices its chunks have a turn."""
+    """Cut what would hold up the shoppers' road: between two slices its loads go on."""
     return (whole[at : at + _SLICE] for at in range(0, len(whole), _SLICE))
 
 

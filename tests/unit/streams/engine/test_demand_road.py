@@ -1,5 +1,6 @@
 """The items' road: what is said of closed windows, whatever it keeps in memory and whatever the store refuses."""
 
+import asyncio
 import random
 
 import msgspec
@@ -20,7 +21,7 @@ from streams.errors import FencedOut, StoreError
 from streams.messages.internal import ItemBatch, ItemDelta, Watermark
 from streams.messages.wire import DEMAND_SPAN, DemandAnswer
 from streams.scenarios import DEMAND
-from streams.settings import settings
+from streams.settings import RoadChoice, settings
 from streams.transport import RawRecord, RecordChunk
 
 SETTINGS = settings()
@@ -70,13 +71,13 @@ class Servers:
 class Road:
     """A road on which every item sells in every window."""
 
-    def __init__(self, trending=False):
+    def __init__(self, trending=False, road=RoadChoice.BOTH):
         self.servers = servers = Servers()
         self.cache: RowCache[DemandRow] = RowCache(100)
         self.trending = Trending(servers, on=trending)
         self.road = DemandRoad(
             DEMAND,
-            SETTINGS,
+            SETTINGS.model_copy(update={"road": road}),
             1,
             servers,
             servers,
@@ -125,6 +126,22 @@ async def test_a_load_that_fails_leaves_nothing_of_what_the_model_said(steady):
     with pytest.raises(StoreError):
         await steady.next_window()
     assert steady.cache.take(map(str, range(ITEMS))) == {}
+
+
+@pytest.mark.parametrize(("road", "gives_way"), [(RoadChoice.BOTH, True), (RoadChoice.ITEMS, False)])
+async def test_shoppers_of_the_same_process_get_far_between_two_slices(road, gives_way):
+    turns = 0
+
+    async def travel():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    shoppers = asyncio.create_task(travel())
+    await Road(road=road).next_window()
+    shoppers.cancel()
+    assert (turns > 50) == gives_way
 
 
 async def said_of_a_surge(forgets):
