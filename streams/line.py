@@ -8,8 +8,9 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-UNDER_WAY: Final = 3
-"""Loads of one road at once: one folded, one at the model, one said and written. With two the model waits."""
+UNDER_WAY: Final = 5
+"""Loads of one road at once: one folded, one or two at the model, others said, acknowledged and written. With two the
+model waits; with three the cores still did, for what Kafka and Valkey acknowledge."""
 
 
 class Way:
