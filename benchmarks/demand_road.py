@@ -31,7 +31,7 @@ from streams.messages.internal import ItemBatch, ItemDelta, Watermark
 from streams.recordings.simulation.simulate import Plan, simulate
 from streams.recordings.traffic.broker import Broker
 from streams.runtime import Runtime
-from streams.settings import Settings
+from streams.settings import RoadChoice, Settings
 from streams.topics import Topic, item_deltas
 from streams.transport import Load, RawRecord, RecordChunk
 from trainer.train import train
@@ -71,7 +71,9 @@ def main() -> None:
     items = parser.parse_args().items
     with ground(lambda *_: None) as here:
         here.publish(_trained(here))
-        settings = here.settings.model_copy(update={"group": "demand-road", "trending": False})
+        settings = here.settings.model_copy(
+            update={"group": "demand-road", "trending": False, "road": RoadChoice.ITEMS}
+        )
         prepare(settings)
         seconds = asyncio.run(_run(settings, items))
         with Broker(settings.kafka_address) as broker:

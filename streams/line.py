@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 UNDER_WAY: Final = 5
 """Loads of one road at once: one folded, one or two at the model, others said, acknowledged and written. With two the
-model waits; with three the cores still did, for what Kafka and Valkey acknowledge."""
+model waits; with three the cores still idled more than with five."""
 
 
 class Way:

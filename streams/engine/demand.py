@@ -1,6 +1,7 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, TypeVar
@@ -19,6 +20,7 @@ from streams.engine.outbox import Outbox, Producer
 from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import index_key
+from streams.engine.stints import Stints
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.messages.internal import ItemBatch, ItemDelta, Shown
@@ -33,8 +35,7 @@ _SLICE: Final = 128
 _BATCHES: Final = 16
 """Messages folded in one go, likewise."""
 _WAY_S: Final = 0.002
-"""Between two slices, where shoppers are the same process's. One turn of the loop is not enough: a load of theirs takes
-dozens on its way, and each would wait for a slice."""
+"""What shoppers have between two stints of this road, where they are the same process's and wait for answers."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
 Output = DemandForecast | DemandAlert
@@ -83,7 +84,8 @@ class DemandRoad:
         self._settings = settings
         self._partitions = partitions
         self._store = store
-        self._way_s = _WAY_S if settings.road is RoadChoice.BOTH and not settings.catching_up else 0.0
+        answering = settings.road is RoadChoice.BOTH and not settings.catching_up
+        self._stints = Stints(_WAY_S if answering else 0.0, time.monotonic)
         self._model = DemandModel(scenario, settings, triton, categories_of)
         self._producer = producer
         self._predecessor = predecessor
@@ -136,7 +138,7 @@ class DemandRoad:
         for number, batch in enumerate(part.batches):
             self._fold_batch(part, batch, rows)
             if number % _BATCHES == 0:
-                await self._give_way()
+                await self._stints.rest()
         part.keys.update(closing.item_id for closing in part.closings)
         metrics.LATE.inc(sum(delta.late for delta in part.folded))
 
@@ -231,18 +233,15 @@ class DemandRoad:
         for some in _slices(list(rows)):
             for row in some:
                 row.whole()
-            await self._give_way()
+            await self._stints.rest()
 
     async def _packed(self, part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
         """The rows of a partition as they are to be written, its own last."""
         writes: list[RowWrite] = []
         for some in _slices(list(part.keys)):
             writes += [rows[key].write(part.origin, part.last_offset) for key in some]
-            await self._give_way()
+            await self._stints.rest()
         return [*writes, part.index.write(part.origin, part.last_offset)]
-
-    async def _give_way(self) -> None:
-        await asyncio.sleep(self._way_s)
 
 
 def _slices(whole: list[T]) -> Iterator[list[T]]:

@@ -25,7 +25,7 @@ from streams.engine.row_cache import RowCache
 from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
 from streams.engine.scoring import Scorer
 from streams.engine.tracing import Headers, Traced, Tracer
-from streams.line import Way
+from streams.line import UNDER_WAY, Way
 from streams.settings import Settings
 from streams.topics import Topic
 from streams.transport import Load, RecordChunk
@@ -63,7 +63,8 @@ class ShoppersRoad:
     def __init__(self, scenarios: Sequence[Scenario], with_: Collaborators) -> None:
         self._scenarios = scenarios
         self._with = with_
-        self._cache: RowCache[ShopperRow] = RowCache(_ROWS_KEPT)
+        # Rows of loads under way must stay, for they are not written yet.
+        self._cache: RowCache[ShopperRow] = RowCache(max(_ROWS_KEPT, UNDER_WAY * with_.settings.chunk))
         self._sources: dict[int, SourceRow] = {}
         self._poisoned: dict[Place, Refused] = {}
 

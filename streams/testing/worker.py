@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from streams.errors import StackError
@@ -13,6 +14,8 @@ from streams.supervisor import COMMAND
 READY = "headrace worker ready"
 _POLL_S = 0.1
 _LOG_LINES = 60
+_LONGER_THAN_A_SUPERVISOR_S = 40.0
+"""Killed, it would leave its processes behind: it has its own patience with them."""
 
 
 class Worker:
@@ -51,7 +54,8 @@ class Worker:
         try:
             self._await_ready(within, processes)
         except BaseException:
-            self.kill()
+            with suppress(StackError):  # what went wrong before is what there is to tell
+                self.stop()
             raise
 
     @property
@@ -64,7 +68,7 @@ class Worker:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    def stop(self, within: float = 30.0) -> int:
+    def stop(self, within: float = _LONGER_THAN_A_SUPERVISOR_S) -> int:
         """Ask it to drain, commit and end (SIGTERM), and wait; its exit status. Harmless when it has ended.
 
         Raises:

@@ -123,6 +123,7 @@ class ChunkConsumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget the last assignment, so that no late commit moves the group back."""
+        self.stop_flow()  # Faust does where something was revoked: a worker that had nothing would go on reading
         self._progress.clear()
         self._in_hand.clear()
         await super().on_partitions_assigned(assigned, generation_id)
@@ -152,9 +153,10 @@ class ChunkConsumer(driver.Consumer):
             await self.wait(self._room, timeout=timeout)
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
-        if generation != self.app.consumer_generation_id:
-            return  # not to be noted as delivered: it may be noted in the next assignment's account
         for (topics, _), (spans, more) in zip(quotas, read, strict=False):
+            # The accounts may be the next assignment's by now: what is noted there, and dropped here, is never done.
+            if generation != self.app.consumer_generation_id:
+                return
             self._turns.served(tp for tp, _ in spans)
             admitted = await self._admit_all(spans)
             if spans:

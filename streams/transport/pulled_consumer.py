@@ -74,8 +74,8 @@ class PulledConsumer(AIOKafkaConsumer):
     async def take(self, quotas: Sequence[Quota], patience: float) -> list[Reading]:
         """One reading for each quota; waits `patience` seconds for the first record.
 
-        No reading at all where partitions were dealt out anew while it waited: whoever asked does not know yet where
-        they begin, and what is taken here is not read again.
+        No reading at all where partitions were dealt out anew while it waited: whoever asked, asked for the last
+        assignment, and throws away what is of the next, which would not be read again.
 
         Raises:
             ConsumerStoppedError: it was stopped.

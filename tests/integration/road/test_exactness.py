@@ -50,6 +50,7 @@ def run(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pyte
             joiner = Thread(target=start)
             if joined:
                 joiner.start()
+                whatever_happens.callback(joiner.join)
             client.replay(trained_shop.recording, wait=True, speed=JOINING_SPEED if joined else None)
             if joined:
                 joiner.join()

@@ -12,6 +12,7 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.item_windows import joined
 from feature_repo.row_store import VIEWS, StoredRow
 from feature_repo.scopes import SHARDS, SHOP
+from streams.engine import stints
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
 from streams.engine.predecessor import Predecessor
@@ -129,19 +130,18 @@ async def test_a_load_that_fails_leaves_nothing_of_what_the_model_said(steady):
 
 
 @pytest.mark.parametrize(("road", "gives_way"), [(RoadChoice.BOTH, True), (RoadChoice.ITEMS, False)])
-async def test_shoppers_of_the_same_process_get_far_between_two_slices(road, gives_way):
-    turns = 0
+async def test_shoppers_of_the_same_process_have_time_between_two_stints(road, gives_way, monkeypatch):
+    pauses, turn = [], asyncio.sleep
 
-    async def travel():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    async def sleep(seconds):
+        pauses.append(seconds)
+        await turn(0)
 
-    shoppers = asyncio.create_task(travel())
+    monkeypatch.setattr(stints, "_STINT_S", 0.0)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     await Road(road=road).next_window()
-    shoppers.cancel()
-    assert (turns > 50) == gives_way
+    assert pauses
+    assert all(seconds > 0 for seconds in pauses) == gives_way
 
 
 async def said_of_a_surge(forgets):
