@@ -8,14 +8,14 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from math import inf
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.locks import Event
 
-from streams.errors import HeadraceError
+from streams.errors import HeadraceError, StreamError
 from streams.line import UNDER_WAY
 from streams.transport.chunks import Load, RawRecord, RecordChunk, Span, together
 from streams.transport.pace import Pace, RoadTopics
@@ -25,6 +25,9 @@ from streams.transport.reader import ReaderThread
 from streams.transport.turns import Turns
 
 log = logging.getLogger(__name__)
+
+_SEEK_S: Final = 60.0
+"""Faust gives a seek the 90 s of a request, takes their end for the worker's own, and resumes nothing ever after."""
 
 
 class Chunking(NamedTuple):
@@ -110,9 +113,13 @@ class ChunkConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Start each assigned partition at what the group has committed."""
         try:
-            offsets = await self._thread.rewind()
+            async with asyncio.timeout(_SEEK_S):
+                offsets = await self._thread.rewind()
         except IllegalStateError:  # the next rebalance has begun; Faust waits for its end
             raise
+        except TimeoutError:
+            self.transport.fail(StreamError(f"Kafka tells no offsets of this group for {_SEEK_S:.0f} s: start again."))
+            return
         except (HeadraceError, KafkaError) as error:
             self.transport.fail(error)
             return
