@@ -21,7 +21,7 @@ from streams.recordings.traffic.broker import Broker
 from streams.topics import Topic
 
 _BACKLOG: Final = 30_000
-_SHOPPERS: Final = 1_000
+SHOPPERS: Final = 1_000
 _GROWN: Final = 1_800_000
 """Events of 216 hours: an item's row keeps a week of windows, a shopper's fifty events and 1,024 items that were seen,
 and what an event costs goes up with all of them, by half and more. A soak that begins before they are full measures how
@@ -67,7 +67,7 @@ def soak(size: Size, minutes: float, percent: float, seed: int, command: str, te
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(null)
         with here.running(contestant) as running:
-            stream = _endless(size._replace(shoppers=_SHOPPERS), seed)
+            stream = _endless(size._replace(shoppers=SHOPPERS), seed)
             _grow(running, stream, tell)
             here.publish(model)
             warm_up, backlog = list(islice(stream, _BACKLOG)), list(islice(stream, _BACKLOG))

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmarks.results_page import write_results
-from benchmarks.soak.measuring import Soaked, held_throughout, settled, whole
+from benchmarks.soak.measuring import SHOPPERS, Soaked, held_throughout, settled, whole
 from trainer.measure.drawing import save_svg
 
 
@@ -30,7 +30,7 @@ def _page(found: Soaked) -> str:
     {found.command}
 
 {found.machine.sentence()}
-One worker, a thousand shoppers whose rows are as long as they get, {found.rate:,.0f} events a second, which is
+One worker, {SHOPPERS:,} shoppers whose rows are as long as they get, {found.rate:,.0f} events a second, which is
 {found.percent:g} % of what it does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes;
 in the first three it settles.
 The workload is the race's, but that every 2,000 events other shoppers are the busy ones, with other tastes: all rows
