@@ -64,8 +64,15 @@ class Ground(NamedTuple):
             started: list[Worker] = []
             for number in range(workers):
                 log = self.home / f"{group}-{number}.log"
-                command, ready, processes = contestant.command, contestant.ready, contestant.processes
-                started.append(Worker(variables, log, command=command, ready=ready, processes=processes))
+                started.append(
+                    Worker(
+                        variables,
+                        log,
+                        command=contestant.command,
+                        ready=contestant.ready,
+                        processes=contestant.processes,
+                    )
+                )
                 stack.callback(started[-1].stop, within=60)
             own = self.settings.model_copy(update={"group": group})
             servers = {server.name: server.pid for server in status(self.settings) if server.pid is not None}

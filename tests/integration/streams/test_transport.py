@@ -63,8 +63,10 @@ def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kaf
 def test_a_road_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.item_deltas, 2_000)
-        it.worker(HEADRACE_ROAD="items", HEADRACE_CHUNK="10").await_ready()
+        worker = it.worker(HEADRACE_ROAD="items", HEADRACE_CHUNK="10")
+        worker.await_ready()
         it.await_caught_up()  # with a pause before each of its loads it would take minutes
+        assert len(worker.loads()) >= 200
 
 
 def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ async def test_a_broker_that_does_not_tell_the_groups_offsets_ends_the_worker(mo
     waiting: Any = ChunkConsumer.__new__(ChunkConsumer)  # of all that Faust gives it, it needs these two
     waiting._thread, waiting.transport = SilentThread(), SimpleNamespace(fail=failures.append)
     monkeypatch.setattr(consumer, "_SEEK_S", 0.01)
-    await waiting.perform_seek()
+    async with asyncio.timeout(10):  # or it would hang where nothing ends the seek
+        await waiting.perform_seek()
     [failure] = failures
     assert isinstance(failure, StreamError)
     assert "start again" in str(failure)

@@ -72,13 +72,13 @@ class Servers:
 class Road:
     """A road on which every item sells in every window."""
 
-    def __init__(self, trending=False, road=RoadChoice.BOTH):
+    def __init__(self, trending=False, **chosen):
         self.servers = servers = Servers()
         self.cache: RowCache[DemandRow] = RowCache(100)
         self.trending = Trending(servers, on=trending)
         self.road = DemandRoad(
             DEMAND,
-            SETTINGS.model_copy(update={"road": road}),
+            SETTINGS.model_copy(update=chosen),
             1,
             servers,
             servers,
@@ -129,8 +129,10 @@ async def test_a_load_that_fails_leaves_nothing_of_what_the_model_said(steady):
     assert steady.cache.take(map(str, range(ITEMS))) == {}
 
 
-@pytest.mark.parametrize(("road", "gives_way"), [(RoadChoice.BOTH, True), (RoadChoice.ITEMS, False)])
-async def test_shoppers_of_the_same_process_have_time_between_two_stints(road, gives_way, monkeypatch):
+@pytest.mark.parametrize(
+    ("chosen", "gives_way"), [({}, True), ({"road": RoadChoice.ITEMS}, False), ({"catching_up": True}, False)]
+)
+async def test_shoppers_who_wait_in_the_same_process_have_time_between_two_stints(chosen, gives_way, monkeypatch):
     pauses, turn = [], asyncio.sleep
 
     async def sleep(seconds):
@@ -139,7 +141,7 @@ async def test_shoppers_of_the_same_process_have_time_between_two_stints(road, g
 
     monkeypatch.setattr(stints, "_STINT_S", 0.0)
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    await Road(road=road).next_window()
+    await Road(**chosen).next_window()
     assert pauses
     assert all(seconds > 0 for seconds in pauses) == gives_way
 
