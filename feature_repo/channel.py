@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from feature_repo.identity import context_hash
+from streams.messages.wire import Int32s
 
 BUCKETS: Final = 31
 """Channels share buckets beyond these; 0 is for rows written before channels were kept."""
@@ -17,6 +18,6 @@ def channel_bucket(name: str) -> int:
     return context_hash("channel", name) % BUCKETS + 1
 
 
-def action_on_channel(action: int, channel: int) -> int:
-    """Action and channel as one code, as the model's history carries it; not 0 where the action is not."""
+def action_on_channel(action: Int32s, channel: Int32s) -> Int32s:
+    """Actions and channels as one code each, as the model's history carries them; not 0 where the action is not."""
     return action | channel << ACTION_BITS

@@ -43,7 +43,8 @@ def shopper_features(packed: bytes) -> dict[str, Any]:
     features = _named(state)
     features["counts"] = {ACTIONS[code]: n for code, n in enumerate(state.counts) if n}
     features["last"] = {ACTIONS[code]: time for code, time in enumerate(state.last) if time}
-    features["recent"] = [_named(e) | {"action": ACTIONS[e.action]} for e in state.recent]
+    features["recent"] = [e._asdict() | {"action": ACTIONS[e.action]} for e in state.recent]
+    del features["events_2"]
     return features
 
 

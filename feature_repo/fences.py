@@ -5,7 +5,12 @@ from typing import Final
 import msgspec
 
 SEEN_IDS: Final = 64
-_TIE_BYTES: Final = 8
+_ID_BYTES: Final = 6
+"""Of an id's hash: a new id is taken for one of 64 others once in 4e12 times."""
+_ID_MASK: Final = (1 << 8 * _ID_BYTES) - 1
+_ID_BYTES_2: Final = 8
+_MARK: Final = bytes((_ID_BYTES,))
+"""Before the hashes, so that their length is odd: up to version 2 they had eight bytes each and nothing before."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(dict[str, int])
@@ -33,24 +38,32 @@ class Fence:
 
 
 class SeenIds:
-    """The hashes of a row's last `SEEN_IDS` event ids, eight bytes each, oldest first; searched as they are stored."""
+    """The hashes of a row's last `SEEN_IDS` event ids, six bytes each, oldest first; searched as they are stored."""
 
     __slots__ = ("_packed",)
 
     def __init__(self, packed: bytes = b"") -> None:
-        self._packed = packed
+        self._packed = packed[1:] if len(packed) % 2 else _of_version_2(packed)
 
     def __contains__(self, tie: int) -> bool:
-        one = tie.to_bytes(_TIE_BYTES, "little")
+        one = _short(tie)
         at = self._packed.find(one)
-        while at >= 0 and at % _TIE_BYTES:  # a match across two neighbours is no match
+        while at >= 0 and at % _ID_BYTES:  # a match across two neighbours is no match
             at = self._packed.find(one, at + 1)
         return at >= 0
 
     def add(self, tie: int) -> None:
         """Remember an id, forgetting the oldest beyond the limit."""
-        self._packed = (self._packed + tie.to_bytes(_TIE_BYTES, "little"))[-_TIE_BYTES * SEEN_IDS :]
+        self._packed = (self._packed + _short(tie))[-_ID_BYTES * SEEN_IDS :]
 
     def pack(self) -> bytes:
-        """Eight bytes an id."""
-        return self._packed
+        """No bytes for no id."""
+        return self._packed and _MARK + self._packed
+
+
+def _short(tie: int) -> bytes:
+    return (tie & _ID_MASK).to_bytes(_ID_BYTES, "little")
+
+
+def _of_version_2(packed: bytes) -> bytes:
+    return b"".join([packed[at : at + _ID_BYTES] for at in range(0, len(packed), _ID_BYTES_2)])

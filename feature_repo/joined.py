@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.catalogue import CatalogueItem
-from feature_repo.shopper import RecentEvent, ShopperState
+from feature_repo.recent import Recent
+from feature_repo.shopper import ShopperState
 
 HALF_LIFE_MS: Final = 7 * 86_400_000
 """An event counts half as much as one a week newer."""
@@ -48,12 +49,12 @@ def join(state: ShopperState, catalogue: Mapping[str, CatalogueItem], prices: Se
     )
 
 
-def category_affinity(recent: Sequence[RecentEvent], catalogue: Mapping[str, CatalogueItem]) -> dict[str, float]:
+def category_affinity(recent: Recent, catalogue: Mapping[str, CatalogueItem]) -> dict[str, float]:
     """Share of each category in what the shopper did lately; an item's weight is divided among its categories."""
     return _affinity(recent, catalogue, lambda item: item.categories)
 
 
-def brand_affinity(recent: Sequence[RecentEvent], catalogue: Mapping[str, CatalogueItem]) -> dict[str, float]:
+def brand_affinity(recent: Recent, catalogue: Mapping[str, CatalogueItem]) -> dict[str, float]:
     """Share of each brand in what the shopper did lately."""
     return _affinity(recent, catalogue, lambda item: [item.brand] if item.brand else [])
 
@@ -71,14 +72,14 @@ def known_prices(items: Iterable[CatalogueItem]) -> list[int]:
 
 
 def _affinity(
-    recent: Sequence[RecentEvent],
+    recent: Recent,
     catalogue: Mapping[str, CatalogueItem],
     labels_of: Callable[[CatalogueItem], Sequence[str]],
 ) -> dict[str, float]:
     if not recent:
         return {}
     # Ages count from the shopper's newest event, not from a clock: shares would be the same.
-    newest = recent[-1].timestamp
+    newest = recent.times[-1]
     shares: dict[str, float] = {}
     for event in recent:
         item = catalogue.get(event.item_id)

@@ -23,7 +23,7 @@ async def read_user(store: RowStore, user_id: str) -> tuple[dict[str, Any], Join
     if not row.states[0]:
         return None
     state = shopper.unpack(row.states[0])
-    items = await _catalogue(store, list({event.item_id for event in state.recent}))
+    items = await _catalogue(store, list(set(state.recent.items)))
     sample = await _catalogue(store, await _some_items(store))
     joined = join(state, items, known_prices(sample.values()))
     return FEATURES["shopper"](row.states[0]), joined

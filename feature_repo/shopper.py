@@ -4,7 +4,6 @@ The fold sees the event and the row, nothing else (rule 6): no clock, no catalog
 (category affinity, price level against catalogue prices) is computed when the row is read, in `joined`.
 """
 
-from bisect import insort
 from typing import Final
 
 import msgspec
@@ -12,31 +11,30 @@ from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.channel import channel_bucket
-from feature_repo.identity import event_tie, item_hash
+from feature_repo.identity import item_hash
 from feature_repo.numbers import saturated
+from feature_repo.recent import RECENT, Recent, RecentEvent
 from feature_repo.schema import reader
 from streams.messages.events import Event, EventType
 
-RECENT: Final = 50
-"""Events a row remembers one by one."""
 REMEMBERED: Final = 1_024
-"""Items a row remembers as bought, and as seen; beyond it the oldest are forgotten."""
+"""Items a row remembers as bought, and as seen before its recent events; beyond it the oldest are forgotten."""
 ALIASES: Final = 16
 CHANNELS: Final = 32
 CHANNEL_LENGTH: Final = 64
 SESSION_GAP_MS: Final = 30 * 60_000
 
 
-class RecentEvent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, order=True, gc=False):
-    """One remembered event; ordered by event time, ties by the event's hash."""
+class _Event2(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A recent event as rows kept it up to version 2."""
 
     timestamp: int
     tie: int
     action: int
     item_id: str
     quantity: int
-    price_cents: int  # -1: the event had no price
-    channel: int = 0  # feature_repo.channel bucket
+    price_cents: int
+    channel: int = 0
 
 
 class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -53,7 +51,7 @@ class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
 class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
     """All features of a shopper. Times are event time in ms, prices integer hundredths."""
 
-    recent: list[RecentEvent] = []
+    events_2: list[_Event2] = []  # of a row that version 2 wrote: `unpack` makes `recent` of them
     counts: list[int] = []  # events by action code; as long as the newest code seen
     last: list[int] = []  # newest timestamp by action code, 0 for never
     session: Session = msgspec.field(default_factory=Session)
@@ -62,9 +60,10 @@ class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
     spent: int = 0
     channels: dict[str, int] = {}
     bought: bytes = b""  # item hashes, 8 bytes each, oldest first
-    seen: bytes = b""
+    seen: bytes = b""  # likewise, of items whose events left `recent`: what is in there is not said twice
     aliases: list[str] = []
     last_query: str = ""
+    recent: Recent = Recent()
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -78,7 +77,26 @@ def pack(state: ShopperState) -> bytes:
 
 def unpack(packed: bytes) -> ShopperState:
     """The inverse of `pack`; no bytes give a shopper of whom nothing is known."""
-    return _read(packed)
+    state = _read(packed)
+    if state.events_2:
+        _modernise(state)
+    return state
+
+
+def seen_items(state: ShopperState) -> bytes:
+    """Hashes of all items that the row remembers as seen, 8 bytes each, oldest first."""
+    lately = dict.fromkeys(state.recent.items)
+    return state.seen + b"".join([_packed_hash(item_id) for item_id in lately])
+
+
+def _modernise(state: ShopperState) -> None:
+    events = sorted(
+        RecentEvent(e.timestamp, e.action, e.item_id, e.quantity, e.price_cents, e.channel) for e in state.events_2
+    )
+    state.recent, state.events_2 = Recent.of(events), []
+    lately = {_packed_hash(item_id) for item_id in state.recent.items}
+    seen = [state.seen[at : at + 8] for at in range(0, len(state.seen), 8)]
+    state.seen = b"".join([packed for packed in seen if packed not in lately])
 
 
 def fold(state: ShopperState, event: Event) -> None:
@@ -120,27 +138,26 @@ def _fold_session(session: Session, event: Event) -> None:
 
 def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> None:
     cents = -1 if event.price is None else round(event.price * 100)
-    insort(
-        state.recent,
-        RecentEvent(
-            event.timestamp,
-            event_tie(event.event_id),
-            code,
-            item_id,
-            event.quantity,
-            cents,
-            channel_bucket(event.channel),
-        ),
+    _remember_event(
+        state, RecentEvent(event.timestamp, code, item_id, event.quantity, cents, channel_bucket(event.channel))
     )
-    del state.recent[:-RECENT]
     if cents >= 0 and event.type is not EventType.RETURN:
         state.price_sum = saturated(state.price_sum + cents)
         state.price_count += 1
-    packed = item_hash(item_id).to_bytes(8, "little", signed=True)
-    state.seen = _remember(state.seen, packed)
     if event.type is EventType.PURCHASE:
-        state.bought = _remember(state.bought, packed)
+        state.bought = _remember(state.bought, _packed_hash(item_id))
         state.spent = saturated(state.spent + max(cents, 0) * event.quantity)
+
+
+def _remember_event(state: ShopperState, event: RecentEvent) -> None:
+    if len(state.recent) == RECENT:
+        leaving = min(event, state.recent.oldest)
+        state.seen = _remember(state.seen, _packed_hash(leaving.item_id))
+    state.recent = state.recent.having(event)
+
+
+def _packed_hash(item_id: str) -> bytes:
+    return item_hash(item_id).to_bytes(8, "little", signed=True)
 
 
 def _remember(known: bytes, packed: bytes) -> bytes:

@@ -8,6 +8,7 @@ from feast.types import Array, Bool, FeastType, Float64, Int64, String
 from feature_repo import catalogue, item, item_windows, shopper
 from feature_repo.actions import ACTIONS
 from feature_repo.catalogue import CatalogueItem
+from feature_repo.history import hashes
 from feature_repo.item import ItemActivity
 from feature_repo.shopper import ShopperState
 
@@ -86,9 +87,9 @@ def _columns(rows: Sequence[dict[str, object]]) -> dict[str, list[object]]:
 def _shopper(state: ShopperState) -> dict[str, object]:
     session = state.session
     return {
-        "recent_items": [e.item_id for e in state.recent],
-        "recent_actions": [ACTIONS[e.action] for e in state.recent],
-        "recent_times": [e.timestamp for e in state.recent],
+        "recent_items": state.recent.items,
+        "recent_actions": [ACTIONS[action] for action in state.recent.actions],
+        "recent_times": state.recent.times,
         **{f"{action}_count": _at(state.counts, code) for code, action in _CODES},
         **{f"{action}_last": _at(state.last, code) for code, action in _CODES},
         "session_start": session.start,
@@ -101,7 +102,7 @@ def _shopper(state: ShopperState) -> dict[str, object]:
         "spent": state.spent / 100,
         "channels": sorted(state.channels),
         "bought_items": len(state.bought) // 8,
-        "seen_items": len(state.seen) // 8,
+        "seen_items": len(set(hashes(shopper.seen_items(state)).tolist())),
         "aliases": state.aliases,
         "last_query": state.last_query,
     }

@@ -24,9 +24,9 @@ def feature_log(question: Question, model: ModelRef) -> FeatureLog:
         user_id=cause.user_id,
         timestamp=cause.timestamp,
         features={
-            "recent_items": [e.item_id for e in question.recent],
-            "recent_actions": [ACTIONS[e.action] for e in question.recent],
-            "recent_times": [e.timestamp for e in question.recent],
+            "recent_items": question.recent.items,
+            "recent_actions": [ACTIONS[action] for action in question.recent.actions],
+            "recent_times": question.recent.times,
             "channel": question.channel,
             "context": cause.context or {},
         },

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from feature_repo.shopper import RecentEvent, ShopperState
+from feature_repo.recent import Recent
+from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
 from streams.messages.events import Event
 from streams.messages.outputs import Cause, ModelRef
@@ -30,7 +31,7 @@ class Question(NamedTuple):
     scenario: "Scenario"
     cause: Caused
     output_id: str
-    recent: Sequence[RecentEvent]
+    recent: Recent
     exclude: bytes
     recommend: bool
     candidates: Sequence[str]

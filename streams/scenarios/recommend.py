@@ -5,7 +5,8 @@ from math import isnan
 
 from feature_repo.actions import ACTIONS
 from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.shopper import RecentEvent, ShopperState
+from feature_repo.recent import Recent
+from feature_repo.shopper import ShopperState, seen_items
 from streams.engine.catalogue import Catalogue
 from streams.engine.questions import Answer, Caused, Question, Scenario
 from streams.messages.events import Event
@@ -40,7 +41,7 @@ def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState,
         scenario=scenario,
         cause=cause,
         output_id=output_id,
-        recent=tuple(state.recent),
+        recent=state.recent,
         exclude=_exclude(cause, state, settings.exclude),
         recommend=True,
         candidates=(),
@@ -54,7 +55,7 @@ def _exclude(cause: Event, state: ShopperState, rule: Exclude) -> bytes:
     current = item_hash(cause.item_id).to_bytes(8, "little", signed=True) if cause.item_id else b""
     if rule is Exclude.PURCHASED:
         return current + state.bought
-    return current + state.seen if rule is Exclude.SEEN else current
+    return current + seen_items(state) if rule is Exclude.SEEN else current
 
 
 def _answer(question: Question, answer: Answer, catalogue: Catalogue) -> Recommendation:
@@ -72,7 +73,7 @@ def _answer(question: Question, answer: Answer, catalogue: Catalogue) -> Recomme
 
 
 def _items(question: Question, answer: Answer, catalogue: Catalogue) -> Iterator[RecommendedItem]:
-    because = _Because(question.recent[-HISTORY:], catalogue)
+    because = _Because(question.recent, catalogue)
     for key, score, ctr, events, weights, part, part_weight in zip(*answer.listed, strict=True):
         entry = catalogue.get(key)
         if key == NO_ITEM or entry is None:  # a version may know items that the catalogue never told of
@@ -90,7 +91,7 @@ class _Because:
         recent: the history that the model saw, oldest first.
     """
 
-    def __init__(self, recent: Sequence[RecentEvent], catalogue: Catalogue) -> None:
+    def __init__(self, recent: Recent, catalogue: Catalogue) -> None:
         self._recent = recent
         self._offset = HISTORY - len(recent)  # histories are right-aligned
         self._catalogue = catalogue
@@ -106,10 +107,9 @@ class _Because:
         return reasons
 
     def _tell(self, place: int) -> tuple[str, str, str]:
-        event = self._recent[place - self._offset]
-        did = _PAST.get(event.action, "looked at")
-        text = f"because you {did} {self._catalogue.title(event.item_id)}"
-        self._told[place] = ACTIONS[event.action], text, event.item_id
+        action, item_id = self._recent.actions[place - self._offset], self._recent.items[place - self._offset]
+        text = f"because you {_PAST.get(action, 'looked at')} {self._catalogue.title(item_id)}"
+        self._told[place] = ACTIONS[action], text, item_id
         return self._told[place]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from feature_repo.context import context_hashes
 from feature_repo.history import write_history
 from feature_repo.identity import item_hash
-from feature_repo.shopper import RecentEvent
+from feature_repo.recent import Recent
 from streams.messages.events import Event, EventType
 from streams.messages.wire import CONTEXT, HISTORY, Floats, Int32s, Ints
 
@@ -54,7 +54,7 @@ class _Shown:
 
     __slots__ = ("clicked", "context", "event", "history")
 
-    def __init__(self, event: Event, recent: list[RecentEvent]) -> None:
+    def __init__(self, event: Event, recent: Recent) -> None:
         self.event = event
         items, times = np.zeros(HISTORY, np.int64), np.zeros(HISTORY, np.int64)
         actions = np.zeros(HISTORY, np.int32)
@@ -74,7 +74,7 @@ class ImpressionLog:
         self._by_request: dict[tuple[str, str], list[_Shown]] = {}
         self._by_user: dict[str, deque[_Shown]] = {}
 
-    def show(self, event: Event, recent: list[RecentEvent]) -> None:
+    def show(self, event: Event, recent: Recent) -> None:
         """Note an impression and the shopper's history before it (rule 8)."""
         shown = _Shown(event, recent)
         self._log.append(shown)

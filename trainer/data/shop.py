@@ -11,7 +11,8 @@ from feature_repo.catalogue import item_text
 from feature_repo.channel import ACTION_BITS
 from feature_repo.fences import SeenIds
 from feature_repo.identity import event_tie, item_hash
-from feature_repo.shopper import RecentEvent, ShopperState, fold
+from feature_repo.recent import RecentEvent
+from feature_repo.shopper import ShopperState, fold
 from streams.errors import BadRecord, TooLittleData
 from streams.messages.decoding import decode_event, decode_item
 from streams.messages.events import Event, EventType

@@ -18,8 +18,8 @@ def test_a_channel_has_the_same_bucket_everywhere_and_none_is_nothing():
 
 def test_every_action_fits_beside_a_channel():
     assert max(ACTION_CODE.values()) < 1 << ACTION_BITS
-    code = action_on_channel(VIEW, 7)
-    assert (code & (1 << ACTION_BITS) - 1, code >> ACTION_BITS) == (VIEW, 7)
+    [code] = action_on_channel(np.array([VIEW], np.int32), np.array([BUCKETS], np.int32)).tolist()
+    assert (code & (1 << ACTION_BITS) - 1, code >> ACTION_BITS) == (VIEW, BUCKETS)
 
 
 def test_the_history_carries_the_channel_of_each_event():

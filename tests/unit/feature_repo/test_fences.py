@@ -1,6 +1,7 @@
 """Rules 2 and 5: what a row has folded, and which event ids it has seen."""
 
 from feature_repo.fences import SEEN_IDS, Fence, SeenIds
+from feature_repo.identity import event_tie
 
 
 def test_a_record_at_or_under_the_fence_is_passed():
@@ -38,4 +39,12 @@ def test_the_last_64_ids_are_seen_and_no_older():
     restored = SeenIds(seen.pack())
     assert 0 not in restored
     assert all(tie in restored for tie in range(1, SEEN_IDS + 1))
-    assert len(restored.pack()) == 8 * SEEN_IDS
+    assert len(restored.pack()) == 1 + 6 * SEEN_IDS
+
+
+def test_ids_that_version_2_wrote_are_seen_still():
+    ties = [event_tie(f"e{n}") for n in range(SEEN_IDS)]
+    seen = SeenIds(b"".join(tie.to_bytes(8, "little") for tie in ties))
+    assert all(tie in seen for tie in ties)
+    assert event_tie("another") not in seen
+    assert SeenIds().pack() == b""

@@ -4,8 +4,11 @@ import msgspec
 import pytest
 
 from feature_repo import catalogue, demand_index, item, schema, shopper, watermark
+from feature_repo.history import hashes
+from feature_repo.identity import item_hash
 from feature_repo.item import Episode, ItemActivity, WindowCounts
-from feature_repo.shopper import RecentEvent, Session, ShopperState
+from feature_repo.recent import Recent, RecentEvent
+from feature_repo.shopper import Session, ShopperState
 from streams.errors import NewerRows
 
 ROWS = {"shopper": shopper, "item": item, "catalogue": catalogue, "source": watermark, "index": demand_index}
@@ -13,6 +16,10 @@ ROWS = {"shopper": shopper, "item": item, "catalogue": catalogue, "source": wate
 SHOPPER_1 = (
     "9c9197cd03e80701a374656102cd01c2039200019200cd03e896cd03e8cd03e801010001cd01c2010081a377656201c400c4083132333435"
     "36373891a27532a5677265656e"
+)
+SHOPPER_2 = (
+    "9c9297cd03e80901a374656102cd01c20397cd03e80502a363757001ff03930001019300cd03e8cd03e896cd03e8cd03e802020001cd01c201"
+    "0081a377656202c400c418c11d42ab87dc033cba6587c1bb84c490ac5870030e165aa990a0"
 )
 ITEM_1 = "9f92000205030101cd03848104950100020101810403040302940302c30103810498000000000000000081049205cd01c2"
 
@@ -47,15 +54,15 @@ def test_a_row_with_more_fields_than_are_known_is_not_read(row):
 
 
 def test_neither_is_one_in_which_a_part_has_more_fields():
-    row = as_list(shopper.pack(ShopperState(recent=[RecentEvent(1, 2, 3, "tea", 1, -1)])))
-    row[0][0].append("something new")
+    row = as_list(shopper.pack(ShopperState(recent=Recent.of([RecentEvent(1, 3, "tea", 1, -1)]))))
+    row[-1].append("something new")
     with pytest.raises(NewerRows):
         shopper.unpack(msgspec.msgpack.encode(row))
 
 
 def test_rows_that_version_1_wrote_are_read_as_they_were_meant():
     assert shopper.unpack(bytes.fromhex(SHOPPER_1)) == ShopperState(
-        recent=[RecentEvent(1000, 7, 1, "tea", 2, 450, 3)],
+        recent=Recent.of([RecentEvent(1000, 1, "tea", 2, 450, 3)]),
         counts=[0, 1],
         last=[0, 1000],
         session=Session(1000, 1000, 1, 1, 0, 1),
@@ -83,6 +90,14 @@ def test_rows_that_version_1_wrote_are_read_as_they_were_meant():
         shards={4: [0] * 8},
         paid={4: [5, 450]},
     )
+
+
+def test_a_shopper_that_version_2_wrote_has_its_events_and_says_no_item_twice():
+    state = shopper.unpack(bytes.fromhex(SHOPPER_2))
+    assert list(state.recent) == [RecentEvent(1000, 1, "tea", 2, 450, 3), RecentEvent(1000, 2, "cup", 1, -1, 3)]
+    assert hashes(state.seen).tolist() == [item_hash("jar")]
+    assert set(hashes(shopper.seen_items(state))) == {item_hash(item_id) for item_id in ("jar", "tea", "cup")}
+    assert shopper.unpack(shopper.pack(state)) == state
 
 
 async def test_a_store_of_an_earlier_version_is_taken_over():

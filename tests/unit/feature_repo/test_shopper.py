@@ -3,7 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_repo.shopper import CHANNELS, REMEMBERED, SESSION_GAP_MS, ShopperState, fold, pack, unpack
+from feature_repo.history import hashes
+from feature_repo.identity import item_hash
+from feature_repo.shopper import (
+    CHANNELS,
+    REMEMBERED,
+    SESSION_GAP_MS,
+    ShopperState,
+    fold,
+    pack,
+    seen_items,
+    unpack,
+)
 from streams.messages.events import MOST, Event, EventType
 
 MINUTE = 60_000
@@ -32,6 +43,12 @@ def test_fifty_events_are_remembered_one_by_one():
     assert sum(state.counts) == 60
 
 
+def test_what_leaves_the_recent_events_is_still_seen():
+    state = folded(*(event(at, item_id=f"i{at}") for at in range(1, 60)), event(0, item_id="late"))
+    assert set(hashes(state.seen)) == {*(item_hash(f"i{at}") for at in range(1, 10)), item_hash("late")}
+    assert set(hashes(seen_items(state))) == {*(item_hash(f"i{at}") for at in range(1, 60)), item_hash("late")}
+
+
 def test_half_an_hour_without_an_event_ends_a_session():
     first, second = event(0), event(SESSION_GAP_MS + 1, EventType.ADD_TO_CART)
     session = folded(first, second).session
@@ -40,7 +57,7 @@ def test_half_an_hour_without_an_event_ends_a_session():
 
 def test_a_search_is_no_recent_item_but_is_remembered():
     state = folded(event(1, EventType.SEARCH, None, query="blue mug"))
-    assert state.recent == []
+    assert not state.recent
     assert state.last_query == "blue mug"
 
 

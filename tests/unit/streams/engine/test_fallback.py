@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.shopper import RecentEvent
+from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import best_sellers, popularity_answer, shortfall
 from streams.engine.questions import Question
@@ -13,7 +13,7 @@ from streams.messages.outputs import ModelRef
 from streams.scenarios import CTR, RECOMMEND
 
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="a")
-RECENT = (RecentEvent(1, 1, 1, "a", 1, -1),)
+RECENT = Recent.of([RecentEvent(1, 1, "a", 1, -1)])
 
 
 def question(**changes: object) -> Question:
@@ -29,7 +29,7 @@ def catalogue(*ids: str) -> Catalogue:
 
 
 def test_a_shopper_without_history_is_unknown():
-    assert shortfall(question(recent=()), catalogue("a")) == "unknown_user"
+    assert shortfall(question(recent=Recent()), catalogue("a")) == "unknown_user"
 
 
 def test_an_item_outside_the_catalogue_is_unknown():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.shopper import RecentEvent
+from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
 from streams.engine.questions import Question
 from streams.engine.scoring import Scorer
@@ -13,7 +13,7 @@ from streams.messages.wire import REASONS, TOP_K, ScoreAnswer
 from streams.scenarios import RECOMMEND
 
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="a")
-QUESTION = Question(RECOMMEND, VIEW, "recommend/e", (RecentEvent(1, 1, 1, "a", 1, -1),), b"", True, (), "web")
+QUESTION = Question(RECOMMEND, VIEW, "recommend/e", Recent.of([RecentEvent(1, 1, "a", 1, -1)]), b"", True, (), "web")
 
 
 class Shop:

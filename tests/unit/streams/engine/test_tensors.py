@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.shopper import RecentEvent
+from feature_repo.recent import Recent, RecentEvent
 from streams.engine.questions import NO_LIST, Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
 from streams.messages.events import Event, EventType
@@ -21,8 +21,8 @@ SHOP = Surroundings(
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=99, item_id="a", context={"page": "home"})
 
 
-def recent(n: int) -> tuple[RecentEvent, ...]:
-    return tuple(RecentEvent(at, at, 1, f"i{at}", 1, -1) for at in range(n))
+def recent(n: int) -> Recent:
+    return Recent.of(RecentEvent(at, 1, f"i{at}", 1, -1) for at in range(n))
 
 
 def question(n: int, candidates: tuple[str, ...] = (), exclude: bytes = b"") -> Question:

@@ -1,6 +1,6 @@
 """What became of an impression: clicks find the impression that led to them."""
 
-from feature_repo.shopper import RecentEvent
+from feature_repo.recent import Recent, RecentEvent
 from streams.messages.events import Event, EventType
 from trainer.data.impressions import ImpressionLog
 
@@ -48,16 +48,16 @@ def test_without_request_ids_half_an_hour_counts_and_the_newest_impression():
 
 def test_the_history_is_that_before_the_impression():
     log = ImpressionLog()
-    recent = [RecentEvent(5, 1, 1, "x", 1, -1)]
+    recent = Recent.of([RecentEvent(5, 1, "x", 1, -1)])
     log.show(shown("i", 9, ["x"]), recent)
-    recent.append(RecentEvent(10, 2, 1, "y", 1, -1))
+    recent.having(RecentEvent(10, 1, "y", 1, -1))
     assert (log.collect().history_action > 0).sum() == 1
 
 
 def test_a_cut_renumbers_its_impressions():
     log = ImpressionLog()
     for n in range(4):
-        log.show(shown(f"i{n}", n, ["x", "y"]), [])
+        log.show(shown(f"i{n}", n, ["x", "y"]), Recent())
     part = log.collect().between(2, 4)
     assert part.now.tolist() == [2, 3]
     assert part.shown_in.tolist() == [0, 0, 1, 1]
