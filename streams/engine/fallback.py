@@ -28,7 +28,7 @@ def shortfall(question: Question, catalogue: Catalogue) -> str | None:
     cause, asked = question.cause, question.candidates
     if not asked and isinstance(cause, Event) and cause.item_id is not None:
         asked = (cause.item_id,)
-    return UNKNOWN_ITEM if any(item not in catalogue for item in asked) else None
+    return None if all(map(catalogue.__contains__, asked)) else UNKNOWN_ITEM
 
 
 def best_sellers(trending: Iterable[int], popular: Ints, catalogue: Catalogue) -> list[int]:
@@ -56,8 +56,8 @@ def _list(best: list[int]) -> Listed:
         items=best + [NO_ITEM] * (TOP_K - len(best)),
         scores=[1 / (1 + place) for place in range(TOP_K)],
         ctrs=[nan] * TOP_K,
-        reason_events=[[-1] * REASONS] * TOP_K,
-        reason_weights=[[0.0] * REASONS] * TOP_K,
+        reason_events=[[-1] * TOP_K] * REASONS,
+        reason_weights=[[0.0] * TOP_K] * REASONS,
         parts=[0] * TOP_K,
         part_weights=[0.0] * TOP_K,
     )

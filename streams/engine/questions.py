@@ -44,8 +44,9 @@ class Listed(NamedTuple):
     Attributes:
         items: item hashes, best first, NO_ITEM where fewer remain. [K]
         scores, ctrs: of these items; a NaN ctr means that the version has no click head. [K]
-        reason_events: positions in the model's history of L events, -1 for none. [K, R]
-        reason_weights: what that event added to the score. [K, R]
+        reason_events: positions in the model's history of L events, -1 for none. [R, K]: a list for the first reasons
+            and one for the second, since a small list an item costs more to make and to forget than what it holds.
+        reason_weights: what that event added to the score. [R, K]
         parts: which of `PARTS` of the item itself added most. [K]
         part_weights: and how much. [K]
     """

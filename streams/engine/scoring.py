@@ -54,7 +54,7 @@ class Scorer:
                 break
         fallbacks = [shortfall(question, self._catalogue) for question in questions]
         answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
-        return [_with_known_rates(a) for a in answers]
+        return [_with_known_rates(a) for a in answers] if np.isnan(answer.ctr).any() else answers
 
     def _learn_strangers(self, answer: ScoreAnswer) -> bool:
         """Whether lists came back short of items, tombstoned long ago, say, that only the version knows of still."""

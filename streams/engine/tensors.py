@@ -82,8 +82,8 @@ def _lists(tensors: ScoreAnswer, wanted: NDArray[np.bool_]) -> Iterator[Listed]:
         tensors.rec_item[wanted].tolist(),
         _plain(tensors.rec_score[wanted]),
         _plain(tensors.rec_ctr[wanted], _RATE_DECIMALS),
-        tensors.reason_event[wanted].tolist(),
-        _plain(tensors.reason_weight[wanted]),
+        tensors.reason_event[wanted].transpose(0, 2, 1).tolist(),
+        _plain(tensors.reason_weight[wanted].transpose(0, 2, 1)),
         part.argmax(2).tolist(),
         _plain(part.max(2)),
     )

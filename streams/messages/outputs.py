@@ -21,7 +21,7 @@ class Cause(Struct, frozen=True, kw_only=True):
     fallback: str | None = None
 
 
-class RecommendationReason(Struct, frozen=True, omit_defaults=True):
+class RecommendationReason(Struct, frozen=True, omit_defaults=True, gc=False):
     """Why an item is in the list, and what that added to its score.
 
     `kind` is the action of the shopper's event with `item_id`, or `description` or `popular`, which lie in the item.
@@ -33,7 +33,7 @@ class RecommendationReason(Struct, frozen=True, omit_defaults=True):
     item_id: str | None = None
 
 
-class RecommendedItem(Struct, frozen=True):
+class RecommendedItem(Struct, frozen=True, gc=False):
     """One entry of a recommendation; `ctr` is null when the version has no click head."""
 
     item_id: str
@@ -50,7 +50,7 @@ class Recommendation(Cause, frozen=True, kw_only=True):
     items: list[RecommendedItem]
 
 
-class ScoredItem(Struct, frozen=True):
+class ScoredItem(Struct, frozen=True, gc=False):
     """An item and the probability that the shopper clicks on it."""
 
     item_id: str

@@ -74,7 +74,10 @@ def _answer(question: Question, answer: Answer, catalogue: Catalogue) -> Recomme
 
 def _items(question: Question, answer: Answer, catalogue: Catalogue) -> Iterator[RecommendedItem]:
     because = _Because(question.recent, catalogue)
-    for key, score, ctr, events, weights, part, part_weight in zip(*answer.listed, strict=True):
+    items, scores, ctrs, reason_events, reason_weights, parts, part_weights = answer.listed
+    reasons_of = zip(zip(*reason_events, strict=True), zip(*reason_weights, strict=True), strict=True)
+    columns = zip(items, scores, ctrs, reasons_of, parts, part_weights, strict=True)
+    for key, score, ctr, (events, weights), part, part_weight in columns:
         entry = catalogue.get(key)
         if key == NO_ITEM or entry is None:  # a version may know items that the catalogue never told of
             continue

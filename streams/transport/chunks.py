@@ -28,9 +28,8 @@ class RawRecord(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of key, value and headers."""
-        return (
-            len(self.key or b"") + len(self.value or b"") + sum(len(name) + len(value) for name, value in self.headers)
-        )
+        size = len(self.key or b"") + len(self.value or b"")
+        return size + sum([len(name) + len(value) for name, value in self.headers]) if self.headers else size
 
 
 class RecordChunk(NamedTuple):
@@ -89,7 +88,7 @@ class Span(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of its records."""
-        return sum(record.size for record in self.records)
+        return sum([record.size for record in self.records])
 
     def from_offset(self, offset: int) -> "Span":
         """The part at and after `offset`, which lies within the span."""
@@ -118,8 +117,9 @@ def together(spans: Iterable[tuple[T, Span]], most_bytes: int) -> Iterator[list[
     load: list[tuple[T, Span]] = []
     held = 0
     for name, whole in spans:
-        for span in split(whole, most_bytes):
-            size = span.size
+        weight = whole.size
+        for span in (whole,) if weight <= most_bytes else split(whole, most_bytes):
+            size = weight if span is whole else span.size
             if load and held + size > most_bytes:
                 yield load
                 load, held = [], 0

@@ -77,12 +77,13 @@ def test_those_who_want_no_list_get_none_and_the_others_their_own():
     k, r = TOP_K, REASONS
     parts = np.zeros((2, k, len(PARTS)), np.float32)
     parts[1, 0] = [-0.5, 0.25]
+    events = np.arange(2 * k * r, dtype=np.int32).reshape(2, k, r)
     answer = ScoreAnswer(
         np.array([[1] * k, [2] * k]),
         np.full((2, k), 1 / 3, np.float32),
         np.zeros((2, k), np.float32),
-        np.zeros((2, k, r), np.int32),
-        np.zeros((2, k, r), np.float32),
+        events,
+        events.astype(np.float32) / 2,
         parts,
         np.zeros(1, np.float32),
     )
@@ -91,3 +92,5 @@ def test_those_who_want_no_list_get_none_and_the_others_their_own():
     assert listed.items == [2] * k
     assert listed.scores[0] == 0.333333
     assert (listed.parts[0], listed.part_weights[0]) == (1, 0.25)
+    assert listed.reason_events == [events[1, :, reason].tolist() for reason in range(r)]
+    assert listed.reason_weights[1][3] == events[1, 3, 1] / 2

@@ -65,8 +65,8 @@ def answered(
         items=[item_hash(i) for i in items] + [NO_ITEM] * empty,
         scores=[1 - place / TOP_K for place in range(TOP_K)],
         ctrs=[ctr] * TOP_K,
-        reason_events=reason_events + [[-1] * REASONS] * empty,
-        reason_weights=[[0.5] * REASONS] * TOP_K,
+        reason_events=list(zip(*reason_events, *[[-1] * REASONS] * empty, strict=True)),
+        reason_weights=[[0.5] * TOP_K] * REASONS,
         parts=[best] * TOP_K,
         part_weights=[parts[best]] * TOP_K,
     )
