@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from feature_repo import catalogue, item, item_windows, shopper
 from feature_repo.actions import ACTIONS
+from feature_repo.history import hashes
 from streams.errors import UsageError
 
 #: What the demand road notes when it concludes windows: it depends on the served model, not on the stream alone.
@@ -38,12 +40,13 @@ class Rows(NamedTuple):
 
 
 def shopper_features(packed: bytes) -> dict[str, Any]:
-    """A shopper's row by names; packed lists of item hashes in Base64."""
+    """A shopper's row by names, the recent events first; packed lists of item hashes in Base64, those seen in order."""
     state = shopper.unpack(packed)
-    features = _named(state)
+    features = {"recent": [], **_named(state)}
     features["counts"] = {ACTIONS[code]: n for code, n in enumerate(state.counts) if n}
     features["last"] = {ACTIONS[code]: time for code, time in enumerate(state.last) if time}
     features["recent"] = [e._asdict() | {"action": ACTIONS[e.action]} for e in state.recent]
+    features["seen"] = b64encode(np.unique(hashes(shopper.seen_items(state))).tobytes()).decode()
     del features["events_2"]
     return features
 

@@ -20,7 +20,7 @@ def item_hash(item_id: str) -> int:
 
 
 def event_tie(event_id: str) -> int:
-    """63-bit hash of an event id: breaks ties of equal timestamps and recognises a producer's retry."""
+    """63-bit hash of an event id: recognises a producer's retry, and chooses what is logged."""
     digest = blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"event").digest()
     return int.from_bytes(digest, "little") >> 1
 

@@ -1,6 +1,5 @@
 """The events that a shopper's row remembers one by one: columns, which pack small and are read without a copy."""
 
-from bisect import insort
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from operator import sub
@@ -8,15 +7,17 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from feature_repo.identity import item_hash
+
 RECENT: Final = 50
 """Events that are remembered."""
+_MIX: Final = 0x9E3779B97F4A7C15
+"""2^64 over the golden ratio: a product with it carries what differs in the lower bits to the upper ones."""
+_MASK: Final = (1 << 64) - 1
 
 
 class RecentEvent(NamedTuple):
-    """One remembered event. Events are ordered as the tuples are: by event time, then by what happened.
-
-    Two that are equal in all of it cannot be told apart, so no order of arrival shows.
-    """
+    """One remembered event."""
 
     timestamp: int
     action: int
@@ -24,6 +25,16 @@ class RecentEvent(NamedTuple):
     quantity: int
     price_cents: int  # -1: the event had no price
     channel: int = 0  # feature_repo.channel bucket
+
+
+def in_order(event: RecentEvent) -> tuple[int | str, ...]:
+    """The key that events are ordered by: event time, then a hash of the item at that time, then all the rest.
+
+    Two that are equal in all of it cannot be told apart, so no order of arrival shows. Nor do the ids: the lines of one
+    purchase have one time, and by their ids alone the next would always be the one with the next higher id.
+    """
+    mixed = (item_hash(event.item_id) ^ event.timestamp) * _MIX & _MASK
+    return event.timestamp, mixed, *event[1:]
 
 
 class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -46,8 +57,8 @@ class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
 
     @classmethod
     def of(cls, events: Iterable[RecentEvent]) -> "Recent":
-        """The newest of some events, which are in order."""
-        newest = list(events)[-RECENT:]
+        """The newest of some events."""
+        newest = sorted(events, key=in_order)[-RECENT:]
         if not newest:
             return cls()
         times, actions, items, quantities, prices, channels = map(list, zip(*newest, strict=True))
@@ -56,11 +67,9 @@ class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
 
     def having(self, event: RecentEvent) -> "Recent":
         """These and one more, less the oldest where they would be too many."""
-        if not self.gaps or event.timestamp <= self.start + sum(self.gaps):
-            events = list(self)
-            insort(events, event)
-            return Recent.of(events)
         gap = event.timestamp - self.start - sum(self.gaps)
+        if gap <= 0 or not 0 < len(self) <= RECENT:
+            return Recent.of([*self, event])
         start, gaps, kept = self.start, [*self.gaps, gap], slice(-RECENT, None)
         if len(gaps) > RECENT:
             start, gaps = start + gaps[1], [0, *gaps[2:]]

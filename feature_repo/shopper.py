@@ -13,7 +13,7 @@ from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.channel import channel_bucket
 from feature_repo.identity import item_hash
 from feature_repo.numbers import saturated
-from feature_repo.recent import RECENT, Recent, RecentEvent
+from feature_repo.recent import RECENT, Recent, RecentEvent, in_order
 from feature_repo.schema import reader
 from streams.messages.events import Event, EventType
 
@@ -60,7 +60,7 @@ class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
     spent: int = 0
     channels: dict[str, int] = {}
     bought: bytes = b""  # item hashes, 8 bytes each, oldest first
-    seen: bytes = b""  # likewise, of items whose events left `recent`: what is in there is not said twice
+    seen: bytes = b""  # likewise, of items of which an event has left `recent`
     aliases: list[str] = []
     last_query: str = ""
     recent: Recent = Recent()
@@ -84,16 +84,16 @@ def unpack(packed: bytes) -> ShopperState:
 
 
 def seen_items(state: ShopperState) -> bytes:
-    """Hashes of all items that the row remembers as seen, 8 bytes each, oldest first."""
+    """Hashes of all items that the row remembers as seen, 8 bytes each; one may be there twice."""
     lately = dict.fromkeys(state.recent.items)
     return state.seen + b"".join([_packed_hash(item_id) for item_id in lately])
 
 
 def _modernise(state: ShopperState) -> None:
-    events = sorted(
+    state.recent = Recent.of(
         RecentEvent(e.timestamp, e.action, e.item_id, e.quantity, e.price_cents, e.channel) for e in state.events_2
     )
-    state.recent, state.events_2 = Recent.of(events), []
+    state.events_2 = []
     lately = {_packed_hash(item_id) for item_id in state.recent.items}
     seen = [state.seen[at : at + 8] for at in range(0, len(state.seen), 8)]
     state.seen = b"".join([packed for packed in seen if packed not in lately])
@@ -150,8 +150,8 @@ def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> No
 
 
 def _remember_event(state: ShopperState, event: RecentEvent) -> None:
-    if len(state.recent) == RECENT:
-        leaving = min(event, state.recent.oldest)
+    if len(state.recent) >= RECENT:
+        leaving = min(event, state.recent.oldest, key=in_order)
         state.seen = _remember(state.seen, _packed_hash(leaving.item_id))
     state.recent = state.recent.having(event)
 

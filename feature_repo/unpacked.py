@@ -87,7 +87,7 @@ def _columns(rows: Sequence[dict[str, object]]) -> dict[str, list[object]]:
 def _shopper(state: ShopperState) -> dict[str, object]:
     session = state.session
     return {
-        "recent_items": state.recent.items,
+        "recent_items": list(state.recent.items),
         "recent_actions": [ACTIONS[action] for action in state.recent.actions],
         "recent_times": state.recent.times,
         **{f"{action}_count": _at(state.counts, code) for code, action in _CODES},

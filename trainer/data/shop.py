@@ -11,7 +11,7 @@ from feature_repo.catalogue import item_text
 from feature_repo.channel import ACTION_BITS
 from feature_repo.fences import SeenIds
 from feature_repo.identity import event_tie, item_hash
-from feature_repo.recent import RecentEvent
+from feature_repo.recent import RecentEvent, in_order
 from feature_repo.shopper import ShopperState, fold
 from streams.errors import BadRecord, TooLittleData
 from streams.messages.decoding import decode_event, decode_item
@@ -113,7 +113,7 @@ class _Reader:
 
     def histories(self) -> list[list[RecentEvent]]:
         """Each shopper's whole history, by user id."""
-        return [sorted(self._histories[user]) for user in sorted(self._histories)]
+        return [sorted(self._histories[user], key=in_order) for user in sorted(self._histories)]
 
 
 def read_shop(stream: Path, tell: Callable[[int], None]) -> Shop:

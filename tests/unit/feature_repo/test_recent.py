@@ -1,9 +1,11 @@
 """The events that a row remembers: in the order of what happened, whatever the order of arrival."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_repo.recent import RECENT, Recent, RecentEvent
+from feature_repo.recent import RECENT, Recent, RecentEvent, in_order
 from streams.messages.wire import HISTORY
 
 EVENTS = st.builds(
@@ -17,13 +19,27 @@ EVENTS = st.builds(
 )
 
 
-@given(st.lists(EVENTS, max_size=3 * RECENT))
+LISTS = st.lists(EVENTS, max_size=9) | st.lists(EVENTS, min_size=RECENT - 2, max_size=RECENT + 30)
+
+
+@given(LISTS)
 def test_the_newest_are_kept_in_order_however_they_came(events: list[RecentEvent]):
     recent = Recent()
     for event in events:
         recent = recent.having(event)
-    assert list(recent) == sorted(events)[-RECENT:]
-    assert recent == Recent.of(sorted(events))
+    assert list(recent) == sorted(events, key=in_order)[-RECENT:]
+    assert recent == Recent.of(events)
+
+
+def test_what_came_in_one_millisecond_stands_in_no_order_that_ids_tell():
+    ids = [f"line-{n:02}" for n in range(30)]
+    orders = [
+        Recent.of(RecentEvent(at, 5, item_id, 1, -1) for item_id in ids).items for at in (1_000, 2_000, 86_400_000)
+    ]
+    assert all(sorted(order) == ids for order in orders)
+    assert len({tuple(order) for order in (*orders, ids, ids[::-1])}) == 5
+    steps = sum(a < b for order in orders for a, b in itertools.pairwise(order))
+    assert 30 <= steps <= 57  # of 87 pairs of neighbours: as many rise as fall, give or take three deviations
 
 
 def test_columns_and_events_say_the_same():

@@ -4,12 +4,14 @@ import msgspec
 import pytest
 
 from feature_repo import catalogue, demand_index, item, schema, shopper, watermark
+from feature_repo.dump import shopper_features
 from feature_repo.history import hashes
 from feature_repo.identity import item_hash
 from feature_repo.item import Episode, ItemActivity, WindowCounts
-from feature_repo.recent import Recent, RecentEvent
+from feature_repo.recent import Recent, RecentEvent, in_order
 from feature_repo.shopper import Session, ShopperState
 from streams.errors import NewerRows
+from streams.messages.events import Event, EventType
 
 ROWS = {"shopper": shopper, "item": item, "catalogue": catalogue, "source": watermark, "index": demand_index}
 
@@ -18,7 +20,7 @@ SHOPPER_1 = (
     "36373891a27532a5677265656e"
 )
 SHOPPER_2 = (
-    "9c9297cd03e80901a374656102cd01c20397cd03e80502a363757001ff03930001019300cd03e8cd03e896cd03e8cd03e802020001cd01c201"
+    "9c9297cd03e80502a363757001ff0397cd03e80901a374656102cd01c203930001019300cd03e8cd03e896cd03e8cd03e802020001cd01c201"
     "0081a377656202c400c418c11d42ab87dc033cba6587c1bb84c490ac5870030e165aa990a0"
 )
 ITEM_1 = "9f92000205030101cd03848104950100020101810403040302940302c30103810498000000000000000081049205cd01c2"
@@ -94,10 +96,24 @@ def test_rows_that_version_1_wrote_are_read_as_they_were_meant():
 
 def test_a_shopper_that_version_2_wrote_has_its_events_and_says_no_item_twice():
     state = shopper.unpack(bytes.fromhex(SHOPPER_2))
-    assert list(state.recent) == [RecentEvent(1000, 1, "tea", 2, 450, 3), RecentEvent(1000, 2, "cup", 1, -1, 3)]
+    events = [RecentEvent(1000, 1, "tea", 2, 450, 3), RecentEvent(1000, 2, "cup", 1, -1, 3)]
+    assert list(state.recent) == sorted(events, key=in_order)
     assert hashes(state.seen).tolist() == [item_hash("jar")]
     assert set(hashes(shopper.seen_items(state))) == {item_hash(item_id) for item_id in ("jar", "tea", "cup")}
     assert shopper.unpack(shopper.pack(state)) == state
+
+
+def test_a_row_of_version_2_says_the_same_as_one_that_was_folded_anew():
+    fresh = ShopperState()
+    for n in range(70):
+        view = Event(event_id=f"e{n}", type=EventType.VIEW, user_id="u", timestamp=n, item_id=f"i{n % 30}")
+        shopper.fold(fresh, view)
+    *row, _ = as_list(shopper.pack(fresh))
+    row[0] = [[e.timestamp, 99 - n, e.action, e.item_id, e.quantity, e.price_cents] for n, e in enumerate(fresh.recent)]
+    row[0] = [[*event, e.channel] for event, e in zip(row[0], fresh.recent, strict=True)]
+    row[9] = b"".join(item_hash(f"i{n}").to_bytes(8, "little", signed=True) for n in range(30))
+    old = msgspec.msgpack.encode(row)
+    assert shopper_features(old) == shopper_features(shopper.pack(fresh))
 
 
 async def test_a_store_of_an_earlier_version_is_taken_over():

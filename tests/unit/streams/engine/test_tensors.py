@@ -30,7 +30,7 @@ def question(n: int, candidates: tuple[str, ...] = (), exclude: bytes = b"") -> 
     return Question(scenario, VIEW, "x", recent(n), exclude, not candidates, candidates, "web")
 
 
-def test_histories_are_right_aligned_and_cut_to_the_newest():
+def test_histories_are_right_aligned():
     tensors = to_tensors([question(2), question(HISTORY + 3)], SHOP)
     assert tensors.history_item[0, -2:].tolist() == [item_hash("i0"), item_hash("i1")]
     assert not tensors.history_item[0, :-2].any()

@@ -1,6 +1,7 @@
 """What became of an impression: clicks find the impression that led to them."""
 
-from feature_repo.recent import Recent, RecentEvent
+from feature_repo.recent import Recent
+from feature_repo.shopper import ShopperState, fold
 from streams.messages.events import Event, EventType
 from trainer.data.impressions import ImpressionLog
 
@@ -21,7 +22,7 @@ def clicks_after(*events: Event) -> list[float]:
     log = ImpressionLog()
     for event in events:
         if event.type is EventType.IMPRESSION:
-            log.show(event, [])
+            log.show(event, Recent())
         else:
             log.act(event)
     return log.collect().clicked.tolist()
@@ -48,10 +49,13 @@ def test_without_request_ids_half_an_hour_counts_and_the_newest_impression():
 
 def test_the_history_is_that_before_the_impression():
     log = ImpressionLog()
-    recent = Recent.of([RecentEvent(5, 1, "x", 1, -1)])
-    log.show(shown("i", 9, ["x"]), recent)
-    recent.having(RecentEvent(10, 1, "y", 1, -1))
-    assert (log.collect().history_action > 0).sum() == 1
+    state = ShopperState()
+    fold(state, click(5, "x", None, EventType.VIEW))
+    log.show(shown("i", 9, ["x"]), state.recent)
+    fold(state, click(10, "y", None, EventType.VIEW))
+    collected = log.collect()
+    assert (collected.history_action > 0).sum() == 1
+    assert collected.history_time.max() == 5
 
 
 def test_a_cut_renumbers_its_impressions():
