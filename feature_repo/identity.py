@@ -19,6 +19,11 @@ def item_hash(item_id: str) -> int:
     return int.from_bytes(digest, "little", signed=True) or 1
 
 
+def packed_hash(item_id: str) -> bytes:
+    """The same in eight bytes, little endian, as packed lists of items hold it."""
+    return item_hash(item_id).to_bytes(8, "little", signed=True)
+
+
 def event_tie(event_id: str) -> int:
     """63-bit hash of an event id: recognises a producer's retry, and chooses what is logged."""
     digest = blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"event").digest()

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.channel import channel_bucket
-from feature_repo.identity import item_hash
+from feature_repo.identity import packed_hash
 from feature_repo.numbers import saturated
 from feature_repo.recent import RECENT, Recent, RecentEvent, in_order
 from feature_repo.schema import reader
@@ -86,7 +86,7 @@ def unpack(packed: bytes) -> ShopperState:
 def seen_items(state: ShopperState) -> bytes:
     """Hashes of all items that the row remembers as seen, 8 bytes each; one may be there twice."""
     lately = dict.fromkeys(state.recent.items)
-    return state.seen + b"".join([_packed_hash(item_id) for item_id in lately])
+    return state.seen + b"".join([packed_hash(item_id) for item_id in lately])
 
 
 def _modernise(state: ShopperState) -> None:
@@ -94,7 +94,7 @@ def _modernise(state: ShopperState) -> None:
         RecentEvent(e.timestamp, e.action, e.item_id, e.quantity, e.price_cents, e.channel) for e in state.events_2
     )
     state.events_2 = []
-    lately = {_packed_hash(item_id) for item_id in state.recent.items}
+    lately = {packed_hash(item_id) for item_id in state.recent.items}
     seen = [state.seen[at : at + 8] for at in range(0, len(state.seen), 8)]
     state.seen = b"".join([packed for packed in seen if packed not in lately])
 
@@ -145,19 +145,15 @@ def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> No
         state.price_sum = saturated(state.price_sum + cents)
         state.price_count += 1
     if event.type is EventType.PURCHASE:
-        state.bought = _remember(state.bought, _packed_hash(item_id))
+        state.bought = _remember(state.bought, packed_hash(item_id))
         state.spent = saturated(state.spent + max(cents, 0) * event.quantity)
 
 
 def _remember_event(state: ShopperState, event: RecentEvent) -> None:
     if len(state.recent) >= RECENT:
         leaving = min(event, state.recent.oldest, key=in_order)
-        state.seen = _remember(state.seen, _packed_hash(leaving.item_id))
+        state.seen = _remember(state.seen, packed_hash(leaving.item_id))
     state.recent = state.recent.having(event)
-
-
-def _packed_hash(item_id: str) -> bytes:
-    return item_hash(item_id).to_bytes(8, "little", signed=True)
 
 
 def _remember(known: bytes, packed: bytes) -> bytes:

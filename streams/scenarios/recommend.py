@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 
 from feature_repo.actions import ACTIONS
-from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.identity import NO_ITEM, packed_hash
 from feature_repo.recent import Recent
 from feature_repo.shopper import ShopperState, seen_items
 from streams.engine.catalogue import Catalogue
@@ -52,7 +52,7 @@ def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState,
 def _exclude(cause: Event, state: ShopperState, rule: Exclude) -> bytes:
     if rule is Exclude.NONE:
         return b""
-    current = item_hash(cause.item_id).to_bytes(8, "little", signed=True) if cause.item_id else b""
+    current = packed_hash(cause.item_id) if cause.item_id else b""
     if rule is Exclude.PURCHASED:
         return current + state.bought
     return current + seen_items(state) if rule is Exclude.SEEN else current

@@ -6,7 +6,7 @@ import pytest
 from feature_repo import catalogue, demand_index, item, schema, shopper, watermark
 from feature_repo.dump import shopper_features
 from feature_repo.history import hashes
-from feature_repo.identity import item_hash
+from feature_repo.identity import item_hash, packed_hash
 from feature_repo.item import Episode, ItemActivity, WindowCounts
 from feature_repo.recent import Recent, RecentEvent, in_order
 from feature_repo.shopper import Session, ShopperState
@@ -111,7 +111,7 @@ def test_a_row_of_version_2_says_the_same_as_one_that_was_folded_anew():
     *row, _ = as_list(shopper.pack(fresh))
     row[0] = [[e.timestamp, 99 - n, e.action, e.item_id, e.quantity, e.price_cents] for n, e in enumerate(fresh.recent)]
     row[0] = [[*event, e.channel] for event, e in zip(row[0], fresh.recent, strict=True)]
-    row[9] = b"".join(item_hash(f"i{n}").to_bytes(8, "little", signed=True) for n in range(30))
+    row[9] = b"".join(packed_hash(f"i{n}") for n in range(30))
     old = msgspec.msgpack.encode(row)
     assert shopper_features(old) == shopper_features(shopper.pack(fresh))
 

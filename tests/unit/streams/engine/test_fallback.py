@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.identity import NO_ITEM, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import best_sellers, popularity_answer, shortfall
@@ -45,7 +45,7 @@ def test_the_stand_in_skips_what_is_excluded_or_unavailable():
     shop = catalogue("a", "b", "c", "d")
     shop.withdraw("b")
     ranking = best_sellers([item_hash("b")], np.array([item_hash("a"), NO_ITEM]), shop)
-    excluded = item_hash("a").to_bytes(8, "little", signed=True)
+    excluded = packed_hash("a")
     unavailable = set(shop.withdrawn().tolist())
     answer = popularity_answer(question(exclude=excluded), ranking, unavailable, ModelRef("m", ""))
     listed = [key for key in answer.listed.items if key != NO_ITEM]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.identity import NO_ITEM, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.questions import NO_LIST, Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
@@ -50,7 +50,7 @@ def test_candidates_know_their_shopper_and_their_place():
 
 
 def test_exclusions_are_padded_to_the_longest():
-    key = item_hash("a").to_bytes(8, "little", signed=True)
+    key = packed_hash("a")
     tensors = to_tensors([question(1), question(1, exclude=key + key)], SHOP)
     assert tensors.exclude.tolist() == [[NO_ITEM, NO_ITEM], [item_hash("a")] * 2]
 
