@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from feature_repo.identity import NO_ITEM
+from model_repo.headrace.items import Tensors
+from model_repo.headrace.memory import keep_freed
 from model_repo.headrace.programs import load_program
-from model_repo.headrace.scorer import TOP_K, Scorer, Tensors
+from model_repo.headrace.scorer import TOP_K, Scorer
 from streams.messages.wire import CONTEXT, HISTORY, ScoreTensors
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
@@ -41,7 +43,8 @@ class Models(NamedTuple):
 
 
 def models(items: int, seed: int) -> Models:
-    """Make both from the same random weights."""
+    """Make both from the same random weights, in a process that keeps its memory as the served one does."""
+    keep_freed()
     torch.manual_seed(seed)
     table = ItemTable(torch.ones(items, dtype=torch.bool), BehaviourConfig().width, 0.0)
     model = ShopperModel(BehaviourConfig(), table, torch.rand(1, 1, items)).eval()

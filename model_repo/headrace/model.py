@@ -12,7 +12,7 @@ import torch
 import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
 from torch import Tensor
 
-from .memory import Trimmed, trim_heap
+from .memory import Trimmed, keep_freed, trim_heap
 from .programs import load_program
 from .scorer import Scorer
 from .texts import Texts, in_bfloat16
@@ -26,6 +26,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the version; one thread an instance on CPU, since instances are what scales."""
         torch.set_num_threads(1)
+        keep_freed()
         folder = Path(__file__).parent
         parameters = json.loads(args["model_config"])["parameters"]
         setting = parameters["device"]["string_value"]

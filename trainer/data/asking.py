@@ -7,7 +7,7 @@ import torch
 from msgspec import Struct
 
 from feature_repo.identity import NO_ITEM
-from model_repo.headrace.scorer import Tensors
+from model_repo.headrace.items import Tensors
 from streams.messages.wire import CONTEXT, HISTORY, Int32s, Ints, ScoreTensors
 from trainer.data.shop import Sequences, Shop
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from feature_repo.identity import NO_ITEM, context_hash, item_hash
-from model_repo.headrace.scorer import Tensors
+from model_repo.headrace.items import Tensors
 from model_repo.headrace.texts import Texts
 from streams.messages.wire import HISTORY, DescribeTensors, ScoreTensors
 from trainer.data.asking import Case, as_tensors, request_of

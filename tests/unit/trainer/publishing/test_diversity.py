@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from test_scorer import ITEMS, click, encode, request, scorer
 
 from model_repo.headrace.diversity import marginal_relevance
-from model_repo.headrace.scorer import NO_ITEM, TOP_K, Scorer
+from model_repo.headrace.items import NO_ITEM
+from model_repo.headrace.scorer import TOP_K, Scorer
 
 SAME, OTHER = [1.0, 0.0], [0.0, 1.0]
 

@@ -1,6 +1,8 @@
 """The model's process gives back memory that it no longer uses."""
 
 import ctypes
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -43,6 +45,38 @@ def test_what_is_free_between_pieces_that_are_not_goes_back_to_the_system():
     trim_heap()
     assert resident() < before + 16 * MB
     libc.free(pieces[-1])
+
+
+ROUNDS = 20
+PROGRAM = f"""
+import ctypes, resource
+from model_repo.headrace.memory import keep_freed
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+%s
+for round in range({ROUNDS}):
+    pieces = [libc.malloc(8 * {MB}) for _ in range(8)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, 8 * {MB})
+    for piece in pieces:
+        libc.free(piece)
+    if not round:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="of glibc")
+def test_what_one_request_frees_the_next_finds_without_asking_the_system():
+    once = 64 * MB // PIECE
+    assert faults("") > once * (ROUNDS - 2)
+    assert faults("keep_freed()") < once
+
+
+def faults(prepared: str) -> int:
+    """Pages that the kernel gave to a process of its own after its first round."""
+    command = [sys.executable, "-c", PROGRAM % prepared]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def resident() -> int:

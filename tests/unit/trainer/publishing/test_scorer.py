@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from model_repo.headrace.scorer import NO_ITEM, TOP_K, Scorer, top
+from model_repo.headrace.items import NO_ITEM
+from model_repo.headrace.retrieval import top
+from model_repo.headrace.scorer import TOP_K, Scorer
 
 ITEMS, WIDTH, HISTORY = 60, 8, 50
 
@@ -151,11 +153,15 @@ def test_equal_scores_are_ordered_by_hash_wherever_the_request_puts_them():
 
 
 def test_a_row_does_not_depend_on_the_others():
-    histories = [[10 + n, 20 + n % 30] for n in range(130)]
-    together = scorer().score(request(histories))
-    for row in (0, 63, 64, 129):
-        alone = scorer().score(request([histories[row]]))
-        assert torch.allclose(together["rec_score"][row], alone["rec_score"][0], atol=1e-4)
+    histories = [[10 + (n + event) % ITEMS for event in range(n % 11)] for n in range(130)]
+    wanted = torch.arange(130).remainder(3).sign().int()
+    together = scorer().score(request(histories, recommend=wanted))
+    for row in (0, 1, 10, 63, 64, 65, 128, 129):
+        alone = scorer().score(request([histories[row]], recommend=wanted[row : row + 1]))
+        for name in ("rec_item", "reason_event"):
+            assert torch.equal(together[name][row], alone[name][0])
+        for name in ("rec_score", "rec_ctr", "reason_weight", "reason_part"):
+            assert torch.allclose(together[name][row], alone[name][0], atol=1e-4, equal_nan=True)
 
 
 def test_only_rows_that_want_recommendations_get_them():

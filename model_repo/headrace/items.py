@@ -1,0 +1,101 @@
+"""A version's items and those that a request brings along: hashes to rows, rows to vectors.
+
+Stands alone beside `scorer.py`. Shape letters: N items, E extra items, D width.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+NO_ITEM = 0
+
+Tensors = Mapping[str, Tensor]
+
+
+class Lookup(NamedTuple):
+    """The version's items, then the request's extra ones, then one row for everything unknown."""
+
+    every_item: Tensor  # [N + E + 1]  NO_ITEM for the unknown
+    extra_item: Tensor  # [E] sorted
+    tail_vector: Tensor  # [E + 1, D]
+    tail_bias: Tensor  # [E + 1]  -inf for the unknown
+    unknown: int  # N + E, the row of everything unknown
+
+
+class Items:
+    """The items of a version, by the arrays that `scorer.Scorer` takes."""
+
+    def __init__(self, arrays: Tensors) -> None:
+        self._arrays = arrays
+        self.hashes = arrays["item_hash"]
+        self.table = arrays["item_vector"]
+        self.mean_bias = arrays["item_bias"].mean()
+        self._nothing_new = self._extended(self.hashes[:0], self.table[:0])
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def known(self, probe: Tensor) -> Tensor:
+        """Which hashes this version knows. [P] uint8"""
+        return (_find(self.hashes, probe) < len(self)).to(torch.uint8)
+
+    def lookup(self, items: Tensor, vectors: Tensor) -> Lookup:
+        """These and the items that a request brings along, less those that the version knows."""
+        return self._extended(items, vectors) if items.any() else self._nothing_new
+
+    def rows(self, lookup: Lookup, items: Tensor) -> Tensor:
+        """Rows of items in version, extras, unknown; any shape."""
+        n, e = len(self), len(lookup.extra_item)
+        row = _find(self.hashes, items)
+        if e == 0:
+            return row
+        extra = _find(lookup.extra_item, items)
+        return torch.where(row < n, row, torch.where(extra < e, n + extra, n + e))
+
+    def vectors(self, lookup: Lookup, rows: Tensor) -> Tensor:
+        """What the behaviour encoder and the scores know items by. [..., D]"""
+        return self._with_tail(self.table, lookup, rows)
+
+    def text_parts(self, lookup: Lookup, rows: Tensor) -> Tensor:
+        """The part of the vectors that the items' texts make; a new item is nothing but its text. [..., D]"""
+        return self._with_tail(self._arrays["item_text"], lookup, rows)
+
+    def bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
+        """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""
+        bias = torch.cat([self._arrays["item_bias"], lookup.tail_bias])
+        bias.index_add_(0, self.rows(lookup, asked["boost_item"]), asked["boost"])
+        return bias.index_fill_(0, self.rows(lookup, asked["withdrawn"]), -torch.inf)
+
+    def prior(self, rows: Tensor) -> Tensor:
+        """Logits of the items' average click rates; the shop's, for those that the version does not know. [...]"""
+        prior = self._arrays["item_prior"][rows.clamp(max=len(self) - 1)]
+        return torch.where(rows < len(self), prior, self._arrays["new_prior"])
+
+    def _extended(self, items: Tensor, vectors: Tensor) -> Lookup:
+        new = (self.known(items) == 0) & (items != NO_ITEM)
+        items, order = items[new].sort(stable=True)
+        first = torch.ones_like(items, dtype=torch.bool)
+        first[1:] = items[1:] != items[:-1]
+        tail = torch.cat([vectors[new][order][first], self._arrays["unknown_vector"].unsqueeze(0)])
+        bias = self._arrays["new_bias"].expand(len(tail)).clone()
+        bias[-1] = -torch.inf
+        every = torch.cat([self.hashes, items[first], items.new_full((1,), NO_ITEM)])
+        return Lookup(every, items[first], tail, bias, len(every) - 1)
+
+    def _with_tail(self, table_ND: Tensor, lookup: Lookup, rows: Tensor) -> Tensor:
+        """A table's rows, and the tail's vectors for rows beyond it: few or none, so these are put in one by one."""
+        n = len(table_ND)
+        found = torch.nn.functional.embedding(rows.clamp(max=n - 1), table_ND)  # copies rows; indexing, numbers
+        beyond = rows >= n
+        found[beyond] = lookup.tail_vector[rows[beyond] - n]
+        return found
+
+
+def _find(known: Tensor, items: Tensor) -> Tensor:
+    """Place of each item among sorted hashes, their number where it is not among them."""
+    if len(known) == 0:
+        return torch.zeros_like(items)
+    at = torch.searchsorted(known, items.contiguous()).clamp(max=len(known) - 1)
+    return torch.where(known[at] == items, at, len(known))
