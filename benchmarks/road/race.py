@@ -1,6 +1,10 @@
-"""The race: every contestant in its turn, with the trained model and with the null model."""
+"""The race: every contestant in its turn, with the trained model and with the null model.
 
-from collections.abc import Callable, Iterable, Sequence
+The machine's speed drifts by half within minutes. So a turn is short, a ratio is of two turns of one round, and the
+rate that a load is a percentage of is measured right before it.
+"""
+
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -12,10 +16,10 @@ from msgspec import Struct
 from benchmarks.machine import Machine, machine
 from benchmarks.road import workload
 from benchmarks.road.contestants import CONTESTANTS, Contestant
-from benchmarks.road.ground import Ground, ground
+from benchmarks.road.ground import Ground, Running, ground
 from benchmarks.road.measuring import Backlog, Load, load, work_off
 from benchmarks.road.null_model import make_null
-from benchmarks.road.workload import Size
+from benchmarks.road.workload import Parts, Size
 from streams.recordings.reading import Record
 from streams.recordings.writing import RecordingWriter
 from streams.settings import load_settings
@@ -24,9 +28,12 @@ from trainer.train import train
 
 LOADS: Final = (30, 50, 70, 90)
 """Steady rates, in percent of what the contestant does from a backlog."""
-_WARM_UP: Final = 4_000
+_WARM_UP: Final = 8_000
 _FIRST: Final = 30_000
 """Events that nobody is measured by."""
+_RATED: Final = 20_000
+"""Events of the backlog that says what a contestant does at the time."""
+_HOURS_CLOSE: Final = "hours close"
 _LOAD_WARM_UP_S: Final = 5.0
 _LOAD_S: Final = 20.0
 _LEARNT_FROM: Final = 4
@@ -41,12 +48,17 @@ class Raced(Struct):
 
     Attributes:
         events_per_second: median of its turns.
-        turns: each of them.
+        turns: one of each round; of the slow ones in the first round only.
     """
 
     title: str
     events_per_second: float
     turns: list[Backlog]
+
+    def against(self, other: "Raced") -> float:
+        """How many times as fast as another: the median of the rounds in which both ran."""
+        pairs = zip(self.turns, other.turns, strict=False)
+        return median(mine.events_per_second / its.events_per_second for mine, its in pairs)
 
 
 class Race(Struct):
@@ -55,7 +67,8 @@ class Race(Struct):
     Attributes:
         contestants: with the trained model.
         null_model: the same road with a model that costs nothing.
-        latency: contestant → percent of its own rate → latency, the shop's clock going as the real one does.
+        latency: contestant → percent of what it did right before → latency, the shop's clock going as the real one
+            does.
         hours_close: contestant → latency at 70 % with the backlog's clock, by which an hour of demand closes every few
             seconds.
     """
@@ -71,80 +84,78 @@ class Race(Struct):
 
 
 def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, tell: Tell) -> Race:
-    """Run it; a trained model of the same size and seed is used again."""
+    """Run it; a trained model of the same size and seed is used again.
+
+    Args:
+        turns: pieces that the workload is cut into; each contestant works off each.
+    """
     found = Race(command, machine(), seed, size, {}, {}, {}, {})
     chosen = [CONTESTANTS[name] for name in names]
+    fast = [contestant for contestant in chosen if contestant.name in _FAST]
     with ground(lambda *_: None) as here:
         model, null = models(here.home, size, seed, tell)
         tell("sending the catalogue")
         here.send(workload.catalogue(size, seed), lambda *_: None)
-        stream = list(workload.events(size, seed))
-        warm_up = list(workload.events(size._replace(events=_WARM_UP), seed + 1))
         here.publish(model)
-        _warm_servers(here, warm_up, stream[:_FIRST], tell)
-        found.contestants = _in_turns(here, chosen, turns, warm_up, stream, tell)
-        for contestant in chosen:
-            if contestant.name in _FAST:
-                rate = found.contestants[contestant.name].events_per_second
-                found.latency[contestant.name] = _loads(here, contestant, rate, size, seed, tell)
-                found.hours_close[contestant.name] = _load(here, contestant, rate * 0.7, stream, tell)
+        _warm_servers(here, Parts(size, seed), tell)
+        found.contestants = _in_turns(here, chosen, turns, size, seed, tell)
+        for contestant in fast:
+            tell(f"latency: {contestant.title}")
+            with here.running(contestant) as running:
+                loads = _loads(contestant, running, Parts(size, seed), tell)
+            found.hours_close[contestant.name] = loads.pop(_HOURS_CLOSE)
+            found.latency[contestant.name] = loads
         here.publish(null)
-        fast = [contestant for contestant in chosen if contestant.name in _FAST]
-        found.null_model = _in_turns(here, fast, turns, warm_up, stream, lambda text: tell(f"null model, {text}"))
+        found.null_model = _in_turns(here, fast, turns, size, seed, lambda text: tell(f"null model, {text}"))
     return found
 
 
-def _warm_servers(here: Ground, warm_up: Sequence[Record], events: Sequence[Record], tell: Tell) -> None:
+def _warm_servers(here: Ground, parts: Parts, tell: Tell) -> None:
     """Let Kafka's Java compile what it needs: whoever came first would pay for it."""
     for name in _FAST:
         tell(f"warming the servers: {CONTESTANTS[name].title}")
         with here.running(CONTESTANTS[name]) as running:
-            work_off(CONTESTANTS[name], running, warm_up, events)
+            work_off(CONTESTANTS[name], running, parts.part(_WARM_UP), parts.part(_FIRST))
 
 
 def _in_turns(
-    here: Ground,
-    contestants: Iterable[Contestant],
-    turns: int,
-    warm_up: Sequence[Record],
-    stream: Sequence[Record],
-    tell: Tell,
+    here: Ground, contestants: Sequence[Contestant], turns: int, size: Size, seed: int, tell: Tell
 ) -> dict[str, Raced]:
     found: dict[str, list[Backlog]] = {contestant.name: [] for contestant in contestants}
+    parts = Parts(size, seed)
     for turn in range(turns):
-        for name, done_before in found.items():
-            contestant = CONTESTANTS[name]
+        warm_up, events = parts.part(_WARM_UP), parts.part(size.events // turns)
+        # Every other round goes the other way: who comes first in it has servers that have rested.
+        for contestant in contestants if turn % 2 == 0 else contestants[::-1]:
+            if contestant.events < size.events and turn > 0:
+                continue
             tell(f"{contestant.title}, turn {turn + 1} of {turns}")
-            events = stream[: contestant.events]
-            with here.running(contestant) as running:
-                done = work_off(contestant, running, warm_up[: len(events) // 10], events)
+            done = _turn(here, contestant, warm_up, events)
             tell(f"{contestant.title}: {done.events_per_second:,.0f} events/s")
-            done_before.append(done)
+            found[contestant.name].append(done)
     return {
         name: Raced(CONTESTANTS[name].title, median(done.events_per_second for done in all_turns), all_turns)
         for name, all_turns in found.items()
     }
 
 
-def _loads(here: Ground, contestant: Contestant, full: float, size: Size, seed: int, tell: Tell) -> dict[str, Load]:
-    """Latency at each load; an event's time is when it is due, as in a shop."""
-    found: dict[str, Load] = {}
-    for percent in LOADS:
-        rate = full * percent / 100
-        events = workload.events(size._replace(events=_due(rate)), seed, ms_an_event=1000 / rate)
-        found[str(percent)] = _load(here, contestant, rate, list(events), tell)
-    return found
-
-
-def _load(here: Ground, contestant: Contestant, rate: float, stream: Sequence[Record], tell: Tell) -> Load:
+def _turn(here: Ground, contestant: Contestant, warm_up: Sequence[Record], events: Sequence[Record]) -> Backlog:
+    most = contestant.events
     with here.running(contestant) as running:
-        found = load(contestant, running, stream[: _due(rate)], rate, int(rate * _LOAD_WARM_UP_S))
-    tell(f"{contestant.title} at {rate:,.0f} events/s: {found.latency_ms} ms")
+        return work_off(contestant, running, warm_up[: most // 10], events[:most])
+
+
+def _loads(contestant: Contestant, running: Running, parts: Parts, tell: Tell) -> dict[str, Load]:
+    """Latency at each load, and where hours close; else an event's time is when it is due, as in a shop."""
+    work_off(contestant, running, [], parts.part(_WARM_UP))
+    found: dict[str, Load] = {}
+    for name, percent in ({str(percent): percent for percent in LOADS} | {_HOURS_CLOSE: 70}).items():
+        rate = work_off(contestant, running, [], parts.part(_RATED)).events_per_second * percent / 100
+        count = int(rate * (_LOAD_WARM_UP_S + _LOAD_S))
+        events = parts.part(count) if name == _HOURS_CLOSE else parts.part(count, 1000 / rate)
+        found[name] = load(contestant, running, events, rate, int(rate * _LOAD_WARM_UP_S))
+        tell(f"{contestant.title} at {name}, {rate:,.0f} events/s: {found[name].latency_ms} ms")
     return found
-
-
-def _due(rate: float) -> int:
-    return int(rate * (_LOAD_WARM_UP_S + _LOAD_S))
 
 
 def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:

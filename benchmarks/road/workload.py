@@ -4,6 +4,7 @@
 and in what they like; items differ in how many like them.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -25,8 +26,8 @@ MIX: Final = {
 SHOWN: Final = 10
 """Items of an impression."""
 _START_MS: Final = 1_767_571_200_000
-_MS_AN_EVENT: Final = 432
-"""Event time between two events: 200,000 of them are a day."""
+MS_AN_EVENT: Final = 432
+"""Event time between two events of a backlog: 200,000 of them are a day."""
 _LIKED: Final = 0.8
 """Share of a shopper's items that are of the category he likes."""
 _PRICED: Final = frozenset({EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE})
@@ -46,7 +47,7 @@ def catalogue(size: Size, seed: int) -> list[Record]:
     return [item_record(_item(random, number), _START_MS) for number in range(size.items)]
 
 
-def events(size: Size, seed: int, first: int = 0, ms_an_event: float = _MS_AN_EVENT) -> Iterator[Record]:
+def events(size: Size, seed: int, first: int = 0, ms_an_event: float = MS_AN_EVENT) -> Iterator[Record]:
     """The events, in order of time; another `first` goes on after them, with other ids.
 
     Args:
@@ -71,6 +72,20 @@ def events(size: Size, seed: int, first: int = 0, ms_an_event: float = _MS_AN_EV
             price=prices[goods[0]] if kinds[kind[n]] in _PRICED else None,
         )
         yield event_record(event)
+
+
+class Parts:
+    """The workload in parts that follow one another in event time, each by a clock of its own."""
+
+    def __init__(self, size: Size, seed: int) -> None:
+        self._size, self._seed = size, seed
+        self._next_ms = 0.0
+
+    def part(self, count: int, ms_an_event: float = MS_AN_EVENT) -> list[Record]:
+        """The next `count` events, with ids that no other part has."""
+        first = math.ceil(self._next_ms / ms_an_event)
+        self._next_ms = (first + count) * ms_an_event
+        return list(events(self._size._replace(events=count), self._seed, first, ms_an_event))
 
 
 def _items(random: np.random.Generator, shopper: NDArray[np.int64], size: Size) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from benchmarks.road import workload
 from benchmarks.road.measuring import Backlog, Load
 from benchmarks.road.race import Race, Raced
 from benchmarks.road.report import summary, write
-from benchmarks.road.workload import MIX, Size
+from benchmarks.road.workload import MIX, Parts, Size
 from streams.messages.decoding import decode_event
 from streams.settings import Settings
 
@@ -33,9 +33,27 @@ def test_the_same_seed_gives_the_same_workload_and_another_part_other_ids():
     assert not {r.value for r in stream} & {r.value for r in workload.events(SIZE, 1, first=SIZE.events)}
 
 
+def test_parts_follow_one_another_whatever_their_clocks_and_share_no_id():
+    parts = Parts(SIZE, 1)
+    stream = [*parts.part(50), *parts.part(200, 0.5), *parts.part(50), *parts.part(200, 0.4)]
+    events = [decode_event(record.value, appended_ms=record.timestamp, settings=Settings()) for record in stream]
+    assert all(a.timestamp <= b.timestamp for a, b in pairwise(events))
+    assert len({event.event_id for event in events}) == len(events)
+
+
+def done(events_per_second: float) -> Backlog:
+    return Backlog(10, 1.0, events_per_second, 9, {"worker": 0.1}, {"worker": 100}, {"shoppers: fold": 0.1})
+
+
+def test_a_ratio_is_of_turns_of_one_round():
+    own = Raced("own", 30.0, [done(10.0), done(30.0), done(90.0)])
+    other = Raced("other", 40.0, [done(20.0), done(40.0), done(90.0)])
+    assert own.against(other) == 0.75
+    assert own.against(Raced("slow", 5.0, [done(5.0)])) == 2.0
+
+
 def race() -> Race:
-    done = Backlog(10, 1.0, 10.0, 9, {"worker": 0.1}, {"worker": 100}, {"shoppers: fold": 0.1})
-    raced = {"headrace": Raced("Headrace", 10.0, [done]), "handwritten": Raced("by hand", 8.0, [done])}
+    raced = {"headrace": Raced("Headrace", 10.0, [done(10.0)]), "handwritten": Raced("by hand", 8.0, [done(8.0)])}
     latency = {"headrace": {"70": Load(7.0, 9, {"p50": 1.0, "p99": 2.0})}}
     return Race("a command", Machine("a processor", 2, 24.0, "Linux", "3.11", {}), 1, SIZE, raced, raced, latency, {})
 
