@@ -27,9 +27,10 @@ def _page(found: Measured) -> str:
     {found.command}
 
 {found.machine.sentence()}
-One thread. Both have the same random weights (64 wide, one block, two heads) and give the same scores and click rates
-to 1e-4, which is checked. The served one is what Triton's Python backend calls, without Triton and gRPC around it; it
-also takes what a request brings along (withdrawn, new and excluded items) and says for each item which events count.
+One thread, in a process that keeps freed memory as the served one's does. Both have the same random weights (64 wide,
+one block, two heads) and give the same scores and click rates to 1e-4, which is checked. The served one is what
+Triton's Python backend calls, without Triton and gRPC around it; it also takes what a request brings along (withdrawn,
+new and excluded items) and says for each item which events count.
 Plain PyTorch calls the trained modules on padded histories, takes the newest state, multiplies it with all items, and
 asks the click head for the best 20.
 
