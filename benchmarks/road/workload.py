@@ -4,7 +4,6 @@
 and in what they like; items differ in how many like them.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -47,12 +46,16 @@ def catalogue(size: Size, seed: int) -> list[Record]:
     return [item_record(_item(random, number), _START_MS) for number in range(size.items)]
 
 
-def events(size: Size, seed: int, first: int = 0, ms_an_event: float = MS_AN_EVENT) -> Iterator[Record]:
+def events(
+    size: Size, seed: int, first: int = 0, ms_an_event: float = MS_AN_EVENT, after_ms: float | None = None
+) -> Iterator[Record]:
     """The events, in order of time; another `first` goes on after them, with other ids.
 
     Args:
         ms_an_event: event time between two events.
+        after_ms: event time of the first one, ms since the workload's start; None goes on by this very clock.
     """
+    began_ms = first * ms_an_event if after_ms is None else after_ms
     random = np.random.default_rng([seed, 1, first])
     kind = random.choice(len(MIX), size.events, p=list(MIX.values()))
     shopper = random.permutation(size.shoppers)[_weighted(random, size.shoppers, size.events, 0.5)]
@@ -65,7 +68,7 @@ def events(size: Size, seed: int, first: int = 0, ms_an_event: float = MS_AN_EVE
             event_id=f"e-{seed}-{number}",
             type=kinds[kind[n]],
             user_id=f"shopper-{shopper[n]}",
-            timestamp=_START_MS + int(number * ms_an_event),
+            timestamp=_START_MS + int(began_ms + n * ms_an_event),
             item_id=None if shown else _item_id(goods[0]),
             items=[_item_id(one) for one in dict.fromkeys(goods)] if shown else None,
             session_id=f"s-{shopper[n]}",
@@ -79,13 +82,15 @@ class Parts:
 
     def __init__(self, size: Size, seed: int) -> None:
         self._size, self._seed = size, seed
-        self._next_ms = 0.0
+        self._done, self._next_ms = 0, 0.0
 
     def part(self, count: int, ms_an_event: float = MS_AN_EVENT) -> list[Record]:
-        """The next `count` events, with ids that no other part has."""
-        first = math.ceil(self._next_ms / ms_an_event)
-        self._next_ms = (first + count) * ms_an_event
-        return list(events(self._size._replace(events=count), self._seed, first, ms_an_event))
+        """The next `count` events."""
+        size = self._size._replace(events=count)
+        part = list(events(size, self._seed, self._done, ms_an_event, self._next_ms))
+        self._done += count
+        self._next_ms += count * ms_an_event
+        return part
 
 
 def _items(random: np.random.Generator, shopper: NDArray[np.int64], size: Size) -> NDArray[np.int64]:

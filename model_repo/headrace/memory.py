@@ -42,8 +42,7 @@ def keep_freed() -> None:
     of them for an event on the road, a tenth of the model's time. Another C library has no `mallopt`, or heeds none.
     """
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(_MMAP_THRESHOLD, _LARGEST)
+    if hasattr(libc, "mallopt") and libc.mallopt(_MMAP_THRESHOLD, _LARGEST):
         libc.mallopt(_TRIM_THRESHOLD, _KEPT)
 
 

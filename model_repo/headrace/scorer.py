@@ -37,12 +37,10 @@ class Some(NamedTuple):
     Attributes:
         rows: their places in the request. [r] or all
         events: the places in a history that hold all of theirs.
-        wanted: whether they want a list.
     """
 
     rows: Tensor | slice
     events: slice
-    wanted: bool
 
 
 class Request(NamedTuple):
@@ -99,8 +97,9 @@ class Scorer:
         for some in _by_length(asked):
             given_rlD = self._given(request, some)
             user_BD[some.rows] = given_rlD.sum(dim=1)
-            if some.wanted:
-                row_BK[some.rows] = self._recommend(request, some, given_rlD, answer)
+            wanting, theirs_rlD = _wanting(asked, some, given_rlD)
+            if len(theirs_rlD):
+                row_BK[wanting.rows] = self._recommend(request, wanting, theirs_rlD, answer)
         self._add_rates(request, user_BD, row_BK, answer)
         return answer
 
@@ -162,7 +161,7 @@ class Scorer:
     def _add_rates(self, request: Request, user_BD: Tensor, row_BK: Tensor, answer: dict[str, Tensor]) -> None:
         """Click rates of lists and candidates, in one go."""
         asked = request.asked
-        listed = asked["recommend"].nonzero().squeeze(1)
+        listed = (asked["recommend"] > 0).nonzero().squeeze(1)
         place = torch.arange(TOP_K, device=user_BD.device).repeat(len(listed))
         item = torch.cat([row_BK[listed].flatten(), self._items.rows(request.lookup, asked["candidate_item"])])
         who = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
@@ -188,15 +187,22 @@ class Scorer:
 
 def _by_length(asked: Tensors) -> Iterator[Some]:
     """All shoppers of a request. Histories are right-aligned, and most are short: their padding is left out."""
-    events_B, wanted_B = (asked["history_action"] > 0).sum(dim=1), asked["recommend"] > 0
-    if len(events_B) <= _ROWS and bool(wanted_B.all()):  # nothing to choose, so nothing to copy
-        yield Some(slice(None), _last(int(events_B.max())), wanted=True)
+    events_B = (asked["history_action"] > 0).sum(dim=1)
+    if len(events_B) <= _ROWS:  # in one go, without a copy
+        yield Some(slice(None), _last(int(events_B.max())))
         return
-    for wanted in (True, False):
-        rows = (wanted_B == wanted).nonzero().squeeze(1)
-        for some in rows[events_B[rows].argsort(descending=True, stable=True)].split(_ROWS):
-            if len(some):
-                yield Some(some, _last(int(events_B[some[0]])), wanted)
+    first_B = asked["history_action"].shape[1] * (asked["recommend"] > 0)  # those who want no list go together too
+    for rows in (first_B + events_B).argsort(descending=True, stable=True).split(_ROWS):
+        yield Some(rows, _last(int(events_B[rows].max())))
+
+
+def _wanting(asked: Tensors, some: Some, given_rlD: Tensor) -> tuple[Some, Tensor]:
+    """Those of some shoppers who want a list, and what their events give."""
+    wanted_r = asked["recommend"][some.rows] > 0
+    if wanted_r.all():
+        return some, given_rlD
+    at = wanted_r.nonzero().squeeze(1)
+    return Some(at if isinstance(some.rows, slice) else some.rows[at], some.events), given_rlD[at]
 
 
 def _last(events: int) -> slice:

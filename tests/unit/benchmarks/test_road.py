@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_workload_and_another_part_other_ids():
 
 def test_parts_follow_one_another_whatever_their_clocks_and_share_no_id():
     parts = Parts(SIZE, 1)
-    stream = [*parts.part(50), *parts.part(200, 0.5), *parts.part(50), *parts.part(200, 0.4)]
+    stream = [*parts.part(50, 1.0), *parts.part(200, 0.5), *parts.part(50), *parts.part(50, 2.0)]
     events = [decode_event(record.value, appended_ms=record.timestamp, settings=Settings()) for record in stream]
     assert all(a.timestamp <= b.timestamp for a, b in pairwise(events))
     assert len({event.event_id for event in events}) == len(events)

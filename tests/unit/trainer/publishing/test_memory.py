@@ -48,10 +48,13 @@ def test_what_is_free_between_pieces_that_are_not_goes_back_to_the_system():
 
 
 ROUNDS = 20
+THP_DISABLE = 41
+"""Of `prctl`: with huge pages a fault brings 512 at once."""
 PROGRAM = f"""
 import ctypes, resource
 from model_repo.headrace.memory import keep_freed
 libc = ctypes.CDLL(None)
+libc.prctl({THP_DISABLE}, 1, 0, 0, 0)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 %s
 for round in range({ROUNDS}):

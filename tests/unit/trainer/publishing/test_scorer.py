@@ -152,12 +152,14 @@ def test_equal_scores_are_ordered_by_hash_wherever_the_request_puts_them():
         assert listed[:3] == [3, 4, 5]
 
 
-def test_a_row_does_not_depend_on_the_others():
-    histories = [[10 + (n + event) % ITEMS for event in range(n % 11)] for n in range(130)]
-    wanted = torch.arange(130).remainder(3).sign().int()
-    together = scorer().score(request(histories, recommend=wanted))
-    for row in (0, 1, 10, 63, 64, 65, 128, 129):
-        alone = scorer().score(request([histories[row]], recommend=wanted[row : row + 1]))
+@pytest.mark.parametrize("count", [40, 130])
+def test_a_row_does_not_depend_on_the_others(count: int):
+    made = Scorer({**scorer().arrays, "again": torch.tensor([0.5, 1e9])}, encode, click)
+    histories = [[10 + (n + event) % ITEMS for event in range(n % 11)] for n in range(count)]
+    wanted, later = torch.arange(count).remainder(3).sign().int(), torch.full((count,), 10**9)
+    together = made.score(request(histories, recommend=wanted, now=later))
+    for row in (0, 1, 10, 32, 33, count - 2, count - 1):
+        alone = made.score(request([histories[row]], recommend=wanted[row : row + 1], now=later[:1]))
         for name in ("rec_item", "reason_event"):
             assert torch.equal(together[name][row], alone[name][0])
         for name in ("rec_score", "rec_ctr", "reason_weight", "reason_part"):
