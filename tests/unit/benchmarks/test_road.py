@@ -47,8 +47,8 @@ def done(events_per_second: float) -> Backlog:
 
 def test_a_ratio_is_of_turns_of_one_round():
     own = Raced("own", 30.0, [done(10.0), done(30.0), done(90.0)])
-    other = Raced("other", 40.0, [done(20.0), done(40.0), done(90.0)])
-    assert own.against(other) == 0.75
+    other = Raced("other", 90.0, [done(20.0), done(120.0), done(90.0)])
+    assert own.against(other) == 0.5
     assert own.against(Raced("slow", 5.0, [done(5.0)])) == 2.0
 
 
