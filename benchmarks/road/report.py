@@ -43,7 +43,7 @@ answered and committed: as many rounds as turns, each of a part of the workload,
 Plain Faust gets 3,000 events and Quix Streams 6,000, in the first round. These two leave out demand, and the
 hand-written loop leaves out fences, retries and restarts: see the head of each file in `benchmarks/road/contestants/`.
 Rates are medians of the rounds. "Against it" is the median of the ratios within a round, since the machine's speed
-drifts from one to the next.
+drifts from one to the next. CPU, memory and steps are of the last round.
 
 ![Events a second, and latency by load](road.svg)
 

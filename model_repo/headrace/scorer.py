@@ -99,7 +99,8 @@ class Scorer:
             user_BD[some.rows] = given_rlD.sum(dim=1)
             wanting, theirs_rlD = _wanting(asked, some, given_rlD)
             if len(theirs_rlD):
-                row_BK[wanting.rows] = self._recommend(request, wanting, theirs_rlD, answer)
+                user_rD = user_BD[wanting.rows]
+                row_BK[wanting.rows] = self._recommend(request, wanting, theirs_rlD, user_rD, answer)
         self._add_rates(request, user_BD, row_BK, answer)
         return answer
 
@@ -112,9 +113,11 @@ class Scorer:
         vectors = self._items.vectors(request.lookup, request.row_BL[some.rows, some.events])
         return self._encode(vectors, *_happened(request.asked, some))
 
-    def _recommend(self, request: Request, some: Some, given_rlD: Tensor, answer: dict[str, Tensor]) -> Tensor:
+    def _recommend(
+        self, request: Request, some: Some, given_rlD: Tensor, user_rD: Tensor, answer: dict[str, Tensor]
+    ) -> Tensor:
         """Fill in all of the answer but the click rates; the rows of the lists' items. [r, K]"""
-        rows, user_rD = some.rows, given_rlD.sum(dim=1)
+        rows = some.rows
         worth_rl = worth_again(*_happened(request.asked, some), self.arrays["again"])
         own = Own(request.row_BL[rows, some.events], worth_rl)
         best = self._retrieve(request, user_rD, own, request.asked["exclude"][rows])
