@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import psutil
-import pytest
 
 from model_repo.headrace.memory import Trimmed, trim_heap
 
@@ -30,7 +29,6 @@ def test_memory_is_given_back_once_a_minute():
     assert times == [160.0, 230.0, 290.0]
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="of glibc")
 def test_what_is_free_between_pieces_that_are_not_goes_back_to_the_system():
     libc = ctypes.CDLL(None)
     libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -69,7 +67,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="of glibc")
 def test_what_one_request_frees_the_next_finds_without_asking_the_system():
     once = 64 * MB // PIECE
     assert faults("") > once * (ROUNDS - 2)
