@@ -1,31 +1,44 @@
-"""A shopper's row as the model's history: the same function online, in training and in evaluation."""
+"""Shoppers' rows as the model's histories: the same function online, in training and in evaluation."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
 from feature_repo.channel import action_on_channel
 from feature_repo.identity import item_hash
 from feature_repo.recent import Recent
-from streams.messages.wire import Int32s, Ints
+from streams.messages.wire import HISTORY, Int32s, Ints
 
 
-def write_history(recent: Recent, items: Ints, actions: Int32s, times: Ints) -> None:
-    """Write a shopper's recent events into one row of the history tensors.
+def write_histories(recents: Sequence[Recent], items: Ints, actions: Int32s, times: Ints) -> None:
+    """Write shoppers' recent events into the history tensors.
 
     Args:
-        recent: the shopper's remembered events, oldest first (`ShopperState.recent`).
-        items: [L] item hashes, zero-filled by the caller; likewise `actions` and `times` (ms). Right-aligned.
+        recents: each shopper's remembered events, oldest first (`ShopperState.recent`). [B]
+        items: [B, L] item hashes, zero-filled by the caller; likewise `actions` and `times` (ms). Right-aligned.
     """
-    if not (n := len(recent)):
-        return
-    items[-n:] = list(map(item_hash, recent.items))
-    actions[-n:] = action_on_channel(_codes(recent.actions), _codes(recent.channels))
-    times[-n:] = recent.times
+    lengths = [len(recent) for recent in recents]
+    row, place = cells(lengths)
+    at = row, place + (HISTORY - np.array(lengths, np.int64))[row]
+    items[at] = list(map(item_hash, chain.from_iterable(recent.items for recent in recents)))
+    channels = _codes(recent.channels for recent in recents)
+    actions[at] = action_on_channel(_codes(recent.actions for recent in recents), channels)
+    times[at] = list(chain.from_iterable(recent.times for recent in recents))
 
 
-def _codes(packed: bytes) -> Int32s:
-    return np.frombuffer(packed, np.uint8).astype(np.int32)
+def cells(lengths: Sequence[int]) -> tuple[Ints, Ints]:
+    """Row, and place in the row, of what rows of such lengths hold, row after row: one write to all costs what one to
+    a row does."""
+    length = np.array(lengths, np.int64)
+    row = np.repeat(np.arange(len(length)), length)
+    return row, np.arange(len(row)) - np.repeat(length.cumsum() - length, length)
 
 
 def hashes(packed: bytes) -> Ints:
     """Item hashes of a packed list such as `ShopperState.bought`."""
     return np.frombuffer(packed, "<i8").astype(np.int64)
+
+
+def _codes(packed: Iterable[bytes]) -> Int32s:
+    return np.frombuffer(b"".join(packed), np.uint8).astype(np.int32)

@@ -1,6 +1,6 @@
 """The catalogue that every worker holds: what is sold, what it is called, whether it can be had."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +49,10 @@ class Catalogue:
     def get(self, key: int) -> Entry | None:
         """The entry of an item hash."""
         return self._entries.get(key)
+
+    def entries(self, keys: Iterable[int]) -> Iterator[Entry | None]:
+        """The entries of item hashes, in order; None for what is unknown, `NO_ITEM` too."""
+        return map(self._entries.get, keys)
 
     def title(self, item_id: str) -> str:
         """An item's title, or its id when the catalogue lacks it."""

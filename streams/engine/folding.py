@@ -8,7 +8,7 @@ from feature_repo.identity import event_tie
 from feature_repo.scopes import CategoriesOf
 from feature_repo.shopper import ShopperState, fold
 from streams.engine.intake import Taken
-from streams.engine.poison import blame
+from streams.engine.poison import Poisoned
 from streams.engine.questions import Caused, Question, Scenario
 from streams.engine.rows import ShopperRow, SourceRow
 from streams.messages.events import Event
@@ -47,7 +47,9 @@ class ChunkFold:
         source: SourceRow | None,
         categories_of: CategoriesOf,
     ) -> None:
-        self._scenarios = scenarios
+        self._before = [scenario for scenario in scenarios if scenario.before_fold]
+        self._after = [scenario for scenario in scenarios if not scenario.before_fold]
+        self._all = scenarios
         self._settings = settings
         self._rows = rows
         self._source = source
@@ -58,11 +60,13 @@ class ChunkFold:
         """Fold or answer one record."""
         cause = taken.cause
         row = self._rows[cause.user_id]
-        with blame(taken):
+        try:
             if isinstance(cause, Event):
                 self._take_event(taken, cause, row)
             else:
-                self._ask(taken, row.state, f"/{taken.place}", None)
+                self._ask(self._all, taken, row.state, str(taken.place))
+        except Exception as error:
+            raise Poisoned(taken, error) from error
 
     def _take_event(self, taken: Taken, event: Event, row: ShopperRow) -> None:
         origin, offset = taken.place.origin, taken.place.offset
@@ -70,20 +74,19 @@ class ChunkFold:
             return
         tie = event_tie(event.event_id)
         if tie not in row.seen:
-            self._ask(taken, row.state, f"/{event.event_id}", True)
+            self._ask(self._before, taken, row.state, event.event_id)
             fold(row.state, event)
-            self._ask(taken, row.state, f"/{event.event_id}", False)
+            self._ask(self._after, taken, row.state, event.event_id)
             row.seen.add(tie)
             self._tell(taken.record.offset, event)
         row.fence.advance(origin, offset)
         row.newest = max(row.newest, event.timestamp)
 
-    def _ask(self, taken: Taken, state: ShopperState, suffix: str, before_fold: bool | None) -> None:
+    def _ask(self, scenarios: Sequence[Scenario], taken: Taken, state: ShopperState, name: str) -> None:
         cause: Caused = taken.cause
-        for scenario in self._scenarios:
-            in_turn = before_fold is None or scenario.before_fold is before_fold
-            if in_turn and scenario.wants(cause, self._settings):
-                question = scenario.ask(scenario, cause, scenario.name + suffix, state, self._settings)
+        for scenario in scenarios:
+            if scenario.wants(cause, self._settings):
+                question = scenario.ask(scenario, cause, f"{scenario.name}/{name}", state, self._settings)
                 self.folded.asked.append(Asked(taken, question))
 
     def _tell(self, offset: int, event: Event) -> None:

@@ -16,19 +16,3 @@ class Poisoned(Exception):
         """The record as a dead letter."""
         detail = f"processing raised {type(self.error).__name__}: {self.error}"
         return Refused(self.taken.record, self.taken.place, BadRecord(Reason.PROCESSING_FAILED, detail))
-
-
-class blame:  # noqa: N801  (used as a statement: `with blame(taken):`)
-    """Run pure code for one record; whatever it raises is that record's fault."""
-
-    __slots__ = ("_taken",)
-
-    def __init__(self, taken: Taken) -> None:
-        self._taken = taken
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            raise Poisoned(self._taken, error) from error

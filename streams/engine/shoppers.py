@@ -18,7 +18,7 @@ from streams.engine.intake import Intake, Place, Refused, found_at, take_in
 from streams.engine.item_batches import item_batches
 from streams.engine.metrics import Steps
 from streams.engine.outbox import Outbox, Producer
-from streams.engine.poison import Poisoned, blame
+from streams.engine.poison import Poisoned
 from streams.engine.predecessor import Predecessor
 from streams.engine.questions import Answer, Scenario
 from streams.engine.row_cache import RowCache
@@ -172,11 +172,13 @@ class ShoppersRoad:
         outbox = Outbox(self._with.settings, self._with.partitions)
         traced: list[Traced] = []
         for one, answer in zip(asked, answers, strict=True):
-            with blame(one.taken):
+            try:
                 trace = self._with.tracer.answer(one.taken, one.question.output_id)
                 self._say(outbox, one, answer, trace.headers if trace else ())
-                if trace:
-                    traced.append(trace)
+            except Exception as error:
+                raise Poisoned(one.taken, error) from error
+            if trace:
+                traced.append(trace)
         for chunk, intake, folded in parts:
             for refused in intake.refused:
                 outbox.dead_letter(*refused)
@@ -209,9 +211,10 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
     if source is None:
         return intake
     origin = f"{chunk.topic}/{chunk.partition}"
-    done = {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
+    begins_anew = not source.fence.passed(origin, chunk.first_offset)
+    done = set() if begins_anew else {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
     source.fence.advance(origin, chunk.last_offset)
-    if not done:
+    if begins_anew:
         return intake
     return Intake(
         [t for t in intake.taken if t.record.offset not in done],

@@ -1,13 +1,14 @@
 """Questions of a chunk to the tensors of one request, and the tensors of its answer back to one answer a question."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.context import context_hashes
-from feature_repo.history import hashes, write_history
+from feature_repo.history import cells, hashes, write_histories
 from feature_repo.identity import NO_ITEM, item_hash
 from streams.engine.questions import NO_LIST, Answer, Listed, Question
 from streams.messages.outputs import ModelRef
@@ -34,10 +35,9 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
     history_action = np.zeros((n, HISTORY), np.int32)
     history_time = np.zeros((n, HISTORY), np.int64)
     context = np.zeros((n, CONTEXT), np.int64)
-    for row, question in enumerate(questions):
-        write_history(question.recent, history_item[row], history_action[row], history_time[row])
-        pairs = context_hashes(question.channel, question.cause.context)
-        context[row, : len(pairs)] = pairs
+    write_histories([q.recent for q in questions], history_item, history_action, history_time)
+    pairs = [context_hashes(q.channel, q.cause.context) for q in questions]
+    context[cells(list(map(len, pairs)))] = list(chain.from_iterable(pairs))
     candidates = [(item_hash(i), row, at) for row, q in enumerate(questions) for at, i in enumerate(q.candidates)]
     flat = np.array(candidates or [(NO_ITEM, 0, 0)], np.int64)
     return ScoreTensors(
@@ -96,9 +96,7 @@ def _plain(array: Floats, decimals: int = _DECIMALS) -> Any:
 
 
 def _exclusions(questions: Sequence[Question]) -> Ints:
-    width = max(1, *(len(q.exclude) // 8 for q in questions))
-    exclude = np.zeros((len(questions), width), np.int64)
-    for row, question in enumerate(questions):
-        if question.exclude:
-            exclude[row, : len(question.exclude) // 8] = hashes(question.exclude)
+    lengths = [len(q.exclude) // 8 for q in questions]
+    exclude = np.zeros((len(questions), max(1, *lengths)), np.int64)
+    exclude[cells(lengths)] = hashes(b"".join([q.exclude for q in questions]))
     return exclude

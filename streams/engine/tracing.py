@@ -159,4 +159,6 @@ class _Spanned(NamedTuple):
 
 def context_of(record: RawRecord) -> Headers:
     """The headers of a record that name its trace."""
+    if not record.headers:  # of most records; asked for every answer
+        return ()
     return [(name, value) for name, value in record.headers if name in _CONTEXT and len(value) <= _MOST_BYTES]

@@ -1,14 +1,14 @@
 """Recommendations: each trigger event is answered with the best items for the shopper now, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import isnan
 
 from feature_repo.actions import ACTIONS
-from feature_repo.identity import NO_ITEM, packed_hash
+from feature_repo.identity import packed_hash
 from feature_repo.recent import Recent
 from feature_repo.shopper import ShopperState, seen_items
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Answer, Caused, Question, Scenario
+from streams.engine.questions import Answer, Caused, Listed, Question, Scenario
 from streams.messages.events import Event
 from streams.messages.outputs import Recommendation, RecommendationReason, RecommendedItem
 from streams.messages.wire import HISTORY, PARTS
@@ -29,6 +29,8 @@ _OF_ITSELF = {
     "popular": "popular with other shoppers",
 }
 _PAST = {code: _DID[name] for code, name in enumerate(ACTIONS) if name in _DID}
+_ITSELF = [(part, _OF_ITSELF[part]) for part in PARTS]
+_POPULAR = RecommendationReason("popular", _OF_ITSELF["popular"], 0.0)
 
 
 def _wants(cause: Caused, settings: Settings) -> bool:
@@ -68,22 +70,36 @@ def _answer(question: Question, answer: Answer, catalogue: Catalogue) -> Recomme
         fallback=answer.fallback,
         event_id=cause.event_id,
         user_id=cause.user_id,
-        items=list(_items(question, answer, catalogue)),
+        items=list(_items(question, answer.listed, catalogue)),
     )
 
 
-def _items(question: Question, answer: Answer, catalogue: Catalogue) -> Iterator[RecommendedItem]:
+def _items(question: Question, listed: Listed, catalogue: Catalogue) -> Iterator[RecommendedItem]:
     because = _Because(question.recent, catalogue)
-    items, scores, ctrs, reason_events, reason_weights, parts, part_weights = answer.listed
-    reasons_of = zip(zip(*reason_events, strict=True), zip(*reason_weights, strict=True), strict=True)
-    columns = zip(items, scores, ctrs, reasons_of, parts, part_weights, strict=True)
-    for key, score, ctr, (events, weights), part, part_weight in columns:
-        entry = catalogue.get(key)
-        if key == NO_ITEM or entry is None:  # a version may know items that the catalogue never told of
+    told, tell, begin = because.told, because.tell, because.begin
+    (events, more_events), (weights, more_weights) = listed.reason_events, listed.reason_weights
+    columns = zip(
+        catalogue.entries(listed.items),
+        listed.scores,
+        listed.ctrs,
+        zip(events, weights, more_events, more_weights, strict=True),
+        zip(listed.parts, listed.part_weights, strict=True),
+        strict=True,
+    )
+    # A quarter of a worker's time goes by in these lines. That each reason has lines of its own, and that nothing is
+    # called for one, is a third of it.
+    for entry, score, ctr, (event, weight, other, other_weight), (part, part_weight) in columns:
+        if entry is None:  # a version may know items that the catalogue never told of
             continue
-        reasons = because.of(events, weights)
+        reasons: list[RecommendationReason] = []
+        if event >= begin:
+            kind, text, item_id = told.get(event) or tell(event)
+            reasons.append(RecommendationReason(kind, text, weight, item_id))
+        if other >= begin:
+            kind, text, item_id = told.get(other) or tell(other)
+            reasons.append(RecommendationReason(kind, text, other_weight, item_id))
         if part_weight > 0:
-            reasons.append(RecommendationReason(PARTS[part], _OF_ITSELF[PARTS[part]], part_weight))
+            reasons.append(RecommendationReason(*_ITSELF[part], part_weight))
         yield RecommendedItem(entry.item_id, score, None if isnan(ctr) else ctr, reasons or [_POPULAR])
 
 
@@ -92,31 +108,25 @@ class _Because:
 
     Args:
         recent: the history that the model saw, oldest first.
+
+    Attributes:
+        begin: the first place of the model's history that an event has: histories are right-aligned.
+        told: kind, text and item of the reasons told so far, by place.
     """
 
     def __init__(self, recent: Recent, catalogue: Catalogue) -> None:
         self._recent = recent
-        self._offset = HISTORY - len(recent)  # histories are right-aligned
         self._catalogue = catalogue
-        self._told: dict[int, tuple[str, str, str]] = {}
+        self.begin = HISTORY - len(recent)
+        self.told: dict[int, tuple[str, str, str]] = {}
 
-    def of(self, events: Sequence[int], weights: Sequence[float]) -> list[RecommendationReason]:
-        """The reasons of one item."""
-        reasons: list[RecommendationReason] = []
-        for event, weight in zip(events, weights, strict=True):
-            if event >= self._offset:
-                kind, text, item_id = self._told.get(event) or self._tell(event)
-                reasons.append(RecommendationReason(kind, text, weight, item_id))
-        return reasons
-
-    def _tell(self, place: int) -> tuple[str, str, str]:
-        action, item_id = self._recent.actions[place - self._offset], self._recent.items[place - self._offset]
+    def tell(self, place: int) -> tuple[str, str, str]:
+        """The reason that lies in the event at a place."""
+        action, item_id = self._recent.actions[place - self.begin], self._recent.items[place - self.begin]
         text = f"because you {_PAST.get(action, 'looked at')} {self._catalogue.title(item_id)}"
-        self._told[place] = ACTIONS[action], text, item_id
-        return self._told[place]
+        self.told[place] = ACTIONS[action], text, item_id
+        return self.told[place]
 
-
-_POPULAR = RecommendationReason("popular", _OF_ITSELF["popular"], 0.0)
 
 
 RECOMMEND = Scenario("recommend", Topic.RECOMMENDATIONS, False, _wants, _ask, _answer)

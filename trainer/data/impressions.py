@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from feature_repo.context import context_hashes
-from feature_repo.history import write_history
+from feature_repo.history import write_histories
 from feature_repo.identity import item_hash
 from feature_repo.recent import Recent
 from streams.messages.events import Event, EventType
@@ -58,7 +58,7 @@ class _Shown:
         self.event = event
         items, times = np.zeros(HISTORY, np.int64), np.zeros(HISTORY, np.int64)
         actions = np.zeros(HISTORY, np.int32)
-        write_history(recent, items, actions, times)
+        write_histories([recent], items[None], actions[None], times[None])
         self.history = (items, actions, times)
         self.context = np.zeros(CONTEXT, np.int64)
         pairs = context_hashes(event.channel, event.context)

@@ -4,7 +4,7 @@ import numpy as np
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.channel import ACTION_BITS, BUCKETS, action_on_channel, channel_bucket
-from feature_repo.history import write_history
+from feature_repo.history import write_histories
 from feature_repo.shopper import ShopperState, fold, pack, unpack
 from streams.messages.events import Event, EventType
 
@@ -29,10 +29,10 @@ def test_the_history_carries_the_channel_of_each_event():
             state,
             Event(event_id=f"e{at}", type=EventType.VIEW, user_id="u", timestamp=at, item_id="mug", channel=channel),
         )
-    items, actions, times = np.zeros(50, np.int64), np.zeros(50, np.int32), np.zeros(50, np.int64)
-    write_history(unpack(pack(state)).recent, items, actions, times)
-    assert (actions[-2:] >> ACTION_BITS).tolist() == [channel_bucket("web"), channel_bucket("app")]
-    assert (actions[-2:] & (1 << ACTION_BITS) - 1).tolist() == [VIEW, VIEW]
+    items, actions, times = np.zeros((1, 50), np.int64), np.zeros((1, 50), np.int32), np.zeros((1, 50), np.int64)
+    write_histories([unpack(pack(state)).recent], items, actions, times)
+    assert (actions[0, -2:] >> ACTION_BITS).tolist() == [channel_bucket("web"), channel_bucket("app")]
+    assert (actions[0, -2:] & (1 << ACTION_BITS) - 1).tolist() == [VIEW, VIEW]
 
 
 def test_a_row_from_before_channels_were_kept_is_read():

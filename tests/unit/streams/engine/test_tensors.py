@@ -1,8 +1,9 @@
 """Questions to tensors and back."""
 
+import msgspec
 import numpy as np
 
-from feature_repo.identity import NO_ITEM, item_hash, packed_hash
+from feature_repo.identity import NO_ITEM, context_hash, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.questions import NO_LIST, Question
 from streams.engine.tensors import Surroundings, to_answers, to_tensors
@@ -39,6 +40,14 @@ def test_histories_are_right_aligned():
 
 def test_no_tensor_is_ever_empty():
     assert all(tensor.size > 0 for tensor in to_tensors([question(0)], SHOP))
+
+
+def test_each_question_brings_the_context_of_its_own_cause():
+    plain = question(1)._replace(cause=msgspec.structs.replace(VIEW, context=None), channel="app")
+    tensors = to_tensors([question(1), plain, question(1)], SHOP)
+    web, app, home = context_hash("channel", "web"), context_hash("channel", "app"), context_hash("page", "home")
+    assert tensors.context[:, :2].tolist() == [[web, home], [app, 0], [web, home]]
+    assert not tensors.context[:, 2:].any()
 
 
 def test_candidates_know_their_shopper_and_their_place():
