@@ -39,7 +39,8 @@ def _page(found: Race) -> str:
 {found.machine.sentence()}
 {size.events:,} events of {size.shoppers:,} shoppers over {size.items:,} items: 60 % views, 20 % impressions of ten
 items, 10 % clicks, 6 % carts, 4 % purchases. Each contestant in its turn, warm, from a backlog, until the last event is
-answered and committed: as many rounds as turns, each of a part of the workload, every other one in the other order.
+answered and committed: as many rounds as turns, each of events that come after the last one's, every other one in the
+other order.
 Plain Faust gets 3,000 events and Quix Streams 6,000, in the first round. These two leave out demand, and the
 hand-written loop leaves out fences, retries and restarts: see the head of each file in `benchmarks/road/contestants/`.
 Rates are medians of the rounds. "Against it" is the median of the ratios within a round, since the machine's speed

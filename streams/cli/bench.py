@@ -33,7 +33,7 @@ def road(
         str, typer.Option(help="names, separated by commas")
     ] = "headrace,apart,handwritten,faust,quix",
     events: Annotated[int, typer.Option(min=2_000, help="events of the workload; the slow ones get fewer")] = 200_000,
-    turns: Annotated[int, typer.Option(min=1, max=20, help="pieces the workload is raced in; the median counts")] = 6,
+    turns: Annotated[int, typer.Option(min=1, max=20, help="rounds of so many events; the median counts")] = 3,
     seed: Seed = 1,
     out: Out = _RESULTS,
     as_json: JsonFlag = False,

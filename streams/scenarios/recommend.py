@@ -128,5 +128,4 @@ class _Because:
         return self.told[place]
 
 
-
 RECOMMEND = Scenario("recommend", Topic.RECOMMENDATIONS, False, _wants, _ask, _answer)
