@@ -6,8 +6,11 @@ from streams.settings import RoadChoice, Settings
 from streams.topics import Topic, item_deltas, rekeyed
 from streams.transport.pace import RoadTopics
 
-_ITEMS_PAUSE_S: Final = 2.0
-"""Nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once."""
+_ITEMS_PAUSE_S: Final = 5.0
+"""At most: nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once. With
+5 s where it had been 2 s a worker answered a tenth more events of a backlog."""
+_OF_A_WINDOW: Final = 1 / 60
+"""Short windows are closed sooner than that."""
 _SHOPPERS_PACE: Final = 0.5
 """Two loads evenly spaced for each that is under way: of the paces tried the one with the shortest waits."""
 
@@ -15,8 +18,9 @@ _SHOPPERS_PACE: Final = 0.5
 def roads_of(settings: Settings) -> dict[RoadChoice, RoadTopics]:
     """Topics by the name of their road. A group needs processes for both."""
     asked = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
+    pause_s = min(_ITEMS_PAUSE_S, settings.window / 1000 * _OF_A_WINDOW)
     roads = {
         RoadChoice.SHOPPERS: RoadTopics(asked | {Topic.EVENTS, rekeyed(settings.group)}, share=_SHOPPERS_PACE),
-        RoadChoice.ITEMS: RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), pause_s=_ITEMS_PAUSE_S),
+        RoadChoice.ITEMS: RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), pause_s=pause_s),
     }
     return {name: topics for name, topics in roads.items() if settings.road in (RoadChoice.BOTH, name)}

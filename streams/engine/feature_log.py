@@ -11,7 +11,7 @@ _SCALE = 1_000_000
 
 def is_logged(output_id: str, share: float) -> bool:
     """Whether an output is in the thinned log: decided by its id, so the same in every replay."""
-    return event_tie(output_id) % _SCALE < share * _SCALE
+    return share >= 1 or event_tie(output_id) % _SCALE < share * _SCALE
 
 
 def feature_log(question: Question, model: ModelRef) -> FeatureLog:

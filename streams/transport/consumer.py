@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _SEEK_S: Final = 60.0
 """Faust gives a seek the 90 s of a request, takes their end for the worker's own, and resumes nothing ever after."""
 
+_ASKED_S: Final = 1.0
+
 
 class Chunking(NamedTuple):
     """How records are put together, and which topics share an agent.
@@ -74,6 +76,7 @@ class ChunkConsumer(driver.Consumer):
         self._room = Event()
         self._turns: Turns[TP] = Turns()
         self._pace = Pace(time.monotonic)
+        self._ends: Mapping[TP, int] = {}
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ReaderThread:
@@ -158,6 +161,8 @@ class ChunkConsumer(driver.Consumer):
         if not quotas:
             self._room.clear()
             await self.wait(self._room, timeout=timeout)
+            if pause > timeout and len(self.transport.chunking.roads) == 1:
+                await self._end_pause_if_quiet(self.transport.chunking.roads[0])
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
         for (topics, _), (spans, more) in zip(quotas, read, strict=False):
@@ -208,6 +213,19 @@ class ChunkConsumer(driver.Consumer):
                 continue
             quotas.append((topics, Quota(self._turns.order(mine), self.transport.chunking.records)))
         return quotas, pause
+
+    async def _end_pause_if_quiet(self, topics: RoadTopics) -> None:
+        """End a road's pause where nothing has come since this was asked last: that the other roads, in another
+        process, have nothing left to do shows in nothing else."""
+        mine = [tp for tp in self._get_active_partitions() if tp.topic in topics.names]
+        try:
+            async with asyncio.timeout(_ASKED_S):
+                ends = await self.highwaters(*mine)
+        except (TimeoutError, KafkaError):
+            return  # the pause ends by itself
+        if ends == self._ends:
+            self._pace.quiet(topics)
+        self._ends = ends
 
     def _has_room(self, topics: RoadTopics) -> bool:
         mine = [held for held in self._in_hand.values() if held.topics is topics]

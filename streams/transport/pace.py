@@ -12,7 +12,7 @@ class RoadTopics(NamedTuple):
 
     Attributes:
         pause_s: least time between two readings while other roads are at work, here or in another process: what comes
-            meanwhile makes larger loads, which cost less.
+            meanwhile makes larger loads, which cost less. Where nothing comes any more it is over.
         share: least time between two readings, as a share of what the last load took to arrive; `_SLOWEST_S` at most.
             A load has costs of its own. Read as soon as the one ahead has made way, they would be in turns of a few
             records and of many.
@@ -42,6 +42,10 @@ class Pace:
     def arrived(self, road: RoadTopics, seconds: float) -> None:
         """A load has come to the end of its road, so long after it was read."""
         self._took[road.names] = seconds
+
+    def quiet(self, road: RoadTopics) -> None:
+        """Nothing comes any more of what its pause gathers."""
+        self._read_at.pop(road.names, None)
 
     def left(self, road: RoadTopics, at_work: Iterable[RoadTopics], *, alone: bool) -> float:
         """Seconds until it is to be read again; 0 for now.

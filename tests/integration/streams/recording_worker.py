@@ -1,15 +1,17 @@
 """A worker whose roads write down what they were handed; run as a process of its own.
 
-Usage: python recording_worker.py LOG SECONDS_A_LOAD [POISON]
+Usage: [ITEMS_PAUSE_S=SECONDS] python recording_worker.py LOG SECONDS_A_LOAD [POISON]
 LOG gets a line for each chunk of a load, written before the road is done: `chunk TOPIC PARTITION OFFSET,OFFSET,…`,
 and `load RECORDS`, `idle PARTITION,…`, `revoked`, `closed`. A record whose value is POISON makes its road raise.
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
 
+from streams import roads
 from streams.app import build_app
 from streams.errors import StoreError
 from streams.line import Way
@@ -66,4 +68,5 @@ async def open_recording(settings: Settings, partitions: int) -> RecordingRoads:
 
 
 if __name__ == "__main__":
+    roads._ITEMS_PAUSE_S = float(os.environ.get("ITEMS_PAUSE_S", roads._ITEMS_PAUSE_S))
     Worker(build_app(load_settings(), open_recording)).execute_from_commandline()

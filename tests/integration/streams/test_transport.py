@@ -69,6 +69,17 @@ def test_a_road_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Pat
         assert len(worker.loads()) >= 200
 
 
+def test_a_pause_ends_where_nothing_comes_any_more(kafka: str, tmp_path: Path) -> None:
+    hours = {"ITEMS_PAUSE_S": "7200", "HEADRACE_WINDOW": "500h"}
+    with group(kafka, tmp_path) as it:
+        worker = it.worker(HEADRACE_ROAD="items", **hours)
+        worker.await_ready()
+        for reading in (1, 2, 3):
+            produce(kafka, it.topics.item_deltas, 40)
+            it.await_caught_up()
+            assert len(worker.loads()) >= reading
+
+
 def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.rekeyed, 400)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from streams.roads import roads_of
+from streams.settings import RoadChoice, Settings
 from streams.transport.pace import Pace, RoadTopics
 
 SHOPPERS = RoadTopics(frozenset({"events"}), share=0.5)
@@ -54,6 +56,19 @@ def test_a_road_pauses_while_the_other_is_at_work_here_or_elsewhere(pace):
     assert pace.left(ITEMS, [ITEMS, SHOPPERS], alone=False) == pytest.approx(2.0)
     assert pace.left(ITEMS, [ITEMS], alone=True) == pytest.approx(2.0)
     assert pace.left(ITEMS, [ITEMS], alone=False) == 0.0
+
+
+def test_a_pause_is_over_where_nothing_comes_any_more(pace):
+    pace.read(ITEMS, more=False)
+    pace.quiet(ITEMS)
+    assert pace.left(ITEMS, [ITEMS], alone=True) == 0.0
+
+
+def test_items_are_counted_well_within_a_window():
+    pauses = {
+        window: roads_of(Settings(window=window))[RoadChoice.ITEMS].pause_s for window in (60_000, 240_000, 3_600_000)
+    }
+    assert pauses == {60_000: 1.0, 240_000: 4.0, 3_600_000: 5.0}
 
 
 @pytest.mark.parametrize("road", [SHOPPERS, ITEMS])
