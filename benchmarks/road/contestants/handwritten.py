@@ -2,8 +2,9 @@
 
 As fast as it can be made with the same features, model and outputs. Features are folded and messages built by the very
 functions that Headrace uses, so that what is compared is the road. Each partition has a lane of its own: while Triton
-works for one, Python works for another. What it leaves out is what it does not promise: it processes at least once, and
-a crash may count an event twice; no partition moves, no event is misplaced, no model is swapped, no window survives a
+works for one, Python works for another. Items are counted apart, two seconds of them at a time, and offsets are
+committed when they are. What it leaves out is what it does not promise: it processes at least once, and a crash may
+count seconds of events twice; no partition moves, no event is misplaced, no model is swapped, no window survives a
 restart.
 
     python -m benchmarks.road.contestants.handwritten
@@ -68,6 +69,8 @@ class Loop:
             bootstrap_servers=chosen.kafka_address, acks="all", max_batch_size=_BATCH_BYTES, enable_idempotence=True
         )
         self._kept: RowCache[ShopperState] = RowCache(_ROWS_KEPT)
+        self._resting: set[TopicPartition] = set()
+        self.idle = asyncio.Event()
         self.items = Items(self)
 
     def _kafka(self, **more: Any) -> AIOKafkaConsumer:
@@ -107,20 +110,29 @@ class Loop:
         """One partition, batch by batch."""
         while True:
             found = await self._consumer.getmany(tp, timeout_ms=200, max_records=_AT_ONCE)
+            self._rest(tp, nothing_came=not found)
             for records in found.values():
-                await self._answer(tp.partition, records)
-                await self._consumer.commit({tp: records[-1].offset + 1})
+                told = await self._answer(tp.partition, records)
+                self.items.tell(tp, told, records[-1].offset + 1)
 
-    async def _answer(self, partition: int, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
+    def _rest(self, tp: TopicPartition, *, nothing_came: bool) -> None:
+        (self._resting.add if nothing_came else self._resting.discard)(tp)
+        (self.idle.set if self._resting == self._consumer.assignment() else self.idle.clear)()
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """Commit what is answered, stored and counted."""
+        await self._consumer.commit(offsets)
+
+    async def _answer(self, partition: int, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> list[Entry]:
+        """Answer a batch and store its shoppers; what it did to items."""
         events = [decode(record.value or b"") for record in records]
         states = await self._states({event.user_id for event in events})
         questions, told = self._fold(partition, events, states)
-        counted = self.items.tell(partition, told)
         if questions:
             await self.send(await self._ask(questions))
         await self.redis.mset({f"u:{user}": shopper.pack(state) for user, state in states.items()})
         self._kept.put(states)
-        await counted
+        return told
 
     async def _states(self, users: set[str]) -> dict[str, ShopperState]:
         """Those seen lately from memory, the others from Redis."""

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from contextlib import suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from aiokafka import TopicPartition
 
 from feature_repo import demand_index, item, item_windows
 from feature_repo.actions import ACTION_CODE
@@ -25,47 +27,53 @@ if TYPE_CHECKING:
 
 _WEIGHT: Final = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
 _ROWS_KEPT: Final = 32_768
+_GATHERED_S: Final = 2.0
+"""Five seconds, as Headrace has it, gave it no more events a second, and longer waits."""
+_SLICE: Final = 256
+"""Entries folded, and rows packed, in one go: longer ones let the model wait."""
 _encode = msgspec.json.Encoder().encode
 
 
 class Items:
-    """One task folds what all lanes tell of items, as much at a time as has come."""
+    """One task folds what all lanes tell of items: what came in some seconds, or until they rest, at a time."""
 
     def __init__(self, loop: "Loop") -> None:
         self._loop = loop
         self._index = DemandIndex()
         self._rules = DemandRules.of(loop.settings)
         self._told: list[tuple[int, Entry]] = []
-        self._waiting: list[asyncio.Future[None]] = []
+        self._offsets: dict[TopicPartition, int] = {}
         self._kept: RowCache[_Row] = RowCache(_ROWS_KEPT)
         self._forecasts: dict[str, bytes] = {}
         self._news = asyncio.Event()
 
-    def tell(self, source: int, told: Sequence[Entry]) -> "asyncio.Future[None]":
-        """Hand in what a batch did to items; done when it is stored."""
-        done = asyncio.get_running_loop().create_future()
-        self._told += [(source, entry) for entry in told]
-        self._waiting.append(done)
+    def tell(self, source: TopicPartition, told: Sequence[Entry], offset: int) -> None:
+        """Hand in what a batch did to items; when it is stored, the offset behind the batch is committed."""
+        self._told += [(source.partition, entry) for entry in told]
+        self._offsets[source] = offset
         self._news.set()
-        return done
 
     async def run(self) -> None:
         """Fold for ever."""
         while True:
             await self._news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GATHERED_S):
+                    await self._loop.idle.wait()
             self._news.clear()
             told, self._told = self._told, []
-            waiting, self._waiting = self._waiting, []
+            offsets, self._offsets = self._offsets, {}
             await self._fold(told)
-            for done in waiting:
-                done.set_result(None)
+            await self._loop.commit(offsets)
 
     async def _fold(self, told: Sequence[tuple[int, Entry]]) -> None:
         rows = await self._read(_named(told))
         closings: list[Closing] = []
         counts: dict[str, int] = {}
         window = self._rules.window_ms
-        for source, entry in told:
+        for number, (source, entry) in enumerate(told):
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)  # shoppers wait
             if isinstance(entry, Watermark):
                 closings += demand_index.advance(
                     self._index,
@@ -90,9 +98,10 @@ class Items:
         if closings:
             rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
             await self._conclude(closings, rows)
-        if rows:
-            await self._loop.redis.mset(dict(chain.from_iterable(row.packed(key) for key, row in rows.items())))
-            self._kept.put(rows)
+        left = iter(rows.items())
+        while some := list(islice(left, _SLICE)):
+            await self._loop.redis.mset(dict(chain.from_iterable(row.packed(key) for key, row in some)))
+        self._kept.put(rows)
         if counts and self._loop.settings.trending:
             await self._loop.count_trends(counts)
 
