@@ -10,7 +10,7 @@ _ITEMS_PAUSE_S: Final = 5.0
 """At most: nobody waits for an item's counters, and a load of many shoppers' deltas writes each item's row once. With
 5 s where it had been 2 s a worker answered a tenth more events of a backlog."""
 _OF_A_WINDOW: Final = 1 / 60
-"""Short windows are closed sooner than that."""
+"""The pause is at most this share of a window."""
 _SHOPPERS_PACE: Final = 0.5
 """Two loads evenly spaced for each that is under way: of the paces tried the one with the shortest waits."""
 

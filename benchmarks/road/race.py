@@ -1,9 +1,8 @@
 """The race: every contestant in its turn, with the trained model and with the null model.
 
 The machine's speed drifts by half within minutes. So a ratio is of two turns of one round, and the rate that a load is
-a percentage of is measured right before it. A turn is the whole workload all the same: Headrace counts items when
-shoppers are served, and at the end of a turn nothing else is left to do. With pieces of 40,000 events these last one or
-two seconds, which a stream that goes on does not have, were a tenth of the turn and more.
+a percentage of is measured right before it. Short turns would lie nearer together. But Headrace counts items last: a
+turn's end, one or two seconds which a stream that goes on does not have, was a tenth of a turn of 40,000 events.
 """
 
 from collections.abc import Callable, Sequence

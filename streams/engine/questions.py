@@ -9,6 +9,7 @@ from streams.engine.catalogue import Catalogue
 from streams.messages.events import Event
 from streams.messages.outputs import Cause, ModelRef
 from streams.messages.requests import ScoreRequest
+from streams.messages.wire import REASONS
 from streams.settings import Settings
 from streams.topics import Topic
 
@@ -60,7 +61,7 @@ class Listed(NamedTuple):
     part_weights: Sequence[float]
 
 
-NO_LIST: Final = Listed((), (), (), (), (), (), ())
+NO_LIST: Final = Listed((), (), (), ((),) * REASONS, ((),) * REASONS, (), ())
 
 
 class Answer(NamedTuple):

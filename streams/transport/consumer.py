@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 _SEEK_S: Final = 60.0
 """Faust gives a seek the 90 s of a request, takes their end for the worker's own, and resumes nothing ever after."""
 
-_ASKED_S: Final = 1.0
-
 
 class Chunking(NamedTuple):
     """How records are put together, and which topics share an agent.
@@ -76,7 +74,7 @@ class ChunkConsumer(driver.Consumer):
         self._room = Event()
         self._turns: Turns[TP] = Turns()
         self._pace = Pace(time.monotonic)
-        self._ends: Mapping[TP, int] = {}
+        self._ends: Mapping[TP, int] | None = None
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ReaderThread:
@@ -161,7 +159,7 @@ class ChunkConsumer(driver.Consumer):
         if not quotas:
             self._room.clear()
             await self.wait(self._room, timeout=timeout)
-            if pause > timeout and len(self.transport.chunking.roads) == 1:
+            if timeout < pause < inf and len(self.transport.chunking.roads) == 1:
                 await self._end_pause_if_quiet(self.transport.chunking.roads[0])
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
@@ -218,12 +216,8 @@ class ChunkConsumer(driver.Consumer):
         """End a road's pause where nothing has come since this was asked last: that the other roads, in another
         process, have nothing left to do shows in nothing else."""
         mine = [tp for tp in self._get_active_partitions() if tp.topic in topics.names]
-        try:
-            async with asyncio.timeout(_ASKED_S):
-                ends = await self.highwaters(*mine)
-        except (TimeoutError, KafkaError):
-            return  # the pause ends by itself
-        if ends == self._ends:
+        ends = await self._thread.ends(mine)
+        if ends is not None and ends == self._ends:
             self._pace.quiet(topics)
         self._ends = ends
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, credentials_to_aiokafka_auth, server_list
 from faust.types import TP
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
 _FETCH_WAIT_MS = 100
+_ENDS_S = 1.0
 
 
 class ReaderThread(AIOKafkaConsumerThread):
@@ -40,6 +41,10 @@ class ReaderThread(AIOKafkaConsumerThread):
     async def seek_back(self, tp: TP, offset: int) -> None:
         """Read `tp` from `offset` on, in the thread that reads, so that no read runs across it."""
         await self.call_thread(self._seek_back, tp, offset)
+
+    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int] | None:
+        """Where the partitions' logs end; None where the broker does not say so soon."""
+        return await self.call_thread(self._ends, tps)
 
     def wake(self) -> None:
         """Let a waiting `read` return: what it may take has changed."""
@@ -86,6 +91,14 @@ class ReaderThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         if tp in consumer.assignment():
             consumer.seek(TopicPartition(*tp), offset)
+
+    async def _ends(self, tps: Sequence[TP]) -> Mapping[TP, int] | None:
+        # Of the few calls that this thread has room for none may be lost to a broker that says nothing.
+        try:
+            async with asyncio.timeout(_ENDS_S):
+                return cast(Mapping[TP, int], await self._ensure_consumer().end_offsets(tps))
+        except (TimeoutError, KafkaError):
+            return None
 
     def _wake(self) -> None:
         self._pulled().wake()

@@ -112,6 +112,7 @@ class Loop:
             found = await self._consumer.getmany(tp, timeout_ms=200, max_records=_AT_ONCE)
             self._rest(tp, nothing_came=not found)
             for records in found.values():
+                await self.items.room()
                 told = await self._answer(tp.partition, records)
                 self.items.tell(tp, told, records[-1].offset + 1)
 

@@ -29,6 +29,8 @@ _WEIGHT: Final = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_
 _ROWS_KEPT: Final = 32_768
 _GATHERED_S: Final = 2.0
 """Five seconds, as Headrace has it, gave it no more events a second, and longer waits."""
+_MOST: Final = 50_000
+"""Entries that may wait: some six seconds of shoppers."""
 _SLICE: Final = 256
 """Entries folded, and rows packed, in one go: longer ones let the model wait."""
 _encode = msgspec.json.Encoder().encode
@@ -46,12 +48,18 @@ class Items:
         self._kept: RowCache[_Row] = RowCache(_ROWS_KEPT)
         self._forecasts: dict[str, bytes] = {}
         self._news = asyncio.Event()
+        self._taken = asyncio.Condition()
 
     def tell(self, source: TopicPartition, told: Sequence[Entry], offset: int) -> None:
         """Hand in what a batch did to items; when it is stored, the offset behind the batch is committed."""
         self._told += [(source.partition, entry) for entry in told]
         self._offsets[source] = offset
         self._news.set()
+
+    async def room(self) -> None:
+        """Wait while more is told than may wait to be folded."""
+        async with self._taken:
+            await self._taken.wait_for(lambda: len(self._told) < _MOST)
 
     async def run(self) -> None:
         """Fold for ever."""
@@ -63,6 +71,8 @@ class Items:
             self._news.clear()
             told, self._told = self._told, []
             offsets, self._offsets = self._offsets, {}
+            async with self._taken:
+                self._taken.notify_all()
             await self._fold(told)
             await self._loop.commit(offsets)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,6 @@ from feature_repo.row_store import Kind, RowStore
 from streams import scenarios
 from streams.copartition import prepare
 from streams.engine.partitions import partition_of
-from streams.engine.questions import Question
 from streams.line import Line
 from streams.logs import JsonLines
 from streams.runtime import Runtime
@@ -149,17 +149,19 @@ async def test_a_chunk_that_comes_again_says_and_folds_nothing(
     assert said == ["recommend/e0", "recommend/e1"]
 
 
-@pytest.fixture
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a pure step raise on the event of this id."""
+@pytest.fixture(params=["ask", "answer"])
+def poison(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pure step raise on the event of this id: what asks, or what says."""
+    step = getattr(scenarios.RECOMMEND, request.param)
 
-    def ask(*asked: object) -> Question:
-        if asked[2] == "recommend/poison":
+    def broken(*given: Any) -> object:
+        name = given[2] if request.param == "ask" else given[0].output_id
+        if name == "recommend/poison":
             raise ValueError("the wrong kind of view")
-        return scenarios.RECOMMEND.ask(*asked)  # type: ignore[arg-type]
+        return step(*given)
 
-    broken = (scenarios.CTR, scenarios.RECOMMEND._replace(ask=ask))
-    monkeypatch.setattr("streams.runtime.SHOPPER_SCENARIOS", broken)
+    chosen = (scenarios.CTR, scenarios.RECOMMEND._replace(**{request.param: broken}))
+    monkeypatch.setattr("streams.runtime.SHOPPER_SCENARIOS", chosen)
 
 
 async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_on(

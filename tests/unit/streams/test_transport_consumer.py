@@ -1,12 +1,21 @@
-"""What the consumer does when the broker leaves it waiting between two assignments."""
+"""What the consumer does when the broker leaves it waiting, and when a road of a process of its own pauses."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from math import inf
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
+from faust.types import TP
 
 from streams.errors import StreamError
 from streams.transport import consumer
 from streams.transport.consumer import ChunkConsumer
+from streams.transport.pace import Pace, RoadTopics
+
+DELTAS = TP("deltas", 0)
+ITEMS = RoadTopics(frozenset({DELTAS.topic}), pause_s=600.0)
 
 
 class SilentThread:
@@ -26,3 +35,49 @@ async def test_a_broker_that_does_not_tell_the_groups_offsets_ends_the_worker(mo
     [failure] = failures
     assert isinstance(failure, StreamError)
     assert "start again" in str(failure)
+
+
+class TellingThread:
+    """A consumer's thread whose broker tells these ends, one after the other."""
+
+    def __init__(self, ends: Sequence[int | None]) -> None:
+        self._ends = list(ends)
+        self.asked = 0
+
+    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int] | None:
+        self.asked += 1
+        end = self._ends.pop(0)
+        return None if end is None else dict.fromkeys(tps, end)
+
+
+def pausing(ends: Sequence[int | None]) -> Any:
+    made: Any = ChunkConsumer.__new__(ChunkConsumer)
+    made._thread, made._ends, made._pace = TellingThread(ends), None, Pace(lambda: 1_000.0)
+    made._get_active_partitions = lambda: {DELTAS}
+    made._pace.read(ITEMS, more=False)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("ends", "left"), [([7], 600.0), ([7, 8, 9], 600.0), ([7, 7], 0.0), ([None, None], 600.0), ([7, None, 7], 600.0)]
+)
+async def test_a_pause_ends_where_the_log_ends_where_it_did(ends, left):
+    waiting = pausing(ends)
+    for _ in ends:
+        await waiting._end_pause_if_quiet(ITEMS)
+    assert waiting._pace.left(ITEMS, [ITEMS], alone=True) == left
+
+
+@pytest.mark.parametrize(("pause", "asked"), [(5.0, 1), (0.5, 0), (inf, 0)])  # inf: no room for another load
+async def test_only_a_road_that_pauses_for_long_asks_whether_anything_comes(pause, asked):
+    waiting = pausing([7])
+    waiting.transport = SimpleNamespace(chunking=SimpleNamespace(roads=[ITEMS]))
+    waiting._quotas, waiting._room = lambda: ([], pause), asyncio.Event()
+    waiting.flow_active, waiting.app = True, SimpleNamespace(consumer_generation_id=1)
+
+    async def at_once(*_: object, **__: object) -> None:
+        return None
+
+    waiting.wait = at_once
+    assert [message async for message in waiting.getmany(timeout=1.0)] == []
+    assert waiting._thread.asked == asked
