@@ -211,10 +211,11 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
     if source is None:
         return intake
     origin = f"{chunk.topic}/{chunk.partition}"
-    begins_anew = not source.fence.passed(origin, chunk.first_offset)
-    done = set() if begins_anew else {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
+    done = set[int]()
+    if source.fence.passed(origin, chunk.first_offset):
+        done = {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
     source.fence.advance(origin, chunk.last_offset)
-    if begins_anew:
+    if not done:
         return intake
     return Intake(
         [t for t in intake.taken if t.record.offset not in done],

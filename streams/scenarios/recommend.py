@@ -86,8 +86,8 @@ def _items(question: Question, listed: Listed, catalogue: Catalogue) -> Iterator
         zip(listed.parts, listed.part_weights, strict=True),
         strict=True,
     )
-    # A quarter of a worker's time goes by in these lines. That each reason has lines of its own, and that nothing is
-    # called for one, is a third of it.
+    # Each reason has lines of its own, and nothing is called for one: calls took a fifth of the time of saying a load's
+    # answers, which is half of the shoppers' road.
     for entry, score, ctr, (event, weight, other, other_weight), (part, part_weight) in columns:
         if entry is None:  # a version may know items that the catalogue never told of
             continue

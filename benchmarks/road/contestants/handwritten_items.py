@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _WEIGHT: Final = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
 _ROWS_KEPT: Final = 32_768
 _GATHERED_S: Final = 2.0
-"""Five seconds, as Headrace has it, gave it no more events a second, and longer waits."""
+"""With 1.5 s and with 5 s, as Headrace has it, it answered about as many events a second."""
 _MOST: Final = 50_000
-"""Entries that may wait: some six seconds of shoppers."""
+"""Entries that may wait: one or two an event, so some seconds of shoppers."""
 _SLICE: Final = 256
 """Entries folded, and rows packed, in one go: longer ones let the model wait."""
 _encode = msgspec.json.Encoder().encode
