@@ -63,7 +63,9 @@ async def travel(worker: Runtime, *chunks: RecordChunk) -> None:
         await line.put(Load([chunk]))
     running = asyncio.create_task(line.run())
     for _ in chunks:
-        await arrived.acquire()
+        await asyncio.wait([running, asyncio.create_task(arrived.acquire())], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()  # what the line raised, or nothing would ever arrive
     running.cancel()
 
 
