@@ -28,6 +28,13 @@ class Fence:
         """Whether the record at `offset` is already folded and answered."""
         return offset <= self._offsets.get(origin, -1)
 
+    def enter(self, origin: str, offset: int) -> bool:
+        """Note that the record at `offset` is folded now; False where it was already, and nothing is noted."""
+        if offset <= self._offsets.get(origin, -1):
+            return False
+        self._offsets[origin] = offset
+        return True
+
     def advance(self, origin: str, offset: int) -> None:
         """Note that the records up to `offset` are folded now; a fence never goes back."""
         self._offsets[origin] = max(offset, self._offsets.get(origin, -1))

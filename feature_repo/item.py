@@ -195,7 +195,7 @@ def _advance(state: ItemActivity, timestamp: int, window_ms: int) -> None:
     window = timestamp // window_ms
     if window > state.newest // window_ms:
         state.forgotten = window - KEPT_WINDOWS
-        if any(number <= state.forgotten for number in state.windows):
+        if state.windows and min(state.windows) <= state.forgotten:
             state.windows = {n: c for n, c in state.windows.items() if n > state.forgotten}
     state.newest = timestamp
 

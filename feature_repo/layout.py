@@ -71,11 +71,20 @@ def scan_pattern(kind: Kind, group: str) -> bytes:
 
 def entity_of(kind: Kind, redis_key: bytes, group: str) -> str | None:
     """The user or item of a key that `scan_pattern` found; None when it belongs to another group."""
+    key, project = _split(kind, redis_key)
+    return key.decode() if project == group.encode() else None
+
+
+def kind_and_key(redis_key: bytes) -> tuple[Kind, str]:
+    """What `row_key` was made of, for people."""
+    kind = next(kind for kind in Kind if redis_key.startswith(_PREFIX[kind]))
+    return kind, _split(kind, redis_key)[0].decode()
+
+
+def _split(kind: Kind, redis_key: bytes) -> tuple[bytes, bytes]:
     start = len(_PREFIX[kind]) + _LENGTH.size
     (length,) = _LENGTH.unpack_from(redis_key, start - _LENGTH.size)
-    if redis_key[start + length :] != group.encode():
-        return None
-    return redis_key[start : start + length].decode()
+    return redis_key[start : start + length], redis_key[start + length :]
 
 
 def feature_field(view: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from feature_repo.layout import (
     Kind,
     entity_of,
     feature_field,
+    kind_and_key,
     row_key,
     scan_pattern,
     time_field,
@@ -26,14 +27,13 @@ from feature_repo.row_script import RAISE, READ, WRITE, Change, pack_changes, pa
 from streams.errors import FencedOut, StoreError
 from streams.settings import Durable, Settings
 
-__all__ = ["VIEWS", "Kind", "RowStore", "RowWrite", "StoredRow"]
+__all__ = ["VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
 
 logger = logging.getLogger(__name__)
 
 _DISK_TIMEOUT_MS: Final = 10_000
 _TRENDING_EXPIRES_S: Final = 7 * 86_400
 _SCAN_COUNT: Final = 1_000
-_PACKED_AT_ONCE: Final = 256
 
 _ALL_VIEWS: Final = [view for views in VIEWS.values() for view in views]
 _NAMES: Final = [name(view) for view in _ALL_VIEWS for name in (feature_field, time_field)]
@@ -67,6 +67,14 @@ class RowWrite(NamedTuple):
     seen: bytes
     states: tuple[bytes | None, ...]
     timestamp: int
+
+
+class PackedRows(NamedTuple):
+    """Rows as the write script takes them. They hold the bytes, so that what the rows were made of can go."""
+
+    keys: list[bytes]
+    fences: bytes
+    written: bytes
 
 
 class RowStore:
@@ -133,18 +141,36 @@ class RowStore:
             )
         return [_stored(row) for row in rows]
 
-    async def write(self, rows: Sequence[RowWrite]) -> None:
+    def pack(self, rows: Iterable[RowWrite]) -> PackedRows:
+        """Rows for `write_packed`, which takes those of several calls: thousands are better packed a few at a time."""
+        keys: list[bytes] = []
+        fences, written = pack_some(self._changes(rows, keys))
+        return PackedRows(keys, fences, written)
+
+    def _changes(self, rows: Iterable[RowWrite], keys: list[bytes]) -> Iterator[Change]:
+        for row in rows:
+            keys.append(row_key(row.kind, row.key, self._group))
+            yield _change(row)
+
+    async def write(self, rows: Iterable[RowWrite]) -> None:
+        """Pack rows and write them; see `write_packed`."""
+        await self.write_packed([self.pack(rows)])
+
+    async def write_packed(self, parts: Sequence[PackedRows]) -> None:
         """Write all rows, or none when a fence has moved; return when they are on disk, if durable.
 
         A row that already has its new fence was written by an earlier try and counts as written.
 
+        Args:
+            parts: a row at most once in all of them.
+
         Raises:
             FencedOut: naming the first row that another worker has written since it was read.
         """
-        if not rows:
+        keys = [key for part in parts for key in part.keys]
+        if not keys:
             return
-        keys = [row_key(row.kind, row.key, self._group) for row in rows]
-        changes = await _packed(rows)
+        changes = pack_changes(*((part.fences, part.written) for part in parts))
         # One pipeline, because WAITAOF waits for what its own connection has written.
         pipeline = self._client.pipeline(transaction=False)
         pipeline.eval(WRITE, len(keys), *keys, changes, *_NAMES)
@@ -153,8 +179,8 @@ class RowStore:
         with store_errors(self._address):
             refused, *on_disk = await pipeline.execute()
         if refused:
-            row = rows[refused - 1]
-            raise FencedOut(f"The {row.kind} row of {row.key!r} has moved on: another worker owns it now.")
+            kind, key = kind_and_key(keys[refused - 1])
+            raise FencedOut(f"The {kind} row of {key!r} has moved on: another worker owns it now.")
         if on_disk and on_disk[0][0] < 1:
             raise StoreError(f"The online store had its writes not on disk after {_DISK_TIMEOUT_MS // 1000} s.")
 
@@ -215,15 +241,6 @@ class RowStore:
 def _stored(row: list[bytes | None]) -> StoredRow:
     fence, seen, *states = row
     return StoredRow(fence or b"", seen or b"", tuple([unwrap(state) if state else b"" for state in states]))
-
-
-async def _packed(rows: Sequence[RowWrite]) -> bytes:
-    parts: list[tuple[bytes, bytes]] = []
-    for at in range(0, len(rows), _PACKED_AT_ONCE):
-        if at:
-            await asyncio.sleep(0)  # thousands of items' rows would hold up the shoppers
-        parts.append(pack_some([_change(row) for row in rows[at : at + _PACKED_AT_ONCE]]))
-    return pack_changes(*parts)
 
 
 def _change(row: RowWrite) -> Change:

@@ -24,6 +24,7 @@ from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
+from streams.engine.stints import Stints
 from streams.engine.tracing import Tracer, open_tracer
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
@@ -92,6 +93,7 @@ class Runtime:
         with_ = Collaborators(settings, partitions, store, scorer, follower, producer, predecessor, idleness, tracer)
         item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
         item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows)
+        shoppers = ShoppersRoad(SHOPPER_SCENARIOS, with_)
         demand = DemandRoad(
             DEMAND,
             settings,
@@ -103,8 +105,9 @@ class Runtime:
             trending,
             follower.catalogue.categories,
             item_rows,
+            Stints(shoppers.is_waited_for, time.monotonic),
         )
-        roads = ShoppersRoad(SHOPPER_SCENARIOS, with_), ItemsRoad(item_rows_road, demand, follower, trending)
+        roads = shoppers, ItemsRoad(item_rows_road, demand, follower, trending)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)

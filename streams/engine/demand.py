@@ -1,7 +1,6 @@
 """The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, TypeVar
@@ -10,7 +9,7 @@ import msgspec
 
 from feature_repo import demand_index
 from feature_repo.demand_index import Closing
-from feature_repo.row_store import Kind, RowStore, RowWrite
+from feature_repo.row_store import Kind, PackedRows, RowStore
 from feature_repo.scopes import CategoriesOf, is_scope
 from streams.engine import metrics
 from streams.engine.demand_model import Answered, DemandModel, DemandScenario
@@ -25,7 +24,7 @@ from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.messages.internal import ItemBatch, ItemDelta, Shown
 from streams.messages.outputs import DemandAlert, DemandForecast
-from streams.settings import RoadChoice, Settings
+from streams.settings import Settings
 from streams.topics import Topic
 from streams.transport import RecordChunk
 
@@ -34,8 +33,6 @@ _SLICE: Final = 128
 """Rows unpacked or packed in one go, a millisecond or two."""
 _BATCHES: Final = 16
 """Messages folded in one go, likewise."""
-_WAY_S: Final = 0.002
-"""What shoppers have between two stints of this road, where they are the same process's and wait for answers."""
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
 Output = DemandForecast | DemandAlert
@@ -75,6 +72,7 @@ class DemandRoad:
         trending: Trending,
         categories_of: CategoriesOf,
         cache: RowCache[DemandRow],
+        stints: Stints,
     ) -> None:
         self._cache = cache
         self._indexes: dict[int, IndexRow] = {}
@@ -84,8 +82,7 @@ class DemandRoad:
         self._settings = settings
         self._partitions = partitions
         self._store = store
-        answering = settings.road is RoadChoice.BOTH and not settings.catching_up
-        self._stints = Stints(_WAY_S if answering else 0.0, time.monotonic)
+        self._stints = stints
         self._model = DemandModel(scenario, settings, triton, categories_of)
         self._producer = producer
         self._predecessor = predecessor
@@ -151,7 +148,7 @@ class DemandRoad:
             elif isinstance(entry, Shown):
                 demand_index.hear(index.index, batch.source)
                 for item_id in entry.items:
-                    self._fold_shown(batch.origin, entry, rows[item_id])
+                    rows[item_id].fold_shown(batch.origin, entry, self._settings.window)
             else:
                 part.closings += index.advance(
                     batch.source,
@@ -163,17 +160,10 @@ class DemandRoad:
                 metrics.WATERMARK.labels(batch.source).set(entry.time)
 
     def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: IndexRow) -> bool:
-        if row.fence.passed(batch.origin, delta.offset):
+        if not row.fold(batch.origin, delta, self._settings.window):
             return False
-        row.fold(delta, self._settings.window)
         index.observe(batch.source, delta, self._settings.window)
-        row.fence.advance(batch.origin, delta.offset)
         return True
-
-    def _fold_shown(self, origin: str, shown: Shown, row: DemandRow) -> None:
-        if not row.fence.passed(origin, shown.offset):
-            row.fold_shown(shown.timestamp, self._settings.window)
-            row.fence.advance(origin, shown.offset)
 
     async def _conclude(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
         closing = [{closing.item_id: rows[closing.item_id] for closing in part.closings} for part in parts]
@@ -219,7 +209,7 @@ class DemandRoad:
         writing: list[asyncio.Task[None]] = []
         try:
             for part in parts:  # one is packed while the one before is written
-                writing.append(asyncio.create_task(self._store.write(await self._packed(part, rows))))
+                writing.append(asyncio.create_task(self._store.write_packed(await self._packed(part, rows))))
         finally:  # whoever travels again must find no write under way
             done = await asyncio.gather(*writing, return_exceptions=True)
         failed = [error for error in done if error is not None]
@@ -235,13 +225,13 @@ class DemandRoad:
                 row.whole()
             await self._stints.rest()
 
-    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow]) -> list[RowWrite]:
+    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow]) -> list[PackedRows]:
         """The rows of a partition as they are to be written, its own last."""
-        writes: list[RowWrite] = []
+        packed: list[PackedRows] = []
         for some in _slices(list(part.keys)):
-            writes += [rows[key].write(part.origin, part.last_offset) for key in some]
+            packed.append(self._store.pack(rows[key].write(part.origin, part.last_offset) for key in some))
             await self._stints.rest()
-        return [*writes, part.index.write(part.origin, part.last_offset)]
+        return [*packed, self._store.pack([part.index.write(part.origin, part.last_offset)])]
 
 
 def _slices(whole: list[T]) -> Iterator[list[T]]:

@@ -11,7 +11,7 @@ from feature_repo.item import ItemActivity
 from feature_repo.row_store import Kind, RowWrite, StoredRow
 from feature_repo.scopes import is_scope
 from streams.engine.rows import index_key
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import ItemDelta, Shown, Watermark
 
 _NEWS: Final = 512
 """Items told of beside the bulk of an index; with more of them the bulk is written anew."""
@@ -19,6 +19,8 @@ _NEWS: Final = 512
 
 class DemandRow:
     """The row of an item, or of a category or the shop, while loads are folded into it."""
+
+    __slots__ = ("_activity", "_aside", "_expected", "_forecasts", "_made_by", "_seen", "fence", "key")
 
     def __init__(self, key: str, stored: StoredRow) -> None:
         self.key = key
@@ -35,14 +37,18 @@ class DemandRow:
         item_windows.join(self._activity, self._aside)
         return self._activity
 
-    def fold(self, delta: ItemDelta, window_ms: int) -> None:
-        """Fold one delta."""
+    def fold(self, origin: str, delta: ItemDelta, window_ms: int) -> bool:
+        """Fold one delta; False where it is folded already."""
+        if not self.fence.enter(origin, delta.offset):
+            return False
         older = delta.timestamp // window_ms < self._activity.settled
         item.fold(self.whole() if older else self._activity, delta, window_ms)
+        return True
 
-    def fold_shown(self, timestamp: int, window_ms: int) -> None:
-        """Fold one impression that showed the item."""
-        item.fold_shown(self._activity, timestamp, window_ms)
+    def fold_shown(self, origin: str, shown: Shown, window_ms: int) -> None:
+        """Fold one impression that showed the item, if it is not folded already."""
+        if self.fence.enter(origin, shown.offset):
+            item.fold_shown(self._activity, shown.timestamp, window_ms)
 
     def keep(self, forecasts: bytes, version: str) -> None:
         """Keep what the scenario needs again of a version's forecasts: in memory alone, as long as this row is."""

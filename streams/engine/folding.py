@@ -70,7 +70,7 @@ class ChunkFold:
 
     def _take_event(self, taken: Taken, event: Event, row: ShopperRow) -> None:
         origin, offset = taken.place.origin, taken.place.offset
-        if row.fence.passed(origin, offset):
+        if not row.fence.enter(origin, offset):
             return
         tie = event_tie(event.event_id)
         if tie not in row.seen:
@@ -79,7 +79,6 @@ class ChunkFold:
             self._ask(self._after, taken, row.state, event.event_id)
             row.seen.add(tie)
             self._tell(taken.record.offset, event)
-        row.fence.advance(origin, offset)
         row.newest = max(row.newest, event.timestamp)
 
     def _ask(self, scenarios: Sequence[Scenario], taken: Taken, state: ShopperState, name: str) -> None:

@@ -11,7 +11,7 @@ from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.folding import Asked
 from streams.engine.intake import Refused
 from streams.engine.poison import Poisoned
-from streams.engine.questions import Answer, Caused
+from streams.engine.questions import Caused
 from streams.errors import Reason
 from streams.messages.events import Event, Id
 from streams.transport import Load
@@ -65,14 +65,14 @@ def left(load: Load) -> None:
     logger.info("left to the next worker", extra={"chunks": _ranges([load])})
 
 
-def answered(load: Load, asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
+def answered(load: Load, asked: Sequence[Asked], fallbacks: Sequence[str | None]) -> None:
     """Tell, at DEBUG, of every event that is answered; at INFO of those that no model has answered.
 
     What a model has answered with a caveat (`unknown_user`, say) is daily business.
     """
     if logger.isEnabledFor(logging.INFO):
-        pairs = zip(asked, answers, strict=True)
-        causes = [one.question.cause for one, answer in pairs if answer.fallback == MODEL_UNAVAILABLE]
+        pairs = zip(asked, fallbacks, strict=True)
+        causes = [one.question.cause for one, fallback in pairs if fallback == MODEL_UNAVAILABLE]
         if causes:
             extra = {"reason": MODEL_UNAVAILABLE, "count": len(causes), "event_ids": _names(causes)[:_SHOWN]}
             logger.info("answered without the model", extra=extra)

@@ -109,7 +109,7 @@ class Producer:
         return cls(producer)
 
     async def send(self, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
-        """Produce everything and wait for the acks.
+        """Produce everything and wait for the acks. The outbox is used up: what is sent holds the bytes by then.
 
         Args:
             queued: called as soon as whatever is sent from now on comes after all of this. From then on a failure is
@@ -127,6 +127,7 @@ class Producer:
                 for (topic, partition), messages in outbox.messages.items()
                 for ack in await self._queue(topic, partition, messages)
             ]
+            outbox.messages.clear()
             if queued is not None:
                 queued()
                 behind = True

@@ -1,6 +1,6 @@
 """Rows in hand: what the store held, and what a load makes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from feature_repo import shopper, watermark
 from feature_repo.fences import Fence, SeenIds
@@ -9,6 +9,8 @@ from feature_repo.row_store import Kind, RowWrite, StoredRow
 
 class ShopperRow:
     """A shopper's row while chunks are folded into it."""
+
+    __slots__ = ("_expected", "fence", "newest", "seen", "state", "user_id")
 
     def __init__(self, user_id: str, stored: StoredRow) -> None:
         self.user_id = user_id
@@ -67,6 +69,6 @@ def index_key(partition: int) -> str:
     return f"items/{partition}"
 
 
-def touched(rows: Iterable[ShopperRow]) -> list[RowWrite]:
+def touched(rows: Iterable[ShopperRow]) -> Iterator[RowWrite]:
     """Writes for the rows that a load changed."""
-    return [row.write() for row in rows if row.newest >= 0]
+    return (row.write() for row in rows if row.newest >= 0)

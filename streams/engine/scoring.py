@@ -1,6 +1,6 @@
 """Step 4: the questions of a load, one Triton call; popularity where Triton does not answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isnan
 
 import numpy as np
@@ -30,10 +30,10 @@ class Scorer:
         self._met: set[int] = set()
         """Of the items that lists named, those that the catalogue has: none of them leaves it again."""
 
-    async def answer(self, questions: Sequence[Question]) -> Sequence[Answer]:
-        """One answer a question, in order; never raises for a missing model."""
+    async def answer(self, questions: Sequence[Question]) -> Iterable[Answer]:
+        """One answer a question, in order, each made when it is asked for; never raises for a missing model."""
         if not questions:
-            return []
+            return ()
         await self._trending.refresh()
         try:
             return await self._ask_model(questions)
@@ -41,7 +41,7 @@ class Scorer:
             self._new_items.doubt()
             return self._stand_in(questions)
 
-    async def _ask_model(self, questions: Sequence[Question]) -> list[Answer]:
+    async def _ask_model(self, questions: Sequence[Question]) -> Iterable[Answer]:
         await self._new_items.refresh()
         while True:
             # Other loads are answered meanwhile, and may find a new version first.
@@ -54,7 +54,7 @@ class Scorer:
                 break
         fallbacks = [shortfall(question, self._catalogue) for question in questions]
         answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
-        return [_with_known_rates(a) for a in answers] if np.isnan(answer.ctr).any() else answers
+        return map(_with_known_rates, answers) if np.isnan(answer.ctr).any() else answers
 
     def _learn_strangers(self, answer: ScoreAnswer) -> bool:
         """Whether lists came back short of items, tombstoned long ago, say, that only the version knows of still."""

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from prometheus_client import Histogram
 
-from feature_repo.row_store import Kind, RowStore, RowWrite
+from feature_repo.row_store import Kind, PackedRows, RowStore
 from streams.engine import logbook, metrics
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.feature_log import feature_log, is_logged
@@ -57,6 +58,14 @@ class _Part(NamedTuple):
     folded: Folded
 
 
+class _Said(NamedTuple):
+    """What a load has to say, and how each of its questions is answered."""
+
+    outbox: Outbox
+    traced: list[Traced]
+    fallbacks: list[str | None]
+
+
 class ShoppersRoad:
     """Takes loads of shoppers' records down the road, straight through."""
 
@@ -67,6 +76,7 @@ class ShoppersRoad:
         self._cache: RowCache[ShopperRow] = RowCache(max(_ROWS_KEPT, UNDER_WAY * with_.settings.chunk))
         self._sources: dict[int, SourceRow] = {}
         self._poisoned: dict[Place, Refused] = {}
+        self._under_way = 0
 
     async def travel(self, load: Load, way: Way) -> None:
         """Take one load down the road; when this returns its offsets may be committed.
@@ -76,12 +86,19 @@ class ShoppersRoad:
             StoreError: the store is out of reach; likewise.
             Poisoned: a record broke a pure step; travelled again, the load leaves it out.
         """
+        self._under_way += 1
         try:
             await self._travel(load, way)
         except Poisoned as poison:
             refused = poison.refused()
             self._poisoned[found_at(refused.record)] = refused
             raise
+        finally:
+            self._under_way -= 1
+
+    def is_waited_for(self) -> bool:
+        """Whether a shopper waits for this process to go on."""
+        return self._under_way > 0 and not self._with.settings.catching_up
 
     def forget(self) -> None:
         """Drop what is kept of rows."""
@@ -100,13 +117,13 @@ class ShoppersRoad:
         with steps.timed("fold"):
             parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
         with steps.timed("pack"):
-            writes = self._pack(parts, rows)
+            packed = self._pack(parts, rows)
         way.open()
         with steps.timed("score"):
             asked = [asked for part in parts for asked in part.folded.asked if not said(asked.taken)]
             answers = await self._with.scorer.answer([one.question for one in asked])
         with steps.timed("say"):
-            outbox, traced = self._outbox(parts, asked, answers)
+            outbox, traced, fallbacks = self._outbox(parts, asked, answers)
         with steps.timed("queue"):
             await way.turn()
         with steps.timed("emit"):
@@ -117,13 +134,13 @@ class ShoppersRoad:
         with steps.timed("queue"):
             await way.clear()
         with steps.timed("write"):
-            await self._with.store.write(writes)
+            await self._with.store.write_packed([packed])
         _observe(metrics.FRESHNESS, load)
         for part in parts:
             for refused in part.intake.refused:
                 self._poisoned.pop(found_at(refused.record), None)
-        _count(load, parts, asked, answers)
-        logbook.answered(load, asked, answers)
+        _count(load, parts, asked, fallbacks)
+        logbook.answered(load, asked, fallbacks)
         logbook.dead_letters([refused for part in parts for refused in part.intake.refused])
 
     def _take_in(self, chunk: RecordChunk) -> Intake:
@@ -157,20 +174,19 @@ class ShoppersRoad:
             fold.take(taken)
         return _Part(chunk, intake, fold.folded)
 
-    def _pack(self, parts: Sequence[_Part], rows: dict[str, ShopperRow]) -> list[RowWrite]:
+    def _pack(self, parts: Sequence[_Part], rows: dict[str, ShopperRow]) -> PackedRows:
         """What is to be written; from here on the rows in memory are what the next load folds into."""
         folded = [part for part in parts if _is_folded(part.chunk)]
         owned = {taken.cause.user_id for part in folded for taken in part.intake.taken}
         # Rows of score requests are another worker's where a producer has partitioned them by its own rule.
         self._cache.put({user: rows[user] for user in owned})
-        sources = {part.chunk.partition for part in folded}
-        return [*touched(rows.values()), *(self._sources[partition].write() for partition in sorted(sources))]
+        sources = sorted({part.chunk.partition for part in folded})
+        return self._with.store.pack(chain(touched(rows.values()), (self._sources[p].write() for p in sources)))
 
-    def _outbox(
-        self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]
-    ) -> tuple[Outbox, list[Traced]]:
+    def _outbox(self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Iterable[Answer]) -> _Said:
         outbox = Outbox(self._with.settings, self._with.partitions)
         traced: list[Traced] = []
+        fallbacks: list[str | None] = []
         for one, answer in zip(asked, answers, strict=True):
             try:
                 trace = self._with.tracer.answer(one.taken, one.question.output_id)
@@ -179,6 +195,7 @@ class ShoppersRoad:
                 raise Poisoned(one.taken, error) from error
             if trace:
                 traced.append(trace)
+            fallbacks.append(answer.fallback)
         for chunk, intake, folded in parts:
             for refused in intake.refused:
                 outbox.dead_letter(*refused)
@@ -186,7 +203,7 @@ class ShoppersRoad:
                 outbox.forward(misplaced)
             for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
                 outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
-        return outbox, traced
+        return _Said(outbox, traced, fallbacks)
 
     def _say(self, outbox: Outbox, asked: Asked, answer: Answer, headers: Headers) -> None:
         question = asked.question
@@ -236,9 +253,9 @@ def _observe(delay: Histogram, load: Load) -> None:
         delay.observe(max(now - chunk.records[0].timestamp / 1000, 0))
 
 
-def _count(load: Load, parts: Sequence[_Part], asked: Sequence[Asked], answers: Sequence[Answer]) -> None:
+def _count(load: Load, parts: Sequence[_Part], asked: Sequence[Asked], fallbacks: Sequence[str | None]) -> None:
     said = Counter(
-        (one.question.scenario.topic, answer.fallback or "none") for one, answer in zip(asked, answers, strict=True)
+        (one.question.scenario.topic, fallback or "none") for one, fallback in zip(asked, fallbacks, strict=True)
     )
     for labels, count in said.items():
         metrics.OUTPUTS.labels(*labels).inc(count)

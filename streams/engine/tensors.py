@@ -1,7 +1,7 @@
 """Questions of a chunk to the tensors of one request, and the tensors of its answer back to one answer a question."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ from streams.engine.questions import NO_LIST, Answer, Listed, Question
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
 
+_AT_ONCE: Final = 32
+"""Questions whose answers are made in one go. Of a whole load they are a hundred thousand numbers, which are out of the
+processor's caches before they are said; one by one they cost most of all."""
 _DECIMALS: Final = 6
 _RATE_DECIMALS: Final = 8
 
@@ -61,22 +64,18 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
 
 def to_answers(
     questions: Sequence[Question], tensors: ScoreAnswer, model: ModelRef, fallbacks: Sequence[str | None]
-) -> list[Answer]:
-    """Cut one answer's tensors into an answer a question. Pure."""
-    rates = _plain(tensors.ctr, _RATE_DECIMALS)
-    lists = _lists(tensors, np.array([question.recommend for question in questions], np.bool_))
-    answers: list[Answer] = []
-    at = 0
+) -> Iterator[Answer]:
+    """Cut one answer's tensors into an answer a question, each when it is asked for. Pure."""
+    rates = iter(_plain(tensors.ctr, _RATE_DECIMALS))
+    wanting = np.flatnonzero(np.array([question.recommend for question in questions], np.bool_))
+    lists = chain.from_iterable(_lists(tensors, wanting[at : at + _AT_ONCE]) for at in range(0, len(wanting), _AT_ONCE))
     for question, fallback in zip(questions, fallbacks, strict=True):
-        end = at + len(question.candidates)
         listed = next(lists) if question.recommend else NO_LIST
-        answers.append(Answer(listed, rates[at:end], model, fallback))
-        at = end
-    return answers
+        yield Answer(listed, list(islice(rates, len(question.candidates))), model, fallback)
 
 
-def _lists(tensors: ScoreAnswer, wanted: NDArray[np.bool_]) -> Iterator[Listed]:
-    """The lists of those who want one. At once for the whole chunk: numbers taken one by one cost most of all."""
+def _lists(tensors: ScoreAnswer, wanted: NDArray[np.intp]) -> Iterator[Listed]:
+    """The lists of some questions."""
     part = tensors.reason_part[wanted]
     columns = (
         tensors.rec_item[wanted].tolist(),

@@ -181,5 +181,6 @@ def _raw(record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
         record.timestamp,
         record.key,
         record.value,
-        tuple([(name, value or b"") for name, value in record.headers]),  # Kafka's headers may be null
+        # Most records have none; Kafka's may be null.
+        tuple([(name, value or b"") for name, value in record.headers]) if record.headers else (),
     )

@@ -55,13 +55,17 @@ async def test_a_moved_fence_fences_the_writer_out_and_nothing_is_written(store)
     assert [row.states for row in found] == [(b"state",), (b"state",)]
 
 
-async def test_more_rows_than_are_packed_in_one_go_are_one_write(store):
+async def test_rows_that_are_packed_apart_are_one_write(store):
     rows = [user(f"u{n}", b"", b"1", f"state {n}".encode()) for n in range(600)]
+    shards = [RowWrite(Kind.SHARD, "ä", b"", b"1", b"", (b"marks", None), 5)]
     await store.write([user("u599", b"", b"other's")])
-    with pytest.raises(FencedOut, match="'u599'"):
-        await store.write(rows)
+    await store.write([RowWrite(Kind.SHARD, "ö", b"", b"1", b"", (b"marks", None), 5)])
+    with pytest.raises(FencedOut, match="user row of 'u599'"):
+        await store.write_packed([store.pack(rows[:250]), store.pack(rows[250:]), store.pack(shards)])
+    with pytest.raises(FencedOut, match="shard row of 'ö'"):
+        await store.write_packed([store.pack(rows[:2]), store.pack([shards[0]._replace(key="ö", expected=b"2", fence=b"3")])])
     assert (await store.read(Kind.USER, ["u0"]))[0].fence == b""
-    await store.write(rows[:599])
+    await store.write_packed([store.pack(rows[:250]), store.pack([]), store.pack(rows[250:599])])
     found = await store.read(Kind.USER, [row.key for row in rows[:599]])
     assert [row.states for row in found] == [(f"state {n}".encode(),) for n in range(599)]
 

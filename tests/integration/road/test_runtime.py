@@ -102,6 +102,22 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
     assert said == [(f"e{n}", n + 1) for n in range(6)]
 
 
+async def test_shoppers_wait_while_their_loads_are_under_way(settings: Settings, store: RowStore):
+    user_id = f"waiting-{settings.group}"
+    for catching_up in (False, True):
+        worker = await Runtime.open(settings.model_copy(update={"catching_up": catching_up}), settings.partitions)
+        assert not worker.shoppers.is_waited_for()
+        travelling = asyncio.create_task(travel(worker, chunk_of(settings, user_id, "e0")))
+        seen = set[bool]()
+        while not travelling.done():
+            seen.add(worker.shoppers.is_waited_for())
+            await asyncio.sleep(0)
+        await travelling
+        assert (True in seen) != catching_up
+        assert not worker.shoppers.is_waited_for()
+        await worker.close()
+
+
 async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
     settings: Settings, store: RowStore, headrace_client: Client
 ):

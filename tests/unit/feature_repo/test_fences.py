@@ -23,6 +23,15 @@ def test_a_fence_never_goes_back():
     assert fence.passed("events/0", 5)
 
 
+def test_each_record_enters_once_and_none_that_was_passed():
+    fence = Fence()
+    fence.advance("events/0", 5)
+    entered = [fence.enter(*place) for place in [("events/0", 5), ("events/0", 7), ("events/0", 6), ("events/1", 0)]]
+    assert entered == [False, True, False, True]
+    assert fence.passed("events/0", 7)
+    assert not fence.passed("events/0", 8)
+
+
 def test_equal_fences_pack_equal_whatever_the_order_of_origins():
     one, other = Fence(), Fence()
     for fence, origins in ((one, ("a/0", "b/0")), (other, ("b/0", "a/0"))):

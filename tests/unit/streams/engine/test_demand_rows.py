@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from feature_repo import demand_index, item
 from feature_repo.actions import ACTION_CODE
@@ -51,7 +52,7 @@ def test_an_items_row_is_the_same_however_often_it_was_written_and_read(stored):
     row, order = DemandRow(SHOP, ABSENT), random.Random(1)
     for n, one in enumerate(some_deltas(0)):
         item.fold(expected, one, HOUR)
-        row.fold(one, HOUR)
+        assert row.fold("events/0", replace(one, offset=n), HOUR)
         if order.random() < 0.3:
             stored.take(row.write("deltas/0", n))
         if order.random() < 0.1:
@@ -63,7 +64,7 @@ def test_an_items_row_is_the_same_however_often_it_was_written_and_read(stored):
 def test_an_item_of_many_windows_is_mostly_written_without_the_older_ones(stored):
     row = DemandRow(SHOP, ABSENT)
     for n in range(1_000):
-        row.fold(delta("tea", n // 10), HOUR)
+        row.fold("events/0", replace(delta("tea", n // 10), offset=n), HOUR)
         stored.take(row.write("deltas/0", n))
     assert 10 <= stored.whole_writes <= 20
 

@@ -10,8 +10,7 @@ from streams.engine.folding import Asked
 from streams.engine.intake import Intake, take_in
 from streams.engine.partitions import partition_of
 from streams.engine.poison import Poisoned
-from streams.engine.questions import NO_LIST, Answer, Question
-from streams.messages.outputs import ModelRef
+from streams.engine.questions import Question
 from streams.scenarios import RECOMMEND
 from streams.settings import Settings
 from streams.transport import Load
@@ -37,10 +36,6 @@ def asked_of(chunk) -> list[Asked]:
         Asked(taken, Question(RECOMMEND, taken.cause, "id", (), b"", True, (), "web"))
         for taken in intake_of(chunk).taken
     ]
-
-
-def answer(fallback: str | None) -> Answer:
-    return Answer(NO_LIST, (), ModelRef("headrace", "1"), fallback)
 
 
 def test_dead_letters_are_told_of_by_reason_with_place_and_ids(chunk_of, logged):
@@ -104,14 +99,14 @@ def test_answers_without_the_model_are_counted_once_a_load(chunk_of, logged):
     chunk = chunk_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME)
     asked = asked_of(chunk)
     fallbacks = [None, "unknown_user", *["model_unavailable"] * 7]
-    logbook.answered(Load([chunk]), asked, [answer(fallback) for fallback in fallbacks])
+    logbook.answered(Load([chunk]), asked, fallbacks)
     [line] = [line for line in logged.records if line.levelname == "INFO"]
     assert (line.count, line.event_ids) == (7, ["e2", "e3", "e4", "e5", "e6"])
 
 
 def test_a_load_whose_answers_are_the_models_is_told_of_at_debug_alone(chunk_of, logged):
     chunk = chunk_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME, first=4)
-    logbook.answered(Load([chunk]), asked_of(chunk), [answer(None)] * 9)
+    logbook.answered(Load([chunk]), asked_of(chunk), [None] * 9)
     [line] = logged.records
     assert line.levelname == "DEBUG"
     assert line.event_ids == [f"e{n}" for n in range(9)]
@@ -133,6 +128,6 @@ def test_what_nobody_wants_to_read_is_not_made(chunk_of, caplog: pytest.LogCaptu
         monkeypatch.setattr(logbook, name, lambda *_, name=name: made.append(name))
     chunk = chunk_of(VIEW, partition=HOME)
     logbook.dead_letters(intake_of(chunk_of(b"{")).refused)
-    logbook.answered(Load([chunk]), asked_of(chunk), [answer("model_unavailable")])
+    logbook.answered(Load([chunk]), asked_of(chunk), ["model_unavailable"])
     logbook.given_up([Load([chunk])], ValueError("once"), 1)
     assert made == []

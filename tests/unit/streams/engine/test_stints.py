@@ -19,8 +19,12 @@ def pauses(monkeypatch) -> list[float]:
     return made
 
 
+def waiting() -> bool:
+    return True
+
+
 async def test_pieces_that_take_no_time_are_one_stint(pauses):
-    stints = Stints(0.002, lambda: 5.0)
+    stints = Stints(waiting, lambda: 5.0)
     for _ in range(100):
         await stints.rest()
     assert pauses == []
@@ -28,14 +32,14 @@ async def test_pieces_that_take_no_time_are_one_stint(pauses):
 
 async def test_after_each_stint_others_have_their_time(pauses):
     times = iter([0.0, 0.0004, 0.0012, 0.0032, 0.0040, 0.0043, 0.0063])
-    stints = Stints(0.002, lambda: next(times))
+    stints = Stints(waiting, lambda: next(times))
     for _ in range(4):  # at 0.4, 1.2 (a pause to 3.2), 4.0 and 4.3 (a pause to 6.3) ms
         await stints.rest()
     assert pauses == [0.002, 0.002]
 
 
 async def test_where_nobody_waits_every_piece_ends_with_one_turn_of_the_loop(pauses):
-    stints = Stints(0.0, lambda: 5.0)
+    stints = Stints(lambda: False, lambda: 5.0)
     for _ in range(3):
         await stints.rest()
     assert pauses == [0.0] * 3

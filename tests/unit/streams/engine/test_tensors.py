@@ -76,9 +76,31 @@ def test_answers_are_cut_where_the_questions_end():
         np.zeros((3, k, len(PARTS)), np.float32),
         np.array([0.25, 0.5, 0.75], np.float32),
     )
-    answers = to_answers(questions, answer, ModelRef("m", "1"), [None, None, "unknown_item"])
+    answers = list(to_answers(questions, answer, ModelRef("m", "1"), [None, None, "unknown_item"]))
     assert [a.candidate_ctrs for a in answers] == [[0.25, 0.5], [], [0.75]]
     assert [a.fallback for a in answers] == [None, None, "unknown_item"]
+
+
+def test_each_of_a_load_of_many_gets_its_own_list():
+    n, k, r = 150, TOP_K, REASONS
+    questions = [question(1, ("a",) * (row % 3))._replace(recommend=row % 5 > 0) for row in range(n)]
+    rows = np.arange(n)
+    asked = sum(len(q.candidates) for q in questions)
+    answer = ScoreAnswer(
+        np.repeat(rows[:, None], k, axis=1),
+        np.repeat(rows[:, None], k, axis=1).astype(np.float32),
+        np.zeros((n, k), np.float32),
+        np.zeros((n, k, r), np.int32),
+        np.zeros((n, k, r), np.float32),
+        np.zeros((n, k, len(PARTS)), np.float32),
+        np.arange(asked, dtype=np.float32),
+    )
+    answers = list(to_answers(questions, answer, ModelRef("m", "1"), [None] * n))
+    assert [a.listed.items for a in answers] == [
+        [row] * k if q.recommend else NO_LIST.items for row, q in enumerate(questions)
+    ]
+    assert [rate for a in answers for rate in a.candidate_ctrs] == list(range(asked))
+    assert [len(a.candidate_ctrs) for a in answers] == [len(q.candidates) for q in questions]
 
 
 def test_those_who_want_no_list_get_none_and_the_others_their_own():
