@@ -62,8 +62,9 @@ async def test_rows_that_are_packed_apart_are_one_write(store):
     await store.write([RowWrite(Kind.SHARD, "ö", b"", b"1", b"", (b"marks", None), 5)])
     with pytest.raises(FencedOut, match="user row of 'u599'"):
         await store.write_packed([store.pack(rows[:250]), store.pack(rows[250:]), store.pack(shards)])
+    moved = shards[0]._replace(key="ö", expected=b"2", fence=b"3")
     with pytest.raises(FencedOut, match="shard row of 'ö'"):
-        await store.write_packed([store.pack(rows[:2]), store.pack([shards[0]._replace(key="ö", expected=b"2", fence=b"3")])])
+        await store.write_packed([store.pack(rows[:2]), store.pack([moved])])
     assert (await store.read(Kind.USER, ["u0"]))[0].fence == b""
     await store.write_packed([store.pack(rows[:250]), store.pack([]), store.pack(rows[250:599])])
     found = await store.read(Kind.USER, [row.key for row in rows[:599]])
