@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
 from benchmarks.road import workload
-from benchmarks.road.contestants import CONTESTANTS, Contestant
+from benchmarks.road.contestants import CONTESTANTS, OWN, Contestant
 from benchmarks.road.ground import Ground, Running, ground
 from benchmarks.road.measuring import Backlog, Load, load, work_off
 from benchmarks.road.null_model import make_null
@@ -38,7 +38,7 @@ _HOURS_CLOSE: Final = "hours close"
 _LOAD_WARM_UP_S: Final = 5.0
 _LOAD_S: Final = 20.0
 _LEARNT_FROM: Final = 4
-_FAST: Final = ("headrace", "apart", "handwritten")
+_FAST: Final = (*OWN, "handwritten")
 """Whose latency is measured, and who runs with the null model as well."""
 
 Tell = Callable[[str], None]
@@ -98,7 +98,7 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
         tell("sending the catalogue")
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(model)
-        _warm_servers(here, Parts(size, seed), tell)
+        _warm_servers(here, fast, Parts(size, seed), tell)
         found.contestants = _in_turns(here, chosen, turns, size, seed, tell)
         for contestant in fast:
             tell(f"latency: {contestant.title}")
@@ -111,12 +111,12 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
     return found
 
 
-def _warm_servers(here: Ground, parts: Parts, tell: Tell) -> None:
+def _warm_servers(here: Ground, contestants: Sequence[Contestant], parts: Parts, tell: Tell) -> None:
     """Let Kafka's Java compile what it needs: whoever came first would pay for it."""
-    for name in _FAST:
-        tell(f"warming the servers: {CONTESTANTS[name].title}")
-        with here.running(CONTESTANTS[name]) as running:
-            work_off(CONTESTANTS[name], running, parts.part(_WARM_UP), parts.part(_FIRST))
+    for contestant in contestants:
+        tell(f"warming the servers: {contestant.title}")
+        with here.running(contestant) as running:
+            work_off(contestant, running, parts.part(_WARM_UP), parts.part(_FIRST))
 
 
 def _in_turns(

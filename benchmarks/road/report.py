@@ -7,6 +7,7 @@ import msgspec
 from matplotlib.figure import Figure
 
 from benchmarks.results_page import write_results
+from benchmarks.road.contestants import OWN
 from benchmarks.road.measuring import Load
 from benchmarks.road.race import LOADS, Race, Raced
 from trainer.measure.drawing import save_svg
@@ -64,10 +65,10 @@ shares add up to more than the whole.
 
 
 def _rates(title: str, raced: dict[str, Raced]) -> str:
-    own = [raced[name] for name in ("headrace", "apart") if name in raced]
+    own = [raced[name] for name in OWN if name in raced]
     lines = [
         f"## {title}",
-        "| | events/s | Headrace against it: one process, then two "
+        f"| | events/s | Headrace against it: {', '.join(one.title.removeprefix('Headrace, ') for one in own)} "
         "| CPU s for 1,000 events: worker | Triton | Kafka | Valkey | worker MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -108,7 +109,7 @@ def _drawn(found: Race) -> Figure:
         percents = sorted(loads, key=int)
         for quantile, style in (("p50", ":"), ("p99", "-")):
             line = [loads[percent].latency_ms[quantile] for percent in percents]
-            colour = {"headrace": "C0", "apart": "C2"}.get(name, "C1")
+            colour = {"handwritten": "C1", "two": "C2", "apart": "C3"}.get(name, "C0")
             label = f"{found.contestants[name].title}, {quantile}"
             latency.plot([int(p) for p in percents], line, style, color=colour, marker="o", label=label)
     latency.set(xlabel="load, % of own rate", ylabel="ms", yscale="log")

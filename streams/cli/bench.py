@@ -31,7 +31,7 @@ def _here() -> None:
 def road(
     contestants: Annotated[
         str, typer.Option(help="names, separated by commas")
-    ] = "headrace,apart,handwritten,faust,quix",
+    ] = "headrace,two,handwritten,faust,quix",
     events: Annotated[int, typer.Option(min=2_000, help="events of a round; the slow ones get fewer")] = 200_000,
     turns: Annotated[int, typer.Option(min=1, max=20, help="rounds of so many events; the median counts")] = 4,
     seed: Seed = 1,

@@ -44,6 +44,9 @@ def _module(name: str) -> tuple[str, ...]:
 
 _ALL = 10**9
 
+#: Headrace, in its ways.
+OWN = ("headrace", "two", "apart")
+
 CONTESTANTS = {
     c.name: c
     for c in (
@@ -54,6 +57,15 @@ CONTESTANTS = {
             READY,
             _and_internal,
             _ALL,
+        ),
+        Contestant(
+            "two",
+            "Headrace, two workers",
+            (*COMMAND, "--processes", "2"),
+            READY,
+            _and_internal,
+            _ALL,
+            processes=2,
         ),
         Contestant(
             "apart",
