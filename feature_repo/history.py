@@ -22,18 +22,18 @@ def write_histories(recents: Sequence[Recent], items: Ints, actions: Int32s, tim
     lengths = [len(recent) for recent in recents]
     row, place = cells(lengths)
     at = row, place + (HISTORY - np.array(lengths, np.int64))[row]
-    items[at] = np.fromiter(map(item_hash, chain.from_iterable([r.items for r in recents])), np.int64, len(row))
+    items[at] = np.fromiter(map(item_hash, chain.from_iterable([r.items for r in recents])), np.int64)
     channels = _codes(recent.channels for recent in recents)
     actions[at] = action_on_channel(_codes(recent.actions for recent in recents), channels)
-    times[at] = _times(recents, np.flatnonzero(place == 0), len(place))
+    times[at] = _times(recents, np.flatnonzero(place == 0))
 
 
-def _times(recents: Sequence[Recent], begin: NDArray[np.intp], events: int) -> Ints:
+def _times(recents: Sequence[Recent], begin: NDArray[np.intp]) -> Ints:
     """Event times, one row's after the other's: those of all rows are summed up at once."""
-    gaps = np.fromiter(chain.from_iterable([r.gaps for r in recents]), np.int64, events)
+    gaps = np.fromiter(chain.from_iterable([r.gaps for r in recents]), np.int64)
     passed = gaps.cumsum()
     starts = np.array([r.start for r in recents if r.gaps], np.int64) + gaps[begin] - passed[begin]
-    return passed + np.repeat(starts, np.diff(begin, append=events))
+    return passed + np.repeat(starts, np.diff(begin, append=len(gaps)))
 
 
 def cells(lengths: Sequence[int]) -> tuple[Ints, Ints]:

@@ -34,7 +34,7 @@ class Backlog(Struct):
     Attributes:
         cpu_ms_per_event: of each process: CPU seconds for 1,000 events.
         memory_mb: resident at the end.
-        steps_s: Headrace's own account, "road: step" to seconds.
+        steps_s: Headrace's own account, "road: step" to seconds; of its first process alone.
     """
 
     events: int

@@ -98,7 +98,7 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
         tell("sending the catalogue")
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(model)
-        _warm_servers(here, fast, Parts(size, seed), tell)
+        _warm_servers(here, fast or [CONTESTANTS["headrace"]], Parts(size, seed), tell)
         found.contestants = _in_turns(here, chosen, turns, size, seed, tell)
         for contestant in fast:
             tell(f"latency: {contestant.title}")

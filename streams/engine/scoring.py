@@ -31,7 +31,7 @@ class Scorer:
         """Of the items that lists named, those that the catalogue has: none of them leaves it again."""
 
     async def answer(self, questions: Sequence[Question]) -> Iterable[Answer]:
-        """One answer a question, in order, each made when it is asked for; never raises for a missing model."""
+        """One answer a question, in order, to be gone through once; never raises for a missing model."""
         if not questions:
             return ()
         await self._trending.refresh()

@@ -97,7 +97,7 @@ class ShoppersRoad:
             self._under_way -= 1
 
     def is_waited_for(self) -> bool:
-        """Whether a shopper waits for this process to go on."""
+        """Whether loads of shoppers are under way here, with somebody who waits for them."""
         return self._under_way > 0 and not self._with.settings.catching_up
 
     def forget(self) -> None:
@@ -196,14 +196,18 @@ class ShoppersRoad:
             if trace:
                 traced.append(trace)
             fallbacks.append(answer.fallback)
-        for chunk, intake, folded in parts:
-            for refused in intake.refused:
-                outbox.dead_letter(*refused)
-            for misplaced in intake.misplaced:
-                outbox.forward(misplaced)
-            for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
-                outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
+        for part in parts:
+            self._pass_on(outbox, part)
         return _Said(outbox, traced, fallbacks)
+
+    def _pass_on(self, outbox: Outbox, part: _Part) -> None:
+        chunk, intake, folded = part
+        for refused in intake.refused:
+            outbox.dead_letter(*refused)
+        for misplaced in intake.misplaced:
+            outbox.forward(misplaced)
+        for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
+            outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
 
     def _say(self, outbox: Outbox, asked: Asked, answer: Answer, headers: Headers) -> None:
         question = asked.question

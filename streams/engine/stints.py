@@ -26,8 +26,8 @@ class Stints:
 
     async def rest(self) -> None:
         """Between two pieces of work: let others go on, if it is time."""
-        if not self._others_wait():
-            await asyncio.sleep(0)
-        elif self._clock() - self._went_on >= _STINT_S:
-            await asyncio.sleep(_WAY_S)
-            self._went_on = self._clock()
+        others_wait = self._others_wait()
+        if others_wait and self._clock() - self._went_on < _STINT_S:
+            return
+        await asyncio.sleep(_WAY_S if others_wait else 0)
+        self._went_on = self._clock()

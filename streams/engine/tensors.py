@@ -5,7 +5,6 @@ from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_repo.context import context_hashes
 from feature_repo.history import cells, hashes, write_histories
@@ -15,8 +14,8 @@ from streams.messages.outputs import ModelRef
 from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
 
 _AT_ONCE: Final = 32
-"""Questions whose answers are made in one go. Of a whole load they are a hundred thousand numbers, which are out of the
-processor's caches before they are said; one by one they cost most of all."""
+"""Lists that are made plain numbers of in one go. Those of a whole load are a hundred thousand numbers, and out of a
+core's cache before they are said; one by one they cost most of all."""
 _DECIMALS: Final = 6
 _RATE_DECIMALS: Final = 8
 
@@ -65,16 +64,27 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
 def to_answers(
     questions: Sequence[Question], tensors: ScoreAnswer, model: ModelRef, fallbacks: Sequence[str | None]
 ) -> Iterator[Answer]:
-    """Cut one answer's tensors into an answer a question, each when it is asked for. Pure."""
+    """Cut one answer's tensors into an answer a question, each made when it is asked for. Pure.
+
+    Raises:
+        IndexError: at once, where the tensors are of more or fewer questions.
+    """
+    wanted = np.array([question.recommend for question in questions], np.bool_)
+    rows = np.arange(len(tensors.rec_item))[wanted]
+    lists = chain.from_iterable(_lists(tensors, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE))
     rates = iter(_plain(tensors.ctr, _RATE_DECIMALS))
-    wanting = np.flatnonzero(np.array([question.recommend for question in questions], np.bool_))
-    lists = chain.from_iterable(_lists(tensors, wanting[at : at + _AT_ONCE]) for at in range(0, len(wanting), _AT_ONCE))
-    for question, fallback in zip(questions, fallbacks, strict=True):
-        listed = next(lists) if question.recommend else NO_LIST
-        yield Answer(listed, list(islice(rates, len(question.candidates))), model, fallback)
+    return (
+        Answer(
+            next(lists) if question.recommend else NO_LIST,
+            list(islice(rates, len(question.candidates))),
+            model,
+            fallback,
+        )
+        for question, fallback in zip(questions, fallbacks, strict=True)
+    )
 
 
-def _lists(tensors: ScoreAnswer, wanted: NDArray[np.intp]) -> Iterator[Listed]:
+def _lists(tensors: ScoreAnswer, wanted: Ints) -> Iterator[Listed]:
     """The lists of some questions."""
     part = tensors.reason_part[wanted]
     columns = (

@@ -35,7 +35,7 @@ POINTS: Final = {
     "answered": Point(Scorer, "answer", True, "the model has answered, nothing is said"),
     "emitting": Point(Producer, "send", False, "outputs are made, the next loads folded"),
     "emitted": Point(Producer, "send", True, "outputs are acknowledged, rows are not written"),
-    "written": Point(RowStore, "write", True, "rows are on disk, offsets are not committed"),
+    "written": Point(RowStore, "write_packed", True, "rows are on disk, offsets are not committed"),
     "committed": Point(ReaderThread, "_commit", True, "offsets are committed"),
 }
 
@@ -75,8 +75,9 @@ def _watch() -> Callable[[], bool]:
     @functools.wraps(send)
     async def watched(self: Producer, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
         nonlocal spoken
+        answers = any(topic in ANSWERS for topic, _ in outbox.messages)  # sending uses the outbox up
         await send(self, outbox, queued)
-        spoken = spoken or any(topic in ANSWERS for topic, _ in outbox.messages)
+        spoken = spoken or answers
 
     Producer.send = watched
     return lambda: spoken

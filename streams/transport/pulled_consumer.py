@@ -181,6 +181,6 @@ def _raw(record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
         record.timestamp,
         record.key,
         record.value,
-        # Most records have none; Kafka's may be null.
+        # Most records have none. A header's value may be null in Kafka.
         tuple([(name, value or b"") for name, value in record.headers]) if record.headers else (),
     )

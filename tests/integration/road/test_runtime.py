@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from feature_repo.row_store import Kind, RowStore
 from streams import scenarios
 from streams.copartition import prepare
 from streams.engine.partitions import partition_of
+from streams.engine.stints import Stints
 from streams.line import Line
 from streams.logs import JsonLines
 from streams.runtime import Runtime
@@ -118,6 +119,19 @@ async def test_shoppers_wait_while_their_loads_are_under_way(settings: Settings,
         await worker.close()
 
 
+async def test_items_give_way_to_the_shoppers_of_the_same_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    waited_for: list[object] = []
+
+    def made(others_wait: Callable[[], bool], clock: Callable[[], float]) -> Stints:
+        waited_for.append(others_wait)
+        return Stints(others_wait, clock)
+
+    monkeypatch.setattr("streams.runtime.Stints", made)
+    worker = await Runtime.open(settings, settings.partitions)
+    await worker.close()
+    assert waited_for == [worker.shoppers.is_waited_for]
+
+
 async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
@@ -188,6 +202,7 @@ async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_o
     user_id = f"poisoned-{settings.group}"
     worker = await Runtime.open(settings, settings.partitions)
     await travel(worker, chunk_of(settings, user_id, "before", "poison", "after"))
+    assert not worker.shoppers.is_waited_for()
     await worker.close()
     answered = [m.value["event_id"] for m in headrace_client.received("recommendations") if m.key == user_id]
     assert answered == ["before", "after"]

@@ -67,3 +67,12 @@ def test_the_summary_has_the_contracts_fields():
 def test_the_page_says_how_many_times_as_fast(tmp_path):
     page = write(race(), tmp_path).read_text()
     assert "| by hand | 8 | 1.25 x |" in page
+    assert "Headrace against it: Headrace |" in page
+
+
+def test_the_page_compares_each_way_of_headrace(tmp_path):
+    found = race()
+    found.contestants["two"] = Raced("Headrace, two workers", 12.0, [done(12.0)])
+    page = write(found, tmp_path).read_text()
+    assert "Headrace against it: Headrace, two workers |" in page
+    assert "| by hand | 8 | 1.25 x, 1.50 x |" in page

@@ -38,6 +38,14 @@ async def test_after_each_stint_others_have_their_time(pauses):
     assert pauses == [0.002, 0.002]
 
 
+async def test_who_comes_while_nobody_waited_does_not_stop_work_that_has_just_begun(pauses):
+    come = iter([False, False, True])
+    stints = Stints(lambda: next(come), iter([0.0, 5.0, 9.0, 9.0004]).__next__)
+    for _ in range(3):
+        await stints.rest()
+    assert pauses == [0, 0]
+
+
 async def test_where_nobody_waits_every_piece_ends_with_one_turn_of_the_loop(pauses):
     stints = Stints(lambda: False, lambda: 5.0)
     for _ in range(3):

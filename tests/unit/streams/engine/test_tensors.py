@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+import pytest
 
 from feature_repo.identity import NO_ITEM, context_hash, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
@@ -101,6 +102,24 @@ def test_each_of_a_load_of_many_gets_its_own_list():
     ]
     assert [rate for a in answers for rate in a.candidate_ctrs] == list(range(asked))
     assert [len(a.candidate_ctrs) for a in answers] == [len(q.candidates) for q in questions]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("recommend", [True, False])
+def test_an_answer_to_more_or_fewer_questions_is_refused_at_once(rows, recommend):
+    questions = [question(1), question(1)._replace(recommend=recommend)]
+    shape = rows, TOP_K
+    answer = ScoreAnswer(
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros((*shape, REASONS), np.int32),
+        np.zeros((*shape, REASONS), np.float32),
+        np.zeros((*shape, len(PARTS)), np.float32),
+        np.zeros(1, np.float32),
+    )
+    with pytest.raises(IndexError):
+        to_answers(questions, answer, ModelRef("m", "1"), [None, None])
 
 
 def test_those_who_want_no_list_get_none_and_the_others_their_own():

@@ -1,0 +1,56 @@
+"""A worker is struck at a step of the road, once it has spoken."""
+
+import os
+import signal
+
+import pytest
+
+from feature_repo.row_store import RowStore
+from streams.engine.outbox import Outbox, Producer
+from streams.settings import Settings
+from streams.testing.crash_points import POINTS, crash
+from streams.topics import Topic
+
+
+@pytest.fixture
+def blows(monkeypatch) -> list[int]:
+    """The signals that the process was to get; producer and store do nothing."""
+    dealt: list[int] = []
+
+    async def send(_producer, outbox, _queued=None):
+        outbox.messages.clear()
+
+    async def write_packed(_store, _parts):
+        pass
+
+    monkeypatch.setattr(os, "kill", lambda _pid, blow: dealt.append(blow))
+    monkeypatch.setattr(Producer, "send", send)
+    monkeypatch.setattr(RowStore, "write_packed", write_packed)
+    return dealt
+
+
+async def say(topic: Topic) -> None:
+    outbox = Outbox(Settings(), 4)
+    outbox.messages[topic, 0] = []
+    await Producer.send(None, outbox)
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+async def test_the_blow_falls_at_the_given_pass_and_once(blows, blow):
+    crash("written", 2, blow)
+    await say(Topic.RECOMMENDATIONS)
+    for dealt in ([], [blow], [blow]):
+        await RowStore.write_packed(None, [])
+        assert blows == dealt
+
+
+async def test_a_pass_counts_once_an_answer_is_acknowledged(blows):
+    crash("written", 1)
+    for topic, dealt in ((Topic.DEAD_LETTERS, 0), (Topic.CTR_SCORES, 1)):
+        await say(topic)
+        await RowStore.write_packed(None, [])
+        assert len(blows) == dealt
+
+
+def test_every_point_is_a_step_that_there_is():
+    assert all(callable(getattr(point.owner, point.method)) for point in POINTS.values())
