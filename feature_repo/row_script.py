@@ -6,7 +6,7 @@ a script may touch one hash slot only: there `RowStore` would send the same scri
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 #: KEYS: rows. ARGV: field names. Answers one list of values a row, null for an absent field.
@@ -97,7 +97,7 @@ def pack_changes(*parts: tuple[bytes, bytes]) -> bytes:
     return b"".join([fences for fences, _ in parts] + [written for _, written in parts])
 
 
-def pack_some(changes: Iterable[Change]) -> tuple[bytes, bytes]:
+def pack_some(changes: Sequence[Change]) -> tuple[bytes, bytes]:
     """Fences of some changes, and what is written."""
     fences: list[bytes] = []
     parts: list[bytes] = []

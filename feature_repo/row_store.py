@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -144,13 +144,12 @@ class RowStore:
     def pack(self, rows: Iterable[RowWrite]) -> PackedRows:
         """Rows for `write_packed`, which takes those of several calls: thousands are better packed a few at a time."""
         keys: list[bytes] = []
-        fences, written = pack_some(self._changes(rows, keys))
-        return PackedRows(keys, fences, written)
-
-    def _changes(self, rows: Iterable[RowWrite], keys: list[bytes]) -> Iterator[Change]:
+        changes: list[Change] = []
         for row in rows:
             keys.append(row_key(row.kind, row.key, self._group))
-            yield _change(row)
+            changes.append(_change(row))
+        fences, written = pack_some(changes)
+        return PackedRows(keys, fences, written)
 
     async def write(self, rows: Iterable[RowWrite]) -> None:
         """Pack rows and write them; see `write_packed`."""

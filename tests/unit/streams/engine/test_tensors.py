@@ -65,41 +65,38 @@ def test_exclusions_are_padded_to_the_longest():
     assert tensors.exclude.tolist() == [[NO_ITEM, NO_ITEM], [item_hash("a")] * 2]
 
 
+def silent(rows: int, rates: list[float]) -> ScoreAnswer:
+    """An answer to so many questions that says nothing but the candidates' rates."""
+    shape = rows, TOP_K
+    return ScoreAnswer(
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros((*shape, REASONS), np.int32),
+        np.zeros((*shape, REASONS), np.float32),
+        np.zeros((*shape, len(PARTS)), np.float32),
+        np.array(rates, np.float32),
+    )
+
+
 def test_answers_are_cut_where_the_questions_end():
     questions = [question(1, ("a", "b")), question(1), question(1, ("c",))]
-    k, r = TOP_K, REASONS
-    answer = ScoreAnswer(
-        np.zeros((3, k), np.int64),
-        np.zeros((3, k), np.float32),
-        np.zeros((3, k), np.float32),
-        np.zeros((3, k, r), np.int32),
-        np.zeros((3, k, r), np.float32),
-        np.zeros((3, k, len(PARTS)), np.float32),
-        np.array([0.25, 0.5, 0.75], np.float32),
-    )
+    answer = silent(3, [0.25, 0.5, 0.75])
     answers = list(to_answers(questions, answer, ModelRef("m", "1"), [None, None, "unknown_item"]))
     assert [a.candidate_ctrs for a in answers] == [[0.25, 0.5], [], [0.75]]
     assert [a.fallback for a in answers] == [None, None, "unknown_item"]
 
 
 def test_each_of_a_load_of_many_gets_its_own_list():
-    n, k, r = 150, TOP_K, REASONS
+    n = 150
     questions = [question(1, ("a",) * (row % 3))._replace(recommend=row % 5 > 0) for row in range(n)]
-    rows = np.arange(n)
     asked = sum(len(q.candidates) for q in questions)
-    answer = ScoreAnswer(
-        np.repeat(rows[:, None], k, axis=1),
-        np.repeat(rows[:, None], k, axis=1).astype(np.float32),
-        np.zeros((n, k), np.float32),
-        np.zeros((n, k, r), np.int32),
-        np.zeros((n, k, r), np.float32),
-        np.zeros((n, k, len(PARTS)), np.float32),
-        np.arange(asked, dtype=np.float32),
-    )
+    named = np.repeat(np.arange(n)[:, None], TOP_K, axis=1)
+    answer = silent(n, list(map(float, range(asked))))._replace(rec_item=named, rec_score=named.astype(np.float32))
     answers = list(to_answers(questions, answer, ModelRef("m", "1"), [None] * n))
-    assert [a.listed.items for a in answers] == [
-        [row] * k if q.recommend else NO_LIST.items for row, q in enumerate(questions)
-    ]
+    for row, (q, a) in enumerate(zip(questions, answers, strict=True)):
+        assert a.listed.items == ([row] * TOP_K if q.recommend else NO_LIST.items)
+        assert a.listed.scores == ([row] * TOP_K if q.recommend else NO_LIST.scores)
     assert [rate for a in answers for rate in a.candidate_ctrs] == list(range(asked))
     assert [len(a.candidate_ctrs) for a in answers] == [len(q.candidates) for q in questions]
 
@@ -108,18 +105,8 @@ def test_each_of_a_load_of_many_gets_its_own_list():
 @pytest.mark.parametrize("recommend", [True, False])
 def test_an_answer_to_more_or_fewer_questions_is_refused_at_once(rows, recommend):
     questions = [question(1), question(1)._replace(recommend=recommend)]
-    shape = rows, TOP_K
-    answer = ScoreAnswer(
-        np.zeros(shape, np.int64),
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.float32),
-        np.zeros((*shape, REASONS), np.int32),
-        np.zeros((*shape, REASONS), np.float32),
-        np.zeros((*shape, len(PARTS)), np.float32),
-        np.zeros(1, np.float32),
-    )
     with pytest.raises(IndexError):
-        to_answers(questions, answer, ModelRef("m", "1"), [None, None])
+        to_answers(questions, silent(rows, [0.0]), ModelRef("m", "1"), [None, None])
 
 
 def test_those_who_want_no_list_get_none_and_the_others_their_own():
