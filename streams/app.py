@@ -19,6 +19,7 @@ from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
 from streams import logs
+from streams.connections.kafka import KafkaConnection
 from streams.copartition import prepare
 from streams.engine import logbook, metrics
 from streams.errors import StreamError
@@ -279,7 +280,8 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
     return {
         "id": settings.group,
         "broker_client_id": client_id(os.getpid()),
-        "broker": [f"kafka://{address.strip()}" for address in settings.kafka_address.split(",")],
+        "broker": [f"kafka://{address}" for address in settings.kafka_address.split(",")],
+        "broker_credentials": _credentials(settings.kafka_connection),
         "autodiscover": False,
         "store": "memory://",
         "datadir": settings.home.absolute() / "faust",
@@ -297,6 +299,15 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": MAX_MESSAGE_BYTES,
     }
+
+
+def _credentials(connection: KafkaConnection) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    context = connection.context() if connection.security.tls else None
+    if connection.login is not None:
+        mechanism, username, password = connection.login
+        secret = password.get_secret_value()
+        return faust.SASLCredentials(username=username, password=secret, ssl_context=context, mechanism=mechanism.value)
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def __getattr__(name: str) -> HeadraceApp:

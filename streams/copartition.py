@@ -5,6 +5,7 @@ from contextlib import closing
 
 from kafka.errors import KafkaError
 
+from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError, StreamError
 from streams.settings import Settings
 from streams.topic_admin import connect, ensure_topics
@@ -21,11 +22,11 @@ def prepare(settings: Settings) -> int:
         StackError: Kafka does not answer.
         StreamError: a topic is missing, or partition counts differ.
     """
-    counts = _count(settings.kafka_address, INPUTS)
+    counts = _count(settings.kafka_connection, INPUTS)
     partitions = agree(counts)
     internal = internal_topics(settings.group, partitions, settings.replication)
-    ensure_topics(settings.kafka_address, internal)
-    own = _count(settings.kafka_address, [spec.name for spec in internal])
+    ensure_topics(settings.kafka_connection, internal)
+    own = _count(settings.kafka_connection, [spec.name for spec in internal])
     if set(own.values()) != {partitions}:
         raise StreamError(
             f"events has {partitions} partitions, but {settings.group} has begun with {min(own.values())}: fold its "
@@ -53,12 +54,12 @@ def agree(counts: Mapping[str, int]) -> int:
     return wanted
 
 
-def _count(kafka: str, topics: Iterable[str]) -> dict[str, int]:
+def _count(kafka: KafkaConnection, topics: Iterable[str]) -> dict[str, int]:
     try:
         with closing(connect(kafka, _PATIENCE_MS)) as admin:
             described = admin.describe_topics(sorted(topics))
     except KafkaError as error:
         raise StackError(
-            f"Kafka at {kafka} does not answer: start it with `headrace up`, or set HEADRACE_KAFKA."
+            f"Kafka at {kafka.address} does not answer: start it with `headrace up`, or set HEADRACE_KAFKA."
         ) from error
     return {topic["name"]: len(topic["partitions"]) for topic in described}

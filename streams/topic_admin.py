@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError
 from streams.topics import TopicSpec
 
@@ -11,7 +12,7 @@ _CHECKED = ("message.timestamp.type", "max.message.bytes")
 _TIMEOUT_MS = 15_000
 
 
-def connect(bootstrap: str, timeout_ms: int) -> Any:
+def connect(connection: KafkaConnection, timeout_ms: int) -> Any:
     """A kafka-python admin client, to be closed.
 
     Untyped, because the stubs that type checkers bring are of an older release.
@@ -22,7 +23,7 @@ def connect(bootstrap: str, timeout_ms: int) -> Any:
     from kafka.admin import KafkaAdminClient
 
     client: Any = KafkaAdminClient
-    return client(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=timeout_ms)
+    return client(**connection.options(), bootstrap_timeout_ms=timeout_ms)
 
 
 class TopicsReport(NamedTuple):
@@ -33,7 +34,7 @@ class TopicsReport(NamedTuple):
     mismatches: list[str]  # a sentence each
 
 
-def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> TopicsReport:
+def ensure_topics(connection: KafkaConnection, specs: Sequence[TopicSpec]) -> TopicsReport:
     """Create the topics that are missing and wait until each has its leaders; leave existing ones alone.
 
     Raises:
@@ -42,13 +43,13 @@ def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> TopicsReport:
     from kafka.errors import KafkaError
 
     try:
-        with connect(bootstrap, _TIMEOUT_MS) as admin:
+        with connect(connection, _TIMEOUT_MS) as admin:
             present = set(admin.list_topics())
             existing = [spec for spec in specs if spec.name in present]
             created = _create(admin, [spec for spec in specs if spec.name not in present])
             mismatches = _mismatches(admin, existing)
     except KafkaError as error:
-        raise StackError(f"Kafka at {bootstrap} does not create the topics: {error}") from error
+        raise StackError(f"Kafka at {connection.address} does not create the topics: {error}") from error
     return TopicsReport(created, [spec.name for spec in existing], mismatches)
 
 

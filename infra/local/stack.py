@@ -115,9 +115,9 @@ def _servers(settings: Settings) -> list[Server]:
 def _external(settings: Settings) -> list[tuple[str, str]]:
     """Variable and address of each server that is run elsewhere."""
     named = {
-        "HEADRACE_KAFKA": settings.kafka,
-        "HEADRACE_REDIS": settings.redis,
-        "HEADRACE_TRITON": settings.triton,
+        "HEADRACE_KAFKA": settings.kafka and settings.kafka_address,
+        "HEADRACE_REDIS": settings.redis and settings.redis_address,
+        "HEADRACE_TRITON": settings.triton and settings.triton_address,
     }
     return [(variable, address) for variable, address in named.items() if address]
 
@@ -196,7 +196,7 @@ def _undone_on_failure(started: Sequence[Server]) -> Generator[None]:
 
 def _create_topics(settings: Settings, tell: Tell) -> None:
     tell("creating topics")
-    for mismatch in ensure_topics(settings.kafka_address, public_topics(settings)).mismatches:
+    for mismatch in ensure_topics(settings.kafka_connection, public_topics(settings)).mismatches:
         _log.warning(mismatch)
 
 

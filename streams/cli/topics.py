@@ -25,7 +25,7 @@ def create(as_json: JsonFlag = False) -> None:
     from streams.topic_admin import ensure_topics
     from streams.topics import public_topics
 
-    report = ensure_topics(settings().kafka_address, public_topics(settings()))
+    report = ensure_topics(settings().kafka_connection, public_topics(settings()))
     if as_json:
         print_json(report._asdict())
     else:

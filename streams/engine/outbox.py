@@ -98,7 +98,7 @@ class Producer:
     async def open(cls, settings: Settings) -> "Producer":
         """Connect an idempotent producer."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_address,
+            **settings.kafka_connection.options(),
             enable_idempotence=True,
             acks="all",
             max_batch_size=_BATCH_BYTES,

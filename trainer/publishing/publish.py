@@ -109,7 +109,9 @@ def _difference(right: NDArray[np.generic], got: NDArray[np.generic]) -> float:
 
 
 def _connect(settings: Settings) -> InferenceServerClient:
-    client = InferenceServerClient(settings.triton_address)
+    connection = settings.triton_connection
+    client = InferenceServerClient(**connection.options())
+    connection.prepare(client)
     try:
         client.is_server_live()
     except InferenceServerException as error:

@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
+from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError, UsageError
 from streams.topics import MAX_MESSAGE_BYTES
 
@@ -41,11 +42,12 @@ class Broker:
         StackError: the cluster cannot be reached.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        with kafka_errors(address):
-            self._consumer = KafkaConsumer(bootstrap_servers=address.split(","), **_PATIENCE, enable_auto_commit=False)
-            self._admin: Any = kafka_admin.KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
+    def __init__(self, connection: KafkaConnection) -> None:
+        self.address = connection.address
+        options = {**connection.options(), **_PATIENCE}
+        with kafka_errors(self.address):
+            self._consumer = KafkaConsumer(**options, enable_auto_commit=False)
+            self._admin: Any = kafka_admin.KafkaAdminClient(**options)
 
     def __enter__(self) -> Self:
         return self
@@ -118,15 +120,15 @@ class Broker:
                 time.sleep(0.2)
 
 
-def make_producer(address: str) -> KafkaProducer:
+def make_producer(connection: KafkaConnection) -> KafkaProducer:
     """A producer that keeps order, waits for all replicas and batches.
 
     Raises:
         StackError: the cluster cannot be reached.
     """
-    with kafka_errors(address):
+    with kafka_errors(connection.address):
         return KafkaProducer(
-            bootstrap_servers=address.split(","),
+            **connection.options(),
             **_PATIENCE,
             enable_idempotence=True,
             acks="all",

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
+from streams.connections.kafka import KafkaConnection
 from streams.recordings.traffic.broker import Broker, kafka_errors
 
 _POLL_MS = 200
@@ -24,13 +25,13 @@ class Listener:
         StackError: the cluster cannot be reached.
     """
 
-    def __init__(self, address: str, topics: Sequence[str], *, from_beginning: bool) -> None:
-        self._address = address
-        with Broker(address) as broker:
+    def __init__(self, connection: KafkaConnection, topics: Sequence[str], *, from_beginning: bool) -> None:
+        self._address = connection.address
+        with Broker(connection) as broker:
             starts = broker.beginnings(topics) if from_beginning else broker.ends(topics)
-        with kafka_errors(address):
+        with kafka_errors(self._address):
             self._consumer = KafkaConsumer(
-                bootstrap_servers=address.split(","),
+                **connection.options(),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_poll_records=5_000,

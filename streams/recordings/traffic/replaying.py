@@ -53,7 +53,7 @@ class Replayer:
     def __init__(self, settings: Settings, speed: float | None = None) -> None:
         self._settings = settings
         self._pace = Pace(speed) if speed is not None else None
-        self._producer: KafkaProducer = make_producer(settings.kafka_address)
+        self._producer: KafkaProducer = make_producer(settings.kafka_connection)
         self._failures: list[Exception] = []
         self._counts: dict[str, int] = {}
 

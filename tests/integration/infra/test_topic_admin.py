@@ -17,17 +17,17 @@ def spec(name: str, **config: str) -> TopicSpec:
 def test_a_missing_topic_is_created_as_specified_and_an_existing_one_left_alone(local_stack: Settings) -> None:
     name = f"test.{uuid.uuid4()}"
     wanted = spec(name, **{"message.timestamp.type": "LogAppendTime"})
-    assert ensure_topics(local_stack.kafka_address, [wanted]) == ([name], [], [])
-    assert ensure_topics(local_stack.kafka_address, [wanted._replace(partitions=5)]) == ([], [name], [])
-    with connect(local_stack.kafka_address, 10_000) as admin:
+    assert ensure_topics(local_stack.kafka_connection, [wanted]) == ([name], [], [])
+    assert ensure_topics(local_stack.kafka_connection, [wanted._replace(partitions=5)]) == ([], [name], [])
+    with connect(local_stack.kafka_connection, 10_000) as admin:
         assert len(admin.describe_topics([name])[0]["partitions"]) == 3
 
 
 def test_an_existing_topic_that_would_refuse_good_records_is_reported(local_stack: Settings) -> None:
     name = f"test.{uuid.uuid4()}"
-    ensure_topics(local_stack.kafka_address, [spec(name, **{"max.message.bytes": "1000"})])
+    ensure_topics(local_stack.kafka_connection, [spec(name, **{"max.message.bytes": "1000"})])
     wanted = spec(name, **{"max.message.bytes": "2000", "message.timestamp.type": "LogAppendTime"})
-    assert sorted(ensure_topics(local_stack.kafka_address, [wanted]).mismatches) == [
+    assert sorted(ensure_topics(local_stack.kafka_connection, [wanted]).mismatches) == [
         f"topic {name} has max.message.bytes=1000, and needs 2000",
         f"topic {name} has message.timestamp.type=CreateTime, and needs LogAppendTime",
     ]
@@ -35,4 +35,4 @@ def test_an_existing_topic_that_would_refuse_good_records_is_reported(local_stac
 
 def test_a_topic_that_kafka_refuses_is_an_error_with_kafkas_reason(local_stack: Settings) -> None:
     with pytest.raises(StackError, match=r"test\.impossible: .*replication factor"):
-        ensure_topics(local_stack.kafka_address, [TopicSpec("test.impossible", 1, 3, {})])
+        ensure_topics(local_stack.kafka_connection, [TopicSpec("test.impossible", 1, 3, {})])
