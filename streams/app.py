@@ -20,7 +20,7 @@ from faust.types import TP, EventT, StreamT
 
 from streams import logs
 from streams.connections.kafka import KafkaConnection
-from streams.copartition import prepare
+from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
 from streams.errors import StreamError
 from streams.line import Line, Way
@@ -75,7 +75,7 @@ class Roads(Protocol):
     async def close(self) -> None: ...
 
 
-OpenRoads = Callable[[Settings, int], Awaitable[Roads]]
+OpenRoads = Callable[[Settings, Prepared], Awaitable[Roads]]
 
 
 class LoadSchema(faust.Schema[Any, Any]):
@@ -136,8 +136,8 @@ class HeadraceApp(faust.App):
 
     async def on_start(self) -> None:
         """Open everything a load needs before the group gives this worker partitions."""
-        partitions = await asyncio.to_thread(prepare, self.settings)
-        self.roads = await self._open_roads(self.settings, partitions)
+        prepared = await asyncio.to_thread(prepare, self.settings)
+        self.roads = await self._open_roads(self.settings, prepared)
         serve(self.settings.metrics_port, self.health)
         self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
         await super().on_start()
@@ -270,10 +270,10 @@ def run_worker() -> NoReturn:
     Worker(build_app(settings())).execute_from_commandline()
 
 
-async def _open_runtime(settings: Settings, partitions: int) -> Roads:
+async def _open_runtime(settings: Settings, prepared: Prepared) -> Roads:
     from streams.runtime import Runtime
 
-    return await Runtime.open(settings, partitions)
+    return await Runtime.open(settings, prepared)
 
 
 def _faust_settings(settings: Settings) -> dict[str, Any]:

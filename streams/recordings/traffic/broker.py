@@ -11,7 +11,8 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.connections.kafka import KafkaConnection
-from streams.errors import StackError, UsageError
+from streams.connections.trouble import kafka_trouble
+from streams.errors import UsageError
 from streams.topics import MAX_MESSAGE_BYTES
 
 # The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms` and no
@@ -24,15 +25,12 @@ Offsets = Mapping[TopicPartition, int]
 
 
 @contextmanager
-def kafka_errors(address: str) -> Generator[None]:
+def kafka_errors(connection: KafkaConnection) -> Generator[None]:
     """Turn the client's errors into one line that says what to do."""
     try:
         yield
     except KafkaError as error:
-        said = str(error) or type(error).__name__
-        raise StackError(
-            f"Kafka at {address}: {said}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names another"
-        ) from error
+        raise kafka_trouble(connection, error) from error
 
 
 class Broker:
@@ -43,9 +41,9 @@ class Broker:
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
-        self.address = connection.address
+        self._connection = connection
         options = {**connection.options(), **_PATIENCE}
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             self._consumer = KafkaConsumer(**options, enable_auto_commit=False)
             self._admin: Any = kafka_admin.KafkaAdminClient(**options)
 
@@ -63,13 +61,13 @@ class Broker:
             UsageError: a topic does not exist.
         """
         found: list[TopicPartition] = []
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             present = self._consumer.topics()
             for topic in topics:
                 if topic not in present:
                     raise UsageError(
-                        f"there is no topic {topic} on {self.address}: `headrace topics create` makes those of the "
-                        "contract, a worker its own"
+                        f"there is no topic {topic} on {self._connection.address}: `headrace topics create` makes "
+                        "those of the contract, a worker its own"
                     )
                 numbers: set[int] = self._consumer.partitions_for_topic(topic) or set()
                 found += [TopicPartition(topic, number) for number in sorted(numbers)]
@@ -78,13 +76,13 @@ class Broker:
     def ends(self, topics: Iterable[str]) -> Offsets:
         """The offset after the last record of each partition."""
         partitions = self.partitions(topics)
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             return self._consumer.end_offsets(partitions)
 
     def beginnings(self, topics: Iterable[str]) -> Offsets:
         """The offset of the first record that each partition still holds."""
         partitions = self.partitions(topics)
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             return self._consumer.beginning_offsets(partitions)
 
     def committed(self, group: str) -> Offsets:
@@ -110,7 +108,7 @@ class Broker:
     def _of_group(self, ask: Callable[[], Any]) -> Any:
         """Ask the group's coordinator, which a cluster that never had a group has to appoint first."""
         deadline = time.monotonic() + _COORDINATOR_S
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             while True:
                 try:
                     return ask()
@@ -126,7 +124,7 @@ def make_producer(connection: KafkaConnection) -> KafkaProducer:
     Raises:
         StackError: the cluster cannot be reached.
     """
-    with kafka_errors(connection.address):
+    with kafka_errors(connection):
         return KafkaProducer(
             **connection.options(),
             **_PATIENCE,

@@ -120,7 +120,7 @@ class Replayer:
 
     def _partitions(self, topic: str) -> int:
         if topic not in self._counts:
-            with kafka_errors(self._settings.kafka_address):
+            with kafka_errors(self._settings.kafka_connection):
                 self._counts[topic] = len(self._producer.partitions_for(topic))
         return self._counts[topic]
 
@@ -130,7 +130,7 @@ class Replayer:
         Raises:
             StreamError: something was refused.
         """
-        with kafka_errors(self._settings.kafka_address):
+        with kafka_errors(self._settings.kafka_connection):
             self._producer.flush()
         if self._failures:
             raise StreamError(f"Kafka refused {len(self._failures)} records, the first with: {self._failures[0]}")
