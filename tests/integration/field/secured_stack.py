@@ -40,6 +40,8 @@ SECRETS = ("sesame", NARROW_PASSWORD, TOKEN)
 _TOPIC_RIGHTS = (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.CREATE, ACLOperation.DESCRIBE_CONFIGS)
 _GROUP_RIGHTS = (ACLOperation.READ, ACLOperation.DELETE)
 
+_VALKEY_RIGHTS = "+@read +@write +@scripting +@connection +@transaction +info +waitaof"
+
 _JAAS = "org.apache.kafka.common.security"
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -135,7 +137,7 @@ class SecuredValkey(Valkey):
     def prepare(self, tell: Any) -> Any:
         launch = super().prepare(tell)
         with (self.home / "valkey" / "valkey.conf").open("a") as config:
-            config.write(f'user default off\nuser shop on ">{PASSWORD}" ~* &* +@all\n')
+            config.write(f'user default off\nuser shop on ">{PASSWORD}" ~* {_VALKEY_RIGHTS}\n')
         return launch
 
     def ready(self) -> bool:
