@@ -274,7 +274,9 @@ def load_settings() -> Settings:
         found = Settings()  # pyright: ignore[reportCallIssue]  (fields come from the environment)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
-    _ = found.kafka_connection, found.redis_connection, found.triton_connection  # they agree, and files are there
+    # They agree, and files hold what they should.
+    for connection in (found.kafka_connection, found.redis_connection, found.triton_connection):
+        connection.options()
     return found
 
 

@@ -40,7 +40,13 @@ class RedisConnection(NamedTuple):
         return str(self.endpoint)
 
     def options(self) -> dict[str, Any]:
-        """What a client of redis-py takes, a blocking one or not, to reach the server."""
+        """What a client of redis-py takes, a blocking one or not, to reach the server.
+
+        Raises:
+            SettingsError: a PEM file does not hold what it should.
+        """
+        if self.tls:
+            tls_context(self.files, _NAMES)  # whose errors say more than the client's
         ca, cert, key = (None if path is None else str(path) for path in self.files)
         tls = {
             "ssl": True,
@@ -132,9 +138,7 @@ def _typed(text: str, options: Mapping[str, str]) -> dict[str, Any]:
 def _check(text: str, connection: RedisConnection, options: Mapping[str, str]) -> None:
     if connection.username is not None and connection.password is None:
         raise not_set(f"{_VARIABLE}_PASSWORD_FILE", f"the user in {_VARIABLE} needs a password, there or in that file")
-    if connection.tls:
-        tls_context(connection.files, _NAMES)
-    elif given := [name for name in options if name.startswith("ssl_")]:
+    if not connection.tls and (given := [name for name in options if name.startswith("ssl_")]):
         raise not_allowed(_VARIABLE, text, f"an address with ssl=true (or rediss://), or without {given[0]}")
 
 

@@ -31,7 +31,13 @@ class TritonConnection(NamedTuple):
     headers: tuple[tuple[str, SecretStr], ...] = ()
 
     def options(self) -> dict[str, Any]:
-        """What a client of `tritonclient.grpc` takes, a blocking one or not, to reach the server."""
+        """What a client of `tritonclient.grpc` takes, a blocking one or not, to reach the server.
+
+        Raises:
+            SettingsError: the PEM file does not hold what it should.
+        """
+        if self.tls:
+            trusting(self.ca, "HEADRACE_TRITON_CA")
         root = None if self.ca is None else str(self.ca)
         return {"url": self.address, "ssl": self.tls, "root_certificates": root}
 
@@ -65,8 +71,6 @@ def triton_connection(address: str, *, tls: bool, ca: Path | None, headers: str 
         raise not_allowed("HEADRACE_TRITON", address, allowed) from None
     if ca is not None and not tls:
         raise SettingsError("HEADRACE_TRITON_CA is set and has no effect: set HEADRACE_TRITON_TLS=on, or unset it.")
-    if tls:
-        trusting(ca, "HEADRACE_TRITON_CA")
     return TritonConnection(endpoint, tls, ca, tuple(_headers(headers or "").items()))
 
 

@@ -116,7 +116,8 @@ def _connect(settings: Settings) -> InferenceServerClient:
         client.is_server_live()
     except InferenceServerException as error:
         raise ModelUnavailable(
-            f"No Triton answers at {settings.triton_address}; start one with `headrace up` or set HEADRACE_TRITON"
+            f"No Triton answers at {settings.triton_address} ({error.message()}); start one with `headrace up` or set "
+            "HEADRACE_TRITON"
         ) from error
     return client
 

@@ -110,7 +110,7 @@ def test_a_user_without_a_password_is_refused():
 
 def test_a_missing_file_is_named():
     with pytest.raises(SettingsError) as refused:
-        redis_connection("h,ssl=true,ssl_ca_certs=/nowhere/ca.pem", None)
+        redis_connection("h,ssl=true,ssl_ca_certs=/nowhere/ca.pem", None).options()
     assert str(refused.value) == (
         "HEADRACE_REDIS with ssl_ca_certs='/nowhere/ca.pem' is not allowed: it must be a file that can be read "
         "(No such file or directory)."
