@@ -76,7 +76,7 @@ def main() -> None:
         )
         prepare(settings)
         seconds = asyncio.run(_run(settings, items))
-        with Broker(settings.kafka_address) as broker:
+        with Broker(settings.kafka_connection) as broker:
             forecasts = sum(broker.ends([Topic.DEMAND_FORECASTS]).values())
     if forecasts != items * len(_HOURS):
         raise CheckFailed(f"{forecasts} forecasts came of {items * len(_HOURS)} windows")

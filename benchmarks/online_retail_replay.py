@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from streams.connections.kafka import KafkaConnection
 from streams.demo.answers import values
 from streams.demo.shell import Shell
 from streams.errors import CheckFailed
@@ -72,7 +73,7 @@ def main() -> None:
         raise CheckFailed("what was answered does not add up to what was sent")
 
 
-def account(recording: Path, kafka: str) -> dict[str, Any]:
+def account(recording: Path, kafka: KafkaConnection) -> dict[str, Any]:
     """Hold the answers against what was sent: every purchase answered, under one id, by the model."""
     sent: Counter[str] = Counter()
     purchases: set[str] = set()

@@ -57,7 +57,7 @@ def measure_start(seed: int, command: str, tell: Callable[[str], None]) -> Start
         here.send(workload.catalogue(Size(), seed), lambda *_: None)
         began = time.perf_counter()
         tell("starting a worker")
-        with here.running(CONTESTANTS["headrace"]) as running, Broker(running.settings.kafka_address) as broker:
+        with here.running(CONTESTANTS["headrace"]) as running, Broker(running.settings.kafka_connection) as broker:
             ready = time.perf_counter() - began
             before = broker.ends([Topic.RECOMMENDATIONS])
             event = [record for record in workload.events(Size(events=50), seed) if b'"view"' in (record.value or b"")]

@@ -1,17 +1,16 @@
-"""How Headrace reaches Redis or Valkey: the address in Feast's form, retries, and errors that say what to do."""
+"""The worker's client of Redis or Valkey: retries, and errors that say what to do."""
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from streams.connections.redis import RedisConnection
 from streams.errors import StoreError
 
 _RETRIES = 4
@@ -19,31 +18,15 @@ _TIMEOUT_S = 30.0
 """Longer than any script or wait for the disk; a server silent for so long is taken for lost."""
 
 
-def connect(address: str) -> Redis:
-    """A client for `host:port[,option=value…]`, the form of Feast's connection string (`password=…`, `ssl=true`).
-
-    It tries a command again a few times over about a second; every command of ours may be repeated.
-    """
-    first, *options = address.split(",")
-    host, _, port = first.rpartition(":")
-    given = dict(_option(option) for option in options)
+def connect(connection: RedisConnection) -> Redis:
+    """A client that tries a command again a few times over about a second; every command of ours may be repeated."""
     return Redis(
-        host=host,
-        port=int(port),
+        **connection.options(),
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=2.0,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        **given,
     )
-
-
-def _option(option: str) -> tuple[str, Any]:
-    name, _, value = option.partition("=")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
 
 
 @contextmanager
@@ -51,10 +34,13 @@ def store_errors(address: str) -> Generator[None, None, None]:
     """Turn the client's errors into StoreError."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        place = address.split(",", maxsplit=1)[0]
+    except AuthenticationError as error:
         raise StoreError(
-            f"The online store at {place} does not answer ({error}): start it with `headrace up`, "
+            f"The online store at {address} refuses the user ({error}): name one that it knows in HEADRACE_REDIS."
+        ) from error
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise StoreError(
+            f"The online store at {address} does not answer ({error}): start it with `headrace up`, "
             "or set HEADRACE_REDIS."
         ) from error
     except RedisError as error:

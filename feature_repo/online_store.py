@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, cast
 
+import redis
+import redis.asyncio
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.helpers import _mmh3, _redis_key  # pyright: ignore[reportPrivateUsage]
-from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.infra.online_stores.redis import RedisClient, RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import SecretStr
 
 from feature_repo.layout import time_field
 from feature_repo.row_script import WRITE, Change, pack_changes, pack_some
+from streams.connections.redis import RedisConnection, redis_connection
 from streams.errors import FencedOut
+from streams.settings import load_settings
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
@@ -25,6 +31,22 @@ class HeadraceOnlineStoreConfig(RedisOnlineStoreConfig):
     type: Literal["feature_repo.online_store.HeadraceOnlineStore"] = (  # pyright: ignore[reportIncompatibleVariableOverride]
         "feature_repo.online_store.HeadraceOnlineStore"
     )
+    # Its rows are written by scripts over many keys, which one server holds.
+    redis_type: Literal[RedisType.redis] = RedisType.redis  # pyright: ignore[reportIncompatibleVariableOverride]
+    client: Literal[RedisClient.redis] = RedisClient.redis  # pyright: ignore[reportIncompatibleVariableOverride]
+    # As HEADRACE_REDIS, which stands in where it is not set. A secret: Feast prints its configuration.
+    connection_string: SecretStr | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    password_file: Path | None = None
+
+    def connection(self) -> RedisConnection:
+        """How the server is reached.
+
+        Raises:
+            SettingsError: naming what is wrong with the address, or with a file.
+        """
+        if self.connection_string is None:
+            return load_settings().redis_connection
+        return redis_connection(self.connection_string.get_secret_value(), self.password_file)
 
 
 class HeadraceOnlineStore(RedisOnlineStore):
@@ -34,6 +56,18 @@ class HeadraceOnlineStore(RedisOnlineStore):
     alone decides: `push` and `materialize` fill rows that no worker has written, and are refused on the others,
     because a state that moves without its fence would be folded wrongly from then on.
     """
+
+    def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Any:
+        """Reach the server as workers do, whose settings say more than Feast's connection string can."""
+        if not self._client:
+            self._client = redis.Redis(**cast(HeadraceOnlineStoreConfig, online_store_config).connection().options())
+        return self._client
+
+    async def _get_client_async(self, online_store_config: RedisOnlineStoreConfig) -> Any:
+        if not self._client_async:
+            options = cast(HeadraceOnlineStoreConfig, online_store_config).connection().options()
+            self._client_async = redis.asyncio.Redis(**options)
+        return self._client_async
 
     def online_write_batch(
         self,

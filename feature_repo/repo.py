@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from feast import FeatureStore, RepoConfig
+from pydantic import SecretStr
 
 from feature_repo.entities import ITEM, USER
 from feature_repo.services import services
@@ -20,7 +21,8 @@ def repo_config(settings: Settings) -> RepoConfig:
         registry=str(registry),
         online_store={
             "type": "feature_repo.online_store.HeadraceOnlineStore",
-            "connection_string": settings.redis_address,
+            "connection_string": SecretStr(settings.redis or settings.redis_address),
+            "password_file": settings.redis_password_file,
         },
         offline_store={"type": "file"},
         entity_key_serialization_version=3,

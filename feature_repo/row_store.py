@@ -93,7 +93,8 @@ class RowStore:
         Raises:
             StoreError: the server does not answer, or `HEADRACE_DURABLE` is on and it keeps no append-only file.
         """
-        store = cls(connect(settings.redis_address), settings.redis_address, settings.group, durable=False)
+        connection = settings.redis_connection
+        store = cls(connect(connection), connection.address, settings.group, durable=False)
         if settings.durable is not Durable.OFF:
             try:
                 store._durable = await store._keeps_a_file(settings.durable)

@@ -19,7 +19,8 @@ from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
 from streams import logs
-from streams.copartition import prepare
+from streams.connections.kafka import KafkaConnection
+from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
 from streams.errors import StreamError
 from streams.line import Line, Way
@@ -74,7 +75,7 @@ class Roads(Protocol):
     async def close(self) -> None: ...
 
 
-OpenRoads = Callable[[Settings, int], Awaitable[Roads]]
+OpenRoads = Callable[[Settings, Prepared], Awaitable[Roads]]
 
 
 class LoadSchema(faust.Schema[Any, Any]):
@@ -135,8 +136,8 @@ class HeadraceApp(faust.App):
 
     async def on_start(self) -> None:
         """Open everything a load needs before the group gives this worker partitions."""
-        partitions = await asyncio.to_thread(prepare, self.settings)
-        self.roads = await self._open_roads(self.settings, partitions)
+        prepared = await asyncio.to_thread(prepare, self.settings)
+        self.roads = await self._open_roads(self.settings, prepared)
         serve(self.settings.metrics_port, self.health)
         self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
         await super().on_start()
@@ -269,17 +270,18 @@ def run_worker() -> NoReturn:
     Worker(build_app(settings())).execute_from_commandline()
 
 
-async def _open_runtime(settings: Settings, partitions: int) -> Roads:
+async def _open_runtime(settings: Settings, prepared: Prepared) -> Roads:
     from streams.runtime import Runtime
 
-    return await Runtime.open(settings, partitions)
+    return await Runtime.open(settings, prepared)
 
 
 def _faust_settings(settings: Settings) -> dict[str, Any]:
     return {
         "id": settings.group,
         "broker_client_id": client_id(os.getpid()),
-        "broker": [f"kafka://{address.strip()}" for address in settings.kafka_address.split(",")],
+        "broker": [f"kafka://{address}" for address in settings.kafka_address.split(",")],
+        "broker_credentials": _credentials(settings.kafka_connection),
         "autodiscover": False,
         "store": "memory://",
         "datadir": settings.home.absolute() / "faust",
@@ -297,6 +299,15 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": MAX_MESSAGE_BYTES,
     }
+
+
+def _credentials(connection: KafkaConnection) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    context = connection.context() if connection.security.tls else None
+    if connection.login is not None:
+        mechanism, username, password = connection.login
+        secret = password.get_secret_value()
+        return faust.SASLCredentials(username=username, password=secret, ssl_context=context, mechanism=mechanism.value)
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def __getattr__(name: str) -> HeadraceApp:

@@ -1,64 +1,77 @@
-"""The topics of a worker have equal partition counts: what gives each row one writer."""
+"""Whether topics are what a worker needs: equal partition counts give each row one writer, settings lose nothing."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+import logging
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from kafka.errors import KafkaError
-
-from streams.errors import StackError, StreamError
+from streams.errors import StreamError
 from streams.settings import Settings
-from streams.topic_admin import connect, ensure_topics
+from streams.topic_admin import describe, ensure_topics
+from streams.topic_check import FoundTopic, Outputs, mismatches, outputs_of, sentence
 from streams.topics import INPUTS, Topic, internal_topics
+
+log = logging.getLogger(__name__)
 
 # SIGTERM waits for it: short, and a supervisor starts the worker again.
 _PATIENCE_MS = 5_000
 
 
-def prepare(settings: Settings) -> int:
-    """Create the group's internal topics and hold all input topics against each other; returns their partitions.
+class Prepared(NamedTuple):
+    """Topics as a worker needs them: the partitions of its inputs and of its group's own, and where outputs go."""
+
+    partitions: int
+    outputs: Outputs
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Create the group's internal topics, and hold all of the contract's and its own against what is needed of them.
 
     Raises:
-        StackError: Kafka does not answer.
-        StreamError: a topic is missing, or partition counts differ.
+        StackError: Kafka does not answer, or keeps a topic from this client.
+        StreamError: a topic is missing, partition counts differ, or a topic is set up so that records would be lost.
     """
-    counts = _count(settings.kafka_address, INPUTS)
-    partitions = agree(counts)
+    kafka = settings.kafka_connection
+    public = describe(kafka, Topic, _PATIENCE_MS)
+    partitions = agree({topic: public[topic].partitions if topic in public else 0 for topic in Topic})
     internal = internal_topics(settings.group, partitions, settings.replication)
-    ensure_topics(settings.kafka_address, internal)
-    own = _count(settings.kafka_address, [spec.name for spec in internal])
-    if set(own.values()) != {partitions}:
+    ensure_topics(kafka, internal)
+    own = describe(kafka, [spec.name for spec in internal], _PATIENCE_MS)
+    if {topic.partitions for topic in own.values()} != {partitions}:
         raise StreamError(
-            f"events has {partitions} partitions, but {settings.group} has begun with {min(own.values())}: fold its "
-            "topics into a group of another name, with `headrace rebuild`."
+            f"events has {partitions} partitions, but {settings.group} has begun with "
+            f"{min(topic.partitions for topic in own.values())}: fold its topics into a group of another name, with "
+            "`headrace rebuild`."
         )
-    return partitions
+    _check([*public.values(), *own.values()], settings)
+    return Prepared(partitions, outputs_of(public))
+
+
+def _check(topics: Sequence[FoundTopic], settings: Settings) -> None:
+    found = [mismatch for topic in topics for mismatch in mismatches(topic, settings)]
+    for mismatch in found:
+        if mismatch.bearable:
+            log.warning("%s", sentence([mismatch], settings.kafka_address))
+    if unseen := [topic.name for topic in topics if topic.config is None]:
+        log.warning("%s: their settings are not checked, since this client may not see them", ", ".join(unseen))
+    if fatal := [mismatch for mismatch in found if not mismatch.bearable]:
+        raise StreamError(sentence(fatal, settings.kafka_address))
 
 
 def agree(counts: Mapping[str, int]) -> int:
-    """The one partition count of all topics.
+    """The one partition count of all inputs.
 
     Raises:
-        StreamError: naming the topics that are missing, or whose counts differ from that of `events`.
+        StreamError: naming the topics that are missing, or the inputs whose counts differ from that of `events`.
     """
     missing = sorted(topic for topic, count in counts.items() if count == 0)
     if missing:
         raise StreamError(f"No topic {', '.join(missing)}: create it with `headrace topics create`.")
     wanted = counts[Topic.EVENTS]
-    others = ", ".join(f"{topic} has {count}" for topic, count in sorted(counts.items()) if count != wanted)
+    odd = sorted(topic for topic, count in counts.items() if topic in INPUTS and count != wanted)
+    others = ", ".join(f"{topic} has {counts[topic]}" for topic in odd)
     if others:
         raise StreamError(
             f"events has {wanted} partitions, but {others}: a worker needs equal counts. "
             "Recreate these topics, or give all of them the same number of partitions."
         )
     return wanted
-
-
-def _count(kafka: str, topics: Iterable[str]) -> dict[str, int]:
-    try:
-        with closing(connect(kafka, _PATIENCE_MS)) as admin:
-            described = admin.describe_topics(sorted(topics))
-    except KafkaError as error:
-        raise StackError(
-            f"Kafka at {kafka} does not answer: start it with `headrace up`, or set HEADRACE_KAFKA."
-        ) from error
-    return {topic["name"]: len(topic["partitions"]) for topic in described}

@@ -21,7 +21,7 @@ def take_out(settings: Settings, pid: int) -> None:
     Where Kafka does not answer they wait.
     """
     try:
-        with Broker(settings.kafka_address) as broker:
+        with Broker(settings.kafka_connection) as broker:
             members = broker.members(settings.group)
             gone = [member for member, client in members.items() if client == client_id(pid)]
             if gone:

@@ -50,7 +50,7 @@ def rebuild(old: Settings, group: str, processes: int, report: Report = say_noth
     """
     new = old.model_copy(update={"group": group, "rebuild_of": old.group})
     began = time.monotonic()
-    with Broker(old.kafka_address) as broker:
+    with Broker(old.kafka_connection) as broker:
         _refuse(broker, old.group, group)
         prepare(new)
         watch = _Watch(broker, old.group, new, report)

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from feature_repo import schema
 from feature_repo.row_store import RowStore
+from streams.copartition import Prepared
 from streams.engine import logbook, sources
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.demand import DemandRoad
@@ -72,18 +73,19 @@ class Runtime:
         self._tracer = tracer
 
     @classmethod
-    async def open(cls, settings: Settings, partitions: int) -> "Runtime":
+    async def open(cls, settings: Settings, prepared: Prepared) -> "Runtime":
         """Connect everything, read the catalogue, hold the topics against what the store remembers.
 
         Raises:
             TopicChanged, StreamError, StoreError: with what to do about it.
         """
+        partitions = prepared.partitions
         store = await RowStore.open(settings)
         await schema.hold_against(store)
         inputs = [*sorted(INPUTS), rekeyed(settings.group), item_deltas(settings.group)]
         await sources.hold_against_store(settings, inputs, store)
         predecessor = await Predecessor.open(settings)
-        triton, producer = Triton(settings), await Producer.open(settings)
+        triton, producer = Triton(settings), await Producer.open(settings, prepared.outputs)
         follower = await CatalogueFollower.open(settings, partitions)
         new_items = NewItems(follower.catalogue, store, triton)
         trending = Trending(store, on=settings.trending and not settings.catching_up)

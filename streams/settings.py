@@ -8,9 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streams.connections.files import PemFiles, secret
+from streams.connections.kafka import KafkaConnection, KafkaSecurity, SaslMechanism, kafka_connection
+from streams.connections.redis import RedisConnection, redis_connection
+from streams.connections.triton import TritonConnection, triton_connection
 from streams.errors import SettingsError
 from streams.messages.events import EventType
 from streams.messages.wire import DEMAND_SPAN
@@ -38,8 +42,13 @@ def _parse_switch(value: object) -> object:
     raise ValueError("on or off")
 
 
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
 DurationMs = Annotated[int, BeforeValidator(parse_duration_ms)]
 Switch = Annotated[bool, BeforeValidator(_parse_switch)]
+File = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 
 TRIGGERS = (EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.SEARCH)
 
@@ -88,12 +97,34 @@ class LogLevel(StrEnum):
 class Settings(BaseSettings):
     """The settings of CONTRACT, with their defaults. Durations are milliseconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(Path(".headrace"), description="everything the local stack writes")
     kafka: str | None = Field(None, description="bootstrap servers; set: use that cluster, start none")
-    redis: str | None = Field(None, description="Redis or Valkey host:port; set: use it, start none")
+    kafka_security: KafkaSecurity = Field(
+        KafkaSecurity.PLAINTEXT, description="plaintext, tls, sasl_plaintext or sasl_tls"
+    )
+    kafka_sasl_mechanism: Annotated[SaslMechanism | None, BeforeValidator(_none_if_empty)] = Field(
+        None, description="with sasl: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_username: str | None = Field(None, description="with sasl: the user")
+    kafka_password: SecretStr | None = Field(None, description="with sasl: the password")
+    kafka_password_file: File = Field(None, description="or a file that holds it")
+    kafka_ca: File = Field(None, description="with tls: PEM file of the authorities to trust; default: the system's")
+    kafka_cert: File = Field(None, description="with tls: PEM file of the client's certificate, where brokers ask")
+    kafka_key: File = Field(None, description="and of its private key, without a passphrase")
+    # Not shown with the settings: it may hold a password, and so may the headers.
+    redis: str | None = Field(
+        None,
+        repr=False,
+        description="Redis or Valkey: host, host:port, host:port,option=value,… or a redis:// or rediss:// URL; "
+        "set: use it, start none",
+    )
+    redis_password_file: File = Field(None, description="a file that holds its password")
     triton: str | None = Field(None, description="Triton gRPC host:port; set: use it, start none")
+    triton_tls: Switch = Field(False, description="on: over TLS")
+    triton_ca: File = Field(None, description="with TLS: PEM file of the authorities to trust")
+    triton_headers: str | None = Field(None, repr=False, description="name=value,… sent with every call")
     port_offset: int = Field(0, ge=0, le=40_000, description="added to every local default port")
     data: Path = Field(Path("../shared/data"), description="public data sets for measuring")
     metrics_port: int = Field(19_100, ge=0, le=65_535, description="Prometheus endpoint of a worker; 0 = off")
@@ -176,16 +207,56 @@ class Settings(BaseSettings):
         return default + self.port_offset
 
     @property
+    def kafka_connection(self) -> KafkaConnection:
+        """How Kafka is reached.
+
+        Raises:
+            SettingsError: what is set does not agree, or a file does not hold what it should.
+        """
+        if not self.kafka and self.kafka_security is not KafkaSecurity.PLAINTEXT:
+            raise _without("HEADRACE_KAFKA_SECURITY", "HEADRACE_KAFKA")
+        return kafka_connection(
+            self.kafka or f"127.0.0.1:{self.port(19_092)}",
+            self.kafka_security,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username or None,
+            password=secret("HEADRACE_KAFKA_PASSWORD", self.kafka_password, self.kafka_password_file),
+            files=PemFiles(self.kafka_ca, self.kafka_cert, self.kafka_key),
+        )
+
+    @property
+    def redis_connection(self) -> RedisConnection:
+        """How the online store is reached; raises as `kafka_connection` does."""
+        if not self.redis and self.redis_password_file is not None:
+            raise _without("HEADRACE_REDIS_PASSWORD_FILE", "HEADRACE_REDIS")
+        return redis_connection(self.redis or f"127.0.0.1:{self.port(16_379)}", self.redis_password_file)
+
+    @property
+    def triton_connection(self) -> TritonConnection:
+        """How Triton is reached; raises as `kafka_connection` does."""
+        if not self.triton and self.triton_tls:
+            raise _without("HEADRACE_TRITON_TLS", "HEADRACE_TRITON")
+        return triton_connection(
+            self.triton or f"127.0.0.1:{self.port(18_001)}",
+            tls=self.triton_tls,
+            ca=self.triton_ca,
+            headers=self.triton_headers,
+        )
+
+    @property
     def kafka_address(self) -> str:
-        return self.kafka or f"127.0.0.1:{self.port(19_092)}"
+        """Where Kafka is, for people: clients take `kafka_connection`."""
+        return self.kafka_connection.address
 
     @property
     def redis_address(self) -> str:
-        return self.redis or f"127.0.0.1:{self.port(16_379)}"
+        """Where the online store is, for people: clients take `redis_connection`."""
+        return self.redis_connection.address
 
     @property
     def triton_address(self) -> str:
-        return self.triton or f"127.0.0.1:{self.port(18_001)}"
+        """Where Triton is, for people: clients take `triton_connection`."""
+        return self.triton_connection.address
 
     @property
     def models(self) -> Path:
@@ -200,15 +271,23 @@ def load_settings() -> Settings:
         SettingsError: naming the variable, its value and what is allowed.
     """
     try:
-        return Settings()  # pyright: ignore[reportCallIssue]  (fields come from the environment)
+        found = Settings()  # pyright: ignore[reportCallIssue]  (fields come from the environment)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
+    # They agree, and files hold what they should.
+    for connection in (found.kafka_connection, found.redis_connection, found.triton_connection):
+        connection.options()
+    return found
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The process's settings, read once."""
     return load_settings()
+
+
+def _without(variable: str, server: str) -> SettingsError:
+    return SettingsError(f"{variable} is set, and {server} is not: name the server, the local one has no such thing.")
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,17 +1,22 @@
-"""Creates topics, and says where an existing one differs from what the contract needs."""
+"""Creates topics, describes them, and changes what they are set to."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from streams.connections.kafka import KafkaConnection
+from streams.connections.trouble import kafka_trouble, who
 from streams.errors import StackError
-from streams.topics import TopicSpec
+from streams.settings import Settings
+from streams.topic_check import FoundTopic, Mismatch, mismatches
+from streams.topics import Topic, TopicSpec
 
-#: With another value of these, good records are refused or deleted. The rest is its owner's business.
-_CHECKED = ("message.timestamp.type", "max.message.bytes")
+_NOT_AUTHORISED = 29
 _TIMEOUT_MS = 15_000
 
 
-def connect(bootstrap: str, timeout_ms: int) -> Any:
+def connect(connection: KafkaConnection, timeout_ms: int) -> Any:
     """A kafka-python admin client, to be closed.
 
     Untyped, because the stubs that type checkers bring are of an older release.
@@ -22,7 +27,7 @@ def connect(bootstrap: str, timeout_ms: int) -> Any:
     from kafka.admin import KafkaAdminClient
 
     client: Any = KafkaAdminClient
-    return client(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=timeout_ms)
+    return client(**connection.options(), bootstrap_timeout_ms=timeout_ms)
 
 
 class TopicsReport(NamedTuple):
@@ -30,30 +35,83 @@ class TopicsReport(NamedTuple):
 
     created: list[str]
     existing: list[str]
-    mismatches: list[str]  # a sentence each
 
 
-def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> TopicsReport:
+def ensure_topics(connection: KafkaConnection, specs: Sequence[TopicSpec]) -> TopicsReport:
     """Create the topics that are missing and wait until each has its leaders; leave existing ones alone.
 
     Raises:
         StackError: Kafka cannot be reached, or refuses a topic.
     """
+    with _admin(connection, _TIMEOUT_MS) as admin:
+        present = set(admin.list_topics())
+        created = _create(admin, [spec for spec in specs if spec.name not in present])
+    return TopicsReport(created, [spec.name for spec in specs if spec.name in present])
+
+
+def describe(connection: KafkaConnection, names: Iterable[str], timeout_ms: int = _TIMEOUT_MS) -> dict[str, FoundTopic]:
+    """The topics that there are, by name; a missing one is left out.
+
+    Raises:
+        StackError: Kafka cannot be reached, or keeps a topic from this client.
+    """
+    with _admin(connection, timeout_ms) as admin:
+        described: list[dict[str, Any]] = admin.describe_topics(sorted(names))
+        if hidden := [topic["name"] for topic in described if topic["error_code"] == _NOT_AUTHORISED]:
+            raise StackError(
+                f"Kafka at {connection.address}: {who(connection)} may not see {', '.join(hidden)}: grant it what "
+                "docs/how-to/connect-your-cluster.md lists."
+            )
+        present = {topic["name"]: topic["partitions"] for topic in described if topic["partitions"]}
+        configs = _configs(admin, present)
+    return {
+        name: FoundTopic(name, len(parts), min(len(p["replica_nodes"]) for p in parts), configs.get(name) or None)
+        for name, parts in present.items()
+    }
+
+
+def contract_mismatches(settings: Settings) -> list[Mismatch]:
+    """What is wrong with the topics of the contract that there are.
+
+    Raises:
+        StackError: Kafka cannot be reached, or keeps a topic from this client.
+    """
+    found = describe(settings.kafka_connection, Topic)
+    return [mismatch for topic in Topic if topic in found for mismatch in mismatches(found[topic], settings)]
+
+
+def alter(connection: KafkaConnection, changes: Iterable[Mismatch]) -> None:
+    """Set what each of them wants.
+
+    Raises:
+        StackError: Kafka cannot be reached, or refuses.
+    """
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    wanted: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for change in changes:
+        if change.value is not None:
+            wanted[change.topic][change.setting] = change.value
+    resources: list[Any] = [ConfigResource(ConfigResourceType.TOPIC, name, sets) for name, sets in wanted.items()]
+    with _admin(connection, _TIMEOUT_MS) as admin:
+        answers: Mapping[str, str] = admin.alter_configs(resources, raise_on_unknown=False)["topic"]
+    if refused := "; ".join(f"{name} ({answer})" for name, answer in answers.items() if answer != "OK"):
+        raise StackError(f"Kafka at {connection.address} does not change {refused}: ask whoever runs the cluster.")
+
+
+@contextmanager
+def _admin(connection: KafkaConnection, timeout_ms: int) -> Generator[Any]:
     from kafka.errors import KafkaError
 
     try:
-        with connect(bootstrap, _TIMEOUT_MS) as admin:
-            present = set(admin.list_topics())
-            existing = [spec for spec in specs if spec.name in present]
-            created = _create(admin, [spec for spec in specs if spec.name not in present])
-            mismatches = _mismatches(admin, existing)
+        with connect(connection, timeout_ms) as admin:
+            yield admin
     except KafkaError as error:
-        raise StackError(f"Kafka at {bootstrap} does not create the topics: {error}") from error
-    return TopicsReport(created, [spec.name for spec in existing], mismatches)
+        raise kafka_trouble(connection, error) from error
 
 
 def _create(admin: Any, specs: Sequence[TopicSpec]) -> list[str]:
-    from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+    from kafka.errors import AuthorizationError, KafkaError, TopicAlreadyExistsError, for_code
 
     names = [spec.name for spec in specs]
     if not specs:
@@ -70,23 +128,20 @@ def _create(admin: Any, specs: Sequence[TopicSpec]) -> list[str]:
         error = for_code(topic["error_code"])
         # Another process may have created it since we looked.
         if topic["error_code"] and error is not TopicAlreadyExistsError:
-            raise KafkaError(f"{topic['name']}: {topic['error_message']}")
+            said = f"{topic['name']}: {topic['error_message']}"
+            raise AuthorizationError(said) if issubclass(error, AuthorizationError) else KafkaError(said)
     admin.wait_for_topics(names, timeout_ms=_TIMEOUT_MS)
     return names
 
 
-def _mismatches(admin: Any, specs: Sequence[TopicSpec]) -> list[str]:
+def _configs(admin: Any, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Of each topic what is set; nothing where this client may not see it."""
     from kafka.admin import ConfigResource, ConfigResourceType
 
-    if not specs:
-        return []
-    resources = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs]
-    described: Mapping[str, Mapping[str, Mapping[str, str]]] = admin.describe_configs(resources, config_filter="all")[
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    if not resources:
+        return {}
+    found: Mapping[str, Mapping[str, Mapping[str, str]]] = admin.describe_configs(resources, config_filter="all")[
         "topic"
     ]
-    return [
-        f"topic {spec.name} has {name}={actual}, and needs {spec.config[name]}"
-        for spec in specs
-        for name in _CHECKED
-        if name in spec.config and (actual := described[spec.name][name]["value"]) != spec.config[name]
-    ]
+    return {name: {key: entry["value"] for key, entry in entries.items()} for name, entries in found.items()}

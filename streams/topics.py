@@ -8,6 +8,8 @@ from streams.settings import Settings
 
 #: A dead letter carries its original bytes, a feature log its event's: broker and producers let this much through.
 MAX_MESSAGE_BYTES = 4_194_304 + 65_536
+#: Producers send so much at once, which brokers hold against the same limit.
+BATCH_BYTES = 524_288
 _WEEK_MS = 7 * 86_400_000
 
 #: Append time on every topic: outputs and deltas carry event time inside, and if a replayed year stood on the record

@@ -69,7 +69,7 @@ class Storm:
     def _replay(self, before_the_last: Callable[["_Group"], None]) -> Traces:
         settings = self._stack.settings(fresh_group(self._stack))
         prepare(settings)
-        with Client(settings, (*ANSWERS, Topic.DEAD_LETTERS)) as client, Broker(settings.kafka_address) as broker:
+        with Client(settings, (*ANSWERS, Topic.DEAD_LETTERS)) as client, Broker(settings.kafka_connection) as broker:
             # Before anything is struck: a producer that has to try again would make another recording of it.
             with Replayer(settings) as replayer:
                 sent = replayer.send(read_recording(self._recording))

@@ -84,7 +84,7 @@ def refuse(records: int, seed: int, settings: Settings) -> Refusals:
     now_ms = time.time_ns() // 1_000_000
     broken = list(malformed(records, seed, now_ms, settings.max_event_bytes))
     stream = list(_with_good_ones(broken, seed, now_ms))
-    with Listener(settings.kafka_address, _HEARD, from_beginning=False) as listener:
+    with Listener(settings.kafka_connection, _HEARD, from_beginning=False) as listener:
         replay_records(lambda: stream, settings, wait=True)
         return _judge(listener.until_now(), broken, len(stream) - len(broken))
 

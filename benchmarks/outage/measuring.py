@@ -25,6 +25,7 @@ from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.waiting import lag
+from streams.settings import Settings
 from streams.supervisor import COMMAND
 from streams.topics import Topic
 
@@ -96,7 +97,10 @@ def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callab
     topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
     over = Event()
     events = takewhile(lambda _: not over.is_set(), stream)
-    with Listener(address, topics, from_beginning=False) as listener, ThreadPoolExecutor(1) as feeder:
+    with (
+        Listener(running.settings.kafka_connection, topics, from_beginning=False) as listener,
+        ThreadPoolExecutor(1) as feeder,
+    ):
         fed = feeder.submit(feed, address, partitions, events, rate)
         try:
             time.sleep(_BEFORE_S)
@@ -108,16 +112,16 @@ def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callab
         finally:
             over.set()
         fed.result()
-        _await_committed(address, running.settings.group)
+        _await_committed(running.settings)
         return judge(listener.until_now(), moments)
 
 
-def _await_committed(address: str, group: str) -> None:
+def _await_committed(settings: Settings) -> None:
     """Until the group has committed everything, or long enough: the worker that was started may be the one killed."""
     deadline = time.monotonic() + _PATIENCE_S
-    with Broker(address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         ends, beginnings = broker.ends([Topic.EVENTS]), broker.beginnings([Topic.EVENTS])
-        while lag(ends, beginnings, broker.committed(group)) and time.monotonic() < deadline:
+        while lag(ends, beginnings, broker.committed(settings.group)) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
 

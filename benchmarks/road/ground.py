@@ -50,7 +50,7 @@ class Ground(NamedTuple):
     def running(self, contestant: Contestant, workers: int = 1) -> Generator["Running"]:
         """A contestant in a new group that begins at the present end of the inputs, with an empty store."""
         group = f"bench-{contestant.name}-{uuid4().hex[:8]}"
-        with Broker(self.settings.kafka_address) as broker:
+        with Broker(self.settings.kafka_connection) as broker:
             broker.start_group_at(group, broker.ends(sorted(INPUTS)))
         redis.Redis.from_url(f"redis://{self.settings.redis_address}").flushall()
         variables = {

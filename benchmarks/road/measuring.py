@@ -62,7 +62,7 @@ def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record]
     """Rate at which a warm contestant answers and commits events that wait."""
     topics = contestant.topics(running.settings.group)
     address, partitions = running.settings.kafka_address, running.settings.partitions
-    with Broker(address) as broker:
+    with Broker(running.settings.kafka_connection) as broker:
         feed(address, partitions, warm_up)
         await_committed(broker, running, topics)
         before, taken, cpu = broker.ends(_ANSWERS), steps(running), _cpu(running)
@@ -85,7 +85,7 @@ def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record]
 def load(contestant: Contestant, running: Running, events: Sequence[Record], rate: float, warm_up: int) -> Load:
     """Latency of answers to events that come at a steady rate; the first `warm_up` are not counted."""
     address = running.settings.kafka_address
-    with Broker(address) as broker:
+    with Broker(running.settings.kafka_connection) as broker:
         before = broker.ends([Topic.EVENTS, *_ANSWERS])
         feed(address, running.settings.partitions, events, rate)
         await_committed(broker, running, contestant.topics(running.settings.group))

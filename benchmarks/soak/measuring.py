@@ -81,7 +81,7 @@ def soak(size: Size, minutes: float, percent: float, seed: int, command: str, te
 
 
 def _grow(running: Running, stream: Iterator[Record], tell: Tell) -> None:
-    with Broker(running.settings.kafka_address) as broker:
+    with Broker(running.settings.kafka_connection) as broker:
         for grown in range(0, _GROWN, _GROWN_AT_ONCE):
             tell(f"the shop grows: {grown:,} of {_GROWN:,} events")
             events = islice(stream, min(_GROWN_AT_ONCE, _GROWN - grown))
@@ -91,7 +91,7 @@ def _grow(running: Running, stream: Iterator[Record], tell: Tell) -> None:
 
 def _run(running: Running, events: Iterator[Record], rate: float) -> tuple[list[Sample], list[Minute]]:
     address, topics = running.settings.kafka_address, [Topic.EVENTS, Topic.RECOMMENDATIONS]
-    with Broker(address) as broker:
+    with Broker(running.settings.kafka_connection) as broker:
         before = broker.ends(topics)
         with Sampler(running) as sampler:
             in_time = takewhile(lambda _: sampler.behind <= rate * _BEHIND_S, events)

@@ -69,10 +69,10 @@ def names(servers: Iterable[Server]) -> str:
 def require_answer(variable: str, addresses: str) -> None:
     """Raise a StackError unless one of the `host:port` addresses, separated by commas, takes a connection."""
     for address in addresses.split(","):
-        host, _, port = address.strip().rpartition(":")
+        host, _, port = address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-        except (OSError, ValueError):
+        except OSError:
             continue
         return
     raise StackError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.local.kafka_jars import kafka_jars
 from infra.local.server import HOST, Launch, Server, Tell
+from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError
 from streams.topic_admin import connect
 from streams.topics import MAX_MESSAGE_BYTES
@@ -90,7 +91,7 @@ class Kafka(Server):
         from kafka.errors import KafkaError
 
         try:
-            with connect(self.address, timeout_ms=2_000) as admin:
+            with connect(KafkaConnection(self.address), timeout_ms=2_000) as admin:
                 return bool(admin.describe_cluster()["brokers"])
         except KafkaError:
             return False

@@ -19,7 +19,7 @@ from infra.local.triton import Triton
 from infra.local.valkey import Valkey
 from streams.errors import StackError
 from streams.settings import Settings
-from streams.topic_admin import ensure_topics
+from streams.topic_admin import contract_mismatches, ensure_topics
 from streams.topics import public_topics
 
 _PATIENCE_S = 30.0
@@ -115,9 +115,9 @@ def _servers(settings: Settings) -> list[Server]:
 def _external(settings: Settings) -> list[tuple[str, str]]:
     """Variable and address of each server that is run elsewhere."""
     named = {
-        "HEADRACE_KAFKA": settings.kafka,
-        "HEADRACE_REDIS": settings.redis,
-        "HEADRACE_TRITON": settings.triton,
+        "HEADRACE_KAFKA": settings.kafka and settings.kafka_address,
+        "HEADRACE_REDIS": settings.redis and settings.redis_address,
+        "HEADRACE_TRITON": settings.triton and settings.triton_address,
     }
     return [(variable, address) for variable, address in named.items() if address]
 
@@ -196,8 +196,9 @@ def _undone_on_failure(started: Sequence[Server]) -> Generator[None]:
 
 def _create_topics(settings: Settings, tell: Tell) -> None:
     tell("creating topics")
-    for mismatch in ensure_topics(settings.kafka_address, public_topics(settings)).mismatches:
-        _log.warning(mismatch)
+    ensure_topics(settings.kafka_connection, public_topics(settings))
+    for mismatch in contract_mismatches(settings):
+        _log.warning("%s", mismatch)
 
 
 def _status(server: Server, external: str | None) -> ServerStatus:

@@ -80,7 +80,7 @@ def _all(reason: str | None) -> "list[DeadLetter]":
     from streams.settings import settings
     from streams.topics import Topic
 
-    with Listener(settings().kafka_address, [Topic.DEAD_LETTERS], from_beginning=True) as listener:
+    with Listener(settings().kafka_connection, [Topic.DEAD_LETTERS], from_beginning=True) as listener:
         return list(dead_letters(listener.until_now(), reason))
 
 

@@ -44,7 +44,7 @@ def demo(
     shutil.rmtree(home, ignore_errors=True)
     recording, past, model = home / "shop.jsonl.gz", home / "past.jsonl.gz", home / "model"
     try:
-        servers = shell.headrace("up")
+        shell.headrace("up")
         shell.headrace("simulate", "--out", recording, "--seed", str(_SEED))
         shop, truth = Shop(recording), read_truth(recording)
         write_past(recording, past, shop.cut)
@@ -52,7 +52,7 @@ def demo(
         shell.headrace("publish", model)
         with shell.worker(home / "worker.log"):
             replayed = shell.headrace("replay", recording, "--speed", "max", "--wait")
-        answers = read_answers(str(servers["kafka"]))
+        answers = read_answers(settings.kafka_connection)
     finally:
         if not keep:
             shell.headrace("down")

@@ -1,10 +1,16 @@
-"""`headrace topics create`: the contract's topics, on whatever cluster the settings name."""
+"""`headrace topics`: those of the contract, on whatever cluster the settings name."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from streams.cli.output import JsonFlag, print_json
 from streams.errors import CheckFailed
 from streams.settings import settings
+
+if TYPE_CHECKING:
+    from streams.topic_check import Mismatch
 
 _topics = typer.Typer(help="The contract's topics.", no_args_is_help=True)
 
@@ -22,13 +28,37 @@ def topics() -> None:
 @_topics.command()
 def create(as_json: JsonFlag = False) -> None:
     """Create the topics that are missing; report existing ones that would refuse or lose good records."""
-    from streams.topic_admin import ensure_topics
+    from streams.topic_admin import contract_mismatches, ensure_topics
     from streams.topics import public_topics
 
-    report = ensure_topics(settings().kafka_address, public_topics(settings()))
+    report = ensure_topics(settings().kafka_connection, public_topics(settings()))
+    found = contract_mismatches(settings())
     if as_json:
-        print_json(report._asdict())
+        print_json({**report._asdict(), "mismatches": [str(mismatch) for mismatch in found]})
     else:
         typer.echo(f"created {len(report.created)}, already there {len(report.existing)}")
-    if report.mismatches:
-        raise CheckFailed("; ".join(report.mismatches) + ". Change it with the cluster's own tools.")
+    _require_none(found)
+
+
+@_topics.command()
+def alter(as_json: JsonFlag = False) -> None:
+    """Change the settings of existing topics that would refuse or lose good records."""
+    from streams import topic_admin
+
+    found = topic_admin.contract_mismatches(settings())
+    changes = [mismatch for mismatch in found if mismatch.value is not None]
+    if changes:
+        topic_admin.alter(settings().kafka_connection, changes)
+    lines = [f"{change.topic}: {change.setting} {change.found} → {change.value}" for change in changes]
+    if as_json:
+        print_json({"changed": lines})
+    else:
+        typer.echo("\n".join(lines) or "nothing to change")
+    _require_none(topic_admin.contract_mismatches(settings()))
+
+
+def _require_none(found: "Sequence[Mismatch]") -> None:
+    from streams.topic_check import sentence
+
+    if found:
+        raise CheckFailed(sentence(found, settings().kafka_address))

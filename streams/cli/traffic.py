@@ -46,7 +46,7 @@ def record(
     if not names:
         raise UsageError("--topics needs at least one name, as in --topics events,items")
     interrupted = _on_interruption()
-    listening = Listener(settings().kafka_address, names, from_beginning=from_beginning)
+    listening = Listener(settings().kafka_connection, names, from_beginning=from_beginning)
     console.print(f"recording {escape(', '.join(names))}; Ctrl-C ends it")
     with listening as listener, reporting("recording") as report:
         count = capture(listener.records(timeout, interrupted), out, report)
@@ -87,7 +87,7 @@ def tail(
     from streams.settings import settings
 
     interrupted = _on_interruption()
-    with Listener(settings().kafka_address, [topic], from_beginning=from_beginning) as listener:
+    with Listener(settings().kafka_connection, [topic], from_beginning=from_beginning) as listener:
         for found in islice(listener.records(timeout, interrupted), max_records):
             sys.stdout.buffer.write(to_line(found) + b"\n")
             sys.stdout.buffer.flush()

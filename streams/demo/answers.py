@@ -7,6 +7,7 @@ import msgspec
 from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
+from streams.connections.kafka import KafkaConnection
 from streams.messages.outputs import Cause, CtrScores, DemandAlert, Recommendation
 from streams.topics import Topic
 
@@ -22,7 +23,7 @@ class Answers(NamedTuple):
     dead_letters: int
 
 
-def read_answers(kafka: str) -> Answers:
+def read_answers(kafka: KafkaConnection) -> Answers:
     """Read all output topics from their beginning to their present end."""
     return Answers(
         _by_id(kafka, Topic.RECOMMENDATIONS, Recommendation),
@@ -32,7 +33,7 @@ def read_answers(kafka: str) -> Answers:
     )
 
 
-def _by_id(kafka: str, topic: Topic, kind: type[O]) -> dict[str, O]:
+def _by_id(kafka: KafkaConnection, topic: Topic, kind: type[O]) -> dict[str, O]:
     decoder = msgspec.json.Decoder(kind)
     outputs: dict[str, O] = {}
     for value in values(kafka, topic):
@@ -41,9 +42,9 @@ def _by_id(kafka: str, topic: Topic, kind: type[O]) -> dict[str, O]:
     return outputs
 
 
-def values(kafka: str, topic: Topic) -> Iterator[bytes]:
+def values(kafka: KafkaConnection, topic: Topic) -> Iterator[bytes]:
     """The values of a topic, from its beginning to its present end."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = KafkaConsumer(**kafka.options(), auto_offset_reset="earliest", enable_auto_commit=False)
     try:
         partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)

@@ -201,7 +201,7 @@ class DemandRoad:
             if output.timestamp <= told:  # both kinds bear the end of the window that closed
                 continue
             topic, key = _addressed(output)
-            outbox.say(topic, key, output, output.timestamp)
+            outbox.say(topic, key, output)
             metrics.OUTPUTS.labels(topic, fallback or "none").inc()
 
     async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow]) -> None:

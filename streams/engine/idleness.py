@@ -71,5 +71,5 @@ class Idleness:
         batch = ItemBatch(f"{Topic.EVENTS}/{partition}", partition, [Watermark(-1, mark.announced, idle=True)])
         outbox = Outbox(self._settings, self._partitions)
         for target in range(self._partitions):
-            outbox.tell_items(target, batch, max(mark.announced, 0))
+            outbox.tell_items(target, batch)
         await self._producer.send(outbox)

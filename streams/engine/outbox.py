@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -17,20 +17,19 @@ from streams.engine.tracing import Headers, context_of
 from streams.errors import BadRecord, StreamError
 from streams.messages.internal import ItemBatch
 from streams.settings import Settings
-from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.topic_check import Outputs
+from streams.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import RawRecord
 
-_BATCH_BYTES = 524_288
 _HEADER_ROOM = 4_096
 """A record that was compressed may be larger than any message: its dead letter says where it is, without its bytes."""
 
 
 class Message(NamedTuple):
-    """A record to produce; `timestamp` is event time in ms."""
+    """A record to produce, stamped as it goes out: event time is inside, and on it retention would go by it."""
 
     key: bytes | None
     value: bytes | None
-    timestamp: int
     headers: Headers = ()
 
 
@@ -39,15 +38,15 @@ class Outbox:
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._group = settings.group
-        self._partitions = partitions
+        self.partitions = partitions
         self._json = msgspec.json.Encoder()
         self._msgpack = msgspec.msgpack.Encoder()
         self.messages: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
 
-    def say(self, topic: Topic, key: str, value: Struct, timestamp: int, headers: Headers = ()) -> None:
+    def say(self, topic: Topic, key: str, value: Struct, headers: Headers = ()) -> None:
         """Add one output, as JSON."""
-        message = Message(key.encode(), self._json.encode(value), timestamp, headers)
-        self.messages[topic, partition_of(key, self._partitions)].append(message)
+        message = Message(key.encode(), self._json.encode(value), headers)
+        self.messages[topic, partition_of(key, self.partitions)].append(message)
 
     def dead_letter(self, record: RawRecord, place: Place, why: BadRecord) -> None:
         """Add a dead letter: the original bytes, the reason in headers."""
@@ -58,8 +57,8 @@ class Outbox:
             *_origin_headers(place),
         )
         fits = record.size <= MAX_MESSAGE_BYTES - _HEADER_ROOM
-        message = Message(*((record.key, record.value) if fits else (None, None)), record.timestamp, headers)
-        self.messages[Topic.DEAD_LETTERS, place.partition % self._partitions].append(message)
+        message = Message(*((record.key, record.value) if fits else (None, None)), headers)
+        self.messages[Topic.DEAD_LETTERS, place.partition % self.partitions].append(message)
 
     def forward(self, misplaced: Misplaced) -> None:
         """Add an event for the partition that owns its shopper, carrying where it came from (rule 1)."""
@@ -67,15 +66,14 @@ class Outbox:
         message = Message(
             user_id.encode(),
             misplaced.record.value,
-            misplaced.record.timestamp,
             (*context_of(misplaced.record), *_origin_headers(misplaced.place)),
         )
-        target = rekeyed(self._group), partition_of(user_id, self._partitions)
+        target = rekeyed(self._group), partition_of(user_id, self.partitions)
         self.messages[target].append(message)
 
-    def tell_items(self, partition: int, batch: ItemBatch, timestamp: int) -> None:
+    def tell_items(self, partition: int, batch: ItemBatch) -> None:
         """Add a batch of deltas and watermarks for one partition of the items' road."""
-        message = Message(None, self._msgpack.encode(batch), timestamp)
+        message = Message(None, self._msgpack.encode(batch))
         self.messages[item_deltas(self._group), partition].append(message)
 
 
@@ -90,23 +88,24 @@ def _origin_headers(place: Place) -> Headers:
 class Producer:
     """Sends outboxes whole and in order."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, outputs: Outputs) -> None:
         self._producer = producer
+        self._outputs = outputs
         self._lost = False
 
     @classmethod
-    async def open(cls, settings: Settings) -> "Producer":
+    async def open(cls, settings: Settings, outputs: Outputs) -> "Producer":
         """Connect an idempotent producer."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_address,
+            **settings.kafka_connection.options(),
             enable_idempotence=True,
             acks="all",
-            max_batch_size=_BATCH_BYTES,
+            max_batch_size=BATCH_BYTES,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=30_000,
         )
         await producer.start()
-        return cls(producer)
+        return cls(producer, outputs)
 
     async def send(self, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
         """Produce everything and wait for the acks. The outbox is used up: what is sent holds the bytes by then.
@@ -124,7 +123,7 @@ class Producer:
         try:
             acks = [
                 ack
-                for (topic, partition), messages in outbox.messages.items()
+                for (topic, partition), messages in placed(outbox, self._outputs).items()
                 for ack in await self._queue(topic, partition, messages)
             ]
             outbox.messages.clear()
@@ -155,11 +154,41 @@ class Producer:
         return acks
 
 
+def placed(outbox: Outbox, outputs: Outputs) -> Mapping[tuple[str, int], list[Message]]:
+    """The messages by partition, on topics that may have another number of them than `events`, as they take them."""
+    messages = outbox.messages
+    if outputs.letter_bytes < MAX_MESSAGE_BYTES:
+        for (topic, _), letters in messages.items():
+            if topic == Topic.DEAD_LETTERS:
+                letters[:] = [_fitting(letter, outputs.letter_bytes - _HEADER_ROOM) for letter in letters]
+    if all(outputs.partitions.get(topic, outbox.partitions) == outbox.partitions for topic, _ in messages):
+        return messages
+    found: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
+    for (topic, partition), some in messages.items():
+        count = outputs.partitions.get(topic, outbox.partitions)
+        for message in some:
+            found[topic, _place(topic, partition, message, count, outbox.partitions)].append(message)
+    return found
+
+
+def _place(topic: str, partition: int, message: Message, count: int, usual: int) -> int:
+    if count == usual:
+        return partition
+    if topic == Topic.DEAD_LETTERS or message.key is None:
+        return partition % count  # the source's, whose key may be anything
+    return partition_of(message.key.decode(), count)
+
+
+def _fitting(letter: Message, limit: int) -> Message:
+    fits = len(letter.key or b"") + len(letter.value or b"") <= limit
+    return letter if fits else letter._replace(key=None, value=None)
+
+
 def is_passing(error: KafkaError) -> bool:
     """Whether waiting can mend it: aiokafka calls its own time-outs final, though Kafka may only be away."""
     return error.retriable or isinstance(error, KafkaTimeoutError | KafkaUnavailableError)
 
 
 def _add(batch: BatchBuilder, m: Message) -> bool:
-    added = batch.append(timestamp=m.timestamp, key=m.key, value=m.value, headers=list(m.headers))
+    added = batch.append(timestamp=None, key=m.key, value=m.value, headers=list(m.headers))
     return added is not None

@@ -60,7 +60,7 @@ class Predecessor:
             return cls(None)
         store = await RowStore.open(settings.model_copy(update={"group": name}))
         facts = await store.remember({})
-        now, _, partitions = identities(settings.kafka_address, [Topic.EVENTS])[Topic.EVENTS].rpartition(":")
+        now, _, partitions = identities(settings.kafka_connection, [Topic.EVENTS])[Topic.EVENTS].rpartition(":")
         then, _, before = facts.get(Topic.EVENTS, "").rpartition(":")
         if not then:
             raise UsageError(f"HEADRACE_REBUILD_OF={name}: no group of this name has rows in the online store.")

@@ -207,15 +207,15 @@ class ShoppersRoad:
         for misplaced in intake.misplaced:
             outbox.forward(misplaced)
         for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
-            outbox.tell_items(partition, batch, chunk.records[-1].timestamp)
+            outbox.tell_items(partition, batch)
 
     def _say(self, outbox: Outbox, asked: Asked, answer: Answer, headers: Headers) -> None:
         question = asked.question
-        user_id, timestamp = question.cause.user_id, question.cause.timestamp
+        user_id = question.cause.user_id
         output = question.scenario.answer(question, answer, self._with.follower.catalogue)
-        outbox.say(question.scenario.topic, user_id, output, timestamp, headers)
+        outbox.say(question.scenario.topic, user_id, output, headers)
         if is_logged(question.output_id, self._with.settings.feature_log):
-            outbox.say(Topic.FEATURE_LOG, user_id, feature_log(question, answer.model), timestamp)
+            outbox.say(Topic.FEATURE_LOG, user_id, feature_log(question, answer.model))
 
 
 def _without(intake: Intake, poisoned: Sequence[Refused]) -> Intake:

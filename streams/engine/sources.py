@@ -6,6 +6,7 @@ from typing import Final
 from kafka.admin import KafkaAdminClient
 
 from feature_repo.row_store import RowStore
+from streams.connections.kafka import KafkaConnection
 from streams.errors import StreamError, TopicChanged
 from streams.settings import Settings
 
@@ -19,7 +20,7 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
         TopicChanged: a topic was recreated or repartitioned; skipping in silence would be the alternative.
         StreamError: rows count by windows of another length.
     """
-    now = identities(settings.kafka_address, topics)
+    now = identities(settings.kafka_connection, topics)
     then = await store.remember({**now, WINDOW: str(settings.window)})
     for topic, identity in now.items():
         if then[topic] != identity:
@@ -35,13 +36,13 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
         )
 
 
-def identities(kafka: str, topics: Sequence[str]) -> dict[str, str]:
+def identities(kafka: KafkaConnection, topics: Sequence[str]) -> dict[str, str]:
     """Topic name → "id:partitions".
 
     Raises:
         StreamError: a topic does not exist.
     """
-    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin = KafkaAdminClient(**kafka.options())
     try:
         described = {topic["name"]: topic for topic in admin.describe_topics(list(topics))}
     finally:

@@ -53,7 +53,9 @@ class Triton:
     """One client a process, a breaker for each model."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = InferenceServerClient(settings.triton_address, channel_args=_CHANNEL)
+        connection = settings.triton_connection
+        self._client = InferenceServerClient(**connection.options(), channel_args=_CHANNEL)
+        connection.prepare(self._client)
         self._base_ms = settings.deadline
         self._breakers: dict[str, Breaker] = {}
         self._versions: dict[str, str] = {}

@@ -54,7 +54,7 @@ class Client:
 
     def __init__(self, settings: Settings, topics: Iterable[str] = _OUTPUTS) -> None:
         self.settings = settings
-        self._listener = Listener(settings.kafka_address, [str(t) for t in topics], from_beginning=False)
+        self._listener = Listener(settings.kafka_connection, [str(t) for t in topics], from_beginning=False)
         self._messages: list[Message] = []
 
     def __enter__(self) -> Self:

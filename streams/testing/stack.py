@@ -5,17 +5,21 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import uuid4
 
+from streams.connections.addresses import masked
 from streams.recordings.traffic.broker import Broker
 from streams.settings import Settings, load_settings
 from streams.topics import INPUTS
 
 
 class Stack(NamedTuple):
-    """Where the servers are, each `host:port`."""
+    """Where the servers are, each as its variable is set; how to reach them safely, the environment says."""
 
     kafka: str
     redis: str
     triton: str
+
+    def __repr__(self) -> str:
+        return f"Stack(kafka={self.kafka!r}, redis={masked(self.redis)!r}, triton={self.triton!r})"
 
     def environment(self, group: str) -> Mapping[str, str]:
         """The variables that lead a process of `group` to these servers."""
@@ -47,7 +51,8 @@ def running_stack() -> Generator[Stack]:
     ran_before = any(server.state is State.RUNNING for server in status(settings))
     addresses = up(settings, lambda _: None)
     try:
-        yield Stack(addresses.kafka, addresses.redis, addresses.triton)
+        # As it is set: what people are shown has no password in it.
+        yield Stack(addresses.kafka, settings.redis or addresses.redis, addresses.triton)
     finally:
         if not ran_before:
             down(settings, lambda _: None)
@@ -56,6 +61,6 @@ def running_stack() -> Generator[Stack]:
 def fresh_group(stack: Stack) -> str:
     """Name a new group that begins at the inputs' present ends: what earlier tests sent is not its business."""
     group = f"test-{uuid4().hex[:12]}"
-    with Broker(stack.kafka) as broker:
+    with Broker(stack.settings(group).kafka_connection) as broker:
         broker.start_group_at(group, broker.ends(sorted(INPUTS)))
     return group

@@ -92,7 +92,7 @@ def test_a_producer_faster_than_the_road_makes_a_lag_that_is_seen_and_worked_off
 ):
     port = free_port()
     watched = Watched(headrace_worker(**NO_MODEL, HEADRACE_METRICS_PORT=str(port)), port)
-    with Broker(settings.kafka_address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         said = _counter(broker)
         sent = 0
 

@@ -9,6 +9,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from infra.local.stack import down, up
+from streams.connections.kafka import KafkaConnection
 from streams.demo.shop import Shop
 from streams.errors import StackError
 from streams.recordings.reading import Record, read_recording
@@ -54,7 +55,7 @@ def _answer(stack: Stack, group: str, records: list[Record], log: Path, **variab
 
 
 def _recommendations(stack: Stack) -> list[KafkaRecord]:
-    with Listener(stack.kafka, [Topic.RECOMMENDATIONS], from_beginning=True) as listener:
+    with Listener(KafkaConnection(stack.kafka), [Topic.RECOMMENDATIONS], from_beginning=True) as listener:
         return listener.until_now()
 
 

@@ -109,12 +109,15 @@ def _difference(right: NDArray[np.generic], got: NDArray[np.generic]) -> float:
 
 
 def _connect(settings: Settings) -> InferenceServerClient:
-    client = InferenceServerClient(settings.triton_address)
+    connection = settings.triton_connection
+    client = InferenceServerClient(**connection.options())
+    connection.prepare(client)
     try:
         client.is_server_live()
     except InferenceServerException as error:
         raise ModelUnavailable(
-            f"No Triton answers at {settings.triton_address}; start one with `headrace up` or set HEADRACE_TRITON"
+            f"No Triton answers at {settings.triton_address} ({error.message()}); start one with `headrace up` or set "
+            "HEADRACE_TRITON"
         ) from error
     return client
 

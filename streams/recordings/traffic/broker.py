@@ -10,7 +10,9 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from streams.errors import StackError, UsageError
+from streams.connections.kafka import KafkaConnection
+from streams.connections.trouble import kafka_trouble
+from streams.errors import UsageError
 from streams.topics import MAX_MESSAGE_BYTES
 
 # The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms` and no
@@ -23,15 +25,12 @@ Offsets = Mapping[TopicPartition, int]
 
 
 @contextmanager
-def kafka_errors(address: str) -> Generator[None]:
+def kafka_errors(connection: KafkaConnection) -> Generator[None]:
     """Turn the client's errors into one line that says what to do."""
     try:
         yield
     except KafkaError as error:
-        said = str(error) or type(error).__name__
-        raise StackError(
-            f"Kafka at {address}: {said}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names another"
-        ) from error
+        raise kafka_trouble(connection, error) from error
 
 
 class Broker:
@@ -41,11 +40,12 @@ class Broker:
         StackError: the cluster cannot be reached.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        with kafka_errors(address):
-            self._consumer = KafkaConsumer(bootstrap_servers=address.split(","), **_PATIENCE, enable_auto_commit=False)
-            self._admin: Any = kafka_admin.KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
+        options = {**connection.options(), **_PATIENCE}
+        with kafka_errors(self._connection):
+            self._consumer = KafkaConsumer(**options, enable_auto_commit=False)
+            self._admin: Any = kafka_admin.KafkaAdminClient(**options)
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +61,13 @@ class Broker:
             UsageError: a topic does not exist.
         """
         found: list[TopicPartition] = []
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             present = self._consumer.topics()
             for topic in topics:
                 if topic not in present:
                     raise UsageError(
-                        f"there is no topic {topic} on {self.address}: `headrace topics create` makes those of the "
-                        "contract, a worker its own"
+                        f"there is no topic {topic} on {self._connection.address}: `headrace topics create` makes "
+                        "those of the contract, a worker its own"
                     )
                 numbers: set[int] = self._consumer.partitions_for_topic(topic) or set()
                 found += [TopicPartition(topic, number) for number in sorted(numbers)]
@@ -76,13 +76,13 @@ class Broker:
     def ends(self, topics: Iterable[str]) -> Offsets:
         """The offset after the last record of each partition."""
         partitions = self.partitions(topics)
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             return self._consumer.end_offsets(partitions)
 
     def beginnings(self, topics: Iterable[str]) -> Offsets:
         """The offset of the first record that each partition still holds."""
         partitions = self.partitions(topics)
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             return self._consumer.beginning_offsets(partitions)
 
     def committed(self, group: str) -> Offsets:
@@ -108,7 +108,7 @@ class Broker:
     def _of_group(self, ask: Callable[[], Any]) -> Any:
         """Ask the group's coordinator, which a cluster that never had a group has to appoint first."""
         deadline = time.monotonic() + _COORDINATOR_S
-        with kafka_errors(self.address):
+        with kafka_errors(self._connection):
             while True:
                 try:
                     return ask()
@@ -118,15 +118,15 @@ class Broker:
                 time.sleep(0.2)
 
 
-def make_producer(address: str) -> KafkaProducer:
+def make_producer(connection: KafkaConnection) -> KafkaProducer:
     """A producer that keeps order, waits for all replicas and batches.
 
     Raises:
         StackError: the cluster cannot be reached.
     """
-    with kafka_errors(address):
+    with kafka_errors(connection):
         return KafkaProducer(
-            bootstrap_servers=address.split(","),
+            **connection.options(),
             **_PATIENCE,
             enable_idempotence=True,
             acks="all",

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
+from streams.connections.kafka import KafkaConnection
 from streams.recordings.traffic.broker import Broker, kafka_errors
 
 _POLL_MS = 200
@@ -24,13 +25,13 @@ class Listener:
         StackError: the cluster cannot be reached.
     """
 
-    def __init__(self, address: str, topics: Sequence[str], *, from_beginning: bool) -> None:
-        self._address = address
-        with Broker(address) as broker:
+    def __init__(self, connection: KafkaConnection, topics: Sequence[str], *, from_beginning: bool) -> None:
+        self._connection = connection
+        with Broker(connection) as broker:
             starts = broker.beginnings(topics) if from_beginning else broker.ends(topics)
-        with kafka_errors(address):
+        with kafka_errors(self._connection):
             self._consumer = KafkaConsumer(
-                bootstrap_servers=address.split(","),
+                **connection.options(),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_poll_records=5_000,
@@ -58,14 +59,14 @@ class Listener:
 
     def poll(self, timeout_ms: int = _POLL_MS) -> list[KafkaRecord]:
         """What has come by now, waiting for at most `timeout_ms`."""
-        with kafka_errors(self._address):
+        with kafka_errors(self._connection):
             fetched = self._consumer.poll(timeout_ms=timeout_ms)
         return [record for records in fetched.values() for record in records]
 
     def until_now(self) -> list[KafkaRecord]:
         """All that had been appended when this was called and has not been given out yet."""
         found: list[KafkaRecord] = []
-        with kafka_errors(self._address):
+        with kafka_errors(self._connection):
             ends = self._consumer.end_offsets(list(self._consumer.assignment()))
             while any((self._consumer.position(partition) or 0) < end for partition, end in ends.items()):
                 found += self.poll()

@@ -49,7 +49,7 @@ def replay_records(
 ) -> Replayed:
     """Replay what `stream` gives, which is called twice: to check it, and to send it; otherwise as `replay_file`."""
     topics = Counter(record.topic for record in stream())
-    with Broker(settings.kafka_address) as broker, Replayer(settings, speed) as replayer:
+    with Broker(settings.kafka_connection) as broker, Replayer(settings, speed) as replayer:
         broker.partitions(sorted(topics))
         counter = AnswerCounter(broker)
         started = time.monotonic()

@@ -53,7 +53,7 @@ class Replayer:
     def __init__(self, settings: Settings, speed: float | None = None) -> None:
         self._settings = settings
         self._pace = Pace(speed) if speed is not None else None
-        self._producer: KafkaProducer = make_producer(settings.kafka_address)
+        self._producer: KafkaProducer = make_producer(settings.kafka_connection)
         self._failures: list[Exception] = []
         self._counts: dict[str, int] = {}
 
@@ -120,7 +120,7 @@ class Replayer:
 
     def _partitions(self, topic: str) -> int:
         if topic not in self._counts:
-            with kafka_errors(self._settings.kafka_address):
+            with kafka_errors(self._settings.kafka_connection):
                 self._counts[topic] = len(self._producer.partitions_for(topic))
         return self._counts[topic]
 
@@ -130,7 +130,7 @@ class Replayer:
         Raises:
             StreamError: something was refused.
         """
-        with kafka_errors(self._settings.kafka_address):
+        with kafka_errors(self._settings.kafka_connection):
             self._producer.flush()
         if self._failures:
             raise StreamError(f"Kafka refused {len(self._failures)} records, the first with: {self._failures[0]}")

@@ -6,7 +6,8 @@ import pytest
 
 from streams.errors import StackError
 from streams.settings import Settings
-from streams.topic_admin import connect, ensure_topics
+from streams.topic_admin import alter, connect, describe, ensure_topics
+from streams.topic_check import mismatches
 from streams.topics import TopicSpec
 
 
@@ -17,22 +18,24 @@ def spec(name: str, **config: str) -> TopicSpec:
 def test_a_missing_topic_is_created_as_specified_and_an_existing_one_left_alone(local_stack: Settings) -> None:
     name = f"test.{uuid.uuid4()}"
     wanted = spec(name, **{"message.timestamp.type": "LogAppendTime"})
-    assert ensure_topics(local_stack.kafka_address, [wanted]) == ([name], [], [])
-    assert ensure_topics(local_stack.kafka_address, [wanted._replace(partitions=5)]) == ([], [name], [])
-    with connect(local_stack.kafka_address, 10_000) as admin:
+    assert ensure_topics(local_stack.kafka_connection, [wanted]) == ([name], [])
+    assert ensure_topics(local_stack.kafka_connection, [wanted._replace(partitions=5)]) == ([], [name])
+    with connect(local_stack.kafka_connection, 10_000) as admin:
         assert len(admin.describe_topics([name])[0]["partitions"]) == 3
 
 
-def test_an_existing_topic_that_would_refuse_good_records_is_reported(local_stack: Settings) -> None:
+def test_a_topic_is_described_as_it_is_and_changed(local_stack: Settings) -> None:
     name = f"test.{uuid.uuid4()}"
-    ensure_topics(local_stack.kafka_address, [spec(name, **{"max.message.bytes": "1000"})])
-    wanted = spec(name, **{"max.message.bytes": "2000", "message.timestamp.type": "LogAppendTime"})
-    assert sorted(ensure_topics(local_stack.kafka_address, [wanted]).mismatches) == [
-        f"topic {name} has max.message.bytes=1000, and needs 2000",
-        f"topic {name} has message.timestamp.type=CreateTime, and needs LogAppendTime",
-    ]
+    kafka = local_stack.kafka_connection
+    ensure_topics(kafka, [spec(name, **{"max.message.bytes": "1000"})])
+    found = describe(kafka, [name, "not.there"])
+    assert list(found) == [name]
+    assert (found[name].partitions, found[name].replicas) == (3, 1)
+    assert found[name].config["message.timestamp.type"] == "CreateTime"
+    alter(kafka, mismatches(found[name], local_stack))
+    assert mismatches(describe(kafka, [name])[name], local_stack) == []
 
 
 def test_a_topic_that_kafka_refuses_is_an_error_with_kafkas_reason(local_stack: Settings) -> None:
     with pytest.raises(StackError, match=r"test\.impossible: .*replication factor"):
-        ensure_topics(local_stack.kafka_address, [TopicSpec("test.impossible", 1, 3, {})])
+        ensure_topics(local_stack.kafka_connection, [TopicSpec("test.impossible", 1, 3, {})])

@@ -58,7 +58,7 @@ class Shop:
     def finish(self, whose: Settings) -> None:
         """Let a worker answer all there is, close every window and end."""
         worker = self.worker(whose)
-        with Broker(whose.kafka_address) as broker, Replayer(whose) as replayer:
+        with Broker(whose.kafka_connection) as broker, Replayer(whose) as replayer:
             await_answers(broker, replayer, self._sent, whose)
         assert worker.stop() == 0
 

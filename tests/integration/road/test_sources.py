@@ -7,6 +7,7 @@ from kafka import KafkaAdminClient
 
 from feature_repo.row_store import RowStore
 from feature_repo.schema import SCHEMA
+from streams.connections.kafka import KafkaConnection
 from streams.engine.predecessor import Predecessor
 from streams.engine.sources import hold_against_store, identities
 from streams.errors import StackError, StreamError, TopicChanged, UsageError
@@ -25,7 +26,7 @@ def recreate(kafka: str, partitions: int) -> None:
             admin.delete_topics([TOPIC])
     finally:
         admin.close()
-    ensure_topics(kafka, [TopicSpec(TOPIC, partitions, 1, {})])
+    ensure_topics(KafkaConnection(kafka), [TopicSpec(TOPIC, partitions, 1, {})])
 
 
 async def test_a_recreated_topic_stops_the_worker_with_what_to_do(headrace_stack: Stack, headrace_group: str):
@@ -34,9 +35,9 @@ async def test_a_recreated_topic_stops_the_worker_with_what_to_do(headrace_stack
     recreate(headrace_stack.kafka, 2)
     await hold_against_store(settings, [TOPIC], store)
     await hold_against_store(settings, [TOPIC], store)
-    first = identities(headrace_stack.kafka, [TOPIC])
+    first = identities(KafkaConnection(headrace_stack.kafka), [TOPIC])
     recreate(headrace_stack.kafka, 2)
-    assert identities(headrace_stack.kafka, [TOPIC]) != first
+    assert identities(KafkaConnection(headrace_stack.kafka), [TOPIC]) != first
     with pytest.raises(TopicChanged, match="HEADRACE_GROUP"):
         await hold_against_store(settings, [TOPIC], store)
     await store.close()

@@ -21,7 +21,7 @@ def test_whoever_is_dead_is_taken_out_and_the_others_stay(headrace_stack: Stack)
     members = [Thread(target=_consume, args=(settings, pid, enough)) for pid in (_DEAD, _ALIVE)]
     for member in members:
         member.start()
-    with Broker(settings.kafka_address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         try:
             while set(broker.members(settings.group).values()) != {client_id(_DEAD), client_id(_ALIVE)}:
                 assert all(member.is_alive() for member in members)

@@ -10,6 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.types import TP
 from worker_processes import PARTITIONS, produce
 
+from streams.connections.kafka import KafkaConnection
 from streams.topic_admin import ensure_topics
 from streams.topics import internal_topics, rekeyed
 from streams.transport.pulled_consumer import PulledConsumer, Quota
@@ -17,7 +18,7 @@ from streams.transport.pulled_consumer import PulledConsumer, Quota
 
 async def test_a_reading_that_outlasts_a_rebalance_takes_nothing_of_the_new_assignment(kafka: str) -> None:
     group = f"pulled-{uuid.uuid4().hex[:8]}"
-    ensure_topics(kafka, internal_topics(group, PARTITIONS, 1))
+    ensure_topics(KafkaConnection(kafka), internal_topics(group, PARTITIONS, 1))
     everything = [Quota([TP(rekeyed(group), p) for p in range(PARTITIONS)], records=100)]
     async with member(kafka, group) as (first, dealt):
         await dealt.until(PARTITIONS)

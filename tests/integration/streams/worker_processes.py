@@ -17,6 +17,7 @@ from typing import NamedTuple
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from streams.connections.kafka import KafkaConnection
 from streams.topic_admin import ensure_topics
 from streams.topics import INPUTS, internal_topics, item_deltas, rekeyed
 
@@ -108,7 +109,7 @@ class Group:
         self.kafka, self._folder = kafka, folder
         self.topics = Topics(rekeyed(self.name), item_deltas(self.name))
         self.workers: list[WorkerProcess] = []
-        ensure_topics(kafka, internal_topics(self.name, PARTITIONS, 1))
+        ensure_topics(KafkaConnection(kafka), internal_topics(self.name, PARTITIONS, 1))
         self.commit(self.ends(sorted(INPUTS)))
 
     def worker(self, seconds: float = 0.0, poison: str | None = None, **env: str) -> WorkerProcess:

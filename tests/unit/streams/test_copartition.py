@@ -18,3 +18,9 @@ def test_topics_with_another_count_are_named() -> None:
 def test_missing_topics_are_named() -> None:
     with pytest.raises(StreamError, match="No topic events, items: create it with `headrace topics create`"):
         agree({"events": 0, "items": 0, "score.requests": 4})
+
+
+def test_outputs_may_have_any_number_of_partitions_and_have_to_be_there() -> None:
+    assert agree({"events": 4, "items": 4, "recommendations": 1, "ctr.scores": 8}) == 4
+    with pytest.raises(StreamError, match="No topic recommendations: create it"):
+        agree({"events": 4, "items": 4, "recommendations": 0})

@@ -10,6 +10,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 
+from streams.connections.kafka import KafkaConnection
 from streams.errors import CheckFailed, UsageError
 from streams.messages.internal import ItemBatch, Watermark
 from streams.recordings.reading import Record, read_recording
@@ -32,8 +33,8 @@ NOW = 1_767_571_200_000
 def settings(kafka: str) -> Settings:
     """A group of the test's own, with its internal topics, beginning at the inputs' ends."""
     group = f"test-{uuid4().hex[:12]}"
-    ensure_topics(kafka, internal_topics(group, 4, 1))
-    with Broker(kafka) as broker:
+    ensure_topics(KafkaConnection(kafka), internal_topics(group, 4, 1))
+    with Broker(KafkaConnection(kafka)) as broker:
         broker.start_group_at(group, broker.ends(INPUT_TOPICS))
     return Settings(kafka=kafka, group=group)
 
@@ -99,7 +100,7 @@ def test_values_arrive_byte_for_byte_each_key_in_order_on_its_murmur2_partition(
 def test_items_are_acknowledged_before_the_first_event(settings):
     # Unavailable, so that they are no candidates in other tests on the same servers.
     catalogue = [item(f"i{n}", title="Tin", description="x" * 5_000, available=False) for n in range(3_000)]
-    with Listener(settings.kafka_address, ["items", "events"], from_beginning=False) as listener:
+    with Listener(settings.kafka_connection, ["items", "events"], from_beginning=False) as listener:
         replay_records(lambda: [*catalogue, *some_records()[2:]], settings)
         came = listener.until_now()
     appended = {topic: [r.timestamp for r in came if r.topic == topic] for topic in ("items", "events")}
@@ -109,7 +110,7 @@ def test_items_are_acknowledged_before_the_first_event(settings):
 
 def test_what_is_recorded_can_be_replayed(settings, tmp_path):
     records = some_records()
-    with Listener(settings.kafka_address, ["events", "items"], from_beginning=False) as listener:
+    with Listener(settings.kafka_connection, ["events", "items"], from_beginning=False) as listener:
         replay_records(lambda: records, settings)
         count = capture(listener.until_now(), tmp_path / "s.jsonl.zst")
     again = list(read_recording(tmp_path / "s.jsonl.zst"))
@@ -122,12 +123,12 @@ def test_what_is_recorded_can_be_replayed(settings, tmp_path):
 def test_wait_returns_when_everything_is_committed_and_the_end_is_marked(settings):
     with answering_group(settings):
         done = replay_records(some_records, settings, wait=True)
-    with Broker(settings.kafka_address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         committed = broker.committed(settings.group)
         ends = broker.ends([item_deltas(settings.group)])
     assert done.records == 52
     assert {p: committed[p] for p in ends} == ends
-    with Listener(settings.kafka_address, [item_deltas(settings.group)], from_beginning=True) as listener:
+    with Listener(settings.kafka_connection, [item_deltas(settings.group)], from_beginning=True) as listener:
         markers = [(r.partition, msgspec.msgpack.decode(r.value, type=ItemBatch)) for r in listener.until_now()]
     end = NOW + 49 + settings.window + settings.lateness
     assert all(batch.entries == [Watermark(-1, end, True)] for _, batch in markers)
@@ -135,7 +136,7 @@ def test_wait_returns_when_everything_is_committed_and_the_end_is_marked(setting
 
 
 def test_wait_says_so_when_no_worker_runs(settings):
-    with Broker(settings.kafka_address) as broker, Replayer(settings) as replayer:
+    with Broker(settings.kafka_connection) as broker, Replayer(settings) as replayer:
         sent = replayer.send(some_records())
         with pytest.raises(CheckFailed, match=rf"52 records left.*HEADRACE_GROUP={settings.group}"):
             await_answers(broker, replayer, sent, settings, patience_s=0.5)
@@ -158,7 +159,7 @@ def test_answers_and_dead_letters_are_counted(settings):
 
 
 def test_a_topic_that_is_not_there_is_named_before_anything_is_sent(settings):
-    with Broker(settings.kafka_address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         before = broker.ends(["events"])
         with pytest.raises(UsageError, match="there is no topic nowhere"):
             replay_records(lambda: [event("view", "ann", item_id="i"), raw("nowhere", "k", b"1")], settings)
@@ -166,7 +167,7 @@ def test_a_topic_that_is_not_there_is_named_before_anything_is_sent(settings):
 
 
 def test_a_group_can_begin_at_the_end(settings):
-    with Broker(settings.kafka_address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         assert {p: o for p, o in broker.committed(settings.group).items() if p.topic == "events"} == broker.ends(
             ["events"]
         )

@@ -12,10 +12,12 @@ from aiokafka.errors import (
 )
 
 from streams.engine.intake import Place, Refused, take_in
-from streams.engine.outbox import Outbox, is_passing
+from streams.engine.outbox import Message, Outbox, is_passing, placed
 from streams.engine.partitions import partition_of
+from streams.messages.internal import Watermark
 from streams.settings import Settings
-from streams.topics import MAX_MESSAGE_BYTES, rekeyed
+from streams.topic_check import Outputs
+from streams.topics import MAX_MESSAGE_BYTES, Topic, rekeyed
 
 PARTITIONS = 4
 SETTINGS = Settings()
@@ -75,3 +77,32 @@ def test_a_kafka_that_is_away_is_waited_for(error: KafkaError):
 @pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), ProducerFenced(), TopicAuthorizationFailedError()])
 def test_a_refusal_for_good_is_not_tried_for_ever(error: KafkaError):
     assert not is_passing(error)
+
+
+def test_outputs_go_where_their_topic_has_partitions_and_a_key_always_to_one():
+    outbox = Outbox(SETTINGS, PARTITIONS)
+    users = [f"u{number}" for number in range(50)]
+    for user in users * 2:
+        outbox.say(Topic.RECOMMENDATIONS, user, Watermark(0, 0, idle=False))
+    outbox.messages[rekeyed(SETTINGS.group), 3].append(Message(b"u1", b"{}"))
+    for count in (1, 3, 4, 7):
+        found = placed(outbox, Outputs({Topic.RECOMMENDATIONS: count}))
+        assert {partition for topic, partition in found if topic == Topic.RECOMMENDATIONS} == set(range(count))
+        for partition in range(count):
+            for message in found[Topic.RECOMMENDATIONS, partition]:
+                assert partition_of(message.key.decode(), count) == partition
+        assert sum(map(len, found.values())) == 101
+        assert found[rekeyed(SETTINGS.group), 3] == [Message(b"u1", b"{}")]
+
+
+def test_a_dead_letter_fits_its_topic(chunk_of):
+    outbox = Outbox(SETTINGS, PARTITIONS)
+    for value in (b"x" * 900_000, b"y" * 1_100_000):
+        chunk = chunk_of(value, partition=3)
+        for refused in take_in(chunk, SETTINGS, PARTITIONS).refused:
+            outbox.dead_letter(*refused)
+    [[small, large]] = placed(outbox, Outputs({Topic.DEAD_LETTERS: 2}, letter_bytes=1_048_588)).values()
+    assert small.value == b"x" * 900_000
+    assert (large.key, large.value) == (None, None)
+    assert dict(large.headers)["headrace.reason"] == b"too_large"
+    assert list(placed(outbox, Outputs({Topic.DEAD_LETTERS: 2}))) == [(Topic.DEAD_LETTERS, 1)]

@@ -1,0 +1,69 @@
+"""Why Kafka does not let a client in, as one line that says what to do."""
+
+import socket
+import ssl
+from typing import Final
+
+from streams.connections.addresses import parse_endpoint
+from streams.connections.kafka import KafkaConnection
+from streams.errors import StackError
+
+_PROBE_S: Final = 2.0
+
+
+def kafka_trouble(connection: KafkaConnection, error: Exception) -> StackError:
+    """An error of kafka-python's as ours: a client that is refused, or not understood, hears of it only as silence."""
+    from kafka.errors import AuthorizationError, KafkaTimeoutError, SaslAuthenticationFailedError
+
+    said = str(error) or type(error).__name__
+    if isinstance(error, SaslAuthenticationFailedError):
+        user = connection.login.username if connection.login else "without a login"
+        return StackError(
+            f"Kafka at {connection.address} refuses the user {user} ({said}): check HEADRACE_KAFKA_USERNAME, its "
+            "password and HEADRACE_KAFKA_SASL_MECHANISM."
+        )
+    if isinstance(error, AuthorizationError):
+        return StackError(
+            f"Kafka at {connection.address}: {who(connection)} may not do this ({said}): grant it what "
+            "docs/how-to/connect-your-cluster.md lists."
+        )
+    if isinstance(error, KafkaTimeoutError) and (reason := _tls_trouble(connection)):
+        return StackError(f"Kafka at {connection.address} is there, and no connection comes about: {reason}.")
+    return StackError(
+        f"Kafka at {connection.address}: {said}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names "
+        "another"
+    )
+
+
+def who(connection: KafkaConnection) -> str:
+    """The client, as its operator knows it."""
+    return f"user {connection.login.username}" if connection.login else "this client"
+
+
+def _tls_trouble(connection: KafkaConnection) -> str | None:
+    """What a handshake with the first broker comes to; None where it is not TLS that is in the way."""
+    endpoint = parse_endpoint(connection.address.split(",")[0], 0)
+    tls = connection.security.tls
+    context = connection.context() if tls else _trusting_everyone()
+    try:
+        with (
+            socket.create_connection(endpoint, timeout=_PROBE_S) as plain,
+            context.wrap_socket(plain, server_hostname=endpoint.host) as encrypted,
+        ):
+            if not tls:
+                return "it speaks TLS, so HEADRACE_KAFKA_SECURITY is to be tls or sasl_tls"
+            encrypted.recv(1)  # a server that misses the client's certificate says so only now
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted ({error.verify_message}), see HEADRACE_KAFKA_CA"
+    except ssl.SSLError as error:
+        return f"TLS fails ({error.reason}), see HEADRACE_KAFKA_SECURITY, _CERT and _KEY" if tls else None
+    except OSError:
+        return None
+    return None
+
+
+def _trusting_everyone() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
