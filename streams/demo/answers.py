@@ -43,7 +43,12 @@ def _by_id(kafka: str, topic: Topic, kind: type[O]) -> dict[str, O]:
 
 def values(kafka: str, topic: Topic) -> Iterator[bytes]:
     """The values of a topic, from its beginning to its present end."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = KafkaConsumer(
+        bootstrap_servers=kafka,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
     try:
         partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)

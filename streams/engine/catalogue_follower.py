@@ -11,6 +11,7 @@ from streams.messages.decoding import decode_item
 from streams.messages.items import Withdrawn
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
+from streams.transport.committed_consumer import CommittedConsumer
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class CatalogueFollower:
 
 
 def _consumer(settings: Settings) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
+    return CommittedConsumer(
         bootstrap_servers=settings.kafka_address,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -11,7 +11,7 @@ from streams.topics import Topic
 def read_catalogue(address: str) -> Catalogue:
     """Everything on `items` by now."""
     catalogue, decode = Catalogue(), msgspec.json.Decoder(Item).decode
-    consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
+    consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, isolation_level="read_committed")
     places = [TopicPartition(Topic.ITEMS, number) for number in consumer.partitions_for_topic(Topic.ITEMS) or ()]
     consumer.assign(places)
     consumer.seek_to_beginning(*places)

@@ -44,7 +44,12 @@ class Broker:
     def __init__(self, address: str) -> None:
         self.address = address
         with kafka_errors(address):
-            self._consumer = KafkaConsumer(bootstrap_servers=address.split(","), **_PATIENCE, enable_auto_commit=False)
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=address.split(","),
+                **_PATIENCE,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+            )
             self._admin: Any = kafka_admin.KafkaAdminClient(bootstrap_servers=address.split(","), **_PATIENCE)
 
     def __enter__(self) -> Self:
@@ -74,7 +79,7 @@ class Broker:
         return found
 
     def ends(self, topics: Iterable[str]) -> Offsets:
-        """The offset after the last record of each partition."""
+        """The last stable offset of each partition: before the first transaction that is open, or after the last record."""
         partitions = self.partitions(topics)
         with kafka_errors(self.address):
             return self._consumer.end_offsets(partitions)

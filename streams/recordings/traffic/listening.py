@@ -33,6 +33,7 @@ class Listener:
                 bootstrap_servers=address.split(","),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                isolation_level="read_committed",
                 max_poll_records=5_000,
                 metrics_enabled=False,
             )
