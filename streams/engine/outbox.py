@@ -16,7 +16,7 @@ from streams.engine.partitions import partition_of
 from streams.engine.tracing import Headers, context_of
 from streams.errors import BadRecord, StreamError
 from streams.messages.internal import ItemBatch
-from streams.settings import Settings
+from streams.settings import Compression, Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import RawRecord
 
@@ -101,7 +101,9 @@ class Producer:
             bootstrap_servers=settings.kafka_address,
             enable_idempotence=True,
             acks="all",
+            # Counted before it is compressed, so that whatever fits in here fits on the broker.
             max_batch_size=_BATCH_BYTES,
+            compression_type=None if settings.compression is Compression.NONE else settings.compression.value,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=30_000,
         )

@@ -8,9 +8,10 @@ from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore
 from streams.engine.intake import Intake, Taken, found_at
 from streams.engine.rows import index_key, source_key
-from streams.engine.sources import WINDOW, identities
+from streams.engine.sources import WINDOW
 from streams.errors import TopicChanged, UsageError
 from streams.settings import Settings
+from streams.topic_identity import identities
 from streams.topics import Topic
 
 K = TypeVar("K")

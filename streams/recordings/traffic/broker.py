@@ -79,7 +79,7 @@ class Broker:
         return found
 
     def ends(self, topics: Iterable[str]) -> Offsets:
-        """The last stable offset of each partition: before the first transaction that is open, or after the last record."""
+        """The last stable offset of each partition: before its first open transaction, or after its last record."""
         partitions = self.partitions(topics)
         with kafka_errors(self.address):
             return self._consumer.end_offsets(partitions)
