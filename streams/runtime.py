@@ -87,7 +87,7 @@ class Runtime:
         await sources.hold_against_store(settings, inputs, store)
         predecessor = await Predecessor.open(settings)
         triton, producer = Triton(settings), await Producer.open(settings)
-        follower = await CatalogueFollower.open(settings, partitions)
+        follower = await CatalogueFollower.open(settings, partitions, await store.withdrawn())
         new_items = NewItems(follower.catalogue, store, triton)
         trending = Trending(store, on=settings.trending and not settings.catching_up)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)

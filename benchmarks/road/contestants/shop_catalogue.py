@@ -3,6 +3,7 @@
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.engine.append_order import append_order
 from streams.engine.catalogue import Catalogue
 from streams.messages.items import Item
 from streams.topics import Topic
@@ -19,6 +20,6 @@ def read_catalogue(address: str) -> Catalogue:
     while any(consumer.position(place) < end for place, end in ends.items()):
         for records in consumer.poll(timeout_ms=500).values():
             for record in records:
-                catalogue.put(decode(record.value))
+                catalogue.put(decode(record.value), append_order(record.timestamp, record.partition))
     consumer.close()
     return catalogue
