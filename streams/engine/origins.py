@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from feature_repo.actions import ACTIONS
 from feature_repo.scopes import SHARDS
 from streams.errors import BadRecord, Reason
-from streams.messages.internal import Entry, ItemBatch, ItemDelta, Watermark
+from streams.messages.internal import Entry, ItemBatch, Shown, Watermark
 from streams.settings import Settings
 from streams.topics import Topic, rekeyed
 from streams.transport.committed_consumer import CommittedConsumer
@@ -19,6 +19,7 @@ from streams.transport.committed_consumer import CommittedConsumer
 REPLAY: Final = "replay"
 """Topic, as it were, of the markers that end a replay: no record of a topic caused them."""
 
+_ACTIONS: Final = len(ACTIONS)
 _LARGEST: Final = 10**15
 """Beyond any quantity and any price; sums of them fit into what a row can hold."""
 
@@ -114,9 +115,8 @@ def highest_entry(batch: ItemBatch, latest_ms: int) -> int:
     Raises:
         BadRecord: no event gives rise to such an entry.
     """
-    highest_offset = -1
+    highest_offset = max([entry.offset for entry in batch.entries], default=-1)
     for entry in batch.entries:
-        highest_offset = max(highest_offset, entry.offset)
         if not _is_possible(entry, latest_ms):
             raise _no_batch("entry", entry)
     if highest_offset >= 0 and batch.origin.startswith(f"{REPLAY}/"):
@@ -129,15 +129,11 @@ def _is_possible(entry: Entry, latest_ms: int) -> bool:
         return entry.time <= latest_ms
     if entry.offset < 0 or not 0 <= entry.timestamp <= latest_ms:
         return False
-    return not isinstance(entry, ItemDelta) or _is_countable(entry)
-
-
-def _is_countable(delta: ItemDelta) -> bool:
-    return (
-        0 <= delta.action < len(ACTIONS)
-        and 1 <= delta.quantity <= _LARGEST
-        and -1 <= delta.price_cents <= _LARGEST
-        and -1 <= delta.shard < SHARDS
+    return isinstance(entry, Shown) or (
+        0 <= entry.action < _ACTIONS
+        and 1 <= entry.quantity <= _LARGEST
+        and -1 <= entry.price_cents <= _LARGEST
+        and -1 <= entry.shard < SHARDS
     )
 
 

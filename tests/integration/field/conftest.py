@@ -1,0 +1,20 @@
+"""A Kafka that no other test shares: one whose topics may go, and whose logs are compacted at once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.stack import down, up
+from streams.settings import Settings, load_settings
+from streams.testing import Stack
+
+
+@pytest.fixture(scope="session")
+def own_settings(headrace_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Of a stack whose Kafka is its own; the store and the model's server are those of all tests."""
+    own = {"home": tmp_path_factory.mktemp("own") / "home", "port_offset": load_settings().port_offset + 1_900}
+    elsewhere = {"kafka": None, "redis": headrace_stack.redis, "triton": headrace_stack.triton}
+    settings = load_settings().model_copy(update={**own, **elsewhere})
+    up(settings, lambda _: None)
+    yield settings
+    down(settings, lambda _: None)
