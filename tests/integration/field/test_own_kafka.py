@@ -40,6 +40,19 @@ def test_events_made_anew_under_a_running_worker_stop_it(own_settings: Settings,
 
 async def test_a_catalogue_whose_last_offsets_compaction_took_is_caught_up_with(own_settings: Settings) -> None:
     """A tombstone that was removed, and an open transaction behind it, is where `items` ends for now."""
+    unsettled = await asyncio.to_thread(lose_the_end_of_items, own_settings)
+    async with asyncio.timeout(60):
+        follower = await CatalogueFollower.open(own_settings, _PARTITIONS, {})
+    assert ("kept" in follower.catalogue, "open" in follower.catalogue) == (True, False)
+    unsettled.commit_transaction()
+    async with asyncio.timeout(60):
+        await follower.catch_up()
+    assert "open" in follower.catalogue
+    await follower.close()
+
+
+def lose_the_end_of_items(own_settings: Settings) -> Producer:
+    """Let compaction take the last record before an open transaction; the producer of that."""
     kafka, place = own_settings.kafka_address, TopicPartition(Topic.ITEMS, 0)
     configure(kafka)
     producer = Producer({"bootstrap.servers": kafka})
@@ -57,14 +70,7 @@ async def test_a_catalogue_whose_last_offsets_compaction_took_is_caught_up_with(
     eventually(lambda: offsets_from(kafka, place) == [0, 2], "the item compacted away")
     restart_as_a_new_replica(own_settings)
     eventually(lambda: offsets_from(kafka, place) == [0], "the tombstone removed")
-    async with asyncio.timeout(60):
-        follower = await CatalogueFollower.open(own_settings, _PARTITIONS, {})
-    assert ("kept" in follower.catalogue, "open" in follower.catalogue) == (True, False)
-    unsettled.commit_transaction()
-    async with asyncio.timeout(60):
-        await follower.catch_up()
-    assert "open" in follower.catalogue
-    await follower.close()
+    return unsettled
 
 
 def ended_with(worker: Worker) -> int:
