@@ -87,6 +87,7 @@ class Runtime:
         await sources.hold_against_store(settings, inputs, store)
         predecessor = await Predecessor.open(settings)
         triton, producer = Triton(settings), await Producer.open(settings)
+        await store.note_withdrawn(await predecessor.withdrawn(), back=())
         follower = await CatalogueFollower.open(settings, partitions, await store.withdrawn())
         new_items = NewItems(follower.catalogue, store, triton)
         trending = Trending(store, on=settings.trending and not settings.catching_up)

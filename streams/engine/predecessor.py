@@ -78,6 +78,14 @@ class Predecessor:
         if self._group is not None:
             await self._group.store.close()
 
+    async def withdrawn(self) -> dict[str, int]:
+        """The withdrawals it has noted, which Kafka may have forgotten since.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        return {} if self._group is None else await self._group.store.withdrawn()
+
     async def said(self, intakes: Sequence[Intake]) -> Said:
         """What it has answered of these events by now; of score requests it leaves no trace.
 
