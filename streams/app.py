@@ -183,6 +183,8 @@ class HeadraceApp(faust.App):
         async def mend(error: Exception, failures: int, given_up: "Sequence[EventT[Any]]") -> None:
             logbook.given_up([cast(Load, event.value) for event in given_up], error, failures)
             road().forget()
+            if self.failure is not None:  # it ends, perhaps for want of what the road waits for
+                raise error
             self._vitals.wait_for(str(error))
             await self.roads.mend(error, failures)
 
