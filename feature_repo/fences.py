@@ -24,6 +24,10 @@ class Fence:
     def __init__(self, packed: bytes = b"") -> None:
         self._offsets: dict[str, int] = _decoder.decode(packed) if packed else {}
 
+    def at(self, origin: str) -> int:
+        """How far an origin is folded; -1 where nothing of it is."""
+        return self._offsets.get(origin, -1)
+
     def passed(self, origin: str, offset: int) -> bool:
         """Whether the record at `offset` is already folded and answered."""
         return offset <= self._offsets.get(origin, -1)

@@ -204,6 +204,27 @@ class RowStore:
             stored: dict[bytes, bytes] = (await pipeline.execute())[-1]
         return {fact.decode(): value.decode() for fact, value in stored.items()}
 
+    async def withdrawn(self) -> dict[str, int]:
+        """Items that were withdrawn in one partition of `items` while another keeps an older record of them, with the
+        place of the withdrawal among all appends."""
+        with store_errors(self._address):
+            stored = await cast(Awaitable[dict[bytes, bytes]], self._client.hgetall(self._withdrawn))
+        return {item_id.decode(): int(order) for item_id, order in stored.items()}
+
+    async def note_withdrawn(self, orders: Mapping[str, int], back: Iterable[str]) -> None:
+        """Note such withdrawals, and forget those of items that are back."""
+        pipeline = self._client.pipeline(transaction=True)
+        for item_id, order in orders.items():
+            pipeline.hset(self._withdrawn, item_id, order)
+        for item_id in back:
+            pipeline.hdel(self._withdrawn, item_id)
+        with store_errors(self._address):
+            await pipeline.execute()
+
+    @property
+    def _withdrawn(self) -> str:
+        return f"headrace:{self._group}:withdrawn"
+
     async def raise_schema(self, version: int) -> int:
         """Note the version of the group's rows unless a higher one is noted; the one that is noted now."""
         with store_errors(self._address):

@@ -10,7 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
 import uvloop
@@ -22,12 +22,13 @@ from streams import logs
 from streams.connections.kafka import KafkaConnection
 from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
-from streams.errors import StreamError
+from streams.errors import HeadraceError, StreamError
 from streams.line import Line, Way
 from streams.membership import client_id
 from streams.roads import roads_of
 from streams.settings import RoadChoice, Settings, settings
-from streams.topics import MAX_MESSAGE_BYTES, Topic, rekeyed
+from streams.topic_identity import TopicWatch
+from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import Load
 from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport
 from streams.vitals import Health, Vitals
@@ -37,6 +38,9 @@ from streams.worker import Worker
 log = logging.getLogger(__name__)
 # Faust's services speak of their own starting and stopping through the logger of the class.
 faust_log = logging.getLogger("faust")
+
+_TOPICS_S: Final = 5.0
+"""Between two looks at the topics, each some 5 ms of this process."""
 
 
 class Road(Protocol):
@@ -122,6 +126,7 @@ class HeadraceApp(faust.App):
         self.timer(1.0)(self._beat)
         self.timer(1.0)(self._tell_idle)
         self.timer(10.0)(self._watch)
+        self.timer(_TOPICS_S)(self._watch_topics)
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker as SIGTERM does, but with exit code 1; loads that come after go nowhere."""
@@ -137,6 +142,8 @@ class HeadraceApp(faust.App):
     async def on_start(self) -> None:
         """Open everything a load needs before the group gives this worker partitions."""
         prepared = await asyncio.to_thread(prepare, self.settings)
+        topics = [*sorted(INPUTS), rekeyed(self.settings.group), item_deltas(self.settings.group)]
+        self._topics = await asyncio.to_thread(TopicWatch, self.settings, topics)
         self.roads = await self._open_roads(self.settings, prepared)
         serve(self.settings.metrics_port, self.health)
         self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
@@ -177,6 +184,8 @@ class HeadraceApp(faust.App):
         async def mend(error: Exception, failures: int, given_up: "Sequence[EventT[Any]]") -> None:
             logbook.given_up([cast(Load, event.value) for event in given_up], error, failures)
             road().forget()
+            if self.failure is not None:  # it ends, perhaps for want of what the road waits for
+                raise error
             self._vitals.wait_for(str(error))
             await self.roads.mend(error, failures)
 
@@ -244,6 +253,12 @@ class HeadraceApp(faust.App):
         self._vitals.hear_of(0 if self.rebalancing else await self._waiting())
         if trouble := self._vitals.stuck(busy=bool(len(self._shoppers) or len(self._items))):
             self.fail(StreamError(f"{trouble}: start again."))
+
+    async def _watch_topics(self) -> None:
+        try:
+            await asyncio.to_thread(self._topics.look)
+        except HeadraceError as error:
+            self.fail(error)
 
     async def _waiting(self) -> int:
         try:

@@ -6,6 +6,7 @@ HeadraceError
 ├── StackError            a local server that cannot be started or reached exit 1
 ├── StreamError           a stream or topic that is not what it was
 │   ├── TopicChanged      recreated, or its partition count changed
+│   ├── TopicMissing      deleted, or never created
 │   └── FencedOut         another worker owns the row now
 ├── StoreError            the online store refused or lost an operation
 ├── NewerRows             rows that a later version of Headrace has written
@@ -46,6 +47,10 @@ class StreamError(HeadraceError):
 
 class TopicChanged(StreamError):
     """A topic was recreated or its partition count changed under stored fences."""
+
+
+class TopicMissing(StreamError):
+    """A topic does not exist, or is not known to the broker that was asked."""
 
 
 class FencedOut(StreamError):

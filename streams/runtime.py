@@ -19,6 +19,7 @@ from streams.engine.idleness import Idleness
 from streams.engine.item_rows import ItemRowsRoad
 from streams.engine.items import ItemsRoad
 from streams.engine.new_items import NewItems
+from streams.engine.origins import LogEnds
 from streams.engine.outbox import Producer, is_passing
 from streams.engine.poison import Poisoned
 from streams.engine.predecessor import Predecessor
@@ -62,7 +63,9 @@ class Runtime:
         idleness: Idleness,
         predecessor: Predecessor,
         tracer: Tracer,
+        ends: LogEnds,
     ) -> None:
+        self._ends = ends
         self._store = store
         self._predecessor = predecessor
         self._triton = triton
@@ -86,13 +89,17 @@ class Runtime:
         await sources.hold_against_store(settings, inputs, store)
         predecessor = await Predecessor.open(settings)
         triton, producer = Triton(settings), await Producer.open(settings, prepared.outputs)
-        follower = await CatalogueFollower.open(settings, partitions)
+        await store.note_withdrawn(await predecessor.withdrawn(), back=())
+        follower = await CatalogueFollower.open(settings, partitions, await store.withdrawn())
         new_items = NewItems(follower.catalogue, store, triton)
         trending = Trending(store, on=settings.trending and not settings.catching_up)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
         tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
-        with_ = Collaborators(settings, partitions, store, scorer, follower, producer, predecessor, idleness, tracer)
+        ends = await LogEnds.open(settings)
+        with_ = Collaborators(
+            settings, partitions, store, scorer, follower, producer, predecessor, idleness, tracer, ends
+        )
         item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
         item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows)
         shoppers = ShoppersRoad(SHOPPER_SCENARIOS, with_)
@@ -108,13 +115,14 @@ class Runtime:
             follower.catalogue.categories,
             item_rows,
             Stints(shoppers.is_waited_for, time.monotonic),
+            ends,
         )
         roads = shoppers, ItemsRoad(item_rows_road, demand, follower, trending)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)
         sys.setswitchinterval(_SWITCH_S)
-        return cls(store, triton, producer, follower, roads, idleness, predecessor, tracer)
+        return cls(store, triton, producer, follower, roads, idleness, predecessor, tracer, ends)
 
     def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
         """Hear which `events` partitions of this worker have nothing to read; return those to be told idle."""
@@ -160,6 +168,7 @@ class Runtime:
         """Disconnect, the producer first so that it flushes."""
         await self._producer.close()
         await self._follower.close()
+        await self._ends.close()
         await self._triton.close()
         await self._predecessor.close()
         await self._store.close()

@@ -78,6 +78,16 @@ class RoadChoice(StrEnum):
     ITEMS = "items"
 
 
+class Compression(StrEnum):
+    """How a worker's batches are compressed."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    LZ4 = "lz4"
+    SNAPPY = "snappy"
+    ZSTD = "zstd"
+
+
 class LogForm(StrEnum):
     """What a line of the log is."""
 
@@ -178,6 +188,9 @@ class Settings(BaseSettings):
         262_144, ge=256, le=4_194_304, description="a larger input is a dead letter; 4 MB at most"
     )
     future: DurationMs = Field(3_600_000, ge=0, description="how far an event's time may lie past its append")
+    compression: Compression = Field(
+        Compression.ZSTD, description="of outputs and of internal topics: none, gzip, lz4, snappy or zstd"
+    )
     feature_log: float = Field(1.0, ge=0, le=1, description="share of outputs with a `feature.log` record")
     durable: Durable = Field(Durable.AUTO, description="wait for the store's disk before committing")
     deadline: DurationMs = Field(2_000, ge=10, description="base time a model call may take")

@@ -103,7 +103,9 @@ def load(contestant: Contestant, running: Running, events: Sequence[Record], rat
 
 def appended(address: str, before: Offsets, after: Offsets) -> list[tuple[str, str, int]]:
     """Topic, event id and append time of everything between two ends."""
-    consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, max_poll_records=5_000)
+    consumer = KafkaConsumer(
+        bootstrap_servers=address, enable_auto_commit=False, isolation_level="read_committed", max_poll_records=5_000
+    )
     wanted = [partition for partition in after if after[partition] > before[partition]]
     consumer.assign(wanted)
     for partition in wanted:

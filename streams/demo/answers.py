@@ -44,7 +44,9 @@ def _by_id(kafka: KafkaConnection, topic: Topic, kind: type[O]) -> dict[str, O]:
 
 def values(kafka: KafkaConnection, topic: Topic) -> Iterator[bytes]:
     """The values of a topic, from its beginning to its present end."""
-    consumer = KafkaConsumer(**kafka.options(), auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = KafkaConsumer(
+        **kafka.options(), auto_offset_reset="earliest", enable_auto_commit=False, isolation_level="read_committed"
+    )
     try:
         partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)

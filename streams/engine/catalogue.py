@@ -7,6 +7,7 @@ import numpy as np
 
 from feature_repo.catalogue import item_text
 from feature_repo.identity import NO_ITEM, item_hash
+from streams.engine.append_order import NEVER, is_later
 from streams.messages.items import Item
 from streams.messages.wire import Ints
 
@@ -19,6 +20,7 @@ class Entry(NamedTuple):
     text: str  # what the text encoder reads
     categories: tuple[str, ...]
     available: bool
+    order: int = NEVER  # of the append that said so
 
 
 class Catalogue:
@@ -30,21 +32,29 @@ class Catalogue:
         self.changes = 0
         """Counts updates, so that what is derived from the catalogue knows when it is stale."""
 
-    def put(self, item: Item) -> None:
-        """Add or replace an item."""
+    def put(self, item: Item, order: int = NEVER) -> None:
+        """Add or replace an item, unless a later append has said otherwise."""
         key = item_hash(item.item_id)
+        if not self._is_later(key, order):
+            return
         text = item_text(item.title, item.description, item.brand, item.categories)
-        self._entries[key] = Entry(item.item_id, item.title, text, tuple(item.categories or ()), item.available)
+        self._entries[key] = Entry(item.item_id, item.title, text, tuple(item.categories or ()), item.available, order)
         (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
         self.changes += 1
 
-    def withdraw(self, item_id: str) -> None:
-        """Take an item out of every list from now on."""
+    def withdraw(self, item_id: str, order: int = NEVER) -> None:
+        """Take an item out of every list from now on, unless a later append has said otherwise."""
         key = item_hash(item_id)
+        if not self._is_later(key, order):
+            return
         known = self._entries.get(key, Entry(item_id, item_id, item_id, (), available=False))
-        self._entries[key] = known._replace(available=False)
+        self._entries[key] = known._replace(available=False, order=order)
         self._withdrawn.add(key)
         self.changes += 1
+
+    def _is_later(self, key: int, order: int) -> bool:
+        known = self._entries.get(key)
+        return known is None or is_later(order, known.order)
 
     def get(self, key: int) -> Entry | None:
         """The entry of an item hash."""

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from streams.engine.append_order import append_order
 from streams.engine.catalogue import Catalogue
 from streams.errors import BadRecord
 from streams.messages.decoding import decode_item
 from streams.messages.items import Withdrawn
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES, Topic
+from streams.transport.committed_consumer import CommittedConsumer
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,7 @@ class CatalogueFollower:
         consumer: AIOKafkaConsumer,
         lookout: AIOKafkaConsumer,
         partitions: list[TopicPartition],
+        catalogue: Catalogue,
     ) -> None:
         self._settings = settings
         self._consumer = consumer
@@ -31,17 +35,25 @@ class CatalogueFollower:
         self._partitions = partitions
         self._turn = asyncio.Lock()
         self._rounds = 0
-        self.catalogue = Catalogue()
+        self.catalogue = catalogue
 
     @classmethod
-    async def open(cls, settings: Settings, partitions: int) -> "CatalogueFollower":
-        """Connect and read the catalogue to its present end."""
+    async def open(cls, settings: Settings, partitions: int, withdrawn: Mapping[str, int]) -> "CatalogueFollower":
+        """Connect and read the catalogue to its present end.
+
+        Args:
+            withdrawn: by what append which items were withdrawn whose older record is kept for ever, in another
+                partition; Kafka forgets the withdrawal after a day.
+        """
         consumer, lookout = _consumer(settings), _consumer(settings)
         await asyncio.gather(consumer.start(), lookout.start())
         tps = [TopicPartition(Topic.ITEMS, p) for p in range(partitions)]
         consumer.assign(tps)
         await consumer.seek_to_beginning(*tps)
-        follower = cls(settings, consumer, lookout, tps)
+        catalogue = Catalogue()
+        for item_id, order in withdrawn.items():
+            catalogue.withdraw(item_id, order)
+        follower = cls(settings, consumer, lookout, tps, catalogue)
         await follower.catch_up()
         return follower
 
@@ -77,14 +89,15 @@ class CatalogueFollower:
             # The items' road owns this record and sends the dead letter; here it only stays out of the catalogue.
             logger.debug("items %d/%d left out: %s", record.partition, record.offset, bad)
             return
+        order = append_order(record.timestamp, record.partition)
         if isinstance(item, Withdrawn):
-            self.catalogue.withdraw(item.item_id)
+            self.catalogue.withdraw(item.item_id, order)
         else:
-            self.catalogue.put(item)
+            self.catalogue.put(item, order)
 
 
 def _consumer(settings: Settings) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
+    return CommittedConsumer(
         **settings.kafka_connection.options(),
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, TypeVar
 
-import msgspec
-
 from feature_repo import demand_index
 from feature_repo.demand_index import Closing
 from feature_repo.row_store import Kind, PackedRows, RowStore
 from feature_repo.scopes import CategoriesOf, is_scope
-from streams.engine import metrics
+from streams.engine import logbook, metrics
 from streams.engine.demand_model import Answered, DemandModel, DemandScenario
 from streams.engine.demand_rows import DemandRow, IndexRow, kind_of
+from streams.engine.intake import Refused
+from streams.engine.item_reading import BatchReading
 from streams.engine.metrics import timed
+from streams.engine.origins import LogEnds, highest
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
@@ -33,24 +34,26 @@ _SLICE: Final = 128
 """Rows unpacked or packed in one go, a millisecond or two."""
 _BATCHES: Final = 16
 """Messages folded in one go, likewise."""
-_decoder = msgspec.msgpack.Decoder(ItemBatch)
 T = TypeVar("T")
 Output = DemandForecast | DemandAlert
 
 
 class _Part:
-    """One chunk of a load, its messages decoded, and what becomes of them."""
+    """One chunk of a load, its messages decoded, and what becomes of them.
 
-    def __init__(self, chunk: RecordChunk, index: IndexRow) -> None:
+    Args:
+        refused: the records that are no item batches.
+    """
+
+    def __init__(
+        self, chunk: RecordChunk, index: IndexRow, batches: list[ItemBatch], refused: Sequence[Refused]
+    ) -> None:
         self.origin = f"{chunk.topic}/{chunk.partition}"
         self.partition = chunk.partition
         self.last_offset = chunk.last_offset
         self.index = index
-        self.batches = [
-            _decoder.decode(record.value)
-            for record in chunk.records
-            if record.value is not None and not index.fence.passed(self.origin, record.offset)
-        ]
+        self.batches = batches
+        self.refused = refused
         self.folded: list[ItemDelta] = []
         self.closings: list[Closing] = []
         self.keys = _named(self.batches)
@@ -73,7 +76,9 @@ class DemandRoad:
         categories_of: CategoriesOf,
         cache: RowCache[DemandRow],
         stints: Stints,
+        ends: LogEnds,
     ) -> None:
+        self._ends = ends
         self._cache = cache
         self._indexes: dict[int, IndexRow] = {}
         self._categories_of = categories_of
@@ -96,7 +101,7 @@ class DemandRoad:
         """
         with timed(_ROAD, "read"):
             await self._read_indexes(chunks)
-            parts = [_Part(chunk, self._indexes[chunk.partition]) for chunk in chunks]
+            parts = await self._take_in(chunks)
             rows = await self._read({key for part in parts for key in part.keys})
         with timed(_ROAD, "fold"):
             for part in parts:
@@ -105,17 +110,34 @@ class DemandRoad:
             rows |= await self._read({key for part in parts for key in part.keys} - rows.keys())
         outbox = Outbox(self._settings, self._partitions)
         await self._conclude([part for part in parts if part.closings], rows, outbox)
+        refused = [one for part in parts for one in part.refused]
+        for one in refused:
+            outbox.dead_letter(*one)
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
             await self._write(parts, rows)
             self._cache.put(rows)
         metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
+        logbook.dead_letters(refused)
+        for one in refused:
+            metrics.DEAD_LETTERS.labels(one.why.reason).inc()
 
     def forget(self) -> None:
         """Drop what is kept of rows."""
         self._cache.clear()
         self._indexes.clear()
+
+    async def _take_in(self, chunks: Sequence[RecordChunk]) -> list[_Part]:
+        """Decode what is not done yet. What no worker can have sent is refused: only a crash would come of it, or
+        fences that pass over all there is to come."""
+        reading = BatchReading(self._settings, self._partitions)
+        decoded = [reading.decode(chunk, self._indexes[chunk.partition].fence) for chunk in chunks]
+        ends = await self._ends.reaching(highest(claim for of_chunk in decoded for claim in of_chunk.claims))
+        return [
+            _Part(chunk, self._indexes[chunk.partition], *of_chunk.hold_against(ends))
+            for chunk, of_chunk in zip(chunks, decoded, strict=True)
+        ]
 
     async def _read_indexes(self, chunks: Sequence[RecordChunk]) -> None:
         missing = [chunk.partition for chunk in chunks if chunk.partition not in self._indexes]

@@ -1,10 +1,11 @@
 """Step 1: raw records become events and requests in their place in the log, or dead letters, or are sent on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from streams.engine.origins import Claims, not_there, parse_partition
 from streams.engine.partitions import partition_of
-from streams.errors import BadRecord
+from streams.errors import BadRecord, Reason
 from streams.messages.decoding import decode_event, decode_request
 from streams.messages.events import Event
 from streams.messages.requests import ScoreRequest
@@ -77,8 +78,9 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     decode = decode_request if chunk.topic == Topic.SCORE_REQUESTS else decode_event
     forwarded = chunk.topic == rekeyed(settings.group)
     for record in chunk.records:
-        place = _origin(record) if forwarded else found_at(record)
+        place = found_at(record)
         try:
+            place = _origin(record, partitions) if forwarded else place
             cause = decode(record.value, appended_ms=record.timestamp, settings=settings)
         except BadRecord as bad:
             intake.refused.append(Refused(record, place, bad))
@@ -90,6 +92,47 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     return intake
 
 
-def _origin(record: RawRecord) -> Place:
+def claims(chunk: RecordChunk, intake: Intake, settings: Settings) -> Iterator[tuple[tuple[str, int], int]]:
+    """Where the forwarded events of a chunk say that they stood."""
+    if chunk.topic == rekeyed(settings.group):
+        for place in (one.place for one in (*intake.taken, *intake.misplaced)):
+            yield (place.topic, place.partition), place.offset
+
+
+def without_forged(chunk: RecordChunk, intake: Intake, ends: Claims, settings: Settings) -> Intake:
+    """An intake in which forwarded events that say they stood beyond the end of their log are refused. Pure."""
+    if all(offset < ends[origin] for origin, offset in claims(chunk, intake, settings)):
+        return intake
+    kept = Intake([], list(intake.refused), [])
+    for one in (*intake.taken, *intake.misplaced):
+        place = one.place
+        if place.offset >= (end := ends[place.topic, place.partition]):
+            kept.refused.append(Refused(one.record, found_at(one.record), not_there(*place, end)))
+        elif isinstance(one, Taken):
+            kept.taken.append(one)
+        else:
+            kept.misplaced.append(one)
+    return kept
+
+
+def _origin(record: RawRecord, partitions: int) -> Place:
+    """Where a forwarded record says that it stood.
+
+    Raises:
+        BadRecord: it does not say so, as every record does that a worker forwards.
+    """
     headers = dict(record.headers)
-    return Place(headers[ORIGIN_TOPIC].decode(), int(headers[ORIGIN_PARTITION]), int(headers[ORIGIN_OFFSET]))
+    try:
+        topic, offset = headers[ORIGIN_TOPIC].decode(), int(headers[ORIGIN_OFFSET])
+        partition = parse_partition(headers[ORIGIN_PARTITION].decode(), partitions)
+    except KeyError as missing:
+        raise _not_forwarded(Reason.MISSING_FIELD, f"the header {missing} is missing") from None
+    except ValueError as error:
+        raise _not_forwarded(Reason.OUT_OF_RANGE, f"its headers name no place: {error}") from None
+    if topic != Topic.EVENTS or offset < 0:
+        raise _not_forwarded(Reason.OUT_OF_RANGE, f"its headers name no place: {topic[:200]}/{partition}/{offset}")
+    return Place(topic, partition, offset)
+
+
+def _not_forwarded(reason: Reason, found: str) -> BadRecord:
+    return BadRecord(reason, f"no worker has forwarded this record, for {found}: events are to be sent to `events`")

@@ -1,12 +1,14 @@
 """The road of `items`: the owner of a partition keeps its items' rows, with a text vector for the served version."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
 from streams.engine import logbook, metrics
+from streams.engine.append_order import NEVER, append_order, is_later, lie_apart
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
 from streams.engine.new_items import NewItems
@@ -16,15 +18,24 @@ from streams.errors import BadRecord, ModelUnavailable
 from streams.messages.decoding import decode_item
 from streams.messages.items import Item, Withdrawn
 from streams.settings import Settings
+from streams.topics import Topic
 from streams.transport import RecordChunk
 
+logger = logging.getLogger(__name__)
+
 _ROAD = "item_rows"
+_SHOWN: Final = 5
 
 
 class _Listed(NamedTuple):
     item: Item | Withdrawn
     offset: int
     timestamp: int
+    order: int
+
+    def is_newest(self, row: StoredRow) -> bool:
+        """Whether no other partition has a later record of the item."""
+        return is_later(self.order, Fence(row.fence).at(Topic.ITEMS))
 
 
 class ItemRowsRoad:
@@ -66,9 +77,11 @@ class ItemRowsRoad:
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
         logbook.dead_letters(refused)
-        vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
-        self._cache.take(fresh)  # the same rows, whose fences move now: they are to be read again
-        await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])
+        await self._note_ghosts(fresh)
+        newest = {item_id: (one, row) for item_id, (one, row) in fresh.items() if one.is_newest(row)}
+        vectors, version = await self._vectors([one.item for one, _ in newest.values()])
+        self._cache.take(newest)  # the same rows, whose fences move now: they are to be read again
+        await self._store.write([_write(origin, one, row, vectors, version) for one, row in newest.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 
     def _decode(self, chunk: RecordChunk) -> tuple[dict[str, _Listed], list[Refused]]:
@@ -81,8 +94,31 @@ class ItemRowsRoad:
             except BadRecord as bad:
                 refused.append(Refused(record, Place(record.topic, record.partition, record.offset), bad))
                 continue
-            listed[item.item_id] = _Listed(item, record.offset, record.timestamp)
+            order = append_order(record.timestamp, record.partition)
+            listed[item.item_id] = _Listed(item, record.offset, record.timestamp, order)
         return listed, refused
+
+    async def _note_ghosts(self, fresh: Mapping[str, tuple[_Listed, StoredRow]]) -> None:
+        """Kafka forgets a withdrawal after a day. A record of the item that lies in another partition it keeps."""
+        withdrawn: dict[str, int] = {}
+        back: list[str] = []
+        for item_id, (one, row) in fresh.items():
+            known = Fence(row.fence).at(Topic.ITEMS)
+            if known == NEVER or not lie_apart(one.order, known):
+                continue
+            was_withdrawn = catalogue_rows.unpack(row.states[0]).withdrawn
+            if one.is_newest(row) and isinstance(one.item, Withdrawn):
+                withdrawn[item_id] = one.order
+            elif one.is_newest(row) and was_withdrawn:
+                back.append(item_id)
+            elif was_withdrawn and not one.is_newest(row):
+                withdrawn[item_id] = known
+        if withdrawn or back:
+            logger.warning(
+                "items lie in two partitions, for their producers partition differently: the later append counts",
+                extra={"count": len(withdrawn) + len(back), "items": [*withdrawn, *back][:_SHOWN]},
+            )
+            await self._store.note_withdrawn(withdrawn, back)
 
     async def _vectors(self, items: Sequence[Item | Withdrawn]) -> tuple[dict[str, bytes], str]:
         texts = {
@@ -99,6 +135,7 @@ class ItemRowsRoad:
 def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes], version: str) -> RowWrite:
     fence = Fence(row.fence)
     fence.advance(origin, one.offset)
+    fence.advance(Topic.ITEMS, one.order)
     return RowWrite(
         kind=Kind.ITEM,
         key=one.item.item_id,

@@ -16,7 +16,7 @@ from streams.engine.partitions import partition_of
 from streams.engine.tracing import Headers, context_of
 from streams.errors import BadRecord, StreamError
 from streams.messages.internal import ItemBatch
-from streams.settings import Settings
+from streams.settings import Compression, Settings
 from streams.topic_check import Outputs
 from streams.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import RawRecord
@@ -100,7 +100,9 @@ class Producer:
             **settings.kafka_connection.options(),
             enable_idempotence=True,
             acks="all",
+            # Counted before it is compressed, so that whatever fits in here fits on the broker.
             max_batch_size=BATCH_BYTES,
+            compression_type=None if settings.compression is Compression.NONE else settings.compression.value,
             max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=30_000,
         )

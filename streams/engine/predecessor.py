@@ -8,9 +8,10 @@ from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore
 from streams.engine.intake import Intake, Taken, found_at
 from streams.engine.rows import index_key, source_key
-from streams.engine.sources import WINDOW, identities
+from streams.engine.sources import WINDOW
 from streams.errors import TopicChanged, UsageError
 from streams.settings import Settings
+from streams.topic_identity import identities
 from streams.topics import Topic
 
 K = TypeVar("K")
@@ -76,6 +77,14 @@ class Predecessor:
         """Close the connections."""
         if self._group is not None:
             await self._group.store.close()
+
+    async def withdrawn(self) -> dict[str, int]:
+        """The withdrawals it has noted, which Kafka may have forgotten since.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        return {} if self._group is None else await self._group.store.withdrawn()
 
     async def said(self, intakes: Sequence[Intake]) -> Said:
         """What it has answered of these events by now; of score requests it leaves no trace.

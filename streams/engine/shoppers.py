@@ -15,9 +15,10 @@ from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.folding import Asked, ChunkFold, Folded
 from streams.engine.idleness import Idleness
-from streams.engine.intake import Intake, Place, Refused, found_at, take_in
+from streams.engine.intake import Intake, Place, Refused, claims, found_at, take_in, without_forged
 from streams.engine.item_batches import item_batches
 from streams.engine.metrics import Steps
+from streams.engine.origins import Claims, LogEnds, highest
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.poison import Poisoned
 from streams.engine.predecessor import Predecessor
@@ -48,6 +49,7 @@ class Collaborators(NamedTuple):
     predecessor: Predecessor
     idleness: Idleness
     tracer: Tracer
+    ends: LogEnds
 
 
 class _Part(NamedTuple):
@@ -111,9 +113,16 @@ class ShoppersRoad:
         with steps.timed("decode"):
             intakes = [self._take_in(chunk) for chunk in load.chunks]
         # All wait for a server, each for another.
-        rows, said, _ = await asyncio.gather(
-            self._read(load, intakes, steps), self._with.predecessor.said(intakes), self._catch_up(steps)
+        rows, said, ends, _ = await asyncio.gather(
+            self._read(load, intakes, steps),
+            self._with.predecessor.said(intakes),
+            self._ends(load, intakes),
+            self._catch_up(steps),
         )
+        intakes = [
+            without_forged(chunk, intake, ends, self._with.settings)
+            for chunk, intake in zip(load.chunks, intakes, strict=True)
+        ]
         with steps.timed("fold"):
             parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
         with steps.timed("pack"):
@@ -147,6 +156,11 @@ class ShoppersRoad:
         intake = take_in(chunk, self._with.settings, self._with.partitions)
         poisoned = [self._poisoned.get(found_at(r)) for r in chunk.records] if self._poisoned else []
         return _without(intake, [refused for refused in poisoned if refused])
+
+    async def _ends(self, load: Load, intakes: Sequence[Intake]) -> Claims:
+        pairs = zip(load.chunks, intakes, strict=True)
+        claimed = (claim for chunk, intake in pairs for claim in claims(chunk, intake, self._with.settings))
+        return await self._with.ends.reaching(highest(claimed))
 
     async def _catch_up(self, steps: Steps) -> None:
         with steps.timed("catalogue"):

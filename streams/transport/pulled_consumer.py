@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import ConsumerStoppedError
 from faust.types import TP
 
 from streams.transport.chunks import RawRecord, Span
+from streams.transport.committed_consumer import CommittedConsumer
 
 # While one partition's records last, which may be for many loads, nothing else is heard of the others.
 _STALE_S = 0.5
@@ -43,7 +44,7 @@ class Reading(NamedTuple):
     more: bool
 
 
-class PulledConsumer(AIOKafkaConsumer):
+class PulledConsumer(CommittedConsumer):
     """Fetches when it is asked to, instead of always.
 
     A fetch that is sent as soon as the last one's records are taken comes back with the one record that had come by
@@ -146,7 +147,8 @@ class PulledConsumer(AIOKafkaConsumer):
             return False
         mine = [tp for tp in partitions if subscriptions.is_assigned(tp)]
         states = [subscriptions.subscription.assignment.state_value(tp) for tp in mine]
-        return any(state.has_valid_position and state.position < (state.highwater or 0) for state in states)
+        # What lies beyond the last stable offset is no record yet: who asked for it would ask for ever.
+        return any(state.has_valid_position and state.position < (state.lso or 0) for state in states)
 
     async def _take_all(self, fetcher: Any, quota: Quota) -> list[tuple[TP, Span]]:
         spans: list[tuple[TP, Span]] = []

@@ -50,6 +50,10 @@ class ReaderThread(AIOKafkaConsumerThread):
         """Let a waiting `read` return: what it may take has changed."""
         self.thread_loop.call_soon_threadsafe(self._wake)
 
+    def highwater(self, tp: TP) -> int:
+        """Where the log ends as last heard, for a reader of what is committed: before the first open transaction."""
+        return cast(int, self._ensure_consumer().last_stable_offset(tp))
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf
         return PulledConsumer(

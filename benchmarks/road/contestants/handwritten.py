@@ -78,6 +78,7 @@ class Loop:
             bootstrap_servers=self.settings.kafka_address,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             max_partition_fetch_bytes=4_194_304,
             **more,
         )

@@ -3,6 +3,7 @@
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.engine.append_order import append_order
 from streams.engine.catalogue import Catalogue
 from streams.messages.items import Item
 from streams.topics import Topic
@@ -11,7 +12,7 @@ from streams.topics import Topic
 def read_catalogue(address: str) -> Catalogue:
     """Everything on `items` by now."""
     catalogue, decode = Catalogue(), msgspec.json.Decoder(Item).decode
-    consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
+    consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, isolation_level="read_committed")
     places = [TopicPartition(Topic.ITEMS, number) for number in consumer.partitions_for_topic(Topic.ITEMS) or ()]
     consumer.assign(places)
     consumer.seek_to_beginning(*places)
@@ -19,6 +20,6 @@ def read_catalogue(address: str) -> Catalogue:
     while any(consumer.position(place) < end for place, end in ends.items()):
         for records in consumer.poll(timeout_ms=500).values():
             for record in records:
-                catalogue.put(decode(record.value))
+                catalogue.put(decode(record.value), append_order(record.timestamp, record.partition))
     consumer.close()
     return catalogue

@@ -44,7 +44,7 @@ class Broker:
         self._connection = connection
         options = {**connection.options(), **_PATIENCE}
         with kafka_errors(self._connection):
-            self._consumer = KafkaConsumer(**options, enable_auto_commit=False)
+            self._consumer = KafkaConsumer(**options, enable_auto_commit=False, isolation_level="read_committed")
             self._admin: Any = kafka_admin.KafkaAdminClient(**options)
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class Broker:
         return found
 
     def ends(self, topics: Iterable[str]) -> Offsets:
-        """The offset after the last record of each partition."""
+        """The last stable offset of each partition: before its first open transaction, or after its last record."""
         partitions = self.partitions(topics)
         with kafka_errors(self._connection):
             return self._consumer.end_offsets(partitions)

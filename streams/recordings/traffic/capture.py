@@ -19,14 +19,16 @@ def capture(records: Iterable[KafkaRecord], out: Path, report: Report = say_noth
     Raises:
         UsageError: the file cannot be written.
     """
-    held: list[Record] = []
+    held: list[tuple[int, bool, int, int, Record]] = []
     with RecordingWriter(out) as writer:
         for record in records:
-            held.append(to_record(record))
+            # Of one moment as workers take it: by partition, and within one as it is there.
+            place = record.timestamp, record.topic != Topic.ITEMS, record.partition, record.offset
+            held.append((*place, to_record(record)))
             if len(held) % 1_000 == 0:
                 report(len(held), 0)
-        held.sort(key=lambda record: (record.timestamp, record.topic != Topic.ITEMS))
-        for record in held:
+        held.sort(key=lambda one: one[:4])
+        for *_, record in held:
             writer.write(record)
     return len(held)
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from streams.errors import BadRecord
+from streams.errors import BadRecord, Reason
 from streams.messages.decoding import decode_event, decode_item, decode_request
 from streams.recordings.reading import Record
 from streams.recordings.traffic.capture import to_record
 from streams.recordings.traffic.listening import KafkaRecord
 from streams.settings import Settings
-from streams.topics import Topic
+from streams.topics import INPUTS, Topic
 
 
 class DeadLetter(NamedTuple):
@@ -45,6 +45,9 @@ def dead_letters(records: Iterable[KafkaRecord], reason: str | None = None) -> I
 
 def refusal(record: Record, settings: Settings, now_ms: int) -> BadRecord | None:
     """Why a worker would refuse the record if it came now; None when it would take it."""
+    if record.topic not in INPUTS:
+        # Found on a group's own topic, whose records say where they come from.
+        return BadRecord(Reason.OUT_OF_RANGE, f"{record.topic!r} is no topic that producers send to")
     key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
     try:
         if record.topic == Topic.ITEMS:

@@ -34,6 +34,7 @@ class Listener:
                 **connection.options(),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                isolation_level="read_committed",
                 max_poll_records=5_000,
                 metrics_enabled=False,
             )

@@ -9,11 +9,12 @@ from feature_repo.row_store import RowStore
 from feature_repo.schema import SCHEMA
 from streams.connections.kafka import KafkaConnection
 from streams.engine.predecessor import Predecessor
-from streams.engine.sources import hold_against_store, identities
+from streams.engine.sources import hold_against_store
 from streams.errors import StackError, StreamError, TopicChanged, UsageError
 from streams.testing import Stack, event, item
 from streams.testing.plugin import StartWorker
 from streams.topic_admin import ensure_topics
+from streams.topic_identity import identities
 from streams.topics import TopicSpec
 
 TOPIC = "headrace.test.recreated"

@@ -4,11 +4,14 @@ import asyncio
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
 from worker_processes import PARTITIONS, WorkerProcess, eventually, feeding, group, produce
 
-from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic
+from streams.connections.kafka import KafkaConnection
+from streams.topic_admin import ensure_topics
+from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, internal_topics
 
 
 def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> None:
@@ -134,6 +137,42 @@ def test_log_that_ends_before_the_committed_offset_stops_the_worker(kafka: str, 
         worker = it.worker()
         assert worker.process.wait(timeout=40) == 1
         assert f"{it.topics.rekeyed} partition 3 ends at 0" in worker.errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("gone", ["rekeyed", "item_deltas"])
+def test_a_topic_that_is_made_anew_under_a_running_worker_stops_it(kafka: str, tmp_path: Path, gone: str) -> None:
+    with group(kafka, tmp_path) as it:
+        produce(kafka, topic := getattr(it.topics, gone), 400)
+        worker = it.worker()
+        worker.await_ready()
+        it.await_caught_up()
+        with KafkaAdminClient(bootstrap_servers=kafka) as admin:
+            admin.delete_topics([topic])
+        ensure_topics(KafkaConnection(kafka), internal_topics(it.name, PARTITIONS, 1))
+        produce(kafka, topic, 80)
+        assert worker.process.wait(timeout=60) == 1
+        assert f"Topic '{topic}' is not the one group '{it.name}' has read" in worker.errors.splitlines()[-1]
+        assert worker.seen()[TopicPartition(topic, 0)] == set(range(100))
+
+
+def test_a_topic_that_is_deleted_under_a_running_worker_stops_it(kafka: str, tmp_path: Path) -> None:
+    with group(kafka, tmp_path) as it:
+        worker = it.worker()
+        worker.await_ready()
+        with KafkaAdminClient(bootstrap_servers=kafka) as admin:
+            admin.delete_topics([it.topics.rekeyed])
+        assert worker.process.wait(timeout=60) == 1
+        assert f"Topic '{it.topics.rekeyed}' does not exist" in worker.errors.splitlines()[-1]
+
+
+def test_a_topic_that_gets_partitions_under_a_running_worker_stops_it(kafka: str, tmp_path: Path) -> None:
+    with group(kafka, tmp_path) as it:
+        worker = it.worker()
+        worker.await_ready()
+        with KafkaAdminClient(bootstrap_servers=kafka) as admin:
+            admin.create_partitions({it.topics.rekeyed: PARTITIONS + 1})
+        assert worker.process.wait(timeout=60) == 1
+        assert f"has {PARTITIONS + 1} partitions, {PARTITIONS} when" in worker.errors.splitlines()[-1]
 
 
 async def in_transactions(kafka: str, topic: str, count: int) -> None:

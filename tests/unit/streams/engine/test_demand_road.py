@@ -68,6 +68,9 @@ class Servers:
         self.asked += len(tensors.window_start)
         return DemandAnswer(np.ones((len(tensors.window_start), SETTINGS.horizon, 9), np.float32)), "1"
 
+    async def reaching(self, claims):
+        return dict.fromkeys(claims, 10**6)
+
     async def send(self, outbox):
         self.said += [(topic, m.key, m.value) for (topic, _), told in outbox.messages.items() for m in told]
 
@@ -95,6 +98,7 @@ class Road:
             lambda _: (),
             self.cache,
             Stints(lambda: self.others_wait, time.monotonic),
+            servers,
         )
         self.window = 300
 
@@ -110,6 +114,21 @@ class Road:
         self.window += 1
         await self.road.travel([RecordChunk("deltas", 0, [record])])
         return self.servers.asked - before
+
+
+async def test_a_message_that_no_worker_sent_is_a_dead_letter_and_what_came_with_it_counts():
+    road = Road()
+    sold = ItemDelta(7, "a", ACTION_CODE["purchase"], 0, 1, 100, False)
+    good = msgspec.msgpack.encode(ItemBatch("events/0", 0, [sold]))
+    forged = msgspec.msgpack.encode(ItemBatch("events/0", 0, [msgspec.structs.replace(sold, offset=2**62)]))
+    values = [b"no batch", forged, good]
+    records = [RawRecord("deltas", 0, n, 0, None, value, ()) for n, value in enumerate(values)]
+    await road.road.travel([RecordChunk("deltas", 0, records)])
+    assert road.servers.units("a") == 1
+    assert [(topic, value) for topic, _, value in road.servers.said] == [
+        ("dead.letters", b"no batch"),
+        ("dead.letters", forged),
+    ]
 
 
 @pytest.fixture
@@ -175,9 +194,9 @@ async def test_of_two_partitions_one_may_be_written_and_the_other_refused_and_al
     road = Road(trending=True)
     chunks = []
     for partition, item_id in enumerate(("tea", "cup")):
-        delta = ItemDelta(partition, item_id, ACTION_CODE["purchase"], 300 * SETTINGS.window, 2, 100, False)
+        delta = ItemDelta(partition, item_id, ACTION_CODE["purchase"], now := 300 * SETTINGS.window, 2, 100, False)
         value = msgspec.msgpack.encode(ItemBatch("events/0", 0, [delta]))
-        chunks.append(RecordChunk("deltas", partition, [RawRecord("deltas", partition, 0, 0, None, value, ())]))
+        chunks.append(RecordChunk("deltas", partition, [RawRecord("deltas", partition, 0, now, None, value, ())]))
     road.servers.refused_item = "cup"
     with pytest.raises(FencedOut):
         await road.road.travel(chunks)

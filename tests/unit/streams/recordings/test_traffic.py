@@ -6,6 +6,9 @@ import time
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition
 
+from streams.recordings.reading import Record, read_recording
+from streams.recordings.traffic.capture import capture
+from streams.recordings.traffic.dead_letters import refusal
 from streams.recordings.traffic.replaying import Pace, event_time
 from streams.recordings.traffic.tailing import to_line
 from streams.recordings.traffic.waiting import lag
@@ -55,3 +58,23 @@ def test_a_replay_is_held_back_to_its_speed(monkeypatch):
     now[0] = 103.0
     pace.wait_for(26_000)
     assert slept == [2.0]
+
+
+def test_a_letter_from_a_groups_own_topic_is_not_sent_back_there():
+    view = b'{"event_id": "e", "type": "view", "user_id": "u", "timestamp": 1767225600000, "item_id": "a"}'
+    forged = Record("headrace.shop.rekeyed", "u", 0, view)
+    assert refusal(forged._replace(topic="events"), Settings(), 1_767_225_600_000) is None
+    why = refusal(forged, Settings(), 1_767_225_600_000)
+    assert why is not None
+    assert "headrace.shop.rekeyed" in why.detail
+
+
+def test_of_one_moment_what_lies_in_the_higher_partition_is_recorded_as_the_later(tmp_path):
+    consumed = [consumed_item(partition, offset) for partition, offset in ((2, 5), (0, 8), (1, 1), (0, 7))]
+    capture(consumed, tmp_path / "items.jsonl")
+    assert [r.key for r in read_recording(tmp_path / "items.jsonl")] == ["0/7", "0/8", "1/1", "2/5"]
+
+
+def consumed_item(partition, offset):
+    key = f"{partition}/{offset}".encode()
+    return ConsumerRecord("items", partition, 0, offset, 1_000, 1, key, None, [], None, 3, -1, -1)
