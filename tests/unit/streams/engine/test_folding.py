@@ -64,7 +64,7 @@ def test_a_record_at_or_under_the_fence_folds_and_answers_nothing():
     shop = Shop()
     shop.chunk(*records)
     again = shop.chunk(*records, taken(event("new"), len(records)))
-    assert [asked.question.output_id for asked in again.asked] == ["recommend/new"]
+    assert [asked.question.output_id for asked in again.asked] == ["recommend/u/new"]
     assert sum(shop.state.counts) == len(records) + 1
 
 
@@ -100,7 +100,7 @@ def test_a_score_request_is_answered_and_leaves_no_trace():
     before = shop.rows["u"]
     request = ScoreRequest(request_id="r", user_id="u", timestamp=1, items=["a"])
     asked = shop.chunk(taken(request, 5)).asked
-    assert [a.question.output_id for a in asked] == ["ctr/score.requests/0/5"]
+    assert [a.question.output_id for a in asked] == ["ctr//score.requests/0/5"]
     assert shop.rows["u"] == before
 
 
