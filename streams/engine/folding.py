@@ -79,7 +79,7 @@ class ChunkFold:
             fold(row.state, event)
             self._ask(self._after, taken, row.state)
             row.seen.add(tie)
-            self._tell(taken.record.offset, event)
+            self._tell(taken, event)
         row.newest = max(row.newest, event.timestamp)
 
     def _ask(self, scenarios: Sequence[Scenario], taken: Taken, state: ShopperState) -> None:
@@ -89,10 +89,11 @@ class ChunkFold:
                 question = scenario.ask(scenario, cause, _output_id(scenario, taken), state, self._settings)
                 self.folded.asked.append(Asked(taken, question))
 
-    def _tell(self, offset: int, event: Event) -> None:
+    def _tell(self, taken: Taken, event: Event) -> None:
         assert self._source is not None
         window, lateness = self._settings.window, self._settings.lateness
-        told = tell(self._source.mark, event, offset, window, lateness, self._categories_of)
+        offset, appended = taken.record.offset, taken.appended_ms
+        told = tell(self._source.mark, event, offset, appended, window, lateness, self._categories_of)
         self.folded.told.extend(told)
 
 

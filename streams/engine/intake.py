@@ -15,6 +15,7 @@ from streams.transport import RawRecord, RecordChunk
 ORIGIN_TOPIC = "headrace.topic"
 ORIGIN_PARTITION = "headrace.partition"
 ORIGIN_OFFSET = "headrace.offset"
+ORIGIN_APPENDED = "headrace.appended"
 
 
 class Place(NamedTuple):
@@ -39,6 +40,11 @@ class Taken(NamedTuple):
     cause: Event | ScoreRequest
     place: Place
     record: RawRecord
+
+    @property
+    def appended_ms(self) -> int:
+        """When its producer's record was appended, wherever it was read."""
+        return appended_ms(self.record, self.place)
 
 
 class Refused(NamedTuple):
@@ -70,6 +76,15 @@ def found_at(record: RawRecord) -> Place:
     return Place(record.topic, record.partition, record.offset)
 
 
+def appended_ms(record: RawRecord, place: Place) -> int:
+    """When a record was appended where its producer put it: its times are judged by that, forwarded or not."""
+    if place.topic == record.topic:
+        return record.timestamp
+    # One that does not say so was forwarded by an earlier version.
+    told = dict(record.headers).get(ORIGIN_APPENDED, b"")
+    return int(told) if told.isdigit() else record.timestamp
+
+
 def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     """Decode and validate a chunk of `events`, `score.requests` or the rekeyed topic. Pure."""
     intake = Intake([], [], [])
@@ -79,7 +94,7 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     for record in chunk.records:
         place = _origin(record) if forwarded else found_at(record)
         try:
-            cause = decode(record.value, appended_ms=record.timestamp, settings=settings)
+            cause = decode(record.value, appended_ms=appended_ms(record, place), settings=settings)
         except BadRecord as bad:
             intake.refused.append(Refused(record, place, bad))
             continue

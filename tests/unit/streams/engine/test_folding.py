@@ -29,7 +29,7 @@ def event(event_id: str, kind: EventType = EventType.VIEW, at: int = HOUR, **fie
 
 def taken(cause: Event | ScoreRequest, offset: int) -> Taken:
     topic = "events" if isinstance(cause, Event) else "score.requests"
-    return Taken(cause, Place(topic, 0, offset), RawRecord(topic, 0, offset, HOUR, None, b"{}", ()))
+    return Taken(cause, Place(topic, 0, offset), RawRecord(topic, 0, offset, 24 * HOUR, None, b"{}", ()))
 
 
 class Shop:
