@@ -76,6 +76,22 @@ def test_a_producers_retry_at_a_new_offset_folds_and_answers_nothing():
     assert sum(shop.state.counts) == 1
 
 
+def test_two_hundred_events_of_a_phone_that_sends_them_twice_count_once():
+    shop = Shop()
+    first = shop.chunk(*(taken(event(f"e{n}"), n) for n in range(200)))
+    again = shop.chunk(*(taken(event(f"e{n}"), 200 + n) for n in range(200)))
+    assert sum(shop.state.counts) == len(first.asked) == 200
+    assert (again.asked, again.told) == ([], [])
+
+
+def test_a_retry_that_another_producer_puts_into_another_partition_folds_and_answers_nothing():
+    shop = Shop()
+    elsewhere = taken(event("e1"), 7)._replace(place=Place("events", 3, 7))
+    assert len(shop.chunk(taken(event("e1"), 0)).asked) == 1
+    assert shop.chunk(elsewhere).asked == []
+    assert sum(shop.state.counts) == 1
+
+
 def test_any_other_event_is_folded_before_it_is_scored():
     asked = Shop().chunk(taken(event("e1"), 0)).asked
     assert [e.item_id for e in asked[0].question.recent] == ["a"]
