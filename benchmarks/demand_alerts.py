@@ -73,7 +73,7 @@ def entries_of(recording: Path) -> Iterator[tuple[int, list[Entry]]]:
             continue
         event = decode(record.value)
         source = crc32(event.user_id.encode()) % SOURCES
-        yield source, tell(marks[source], event, offset, WINDOW_MS, LATENESS_MS, categories_of)
+        yield source, tell(marks[source], event, offset, event.timestamp, WINDOW_MS, LATENESS_MS, categories_of)
     for source, mark in enumerate(marks):
         yield source, [Watermark(-1, mark.announced, idle=True)]
 

@@ -19,6 +19,7 @@ def tell(
     mark: SourceWatermark,
     event: Event,
     offset: int,
+    appended_ms: int,
     window_ms: int,
     lateness_ms: int,
     categories_of: CategoriesOf | None = None,
@@ -26,6 +27,7 @@ def tell(
     """The entries that one event gives rise to, in order; its source's mark moves on.
 
     Args:
+        appended_ms: when its source's log took it.
         categories_of: asked for what is also demand of a category and the shop; None: of items alone.
     """
     late = mark.is_late(event.timestamp, window_ms, lateness_ms)
@@ -41,7 +43,7 @@ def tell(
                 msgspec.structs.replace(delta, item_id=scope, shard=shard)
                 for scope in scopes_of(categories_of(event.item_id))
             ]
-    crossed = mark.observe(event.timestamp, event.user_id, window_ms, lateness_ms)
+    crossed = mark.observe(event.timestamp, event.user_id, appended_ms, window_ms, lateness_ms)
     if crossed is not None:
         told.append(Watermark(offset, crossed, idle=False))
     return told

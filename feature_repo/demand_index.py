@@ -5,8 +5,8 @@ windows still open, and for each item that sold lately a bit for each of the las
 what sold. Everything is integers, and windows close one after the other in event time, so the closings are a function
 of the deltas alone, whatever the chunks and however the sources interleave.
 
-The exception is time without events: a source is idle because nothing came for a while, and that is a fact about the
-run. Deltas it sends later for windows that closed without it count as late.
+The exception is time that stands still: a source is idle because its mark did not move for a while, and that is a fact
+about the run. Deltas it sends later for windows that closed without it count as late.
 """
 
 from typing import Final, NamedTuple

@@ -101,7 +101,7 @@ class StreamFold:
         window, lateness = self._settings.window, self._settings.lateness
         mark = self._marks[partition_of(event.user_id, self._settings.partitions)]
         changed: list[Changed] = []
-        for entry in tell(mark, event, 0, window, lateness):
+        for entry in tell(mark, event, 0, self._arrived_ms, window, lateness):
             if isinstance(entry, Watermark):
                 continue
             for item_id in entry.items if isinstance(entry, Shown) else (entry.item_id,):

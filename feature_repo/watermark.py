@@ -1,8 +1,11 @@
 """How far a source partition's event time has come, and which events come late.
 
 One producer's clock that runs ahead moves nothing alone: the watermark of a source is the second newest time among
-distinct shoppers. What is late is decided here, at the source, by the order of its own log; how sources interleave at
-the items' road then changes no decision.
+distinct shoppers. Nor do several: an event's time counts at most as the time at which the log took it, so that a clock
+is believed as far as it runs behind, and the mark never passes what was really read.
+
+What is late is decided here, at the source, by the order of its own log; how sources interleave at the items' road then
+changes no decision.
 """
 
 import msgspec
@@ -15,7 +18,7 @@ class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
     """Event time of one `events` partition, in ms.
 
     Attributes:
-        newest, newest_user: the newest event time seen, and whose it was.
+        newest, newest_user: the newest event time seen, at most its record's append time, and whose it was.
         second: the newest event time of anyone else; the watermark.
         announced: the last watermark told to the items' road; windows are late by this one.
     """
@@ -31,9 +34,13 @@ class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
         end = (timestamp // window_ms + 1) * window_ms
         return end + lateness_ms <= self.announced
 
-    def observe(self, timestamp: int, user_id: str, window_ms: int, lateness_ms: int) -> int | None:
-        """Take one event's time; return the watermark to announce when another window became closable."""
-        self._rank(timestamp, user_id)
+    def observe(self, timestamp: int, user_id: str, appended_ms: int, window_ms: int, lateness_ms: int) -> int | None:
+        """Take one event's time; return the watermark to announce when another window became closable.
+
+        Args:
+            appended_ms: when the log took the event, as far as it tells.
+        """
+        self._rank(min(timestamp, appended_ms), user_id)
         if self.second < 0:
             return None
         due = (self.second - lateness_ms) // window_ms

@@ -194,7 +194,11 @@ class Settings(BaseSettings):
     feature_log: float = Field(1.0, ge=0, le=1, description="share of outputs with a `feature.log` record")
     durable: Durable = Field(Durable.AUTO, description="wait for the store's disk before committing")
     deadline: DurationMs = Field(2_000, ge=10, description="base time a model call may take")
-    idle: DurationMs = Field(30_000, ge=100, description="quiet time after which a partition holds nothing back")
+    idle: DurationMs = Field(
+        30_000,
+        ge=100,
+        description="a partition whose watermark stands still so long holds no window back",
+    )
 
     @field_validator("triggers", "quantiles", mode="before")
     @classmethod

@@ -40,7 +40,7 @@ returns.
 
 {_users(found.users)}
 ## With history
-Valkey's memory for one shopper: key, fences, the hashes of the last 64 event ids, features.
+Valkey's memory for one shopper: key, fences, the hashes of the last 256 event ids, features.
 
 {_history(found.history)}"""
 

@@ -12,6 +12,7 @@ from streams.engine.poison import Poisoned
 from streams.engine.questions import Caused, Question, Scenario
 from streams.engine.rows import ShopperRow, SourceRow
 from streams.messages.events import Event
+from streams.messages.ids import answer_id, request_answer_id
 from streams.messages.internal import Entry
 from streams.settings import Settings
 
@@ -64,7 +65,7 @@ class ChunkFold:
             if isinstance(cause, Event):
                 self._take_event(taken, cause, row)
             else:
-                self._ask(self._all, taken, row.state, str(taken.place))
+                self._ask(self._all, taken, row.state)
         except Exception as error:
             raise Poisoned(taken, error) from error
 
@@ -74,22 +75,30 @@ class ChunkFold:
             return
         tie = event_tie(event.event_id)
         if tie not in row.seen:
-            self._ask(self._before, taken, row.state, event.event_id)
+            self._ask(self._before, taken, row.state)
             fold(row.state, event)
-            self._ask(self._after, taken, row.state, event.event_id)
+            self._ask(self._after, taken, row.state)
             row.seen.add(tie)
-            self._tell(taken.record.offset, event)
+            self._tell(taken, event)
         row.newest = max(row.newest, event.timestamp)
 
-    def _ask(self, scenarios: Sequence[Scenario], taken: Taken, state: ShopperState, name: str) -> None:
+    def _ask(self, scenarios: Sequence[Scenario], taken: Taken, state: ShopperState) -> None:
         cause: Caused = taken.cause
         for scenario in scenarios:
             if scenario.wants(cause, self._settings):
-                question = scenario.ask(scenario, cause, f"{scenario.name}/{name}", state, self._settings)
+                question = scenario.ask(scenario, cause, _output_id(scenario, taken), state, self._settings)
                 self.folded.asked.append(Asked(taken, question))
 
-    def _tell(self, offset: int, event: Event) -> None:
+    def _tell(self, taken: Taken, event: Event) -> None:
         assert self._source is not None
         window, lateness = self._settings.window, self._settings.lateness
-        told = tell(self._source.mark, event, offset, window, lateness, self._categories_of)
+        offset, appended = taken.record.offset, taken.appended_ms
+        told = tell(self._source.mark, event, offset, appended, window, lateness, self._categories_of)
         self.folded.told.extend(told)
+
+
+def _output_id(scenario: Scenario, taken: Taken) -> str:
+    cause = taken.cause
+    if isinstance(cause, Event):
+        return answer_id(scenario.name, cause)
+    return request_answer_id(scenario.name, str(taken.place))

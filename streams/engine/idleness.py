@@ -1,10 +1,12 @@
-"""Sources that have nothing more to say for now, so that they hold no window back (rule 9).
+"""Sources whose time stands still for now, so that they hold no window back (rule 9).
 
 A source is idle only at zero lag, and only after a quiet time: at zero lag for an instant, its next event may be under
-way while other partitions race ahead.
+way while other partitions race ahead. Quiet is a source whose watermark does not move. It need not be silent: one
+shopper alone moves no mark, nor do dead letters, misplaced events, or a clock that stands still.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import inf
 
 from feature_repo import watermark
 from feature_repo.row_store import Kind, RowStore
@@ -12,12 +14,14 @@ from streams.engine.outbox import Outbox, Producer
 from streams.engine.rows import source_key
 from streams.messages.internal import ItemBatch, Watermark
 from streams.settings import Settings
-from streams.topics import Topic, rekeyed
-from streams.transport import Load
+from streams.topics import Topic
 
 
 class Idleness:
-    """Tells the items' road, once, of each `events` partition that has been quiet at zero lag for a while."""
+    """Tells the items' road of each `events` partition that has been quiet for a while and has nothing left to read.
+
+    Once; and again, a while later, where something came that moved no mark: to the items' road such a source is awake.
+    """
 
     def __init__(
         self,
@@ -32,31 +36,36 @@ class Idleness:
         self._store = store
         self._producer = producer
         self._clock = clock
-        # A source's mark moves with what other partitions forward to it, too.
-        self._feeds = {Topic.EVENTS, rekeyed(settings.group)}
+        self._marks: dict[int, int] = {}
         self._quiet_since: dict[int, float] = {}
+        self._caught_up: dict[int, float] = {}
         self._told: set[int] = set()
 
-    def busy(self, load: Load) -> None:
-        """Something came: its partitions are not quiet."""
-        for chunk in load.chunks:
-            if chunk.topic in self._feeds:
-                self._quiet_since.pop(chunk.partition, None)
-                self._told.discard(chunk.partition)
+    def heard(self, marks: Mapping[int, int]) -> None:
+        """Something came, from `events` or forwarded by another partition: the sources' marks as they are now."""
+        now = self._clock()
+        for partition, mark in marks.items():
+            self._told.discard(partition)
+            if self._marks.get(partition) != mark:
+                self._marks[partition], self._quiet_since[partition] = mark, now
 
     def forget(self) -> None:
         """Start over, after a rebalance."""
+        self._marks.clear()
         self._quiet_since.clear()
+        self._caught_up.clear()
         self._told.clear()
 
     def at_zero_lag(self, partitions: frozenset[int]) -> frozenset[int]:
-        """Hear which partitions have no lag now; return those that were so for the quiet time and are not told of."""
-        now = self._clock()
-        for gone in self._quiet_since.keys() - partitions:
-            del self._quiet_since[gone]
-        for partition in partitions - self._told:
-            self._quiet_since.setdefault(partition, now)
-        quiet_s = self._settings.idle / 1000
+        """Hear which partitions have no lag now; return those that are idle and not told of.
+
+        One with traffic is seen to lag now and then. One that was never seen without for a quiet time was behind.
+        """
+        now, quiet_s = self._clock(), self._settings.idle / 1000
+        for partition in partitions:
+            if now - self._caught_up.get(partition, -inf) > quiet_s:
+                self._quiet_since[partition] = now
+            self._caught_up[partition] = now
         return frozenset(p for p in partitions - self._told if now - self._quiet_since[p] >= quiet_s)
 
     async def tell(self, partitions: frozenset[int]) -> None:
@@ -64,6 +73,7 @@ class Idleness:
         for partition in sorted(partitions):
             await self._announce(partition)
             self._told.add(partition)
+            self._quiet_since[partition] = self._clock()
 
     async def _announce(self, partition: int) -> None:
         row = (await self._store.read(Kind.SHARD, [source_key(partition)]))[0]

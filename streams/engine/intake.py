@@ -1,7 +1,7 @@
 """Step 1: raw records become events and requests in their place in the log, or dead letters, or are sent on."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streams.engine.origins import Claims, not_there, parse_partition
 from streams.engine.partitions import partition_of
@@ -16,6 +16,8 @@ from streams.transport import RawRecord, RecordChunk
 ORIGIN_TOPIC = "headrace.topic"
 ORIGIN_PARTITION = "headrace.partition"
 ORIGIN_OFFSET = "headrace.offset"
+ORIGIN_APPENDED = "headrace.appended"
+_DIGITS: Final = 16
 
 
 class Place(NamedTuple):
@@ -40,6 +42,11 @@ class Taken(NamedTuple):
     cause: Event | ScoreRequest
     place: Place
     record: RawRecord
+
+    @property
+    def appended_ms(self) -> int:
+        """When its producer's record was appended, wherever it was read."""
+        return appended_ms(self.record, self.place)
 
 
 class Refused(NamedTuple):
@@ -71,6 +78,15 @@ def found_at(record: RawRecord) -> Place:
     return Place(record.topic, record.partition, record.offset)
 
 
+def appended_ms(record: RawRecord, place: Place) -> int:
+    """When a record was appended where its producer put it: its times are judged by that, forwarded or not."""
+    if place.topic == record.topic:
+        return record.timestamp
+    # One that does not say so was forwarded by an earlier version; what is said is not believed beyond what can be.
+    told = dict(record.headers).get(ORIGIN_APPENDED, b"")
+    return min(int(told), record.timestamp) if told.isdigit() and len(told) < _DIGITS else record.timestamp
+
+
 def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     """Decode and validate a chunk of `events`, `score.requests` or the rekeyed topic. Pure."""
     intake = Intake([], [], [])
@@ -81,7 +97,7 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
         place = found_at(record)
         try:
             place = _origin(record, partitions) if forwarded else place
-            cause = decode(record.value, appended_ms=record.timestamp, settings=settings)
+            cause = decode(record.value, appended_ms=appended_ms(record, place), settings=settings)
         except BadRecord as bad:
             intake.refused.append(Refused(record, place, bad))
             continue

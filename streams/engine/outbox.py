@@ -11,7 +11,15 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
-from streams.engine.intake import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Misplaced, Place
+from streams.engine.intake import (
+    ORIGIN_APPENDED,
+    ORIGIN_OFFSET,
+    ORIGIN_PARTITION,
+    ORIGIN_TOPIC,
+    Misplaced,
+    Place,
+    appended_ms,
+)
 from streams.engine.partitions import partition_of
 from streams.engine.tracing import Headers, context_of
 from streams.errors import BadRecord, StreamError
@@ -61,12 +69,13 @@ class Outbox:
         self.messages[Topic.DEAD_LETTERS, place.partition % self.partitions].append(message)
 
     def forward(self, misplaced: Misplaced) -> None:
-        """Add an event for the partition that owns its shopper, carrying where it came from (rule 1)."""
+        """Add an event for the partition that owns its shopper, carrying where and when it came from (rule 1)."""
+        appended = str(appended_ms(misplaced.record, misplaced.place)).encode()
         user_id = misplaced.event.user_id
         message = Message(
             user_id.encode(),
             misplaced.record.value,
-            (*context_of(misplaced.record), *_origin_headers(misplaced.place)),
+            (*context_of(misplaced.record), *_origin_headers(misplaced.place), (ORIGIN_APPENDED, appended)),
         )
         target = rekeyed(self._group), partition_of(user_id, self.partitions)
         self.messages[target].append(message)

@@ -108,7 +108,6 @@ class ShoppersRoad:
         self._sources.clear()
 
     async def _travel(self, load: Load, way: Way) -> None:
-        self._with.idleness.busy(load)
         steps = Steps(_ROAD)
         with steps.timed("decode"):
             intakes = [self._take_in(chunk) for chunk in load.chunks]
@@ -125,6 +124,7 @@ class ShoppersRoad:
         ]
         with steps.timed("fold"):
             parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
+            self._with.idleness.heard({p: self._sources[p].mark.second for p in _sources_of(load)})
         with steps.timed("pack"):
             packed = self._pack(parts, rows)
         way.open()
@@ -168,7 +168,7 @@ class ShoppersRoad:
 
     async def _read(self, load: Load, intakes: Sequence[Intake], steps: Steps) -> dict[str, ShopperRow]:
         users = dict.fromkeys(taken.cause.user_id for intake in intakes for taken in intake.taken)
-        sources = [p for p in {c.partition for c in load.chunks if _is_folded(c)} if p not in self._sources]
+        sources = [p for p in _sources_of(load) if p not in self._sources]
         with steps.timed("read"):
             rows = self._cache.take(users)
             self._cache.put(rows)  # whoever only asks leaves them there: they may not be written yet
@@ -262,6 +262,10 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
 def _is_folded(chunk: RecordChunk) -> bool:
     """Score requests are answered, and leave nothing behind."""
     return chunk.topic != Topic.SCORE_REQUESTS
+
+
+def _sources_of(load: Load) -> set[int]:
+    return {chunk.partition for chunk in load.chunks if _is_folded(chunk)}
 
 
 def _observe(delay: Histogram, load: Load) -> None:

@@ -10,6 +10,7 @@ from benchmarks.chaos.storm import Storm
 from benchmarks.chaos.traces import Traces, compare
 from streams.demo.shop import Shop
 from streams.engine.fallback import MODEL_UNAVAILABLE
+from streams.messages.ids import answer_id
 from streams.settings import Settings, load_settings
 from streams.testing import Stack
 from tests.trained_shop import TrainedShop
@@ -30,7 +31,7 @@ def calm(storm: Storm) -> Traces:
 
 
 def test_a_calm_run_answers_every_trigger(calm: Traces, trained_shop: TrainedShop):
-    triggers = {f"recommend/{event.event_id}" for event in Shop(trained_shop.recording).answered(Settings().triggers)}
+    triggers = {answer_id("recommend", event) for event in Shop(trained_shop.recording).answered(Settings().triggers)}
     assert triggers <= calm.outputs.keys()
 
 

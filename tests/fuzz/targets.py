@@ -46,7 +46,7 @@ def fold(data: bytes) -> None:
         with suppress(BadRecord):
             event = decode_event(line, appended_ms=NOW_MS, settings=SETTINGS)
             shopper.fold(state, event)
-            for entry in tell(mark, event, offset, HOUR_MS, HOUR_MS, lambda _: ("a", "b")):
+            for entry in tell(mark, event, offset, NOW_MS, HOUR_MS, HOUR_MS, lambda _: ("a", "b")):
                 if isinstance(entry, ItemDelta):
                     item.fold(activity, entry, HOUR_MS)
     assert shopper.unpack(shopper.pack(state)) == state

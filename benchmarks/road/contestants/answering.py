@@ -18,6 +18,7 @@ from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.questions import Question
 from streams.engine.tensors import Surroundings, to_answers
 from streams.messages.events import Event
+from streams.messages.ids import answer_id
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import MODEL, DescribeTensors, ScoreAnswer
 from streams.scenarios import SHOPPER_SCENARIOS
@@ -53,7 +54,7 @@ def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Questi
             shopper.fold(state, event)
         for scenario in SHOPPER_SCENARIOS:
             if scenario.before_fold is before and scenario.wants(event, chosen):
-                yield scenario.ask(scenario, event, f"{scenario.name}/{event.event_id}", state, chosen)
+                yield scenario.ask(scenario, event, answer_id(scenario.name, event), state, chosen)
 
 
 def messages(

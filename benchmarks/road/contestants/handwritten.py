@@ -129,7 +129,7 @@ class Loop:
         """Answer a batch and store its shoppers; what it did to items."""
         events = [decode(record.value or b"") for record in records]
         states = await self._states({event.user_id for event in events})
-        questions, told = self._fold(partition, events, states)
+        questions, told = self._fold(partition, records, events, states)
         if questions:
             await self.send(await self._ask(questions))
         await self.redis.mset({f"u:{user}": shopper.pack(state) for user, state in states.items()})
@@ -144,14 +144,18 @@ class Loop:
         return states | {user: shopper.unpack(row or b"") for user, row in zip(missing, packed, strict=True)}
 
     def _fold(
-        self, partition: int, events: Sequence[Event], states: dict[str, ShopperState]
+        self,
+        partition: int,
+        records: Sequence["ConsumerRecord[bytes, bytes]"],
+        events: Sequence[Event],
+        states: dict[str, ShopperState],
     ) -> tuple[list[Question], list[Entry]]:
         chosen, mark = self.settings, self.marks[partition]
         questions: list[Question] = []
         told: list[Entry] = []
-        for event in events:
+        for event, record in zip(events, records, strict=True):
             questions += fold(event, states[event.user_id], chosen)
-            told += tell(mark, event, 0, chosen.window, chosen.lateness, self.catalogue.categories)
+            told += tell(mark, event, 0, record.timestamp, chosen.window, chosen.lateness, self.catalogue.categories)
         return questions, told
 
     async def _ask(self, questions: Sequence[Question]) -> Messages:

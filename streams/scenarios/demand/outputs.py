@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from feature_repo.item import Episode, ItemActivity
 from feature_repo.scopes import scope_of
+from streams.messages.ids import alert_id, episode_id, forecast_id
 from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
 from streams.scenarios.demand.episodes import Evidence
 from streams.scenarios.demand.surprise import interval
@@ -32,7 +33,7 @@ def forecast(
     """The forecast of the windows from `first` (ms) on, made when the window before it closed. quantiles [Z, levels]"""
     ms = origin.window_ms
     return DemandForecast(
-        id=f"demand.forecasts/{item_id}/{first}",
+        id=forecast_id(item_id, first - ms, first),
         timestamp=first,
         model=origin.model,
         fallback=origin.fallback,
@@ -60,11 +61,11 @@ def alert(
     end = (window + 1) * ms
     direction = "spike" if episode.spike else "drop"
     scope = scope_of(key)
-    about = scope.name if scope.kind == "item" else f"{scope.kind}:{scope.name or ''}"
-    name = f"{about}/{episode.opened * ms}/{direction}"
+    opened = episode.opened * ms
+    name = episode_id(scope.kind, scope.name, opened, opened + ms, direction)
     lower, upper = interval(evidence.moments)
     return DemandAlert(
-        id=f"demand.alerts/{name}/{state}/{end - ms}",
+        id=alert_id(name, state, end - ms, end),
         timestamp=end,
         model=origin.model,
         fallback=origin.fallback,

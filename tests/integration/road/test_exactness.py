@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from streams.demo.shop import Shop
+from streams.messages.ids import answer_id
 from streams.settings import Settings
 from streams.supervisor import COMMAND
 from streams.testing import Client, Message, Stack, Worker
@@ -72,8 +73,8 @@ def plain(run: Replay) -> Run:
 
 def test_every_trigger_and_impression_is_answered_by_the_model(plain: Run, trained_shop: TrainedShop):
     shop = Shop(trained_shop.recording)
-    triggers = {f"recommend/{e.event_id}" for e in shop.answered(Settings().triggers)}
-    impressions = {f"ctr/{e.event_id}" for e in shop.impressions()}
+    triggers = {answer_id("recommend", e) for e in shop.answered(Settings().triggers)}
+    impressions = {answer_id("ctr", e) for e in shop.impressions()}
     assert triggers | impressions <= plain.outputs.keys()
     assert {output["fallback"] for output in plain.outputs.values()} <= {None, "unknown_user"}
     assert {output["model"]["version"] for output in plain.outputs.values()} == {trained_shop.version}

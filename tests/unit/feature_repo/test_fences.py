@@ -41,7 +41,8 @@ def test_equal_fences_pack_equal_whatever_the_order_of_origins():
     assert Fence(one.pack()).passed("b/0", 9)
 
 
-def test_the_last_64_ids_are_seen_and_no_older():
+def test_the_last_256_ids_are_seen_and_no_older():
+    assert SEEN_IDS == 256
     seen = SeenIds()
     for tie in range(SEEN_IDS + 1):
         seen.add(tie)
@@ -51,8 +52,18 @@ def test_the_last_64_ids_are_seen_and_no_older():
     assert len(restored.pack()) == 1 + 6 * SEEN_IDS
 
 
+def test_the_64_ids_that_version_3_kept_are_seen_still_and_make_room_for_more():
+    stored = SeenIds()
+    for tie in range(64):
+        stored.add(tie)
+    seen = SeenIds(stored.pack())
+    for tie in range(64, SEEN_IDS):
+        seen.add(tie)
+    assert all(tie in seen for tie in range(SEEN_IDS))
+
+
 def test_ids_that_version_2_wrote_are_seen_still():
-    ties = [event_tie(f"e{n}") for n in range(SEEN_IDS)]
+    ties = [event_tie(f"e{n}") for n in range(64)]
     seen = SeenIds(b"".join(tie.to_bytes(8, "little") for tie in ties))
     assert all(tie in seen for tie in ties)
     assert event_tie("another") not in seen

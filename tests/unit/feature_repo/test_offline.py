@@ -38,10 +38,10 @@ def test_a_repeated_event_folds_once():
     assert fold_stream([event("e1", HOUR), event("e1", HOUR)], SETTINGS, NOW) == once
 
 
-def test_a_repeat_after_more_than_64_other_events_is_a_new_event():
-    others = [event(f"o{n}", HOUR + n) for n in range(64)]
+def test_a_repeat_after_more_than_256_other_events_is_a_new_event():
+    others = [event(f"o{n}", HOUR + n) for n in range(256)]
     rows = fold_stream([event("e1", HOUR), *others, event("e1", HOUR)], SETTINGS, NOW)
-    assert sum(shopper.unpack(rows.shopper["u"]).counts) == 66
+    assert sum(shopper.unpack(rows.shopper["u"]).counts) == 258
 
 
 def test_what_breaks_the_contract_leaves_no_trace():

@@ -5,8 +5,12 @@ from feature_repo.watermark import SourceWatermark, pack, unpack
 WINDOW, LATENESS = 1_000, 100
 
 
-def observe(mark: SourceWatermark, timestamp: int, user: str) -> int | None:
-    return mark.observe(timestamp, user, WINDOW, LATENESS)
+LONG_AFTER = 10**12
+"""When the records of a replay are appended."""
+
+
+def observe(mark: SourceWatermark, timestamp: int, user: str, appended: int = LONG_AFTER) -> int | None:
+    return mark.observe(timestamp, user, appended, WINDOW, LATENESS)
 
 
 def test_one_clock_that_runs_ahead_moves_nothing_alone():
@@ -16,6 +20,27 @@ def test_one_clock_that_runs_ahead_moves_nothing_alone():
     announced = [observe(mark, 9_000_000 + n, "ahead") for n in range(3)]
     assert [a for a in announced if a is not None and a > 20] == []
     assert not mark.is_late(500, WINDOW, LATENESS)
+
+
+def test_several_clocks_that_run_ahead_move_it_no_further_than_the_time_of_arrival():
+    """An hour in which two phones, 58 minutes fast, act every half minute, and honest shoppers every ten seconds."""
+    minute, mark, late = 60_000, SourceWatermark(), 0
+    window, lateness, start = 60 * minute, 10 * minute, 1_000 * 60 * minute
+    for now in range(start, start + window, 10_000):
+        if now % (minute // 2) == 0:
+            for user in ("fast", "fast too"):
+                mark.observe(now + 58 * minute, user, now, window, lateness)
+        late += mark.is_late(now, window, lateness)
+        mark.observe(now, f"honest {now % 7}", now, window, lateness)
+    assert late == 0
+    assert mark.second <= now
+
+
+def test_a_window_still_closes_where_every_clock_runs_ahead():
+    mark, told = SourceWatermark(), []
+    for now in range(0, 3 * WINDOW + LATENESS + 20, 10):
+        told.append(observe(mark, now + 700, f"fast {now % 3}", now))
+    assert [time for time in told if time is not None][-3:] == [n * WINDOW + LATENESS for n in (1, 2, 3)]
 
 
 def test_a_second_shopper_in_the_next_window_announces_it_once():

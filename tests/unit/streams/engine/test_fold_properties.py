@@ -76,7 +76,7 @@ class Shop:
 
 
 def _taken(event: Event, offset: int) -> Taken:
-    return Taken(event, Place("events", 0, offset), RawRecord("events", 0, offset, HOUR, None, b"{}", ()))
+    return Taken(event, Place("events", 0, offset), RawRecord("events", 0, offset, 24 * HOUR, None, b"{}", ()))
 
 
 def _states(shop: Shop) -> dict[str, tuple[bytes, ...]]:

@@ -29,7 +29,7 @@ def event(event_id: str, kind: EventType = EventType.VIEW, at: int = HOUR, **fie
 
 def taken(cause: Event | ScoreRequest, offset: int) -> Taken:
     topic = "events" if isinstance(cause, Event) else "score.requests"
-    return Taken(cause, Place(topic, 0, offset), RawRecord(topic, 0, offset, HOUR, None, b"{}", ()))
+    return Taken(cause, Place(topic, 0, offset), RawRecord(topic, 0, offset, 24 * HOUR, None, b"{}", ()))
 
 
 class Shop:
@@ -64,7 +64,7 @@ def test_a_record_at_or_under_the_fence_folds_and_answers_nothing():
     shop = Shop()
     shop.chunk(*records)
     again = shop.chunk(*records, taken(event("new"), len(records)))
-    assert [asked.question.output_id for asked in again.asked] == ["recommend/new"]
+    assert [asked.question.output_id for asked in again.asked] == ["recommend/u/new"]
     assert sum(shop.state.counts) == len(records) + 1
 
 
@@ -73,6 +73,22 @@ def test_a_producers_retry_at_a_new_offset_folds_and_answers_nothing():
     folded = shop.chunk(taken(event("e1"), 0), taken(event("e1"), 1))
     assert len(folded.asked) == 1
     assert len([entry for entry in folded.told if isinstance(entry, ItemDelta)]) == 1
+    assert sum(shop.state.counts) == 1
+
+
+def test_two_hundred_events_of_a_phone_that_sends_them_twice_count_once():
+    shop = Shop()
+    first = shop.chunk(*(taken(event(f"e{n}"), n) for n in range(200)))
+    again = shop.chunk(*(taken(event(f"e{n}"), 200 + n) for n in range(200)))
+    assert sum(shop.state.counts) == len(first.asked) == 200
+    assert (again.asked, again.told) == ([], [])
+
+
+def test_a_retry_that_another_producer_puts_into_another_partition_folds_and_answers_nothing():
+    shop = Shop()
+    elsewhere = taken(event("e1"), 7)._replace(place=Place("events", 3, 7))
+    assert len(shop.chunk(taken(event("e1"), 0)).asked) == 1
+    assert shop.chunk(elsewhere).asked == []
     assert sum(shop.state.counts) == 1
 
 
@@ -100,7 +116,7 @@ def test_a_score_request_is_answered_and_leaves_no_trace():
     before = shop.rows["u"]
     request = ScoreRequest(request_id="r", user_id="u", timestamp=1, items=["a"])
     asked = shop.chunk(taken(request, 5)).asked
-    assert [a.question.output_id for a in asked] == ["ctr/score.requests/0/5"]
+    assert [a.question.output_id for a in asked] == ["ctr//score.requests/0/5"]
     assert shop.rows["u"] == before
 
 

@@ -1,41 +1,148 @@
-"""Rule 9: a source that is quiet holds no window back."""
+"""Rule 9: a source whose time stands still holds no window back, however much it says."""
 
+from collections import deque
+
+import msgspec
 import pytest
 
+from feature_repo import demand_index, watermark
+from feature_repo.deltas import tell
 from feature_repo.row_store import StoredRow
+from feature_repo.watermark import SourceWatermark
 from streams.engine.idleness import Idleness
+from streams.engine.outbox import Outbox
+from streams.messages.events import Event, EventType
+from streams.messages.internal import ItemBatch, ItemDelta, Shown, Watermark
 from streams.settings import Settings
-from streams.topics import rekeyed
-from streams.transport import Load
 
 SETTINGS = Settings()
+HOUR, LATENESS = SETTINGS.window, SETTINGS.lateness
+QUIET_S = SETTINGS.idle // 1000
+decode = msgspec.msgpack.Decoder(ItemBatch).decode
 
 
 class Stage:
-    """A clock to advance, a store without rows, and a count of what was announced."""
+    """A clock to advance, the rows of two sources, and what was announced of them."""
 
     def __init__(self):
-        self.now, self.sent = 0.0, 0
-        self.idleness = Idleness(SETTINGS, 2, self, self, lambda: self.now)
+        self.now = 0.0
+        self.marks = [SourceWatermark(), SourceWatermark()]
+        self.announced: deque[ItemBatch] = deque()
+        self.idleness = Idleness(SETTINGS, 1, self, self, lambda: self.now)
 
     async def read(self, _kind, keys):
-        return [StoredRow(b"", b"", (b"", b"")) for _ in keys]
+        return [StoredRow(b"", b"", (watermark.pack(self.marks[int(key[-1])]), b"")) for key in keys]
 
-    async def send(self, _outbox):
-        self.sent += 1
+    async def send(self, outbox: Outbox):
+        for messages in outbox.messages.values():
+            self.announced.extend(decode(message.value) for message in messages)
 
-    async def quiet(self):
-        for _ in range(2):
-            self.now += SETTINGS.idle / 1000
-            await self.idleness.tell(self.idleness.at_zero_lag(frozenset({0})))
+    async def passing(self, seconds: int, at_zero_lag: tuple[int, ...] = (0,)):
+        """Seconds in which the worker looks at its lag."""
+        for _ in range(seconds):
+            self.now += 1
+            await self.idleness.tell(self.idleness.at_zero_lag(frozenset(at_zero_lag)))
+
+    def told(self) -> list[int]:
+        told = [batch.source for batch in self.announced]
+        self.announced.clear()
+        return told
 
 
-@pytest.mark.parametrize("topic", ["events", rekeyed(SETTINGS.group)])
-async def test_a_source_that_spoke_again_is_announced_again(chunk_of, topic):
-    stage = Stage()
-    await stage.quiet()
-    await stage.quiet()
-    assert stage.sent == 1
-    stage.idleness.busy(Load([chunk_of(b"{}", topic=topic)]))
-    await stage.quiet()
-    assert stage.sent == 2
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+async def test_a_source_at_zero_lag_is_told_of_once_the_quiet_time_is_over(stage):
+    await stage.passing(QUIET_S)
+    assert stage.told() == []
+    await stage.passing(1)
+    assert stage.told() == [0]
+    await stage.passing(5 * QUIET_S)
+    assert stage.told() == []
+
+
+async def test_a_source_with_something_to_read_is_not_told_of(stage):
+    await stage.passing(10 * QUIET_S, at_zero_lag=())
+    assert stage.told() == []
+    await stage.passing(QUIET_S)
+    assert stage.told() == []
+
+
+async def test_a_source_that_was_behind_for_long_is_quiet_only_from_when_it_has_caught_up(stage):
+    await stage.passing(QUIET_S - 1)
+    await stage.passing(2 * QUIET_S, at_zero_lag=())
+    await stage.passing(QUIET_S)
+    assert stage.told() == []
+    await stage.passing(1)
+    assert stage.told() == [0]
+
+
+async def test_a_source_whose_mark_moves_is_not_told_of(stage):
+    for mark in range(20):
+        stage.idleness.heard({0: mark})
+        await stage.passing(QUIET_S - 1)
+    assert stage.told() == []
+
+
+async def test_what_moves_no_mark_puts_nothing_off(stage):
+    """One shopper alone, dead letters, events for other partitions: whatever they are, they come every ten seconds."""
+    for _ in range(QUIET_S // 10 + 1):
+        stage.idleness.heard({0: -1})
+        await stage.passing(10)
+    assert stage.told() == [0]
+
+
+async def test_a_source_that_is_seen_to_lag_whenever_something_comes_is_told_of_all_the_same(stage):
+    for _ in range(QUIET_S):
+        stage.idleness.heard({0: -1})
+        await stage.passing(1, at_zero_lag=())
+        await stage.passing(1)
+    assert stage.told() == [0]
+
+
+async def test_a_source_that_spoke_again_is_announced_again_and_not_at_every_word(stage):
+    await stage.passing(QUIET_S + 1)
+    assert stage.told() == [0]
+    for _ in range(4 * QUIET_S):
+        stage.idleness.heard({0: -1})
+        await stage.passing(1)
+    assert stage.told() == [0] * 4
+
+
+async def test_after_a_rebalance_all_begins_anew(stage):
+    await stage.passing(QUIET_S)
+    stage.idleness.forget()
+    await stage.passing(QUIET_S)
+    assert stage.told() == []
+
+
+async def test_one_synthetic_user_alone_in_a_partition_holds_no_window_of_the_shop_back(stage):
+    """For five hours seven shoppers buy in one partition, and a monitor looks at an item in the other."""
+    index, closed = demand_index.DemandIndex(), []
+
+    def take(source: int, entries) -> None:
+        for entry in entries:
+            if isinstance(entry, ItemDelta):
+                demand_index.observe(index, source, entry, HOUR)
+            elif isinstance(entry, Watermark):
+                closings = demand_index.advance(index, source, entry, sources=2, window_ms=HOUR, lateness_ms=LATENESS)
+                closed.extend((one.window_start // HOUR, stage.now) for one in closings if one.judged)
+            else:
+                assert isinstance(entry, Shown)
+
+    for tick in range(5 * 360):
+        at = int(stage.now * 1000)
+        buyer = Event(event_id="b", type=EventType.PURCHASE, user_id=f"u{tick % 7}", timestamp=at, item_id="tea")
+        monitor = Event(event_id="m", type=EventType.VIEW, user_id="monitor", timestamp=at, item_id="tea")
+        for source, event in enumerate((buyer, monitor)):
+            take(source, tell(stage.marks[source], event, tick, at, HOUR, LATENESS))
+            stage.idleness.heard({source: stage.marks[source].second})
+        await stage.passing(10, at_zero_lag=(0, 1))
+        while stage.announced:
+            batch = stage.announced.popleft()
+            take(batch.source, batch.entries)
+    assert [hour for hour, _ in closed] == [0, 1, 2, 3]
+    for hour, seconds in closed:
+        assert seconds <= ((hour + 1) * HOUR + LATENESS) / 1000 + 2 * QUIET_S

@@ -18,6 +18,7 @@ from streams.messages.internal import Watermark
 from streams.settings import Settings
 from streams.topic_check import Outputs
 from streams.topics import MAX_MESSAGE_BYTES, Topic, rekeyed
+from streams.transport import RecordChunk
 
 PARTITIONS = 4
 SETTINGS = Settings()
@@ -56,6 +57,38 @@ def test_a_misplaced_event_goes_to_the_partition_of_its_shopper_and_says_where_i
     )
     taken = take_in(chunk._replace(topic=arrived.topic, partition=HOME, records=[arrived]), SETTINGS, PARTITIONS).taken
     assert taken[0].place == Place("events", ELSEWHERE, 7)
+
+
+def test_a_forwarded_event_is_judged_by_when_its_producer_had_it_appended(chunk_of):
+    """However long it waits to be forwarded: else what its clock says would depend on the run."""
+    first = chunk_of(VIEW, partition=ELSEWHERE, first=7).records[0]
+    outbox = Outbox(SETTINGS, PARTITIONS)
+    outbox.forward(*take_in(RecordChunk("events", ELSEWHERE, [first]), SETTINGS, PARTITIONS).misplaced)
+    [forwarded] = outbox.messages[rekeyed(SETTINGS.group), HOME]
+    arrived = first._replace(
+        topic=rekeyed(SETTINGS.group),
+        partition=HOME,
+        timestamp=first.timestamp + 3_600_000,
+        headers=tuple(forwarded.headers),
+    )
+    [taken] = take_in(RecordChunk(arrived.topic, HOME, [arrived]), SETTINGS, PARTITIONS).taken
+    assert taken.appended_ms == first.timestamp
+
+
+@pytest.mark.parametrize("told", [str(2**62).encode(), b"9" * 5_000, b"-1", b"soon"])
+def test_a_forwarded_event_was_not_appended_after_it_was_forwarded(chunk_of, told: bytes):
+    [first] = chunk_of(VIEW, partition=HOME).records
+    place = (("headrace.topic", b"events"), ("headrace.partition", b"0"), ("headrace.offset", b"7"))
+    forged = first._replace(topic=rekeyed(SETTINGS.group), headers=(*place, ("headrace.appended", told)))
+    [taken] = take_in(RecordChunk(forged.topic, HOME, [forged]), SETTINGS, PARTITIONS).taken
+    assert taken.appended_ms == first.timestamp
+
+
+def test_only_a_forwarded_event_is_asked_when_it_was_appended(chunk_of):
+    [record] = chunk_of(VIEW, partition=HOME).records
+    forged = record._replace(headers=(("headrace.appended", b"5"),))
+    [taken] = take_in(RecordChunk("events", HOME, [forged]), SETTINGS, PARTITIONS).taken
+    assert taken.appended_ms == record.timestamp
 
 
 def test_a_record_that_no_message_can_hold_is_a_dead_letter_that_says_where_it_is(chunk_of):

@@ -89,7 +89,7 @@ def test_units_of_a_scope_are_those_of_its_items():
         {"event_id": "e", "type": "purchase", "user_id": "u", "timestamp": HOUR, "item_id": "tea-1", "quantity": 3},
         Event,
     )
-    told = tell(SourceWatermark(), event, 7, HOUR, 0, categories_of)
+    told = tell(SourceWatermark(), event, 7, HOUR, HOUR, 0, categories_of)
     deltas = [entry for entry in told if isinstance(entry, ItemDelta)]
     assert [(d.item_id, d.quantity, d.offset) for d in deltas] == [
         ("tea-1", 3, 7),
@@ -97,7 +97,8 @@ def test_units_of_a_scope_are_those_of_its_items():
         (scopes_of(["tea"])[1], 3, 7),
     ]
     viewed = msgspec.structs.replace(event, type="view")
-    assert len([e for e in tell(SourceWatermark(), viewed, 8, HOUR, 0, categories_of) if isinstance(e, ItemDelta)]) == 1
+    told = tell(SourceWatermark(), viewed, 8, HOUR, HOUR, 0, categories_of)
+    assert len([entry for entry in told if isinstance(entry, ItemDelta)]) == 1
 
 
 def test_a_key_says_what_it_is_of():
