@@ -63,6 +63,8 @@ class Intake(NamedTuple):
     taken: list[Taken]
     refused: list[Refused]
     misplaced: list[Misplaced]
+    left_out: list[str]
+    """Names of context pairs whose value is neither text nor a number: their events go on without them."""
 
 
 def found_at(record: RawRecord) -> Place:
@@ -72,14 +74,16 @@ def found_at(record: RawRecord) -> Place:
 
 def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     """Decode and validate a chunk of `events`, `score.requests` or the rekeyed topic. Pure."""
-    intake = Intake([], [], [])
+    intake = Intake([], [], [], [])
     decode: Callable[..., Event | ScoreRequest]
     decode = decode_request if chunk.topic == Topic.SCORE_REQUESTS else decode_event
     forwarded = chunk.topic == rekeyed(settings.group)
     for record in chunk.records:
         place = _origin(record) if forwarded else found_at(record)
         try:
-            cause = decode(record.value, appended_ms=record.timestamp, settings=settings)
+            cause = decode(
+                record.value, appended_ms=record.timestamp, settings=settings, left_out=intake.left_out.append
+            )
         except BadRecord as bad:
             intake.refused.append(Refused(record, place, bad))
             continue
