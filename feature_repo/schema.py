@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from streams.errors import NewerRows
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Raised whenever a row of this version is more than the one before can read, in its fields or in what they mean."""
 
 S = TypeVar("S", bound=Struct)

@@ -10,10 +10,11 @@ import msgspec
 from feature_repo import demand_index
 from feature_repo.demand_index import Closing
 from feature_repo.row_store import Kind, PackedRows, RowStore
-from feature_repo.scopes import CategoriesOf, is_scope
+from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from streams.engine import metrics
 from streams.engine.demand_model import Answered, DemandModel, DemandScenario
-from streams.engine.demand_rows import DemandRow, IndexRow, kind_of
+from streams.engine.demand_rows import DemandRow, IndexRow, kind_of, stored_key
+from streams.engine.item_keys import keyed
 from streams.engine.metrics import timed
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.predecessor import Predecessor
@@ -47,7 +48,7 @@ class _Part:
         self.last_offset = chunk.last_offset
         self.index = index
         self.batches = [
-            _decoder.decode(record.value)
+            keyed(_decoder.decode(record.value))
             for record in chunk.records
             if record.value is not None and not index.fence.passed(self.origin, record.offset)
         ]
@@ -76,14 +77,14 @@ class DemandRoad:
     ) -> None:
         self._cache = cache
         self._indexes: dict[int, IndexRow] = {}
-        self._categories_of = categories_of
+        self._categories_of = lambda key: categories_of(item_of(key))
         self._scenario = scenario
         self._rules = scenario.rules(settings)
         self._settings = settings
         self._partitions = partitions
         self._store = store
         self._stints = stints
-        self._model = DemandModel(scenario, settings, triton, categories_of)
+        self._model = DemandModel(scenario, settings, triton, self._categories_of)
         self._producer = producer
         self._predecessor = predecessor
         self._trending = trending
@@ -126,7 +127,7 @@ class DemandRoad:
         rows = self._cache.take(keys)
         for kind, of_kind in groupby(sorted(keys - rows.keys(), key=kind_of), key=kind_of):
             for ids in _slices(list(of_kind)):
-                stored = await self._store.read(kind, ids)
+                stored = await self._store.read(kind, list(map(stored_key, ids)))
                 rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
         return rows
 

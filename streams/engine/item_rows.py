@@ -6,6 +6,7 @@ from typing import NamedTuple
 from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from feature_repo.scopes import item_key
 from streams.engine import logbook, metrics
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
@@ -67,7 +68,7 @@ class ItemRowsRoad:
         await self._producer.send(outbox)
         logbook.dead_letters(refused)
         vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
-        self._cache.take(fresh)  # the same rows, whose fences move now: they are to be read again
+        self._cache.take(map(item_key, fresh))  # the same rows, whose fences move now: they are to be read again
         await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 

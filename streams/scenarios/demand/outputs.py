@@ -5,7 +5,7 @@ from math import log10
 from typing import Final, Literal, NamedTuple
 
 from feature_repo.item import Episode, ItemActivity
-from feature_repo.scopes import scope_of
+from feature_repo.scopes import Scope, scope_of
 from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
 from streams.scenarios.demand.episodes import Evidence
 from streams.scenarios.demand.surprise import interval
@@ -60,8 +60,7 @@ def alert(
     end = (window + 1) * ms
     direction = "spike" if episode.spike else "drop"
     scope = scope_of(key)
-    about = scope.name if scope.kind == "item" else f"{scope.kind}:{scope.name or ''}"
-    name = f"{about}/{episode.opened * ms}/{direction}"
+    name = f"{_about(scope)}/{episode.opened * ms}/{direction}"
     lower, upper = interval(evidence.moments)
     return DemandAlert(
         id=f"demand.alerts/{name}/{state}/{end - ms}",
@@ -84,3 +83,11 @@ def alert(
         item_id=scope.name if scope.kind == "item" else None,
         category=scope.name if scope.kind == "category" else None,
     )
+
+
+def _about(scope: Scope) -> str:
+    """What an alert is about, as a part of its id: of no two scopes the same."""
+    name = scope.name or ""
+    # Most ids of items stand for themselves; one that reads like another scope says what it is.
+    plain = scope.kind == "item" and not name.startswith(("item:", "category:", "shop:"))
+    return name if plain else f"{scope.kind}:{name}"
