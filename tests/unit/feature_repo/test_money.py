@@ -26,8 +26,16 @@ def total(sold: list[tuple[float | None, int]]) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("price", "held", "units"),
-    [(None, -1, 0.0), (0.0, 0, 0.0), (19.99, 1_999, 19.99), (0.0042, -4_201, 0.0042), (19.995, -19_995_001, 19.995)]
-    + [(float(MOST), MOST * 100, float(MOST)), (1e-6, -2, 1e-6), (4e-7, 0, 0.0)],
+    [
+        (None, -1, 0.0),
+        (0.0, 0, 0.0),
+        (19.99, 1_999, 19.99),
+        (0.0042, -4_201, 0.0042),
+        (19.995, -19_995_001, 19.995),
+        (float(MOST), MOST * 100, float(MOST)),
+        (1e-6, -2, 1e-6),
+        (4e-7, 0, 0.0),
+    ],
 )
 def test_a_price_is_held_to_a_millionth(price, held, units):
     assert money.held(price) == held
