@@ -46,8 +46,8 @@ class Refusals(Struct, frozen=True):
         changed: dead letters whose bytes are not those that were sent.
         good: events between them that keep the contract.
         answered: those of them that got their recommendations.
-        slowest_ms: CPU time that a worker's first step takes to refuse the slowest of the records that are as large as may
-            be, each measured on its own before all are sent.
+        slowest_ms: CPU time that a worker's first step takes to refuse the slowest of the records that are as large as
+            may be, each measured on its own before all are sent.
         slowest: which that is.
     """
 
