@@ -16,6 +16,11 @@ _CATEGORY: Final = _SIGN + "category/"
 SHARDS: Final = 8
 """A scope's units are also counted by shard of its items, so that one item's surge is told from a shared one."""
 
+_MOST: Final = 32
+"""Categories, the first, that an item's demand is also demand of: each event of the item is told of once for each."""
+_LONGEST: Final = 256
+"""Characters of a name that a category may be counted under."""
+
 CategoriesOf = Callable[[str], Sequence[str]]
 """The categories of an item, by its id."""
 
@@ -29,7 +34,8 @@ class Scope(NamedTuple):
 
 def scopes_of(categories: Sequence[str]) -> list[str]:
     """The keys of all that an item's demand is also demand of."""
-    return [SHOP, *(_CATEGORY + category for category in dict.fromkeys(categories))]
+    named = [category for category in dict.fromkeys(categories) if len(category) <= _LONGEST]
+    return [SHOP, *(_CATEGORY + category for category in named[:_MOST])]
 
 
 def shard_of(item_id: str) -> int:

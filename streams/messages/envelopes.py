@@ -5,6 +5,7 @@ As in `lookalikes`, a hint for a dead letter that decides nothing.
 
 import re
 from collections.abc import Iterable, Mapping, Set
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -73,5 +74,6 @@ def _spelling(fields: Mapping[str, Raw], wanted: Iterable[str]) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1_024)
 def _plain(name: str) -> str:
     return _CAPITAL.sub(r"_\1", name).lower().replace("-", "_")

@@ -105,6 +105,12 @@ def test_units_of_a_scope_are_those_of_its_items():
     assert len([e for e in tell(SourceWatermark(), viewed, 8, HOUR, 0, categories_of) if isinstance(e, ItemDelta)]) == 1
 
 
+def test_an_item_of_very_many_categories_counts_for_the_first_of_them():
+    many = [f"c{n}" for n in range(60_000)]
+    assert scopes_of([*many, *many]) == scopes_of(many[:32])
+    assert scopes_of(["x" * 257, "tea"]) == scopes_of(["tea"])
+
+
 def test_a_key_says_what_it_is_of():
     keys = scopes_of(["a/b", "tea", "tea"])
     assert [scope_of(key) for key in keys] == [Scope("shop", None), Scope("category", "a/b"), Scope("category", "tea")]
