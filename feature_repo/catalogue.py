@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from feature_repo import money
 from feature_repo.schema import reader
 from streams.messages.items import Item
 
@@ -20,7 +21,7 @@ class CatalogueItem(Struct, array_like=True, forbid_unknown_fields=True):
     """All catalogue features of an item.
 
     Attributes:
-        price_cents: hundredths, -1 for none.
+        price_cents: as `money` holds a price, -1 for none.
         timestamp: ms, as the shop gave it; -1 for none.
         text_vector: float32 vector of `item_text`, empty until a model has made one.
         encoder_version: the model version that made it.
@@ -59,7 +60,7 @@ def from_item(item: Item) -> CatalogueItem:
         description=item.description or "",
         brand=item.brand or "",
         categories=list(item.categories or ()),
-        price_cents=-1 if item.price is None else round(item.price * 100),
+        price_cents=money.held(item.price),
         available=item.available,
         timestamp=-1 if item.timestamp is None else item.timestamp,
     )

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from feature_repo import money
 from feature_repo.actions import ACTION_CODE
 from feature_repo.scopes import CategoriesOf, scopes_of, shard_of
 from feature_repo.watermark import SourceWatermark
@@ -50,5 +51,5 @@ def tell(
 
 
 def _delta(event: Event, item_id: str, offset: int, late: bool) -> ItemDelta:
-    cents = -1 if event.price is None else round(event.price * 100)
-    return ItemDelta(offset, item_id, ACTION_CODE[event.type], event.timestamp, event.quantity, cents, late)
+    price = money.held(event.price)
+    return ItemDelta(offset, item_id, ACTION_CODE[event.type], event.timestamp, event.quantity, price, late)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from feature_repo import catalogue, item, item_windows, shopper
+from feature_repo import catalogue, item, item_windows, money, shopper
 from feature_repo.actions import ACTIONS
 from feature_repo.history import hashes
 from streams.errors import UsageError
@@ -42,10 +42,15 @@ class Rows(NamedTuple):
 def shopper_features(packed: bytes) -> dict[str, Any]:
     """A shopper's row by names, the recent events first; packed lists of item hashes in Base64, those seen in order."""
     state = shopper.unpack(packed)
-    features = {"recent": [], **_named(state)}
+    features: dict[str, Any] = {"recent": [], **_named(state)}
     features["counts"] = {ACTIONS[code]: n for code, n in enumerate(state.counts) if n}
     features["last"] = {ACTIONS[code]: time for code, time in enumerate(state.last) if time}
-    features["recent"] = [e._asdict() | {"action": ACTIONS[e.action]} for e in state.recent]
+    features["recent"] = [
+        e._asdict() | {"action": ACTIONS[e.action], "price_cents": money.hundredths(e.price_cents)}
+        for e in state.recent
+    ]
+    features["price_sum"] = money.hundredths_of(state.price_sum, features.pop("price_rest"))
+    features["spent"] = money.hundredths_of(state.spent, features.pop("spent_rest"))
     features["seen"] = b64encode(np.unique(hashes(shopper.seen_items(state))).tobytes()).decode()
     del features["events_2"]
     return features
@@ -54,6 +59,7 @@ def shopper_features(packed: bytes) -> dict[str, Any]:
 def catalogue_features(packed: bytes) -> dict[str, Any]:
     """A catalogue row by names, without what the model derived from it."""
     features = _named(catalogue.unpack(packed))
+    features["price_cents"] = money.hundredths(features["price_cents"])
     return {name: value for name, value in features.items() if name not in catalogue.DERIVED}
 
 

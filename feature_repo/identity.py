@@ -6,6 +6,7 @@ from typing import Final
 
 #: Never the hash of an id: padding in every tensor of hashes.
 NO_ITEM: Final = 0
+_LENGTH_FOLLOWS: Final = "\x1f"
 
 
 @lru_cache(maxsize=1_000_000)
@@ -33,6 +34,11 @@ def event_tie(event_id: str) -> int:
 def context_hash(name: str, value: str | int | float) -> int:
     """64-bit signed hash of one categorical context pair; never `NO_ITEM`.
 
-    Numbers are written as Python writes them, so 1 and 1.0 are two values.
+    A number without a fraction is an integer, however it was written. A name that could be taken for another name and
+    a part of its value is preceded by its length.
     """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if "=" in name or name.startswith(_LENGTH_FOLLOWS):
+        name = f"{_LENGTH_FOLLOWS}{len(name)}={name}"
     return item_hash(f"{name}={value}")

@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from feature_repo import money
 from feature_repo.actions import ACTION_CODE, ACTIONS
-from feature_repo.numbers import saturated
 from feature_repo.schema import reader
 from feature_repo.scopes import SHARDS
 from streams.messages.internal import ItemDelta
@@ -59,7 +59,7 @@ class Episode(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
 
 
 class ItemActivity(Struct, array_like=True, forbid_unknown_fields=True):
-    """All features of an item. Times are event time in ms, money integer hundredths, windows numbers."""
+    """All features of an item. Times are event time in ms, money as in `money`, windows numbers."""
 
     counts: list[int] = []  # events by action code; as long as the newest code seen
     newest: int = 0
@@ -75,9 +75,10 @@ class ItemActivity(Struct, array_like=True, forbid_unknown_fields=True):
     episode: Episode | None = None
     unusual: int = -1  # window last counted among the surprising ones
     shards: dict[int, list[int]] = {}  # of a scope: units sold on time by shard of its items
-    paid: dict[int, list[int]] = {}  # by window: time and hundredths of the last price paid in it on time
+    paid: dict[int, list[int]] = {}  # by window: time of the last price paid in it on time, and the price as it is held
     forgotten: int = -1  # windows up to this one are behind the span that `windows` keeps
     settled: int = 0  # what is older than this window is set aside (`item_windows`); 0 when nothing is
+    revenue_rest: int = 0  # of `revenue`, in millionths: less than one hundredth
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -141,13 +142,13 @@ def forget_before(state: ItemActivity, window: int) -> None:
 
 
 def price_before(state: ItemActivity, window: int) -> int:
-    """The last price paid on time before `window`, in hundredths; -1 for none."""
+    """The last price paid on time before `window`, as it is held; -1 for none."""
     before = [number for number in state.paid if number < window]
     return state.paid[max(before)][1] if before else -1
 
 
 def as_features(state: ItemActivity) -> dict[str, object]:
-    """The row by names, for people and dumps: integers and strings only."""
+    """The row by names, for people and dumps: integers and strings, and of money a fraction of a hundredth."""
     episode = state.episode
     return {
         "events": {ACTIONS[code]: n for code, n in enumerate(state.counts) if n},
@@ -155,10 +156,10 @@ def as_features(state: ItemActivity) -> dict[str, object]:
         "units": state.units,
         "returned": state.returned,
         "late": state.late,
-        "revenue_cents": state.revenue,
+        "revenue_cents": money.hundredths_of(state.revenue, state.revenue_rest),
         "windows": {str(n): msgspec.structs.asdict(c) for n, c in sorted(state.windows.items())},
         "sold": {str(n): units for n, units in sorted(state.sold.items())},
-        "price_paid_cents": state.paid[max(state.paid)][1] if state.paid else -1,
+        "price_paid_cents": money.hundredths(state.paid[max(state.paid)][1] if state.paid else money.NO_PRICE),
         "first_window": state.first,
         "concluded_window": state.concluded,
         "calm_since_window": state.calm,
@@ -169,13 +170,13 @@ def as_features(state: ItemActivity) -> dict[str, object]:
 
 def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: bool) -> None:
     state.units += delta.quantity
-    state.revenue = saturated(state.revenue + max(delta.price_cents, 0) * delta.quantity)
+    state.revenue, state.revenue_rest = money.plus(state.revenue, state.revenue_rest, delta.price_cents, delta.quantity)
     if late:
         state.late += delta.quantity
         return
     state.sold[window] = state.sold.get(window, 0) + delta.quantity
     state.first = window if state.first < 0 else min(state.first, window)
-    if delta.price_cents > 0 and delta.shard < 0:
+    if money.is_paid(delta.price_cents) and delta.shard < 0:
         state.paid[window] = max(state.paid.get(window, []), [delta.timestamp, delta.price_cents])
     if delta.shard >= 0:
         state.shards.setdefault(window, [0] * SHARDS)[delta.shard] += delta.quantity

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from feature_repo import money
 from feature_repo.actions import ACTION_CODE
 from feature_repo.catalogue import CatalogueItem
 from feature_repo.recent import Recent
@@ -36,7 +37,7 @@ class Joined(NamedTuple):
     price_level: float | None
 
 
-def join(state: ShopperState, catalogue: Mapping[str, CatalogueItem], prices: Sequence[int]) -> Joined:
+def join(state: ShopperState, catalogue: Mapping[str, CatalogueItem], prices: Sequence[float]) -> Joined:
     """Join a shopper's row with the catalogue.
 
     Args:
@@ -59,16 +60,17 @@ def brand_affinity(recent: Recent, catalogue: Mapping[str, CatalogueItem]) -> di
     return _affinity(recent, catalogue, lambda item: [item.brand] if item.brand else [])
 
 
-def price_level(state: ShopperState, prices: Sequence[int]) -> float | None:
+def price_level(state: ShopperState, prices: Sequence[float]) -> float | None:
     """Where the mean price of what the shopper looks at stands among catalogue prices (ascending), 0 to 1."""
     if not state.price_count or not prices:
         return None
-    return bisect_right(prices, state.price_sum / state.price_count) / len(prices)
+    mean = money.hundredths_of(state.price_sum, state.price_rest) / state.price_count
+    return bisect_right(prices, mean) / len(prices)
 
 
-def known_prices(items: Iterable[CatalogueItem]) -> list[int]:
+def known_prices(items: Iterable[CatalogueItem]) -> list[float]:
     """Prices of items that have one and are sold, ascending, in hundredths."""
-    return sorted(i.price_cents for i in items if i.price_cents >= 0 and not i.withdrawn)
+    return sorted(money.hundredths(i.price_cents) for i in items if i.price_cents != money.NO_PRICE and not i.withdrawn)
 
 
 def _affinity(

@@ -23,7 +23,7 @@ class RecentEvent(NamedTuple):
     action: int
     item_id: str
     quantity: int
-    price_cents: int  # -1: the event had no price
+    price_cents: int  # as `money` holds it; -1: the event had no price
     channel: int = 0  # feature_repo.channel bucket
 
 

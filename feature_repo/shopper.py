@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from feature_repo import money
 from feature_repo.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.channel import channel_bucket
 from feature_repo.identity import packed_hash
-from feature_repo.numbers import saturated
 from feature_repo.recent import RECENT, Recent, RecentEvent, in_order
 from feature_repo.schema import reader
 from streams.messages.events import Event, EventType
@@ -49,7 +49,7 @@ class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
 
 
 class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
-    """All features of a shopper. Times are event time in ms, prices integer hundredths."""
+    """All features of a shopper. Times are event time in ms, money as in `money`."""
 
     events_2: list[_Event2] = []  # of a row that version 2 wrote: `unpack` makes `recent` of them
     counts: list[int] = []  # events by action code; as long as the newest code seen
@@ -64,6 +64,8 @@ class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
     aliases: list[str] = []
     last_query: str = ""
     recent: Recent = Recent()
+    price_rest: int = 0  # of `price_sum`, in millionths: less than one hundredth
+    spent_rest: int = 0  # likewise, of `spent`
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -137,16 +139,16 @@ def _fold_session(session: Session, event: Event) -> None:
 
 
 def _fold_item(state: ShopperState, event: Event, item_id: str, code: int) -> None:
-    cents = -1 if event.price is None else round(event.price * 100)
+    price = money.held(event.price)
     _remember_event(
-        state, RecentEvent(event.timestamp, code, item_id, event.quantity, cents, channel_bucket(event.channel))
+        state, RecentEvent(event.timestamp, code, item_id, event.quantity, price, channel_bucket(event.channel))
     )
-    if cents >= 0 and event.type is not EventType.RETURN:
-        state.price_sum = saturated(state.price_sum + cents)
+    if price != money.NO_PRICE and event.type is not EventType.RETURN:
+        state.price_sum, state.price_rest = money.plus(state.price_sum, state.price_rest, price)
         state.price_count += 1
     if event.type is EventType.PURCHASE:
         state.bought = _remember(state.bought, packed_hash(item_id))
-        state.spent = saturated(state.spent + max(cents, 0) * event.quantity)
+        state.spent, state.spent_rest = money.plus(state.spent, state.spent_rest, price, event.quantity)
 
 
 def _remember_event(state: ShopperState, event: RecentEvent) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
-from feature_repo import catalogue, item, item_windows, shopper
+from feature_repo import catalogue, item, item_windows, money, shopper
 from feature_repo.actions import ACTIONS
 from feature_repo.catalogue import CatalogueItem
 from feature_repo.history import hashes
@@ -98,8 +98,12 @@ def _shopper(state: ShopperState) -> dict[str, object]:
         "session_items": session.items,
         "session_carts": session.carts,
         "sessions": session.count,
-        "mean_price": state.price_sum / state.price_count / 100 if state.price_count else 0.0,
-        "spent": state.spent / 100,
+        "mean_price": (
+            money.hundredths_of(state.price_sum, state.price_rest) / state.price_count / 100
+            if state.price_count
+            else 0.0
+        ),
+        "spent": _amount(state.spent, state.spent_rest),
         "channels": sorted(state.channels),
         "bought_items": len(state.bought) // 8,
         "seen_items": len(set(hashes(shopper.seen_items(state)).tolist())),
@@ -114,7 +118,7 @@ def _catalogue(state: CatalogueItem) -> dict[str, object]:
         "description": state.description,
         "brand": state.brand,
         "categories": state.categories,
-        "price": state.price_cents / 100 if state.price_cents >= 0 else float("nan"),
+        "price": float("nan") if state.price_cents == money.NO_PRICE else money.units(state.price_cents),
         "available": state.available,
         "withdrawn": state.withdrawn,
     }
@@ -126,13 +130,17 @@ def _activity(state: ItemActivity) -> dict[str, object]:
         **{f"item_{action}_count": _at(state.counts, code) for code, action in _CODES},
         "units_sold": state.units,
         "units_returned": state.returned,
-        "revenue": state.revenue / 100,
+        "revenue": _amount(state.revenue, state.revenue_rest),
         "newest": state.newest,
         "window_numbers": [number for number, _ in windows],
         "window_views": [counts.views for _, counts in windows],
         "window_carts": [counts.carts for _, counts in windows],
         "window_purchases": [counts.purchases for _, counts in windows],
     }
+
+
+def _amount(total: int, rest: int) -> float:
+    return money.hundredths_of(total, rest) / 100
 
 
 def _at(values: Sequence[int], code: int) -> int:

@@ -1,6 +1,7 @@
 """Writes the reference of topics, messages and settings from the code: `python -m streams.reference docs/reference`."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from streams.messages import outputs
-from streams.messages.events import NEEDED, Event
+from streams.messages.depth import MAX_DEPTH
+from streams.messages.events import MAX_TITLE, NEEDED, Event
 from streams.messages.items import Item
 from streams.messages.requests import ScoreRequest
-from streams.settings import UNITS_MS, Settings, describe, load_settings, parse_duration_ms
+from streams.schemas import INPUTS, schema_of
+from streams.settings import UNITS_MS, Settings, describe, load_settings, parse_duration_ms, parse_time_ms
 from streams.topics import Topic, TopicSpec, public_topics
 
 #: The message of each topic; a dead letter is whatever its producer wrote.
@@ -32,12 +35,27 @@ _KEYS = {
     Topic.DEAD_LETTERS: "as it came",
 }
 
+_RULES = f"""JSON Schemas lie in [schemas/](schemas). Those of {", ".join(kind.__name__ for kind in INPUTS)} accept
+what a worker with default settings takes, but for three limits that no schema can state: `HEADRACE_MAX_EVENT_BYTES`,
+{MAX_DEPTH} levels of nesting, and `HEADRACE_FUTURE`. For them holds:
+
+- Unknown fields are ignored; of a repeated key the last counts.
+- A number without a fraction is an integer, however it is written (`2.0`, `1.7672256e12`).
+- A field that its type does not need and that holds nothing (`null`, `""`, `[]`, 0 where 0 is out of range) counts as
+  absent.
+- A context value that is null, a boolean, a list or an object leaves that pair out, and the event goes on; the metric
+  `headrace_context_left_out_total` counts such pairs. An integer beyond 64 bits becomes a float.
+- `categories` may be one string. A title longer than {MAX_TITLE:,} characters is cut.
+- A null value on `items`, an empty one and the JSON `null` withdraw the item that the key names.
+- A time is ms since 1970 UTC and no earlier than `HEADRACE_PAST`, so that seconds are not taken for ms.
+- Money is exact to a millionth of its unit.""".split("\n")
+
 
 def pages() -> dict[str, str]:
     """The reference: file name → content."""
     made = {"settings.md": _settings_page(), "topics.md": _topics_page(), "messages.md": _messages_page()}
     for topic, message in MESSAGES.items():
-        schema = msgspec.json.schema(message)
+        schema = schema_of(message)
         made[f"schemas/{topic}.json"] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
     return made
 
@@ -58,8 +76,10 @@ def _settings_page() -> str:
 def _default(name: str, value: Any) -> str:
     if value is None:
         return "–"
-    if isinstance(value, int) and _is_duration(name):
+    if isinstance(value, int) and _is_read_by(parse_duration_ms, name):
         return f"`{_duration(value)}`"
+    if isinstance(value, int) and _is_read_by(parse_time_ms, name):
+        return f"`{datetime.fromtimestamp(value / 1_000, UTC).date()}`"
     if isinstance(value, bool):
         return "`on`" if value else "`off`"
     if isinstance(value, frozenset):
@@ -67,9 +87,9 @@ def _default(name: str, value: Any) -> str:
     return f"`{value}`"
 
 
-def _is_duration(variable: str) -> bool:
+def _is_read_by(parser: object, variable: str) -> bool:
     field = Settings.model_fields[variable.removeprefix("HEADRACE_").lower()]
-    return any(getattr(part, "func", None) is parse_duration_ms for part in field.metadata)
+    return any(getattr(part, "func", None) is parser for part in field.metadata)
 
 
 def _duration(ms: int) -> str:
@@ -92,7 +112,7 @@ def _topic_row(spec: TopicSpec) -> str:
 
 
 def _messages_page() -> str:
-    parts = ["# Messages", "", "JSON Schemas lie in [schemas/](schemas)."]
+    parts = ["# Messages", "", *_RULES]
     for topic, message in MESSAGES.items():
         parts += ["", f"## {message.__name__}", "", f"On `{topic}`. {_summary(message)}", ""]
         parts += ["| field | type | required |", "|---|---|---|", *_fields(message)]

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,17 @@ def parse_duration_ms(value: object) -> object:
     return int(match[1]) * UNITS_MS[match[2]]
 
 
+def parse_time_ms(value: object) -> object:
+    """Turn a date such as `2000-01-01` (or a date and time, UTC unless it says otherwise) into ms since 1970 UTC."""
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("a date such as 2000-01-01") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
 def _parse_switch(value: object) -> object:
     if isinstance(value, str) and value.lower() in {"on", "off"}:
         return value.lower() == "on"
@@ -47,6 +59,7 @@ def _none_if_empty(value: object) -> object:
 
 
 DurationMs = Annotated[int, BeforeValidator(parse_duration_ms)]
+TimeMs = Annotated[int, BeforeValidator(parse_time_ms)]
 Switch = Annotated[bool, BeforeValidator(_parse_switch)]
 File = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 
@@ -188,6 +201,9 @@ class Settings(BaseSettings):
         262_144, ge=256, le=4_194_304, description="a larger input is a dead letter; 4 MB at most"
     )
     future: DurationMs = Field(3_600_000, ge=0, description="how far an event's time may lie past its append")
+    past: TimeMs = Field(
+        946_684_800_000, ge=0, description="an earlier event time is a dead letter: it may be in seconds"
+    )
     compression: Compression = Field(
         Compression.ZSTD, description="of outputs and of internal topics: none, gzip, lz4, snappy or zstd"
     )

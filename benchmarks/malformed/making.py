@@ -3,41 +3,39 @@
 import json
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from benchmarks.malformed.foreign import FOREIGN
+from benchmarks.malformed.long import LONG
+from benchmarks.malformed.record import Malformed, as_json, because
 from streams.errors import Reason
-from streams.messages.decoding import MAX_DEPTH
+from streams.messages.depth import MAX_DEPTH
 from streams.messages.events import MAX_SHOWN, MOST, EventType
 
 _DAY_MS: Final = 86_400_000
+_LONG_EVERY: Final = 1_000
+"""Records, of which one is as large as may be: as hundreds of the others."""
 _REQUIRED: Final = ("event_id", "type", "user_id", "timestamp", "item_id")
 _WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "event_id": (7, ["e"], {}, True),
     "user_id": (7, ["u"], {}, False),
-    "timestamp": ("2026-01-05", [1], True, 1.5),
+    "timestamp": ("2026-01-05", "2026-01-05T10:00:00+01:00", "1767571200000", [1], True, 1.5),
     "item_id": (7, ["i"], {}),
     "quantity": ("2", 1.5, [1]),
     "price": ("9.99", [1], True),
     "channel": (7, ["web"], {}),
-    "context": ("web", [1], {"device": [1]}, {"device": {}}),
+    "context": ("web", [1], 0, True),
 }
 _BEYOND: Final[dict[str, tuple[Any, ...]]] = {
     "event_id": ("", "e" * 129),
     "user_id": ("", "u" * 129),
     "item_id": ("", "i" * 129),
-    "timestamp": (-1, 253_402_300_800_000, 10**18),
-    "quantity": (0, -3, MOST + 1),
+    "timestamp": (-1, 0, 1_767_571_200, 1_767_571_200.0, 253_402_300_800_000, 1_767_571_200_000_000, 10**18),
+    "quantity": (-3, -2.0, MOST + 1, 1e300),
     "price": (-0.01, MOST * 2.0),
-    "rating": (0.5, 5.5),
-    "items": ([], ["i"] * (MAX_SHOWN + 1)),
+    "rating": (0.5, 5.5, -1),
+    "items": (["i"] * (MAX_SHOWN + 1), ["i", ""]),
 }
-
-
-class Malformed(NamedTuple):
-    """The value of a record, and which reasons are right."""
-
-    value: bytes | None
-    reasons: frozenset[Reason]
 
 
 def good_event(random: Random, number: int, now_ms: int) -> dict[str, Any]:
@@ -63,93 +61,86 @@ def malformed(n: int, seed: int, now_ms: int, most_bytes: int) -> Iterator[Malfo
         most_bytes: of a value.
     """
     random = Random(seed)
+    long = list(LONG.values())
     for number in range(n):
         event = good_event(random, number, now_ms)
-        if number % 1_000 == 0:  # each as large as hundreds of the others
-            yield _padded(event, most_bytes)
+        if number % _LONG_EVERY == 0:
+            yield long[number // _LONG_EVERY % len(long)](event, most_bytes)
         else:
             yield random.choice(_DEFECTS)(random, event, now_ms)
 
 
-def _json(event: dict[str, Any], *, plain: bool = True) -> bytes:
-    return json.dumps(event, ensure_ascii=plain).encode("utf-8", "surrogatepass")
-
-
-def _because(value: bytes | None, *reasons: Reason) -> Malformed:
-    return Malformed(value, frozenset(reasons))
-
-
-def _padded(event: dict[str, Any], most_bytes: int) -> Malformed:
-    return _because(_json({**event, "text": "x" * most_bytes}), Reason.TOO_LARGE)
-
-
 def _cut(random: Random, event: dict[str, Any], _: int) -> Malformed:
-    whole = _json(event)
-    return _because(whole[: random.randrange(len(whole))], Reason.INVALID_JSON)
+    whole = as_json(event)
+    return because(whole[: random.randrange(len(whole))], Reason.INVALID_JSON)
 
 
 def _trailing(random: Random, event: dict[str, Any], _: int) -> Malformed:
-    return _because(_json(event) + random.choice([b"}", b"x", b",{}", b" {}", b"\x00"]), Reason.INVALID_JSON)
+    return because(as_json(event) + random.choice([b"}", b"x", b",{}", b" {}", b"\x00"]), Reason.INVALID_JSON)
 
 
 def _noise(random: Random, _: dict[str, Any], __: int) -> Malformed:
     """An open brace, so that no accident makes JSON of it."""
-    return _because(b"{" + random.randbytes(random.randint(1, 200)), Reason.INVALID_JSON, Reason.NOT_UTF8)
+    return because(b"{" + random.randbytes(random.randint(1, 200)), Reason.INVALID_JSON, Reason.NOT_UTF8)
 
 
 def _bad_character(random: Random, event: dict[str, Any], _: int) -> Malformed:
-    whole = _json(event)
+    whole = as_json(event)
     at = whole.index(b'"u') + 2
-    return _because(whole[:at] + random.choice([b"\xff", b"\xc3", b"\xed\xa0\x80"]) + whole[at:], Reason.NOT_UTF8)
+    return because(whole[:at] + random.choice([b"\xff", b"\xc3", b"\xed\xa0\x80"]) + whole[at:], Reason.NOT_UTF8)
 
 
 def _no_number(random: Random, event: dict[str, Any], _: int) -> Malformed:
     value = random.choice([float("nan"), float("inf"), float("-inf")])
-    return _because(_json({**event, "price": value}), Reason.INVALID_JSON)
+    return because(as_json({**event, "price": value}), Reason.INVALID_JSON)
 
 
 def _no_object(random: Random, event: dict[str, Any], _: int) -> Malformed:
-    return _because(json.dumps(random.choice([[event], "text", 7, 1.5, True])).encode(), Reason.WRONG_TYPE)
+    return because(json.dumps(random.choice([[event], "text", 7, 1.5, True])).encode(), Reason.WRONG_TYPE)
 
 
 def _nothing(_: Random, __: dict[str, Any], ___: int) -> Malformed:
-    return _because(None, Reason.MISSING_FIELD)
+    return because(None, Reason.MISSING_FIELD)
 
 
 def _field_missing(random: Random, event: dict[str, Any], _: int) -> Malformed:
     name = random.choice(_REQUIRED)
     without = {key: value for key, value in event.items() if key != name}
-    return _because(_json(random.choice([without, {**event, name: None}])), Reason.MISSING_FIELD)
+    return because(as_json(random.choice([without, {**event, name: None}])), Reason.MISSING_FIELD)
 
 
 def _field_of_its_type_missing(random: Random, event: dict[str, Any], _: int) -> Malformed:
     kind = random.choice([EventType.IMPRESSION, EventType.SEARCH, EventType.IDENTIFY])
-    return _because(_json({**event, "type": kind}), Reason.MISSING_FIELD)
+    return because(as_json({**event, "type": kind}), Reason.MISSING_FIELD)
 
 
 def _wrong_type(random: Random, event: dict[str, Any], _: int) -> Malformed:
     name = random.choice(list(_WRONG))
-    return _because(_json({**event, name: random.choice(_WRONG[name])}), Reason.WRONG_TYPE)
+    return because(as_json({**event, name: random.choice(_WRONG[name])}), Reason.WRONG_TYPE)
 
 
 def _out_of_range(random: Random, event: dict[str, Any], _: int) -> Malformed:
     name = random.choice(list(_BEYOND))
-    return _because(_json({**event, name: random.choice(_BEYOND[name])}), Reason.OUT_OF_RANGE)
+    return because(as_json({**event, name: random.choice(_BEYOND[name])}), Reason.OUT_OF_RANGE)
 
 
 def _unknown_type(random: Random, event: dict[str, Any], _: int) -> Malformed:
-    return _because(_json({**event, "type": random.choice(["", "Purchase", "buy", "x" * 99])}), Reason.UNKNOWN_TYPE)
+    return because(as_json({**event, "type": random.choice(["", "Purchase", "buy", "x" * 99])}), Reason.UNKNOWN_TYPE)
+
+
+def _foreign(random: Random, event: dict[str, Any], _: int) -> Malformed:
+    return random.choice(FOREIGN)(event)
 
 
 def _in_future(random: Random, event: dict[str, Any], now_ms: int) -> Malformed:
     ahead = random.randint(30, 900) * _DAY_MS
-    return _because(_json({**event, "timestamp": now_ms + ahead}), Reason.TIMESTAMP_IN_FUTURE)
+    return because(as_json({**event, "timestamp": now_ms + ahead}), Reason.TIMESTAMP_IN_FUTURE)
 
 
 def _too_deep(random: Random, event: dict[str, Any], _: int) -> Malformed:
     depth = MAX_DEPTH + random.randint(1, 200)
-    whole = _json(event)
-    return _because(whole[:-1] + b',"extra":' + b"[" * depth + b"]" * depth + b"}", Reason.INVALID_JSON)
+    whole = as_json(event)
+    return because(whole[:-1] + b',"extra":' + b"[" * depth + b"]" * depth + b"}", Reason.INVALID_JSON)
 
 
 _DEFECTS: Final[tuple[Callable[[Random, dict[str, Any], int], Malformed], ...]] = (
@@ -167,4 +158,5 @@ _DEFECTS: Final[tuple[Callable[[Random, dict[str, Any], int], Malformed], ...]] 
     _unknown_type,
     _in_future,
     _too_deep,
+    _foreign,
 )

@@ -20,7 +20,9 @@ def _page(found: Measured) -> str:
 
 {found.machine.sentence()}
 Good events with one defect each (cut short, noise, wrong types, numbers beyond their range, bad UTF-8, depth, size,
-clocks ahead and more: `benchmarks/malformed/making.py`) go to one worker, good ones between them. Each defect comes
+clocks ahead, seconds for milliseconds: `benchmarks/malformed/making.py`), written as other producers write them (framed
+by a schema registry, in envelopes, several in one: `foreign.py`), and one in a thousand as large as may be, in a form
+that a careless check takes long over (`long.py`), go to one worker, good ones between them. Each defect comes
 with the reasons that are right for it, without asking the decoder.
 
 | | |
@@ -30,6 +32,7 @@ with the reasons that are right for it, without asking the decoder.
 | with a reason that its defect does not allow | {refusals.wrong_reason:,} |
 | with other bytes than those sent | {refusals.changed:,} |
 | good events between them, and those answered | {refusals.good:,}, {refusals.answered:,} |
+| ms of the CPU to refuse the slowest of {found.most_bytes:,} bytes ({refusals.slowest}) | {refusals.slowest_ms:.1f} |
 | seconds, sending included | {found.seconds:.0f} |
 
 | reason | dead letters |

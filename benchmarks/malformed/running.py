@@ -5,13 +5,15 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
-from benchmarks.malformed.making import Malformed, good_event, malformed
+from benchmarks.malformed.making import good_event, malformed
+from benchmarks.malformed.record import Malformed
+from benchmarks.malformed.timing import slowest_refusal
 from benchmarks.road.contestants import CONTESTANTS
 from benchmarks.road.ground import ground
 from streams.recordings.reading import Record
@@ -44,6 +46,9 @@ class Refusals(Struct, frozen=True):
         changed: dead letters whose bytes are not those that were sent.
         good: events between them that keep the contract.
         answered: those of them that got their recommendations.
+        slowest_ms: CPU time that a worker's first step takes to refuse the slowest of the records that are as large as
+            may be, each measured on its own before all are sent.
+        slowest: which that is.
     """
 
     sent: int
@@ -53,6 +58,8 @@ class Refusals(Struct, frozen=True):
     changed: int
     good: int
     answered: int
+    slowest_ms: float
+    slowest: str
 
     @property
     def holds(self) -> bool:
@@ -68,6 +75,7 @@ class Measured(Struct, frozen=True):
     machine: Machine
     refusals: Refusals
     seconds: float
+    most_bytes: int
 
 
 def run(records: int, seed: int, command: str, tell: Tell) -> Measured:
@@ -76,7 +84,8 @@ def run(records: int, seed: int, command: str, tell: Tell) -> Measured:
         tell(f"{records:,} malformed records")
         began = time.monotonic()
         refusals = refuse(records, seed, running.settings)
-        return Measured(command, machine(), refusals, round(time.monotonic() - began, 1))
+        seconds = round(time.monotonic() - began, 1)
+        return Measured(command, machine(), refusals, seconds, running.settings.max_event_bytes)
 
 
 def refuse(records: int, seed: int, settings: Settings) -> Refusals:
@@ -84,9 +93,11 @@ def refuse(records: int, seed: int, settings: Settings) -> Refusals:
     now_ms = time.time_ns() // 1_000_000
     broken = list(malformed(records, seed, now_ms, settings.max_event_bytes))
     stream = list(_with_good_ones(broken, seed, now_ms))
+    slowest, slowest_ms = slowest_refusal(settings)
     with Listener(settings.kafka_connection, _HEARD, from_beginning=False) as listener:
         replay_records(lambda: stream, settings, wait=True)
-        return _judge(listener.until_now(), broken, len(stream) - len(broken))
+        found = _judge(listener.until_now(), broken, len(stream) - len(broken))
+    return Refusals(**found, slowest_ms=slowest_ms, slowest=slowest)
 
 
 def _with_good_ones(broken: Sequence[Malformed], seed: int, now_ms: int) -> Iterator[Record]:
@@ -98,7 +109,7 @@ def _with_good_ones(broken: Sequence[Malformed], seed: int, now_ms: int) -> Iter
             yield Record(Topic.EVENTS, event["user_id"], now_ms, json.dumps(event).encode())
 
 
-def _judge(heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int) -> Refusals:
+def _judge(heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int) -> dict[str, Any]:
     sent = Counter(one.value for one in broken)
     allowed: defaultdict[bytes | None, set[str]] = defaultdict(set)
     for one in broken:
@@ -106,15 +117,15 @@ def _judge(heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int)
     letters = {_header(r, "headrace.id"): r for r in heard if r.topic == Topic.DEAD_LETTERS}
     reasons = {place: _header(letter, "headrace.reason") for place, letter in letters.items()}
     came = Counter(letter.value for letter in letters.values())
-    return Refusals(
-        sent=len(broken),
-        dead_letters=len(letters),
-        by_reason=dict(sorted(Counter(reasons.values()).items())),
-        wrong_reason=sum(reason not in allowed[letters[place].value] for place, reason in reasons.items()),
-        changed=(came - sent).total(),
-        good=good,
-        answered=len({_decoder.decode(r.value or b"").event_id for r in heard if r.topic == Topic.RECOMMENDATIONS}),
-    )
+    return {
+        "sent": len(broken),
+        "dead_letters": len(letters),
+        "by_reason": dict(sorted(Counter(reasons.values()).items())),
+        "wrong_reason": sum(reason not in allowed[letters[place].value] for place, reason in reasons.items()),
+        "changed": (came - sent).total(),
+        "good": good,
+        "answered": len({_decoder.decode(r.value or b"").event_id for r in heard if r.topic == Topic.RECOMMENDATIONS}),
+    }
 
 
 def _header(record: KafkaRecord, name: str) -> str:

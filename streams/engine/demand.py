@@ -8,11 +8,12 @@ from typing import Final, TypeVar
 from feature_repo import demand_index
 from feature_repo.demand_index import Closing
 from feature_repo.row_store import Kind, PackedRows, RowStore
-from feature_repo.scopes import CategoriesOf, is_scope
+from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from streams.engine import logbook, metrics
 from streams.engine.demand_model import Answered, DemandModel, DemandScenario
-from streams.engine.demand_rows import DemandRow, IndexRow, kind_of
+from streams.engine.demand_rows import DemandRow, IndexRow, kind_of, stored_key
 from streams.engine.intake import Refused
+from streams.engine.item_keys import keyed
 from streams.engine.item_reading import BatchReading
 from streams.engine.metrics import timed
 from streams.engine.origins import LogEnds, highest
@@ -52,7 +53,7 @@ class _Part:
         self.partition = chunk.partition
         self.last_offset = chunk.last_offset
         self.index = index
-        self.batches = batches
+        self.batches = [keyed(batch) for batch in batches]
         self.refused = refused
         self.folded: list[ItemDelta] = []
         self.closings: list[Closing] = []
@@ -81,14 +82,14 @@ class DemandRoad:
         self._ends = ends
         self._cache = cache
         self._indexes: dict[int, IndexRow] = {}
-        self._categories_of = categories_of
+        self._categories_of = _by_key(categories_of)
         self._scenario = scenario
         self._rules = scenario.rules(settings)
         self._settings = settings
         self._partitions = partitions
         self._store = store
         self._stints = stints
-        self._model = DemandModel(scenario, settings, triton, categories_of)
+        self._model = DemandModel(scenario, settings, triton, self._categories_of)
         self._producer = producer
         self._predecessor = predecessor
         self._trending = trending
@@ -148,7 +149,7 @@ class DemandRoad:
         rows = self._cache.take(keys)
         for kind, of_kind in groupby(sorted(keys - rows.keys(), key=kind_of), key=kind_of):
             for ids in _slices(list(of_kind)):
-                stored = await self._store.read(kind, ids)
+                stored = await self._store.read(kind, list(map(stored_key, ids)))
                 rows |= {key: DemandRow(key, row) for key, row in zip(ids, stored, strict=True)}
         return rows
 
@@ -259,6 +260,15 @@ class DemandRoad:
 def _slices(whole: list[T]) -> Iterator[list[T]]:
     """Cut what would hold up the shoppers' road: between two slices its loads go on."""
     return (whole[at : at + _SLICE] for at in range(0, len(whole), _SLICE))
+
+
+def _by_key(categories_of: CategoriesOf) -> CategoriesOf:
+    """The same by the key of an item, under which it is known here."""
+
+    def categories_by_key(key: str) -> Sequence[str]:
+        return categories_of(item_of(key))
+
+    return categories_by_key
 
 
 def _named(batches: Sequence[ItemBatch]) -> set[str]:

@@ -9,7 +9,7 @@ from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.fences import Fence
 from feature_repo.item import ItemActivity
 from feature_repo.row_store import Kind, RowWrite, StoredRow
-from feature_repo.scopes import is_scope
+from feature_repo.scopes import is_scope, item_of
 from streams.engine.rows import index_key
 from streams.messages.internal import ItemDelta, Shown, Watermark
 
@@ -71,7 +71,7 @@ class DemandRow:
         states = item.pack(self._activity), aside
         return RowWrite(
             kind=kind_of(self.key),
-            key=self.key,
+            key=stored_key(self.key),
             expected=expected,
             fence=self._expected,
             seen=self._seen,
@@ -128,3 +128,8 @@ class IndexRow:
 def kind_of(key: str) -> Kind:
     """Where a row lives: a scope is nothing that people know as an item."""
     return Kind.SHARD if is_scope(key) else Kind.ITEM
+
+
+def stored_key(key: str) -> str:
+    """The key of a row among those of its kind: an item's is its id, which its catalogue row has too."""
+    return key if is_scope(key) else item_of(key)

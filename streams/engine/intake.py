@@ -71,6 +71,8 @@ class Intake(NamedTuple):
     taken: list[Taken]
     refused: list[Refused]
     misplaced: list[Misplaced]
+    left_out: list[str]
+    """Names of context pairs whose value is neither text nor a number: their events go on without them."""
 
 
 def found_at(record: RawRecord) -> Place:
@@ -89,7 +91,7 @@ def appended_ms(record: RawRecord, place: Place) -> int:
 
 def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
     """Decode and validate a chunk of `events`, `score.requests` or the rekeyed topic. Pure."""
-    intake = Intake([], [], [])
+    intake = Intake([], [], [], [])
     decode: Callable[..., Event | ScoreRequest]
     decode = decode_request if chunk.topic == Topic.SCORE_REQUESTS else decode_event
     forwarded = chunk.topic == rekeyed(settings.group)
@@ -97,7 +99,8 @@ def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
         place = found_at(record)
         try:
             place = _origin(record, partitions) if forwarded else place
-            cause = decode(record.value, appended_ms=appended_ms(record, place), settings=settings)
+            appended = appended_ms(record, place)
+            cause = decode(record.value, appended_ms=appended, settings=settings, left_out=intake.left_out.append)
         except BadRecord as bad:
             intake.refused.append(Refused(record, place, bad))
             continue
@@ -119,7 +122,7 @@ def without_forged(chunk: RecordChunk, intake: Intake, ends: Claims, settings: S
     """An intake in which forwarded events that say they stood beyond the end of their log are refused. Pure."""
     if all(offset < ends[origin] for origin, offset in claims(chunk, intake, settings)):
         return intake
-    kept = Intake([], list(intake.refused), [])
+    kept = Intake([], list(intake.refused), [], intake.left_out)
     for one in (*intake.taken, *intake.misplaced):
         place = one.place
         if place.offset >= (end := ends[place.topic, place.partition]):

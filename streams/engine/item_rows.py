@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from feature_repo.scopes import item_key
 from streams.engine import logbook, metrics
 from streams.engine.append_order import NEVER, append_order, is_later, lie_apart
 from streams.engine.demand_rows import DemandRow
@@ -80,7 +81,7 @@ class ItemRowsRoad:
         await self._note_ghosts(fresh)
         newest = {item_id: (one, row) for item_id, (one, row) in fresh.items() if one.is_newest(row)}
         vectors, version = await self._vectors([one.item for one, _ in newest.values()])
-        self._cache.take(newest)  # the same rows, whose fences move now: they are to be read again
+        self._cache.take(map(item_key, newest))  # the same rows, whose fences move now: they are to be read again
         await self._store.write([_write(origin, one, row, vectors, version) for one, row in newest.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 

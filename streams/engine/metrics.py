@@ -14,6 +14,9 @@ CHUNK: Final = Histogram(
 STEP_SECONDS: Final = Histogram("headrace_step_seconds", "Seconds a step of the road took", ["road", "step"])
 OUTPUTS: Final = Counter("headrace_outputs_total", "Outputs by topic and fallback", ["topic", "fallback"])
 DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters by reason", ["reason"])
+LEFT_OUT: Final = Counter(
+    "headrace_context_left_out_total", "Context pairs without text or number, left out of their events", ["topic"]
+)
 LATE: Final = Counter("headrace_late_deltas_total", "Item deltas that came after their window was closable")
 WATERMARK: Final = Gauge("headrace_watermark_ms", "Event time of a source partition", ["partition"])
 LAG: Final = Gauge("headrace_lag_records", "Records that wait for this worker, of its partitions", ["topic"])

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from feature_repo.actions import ACTIONS
 from feature_repo.scopes import SHARDS
 from streams.errors import BadRecord, Reason
+from streams.messages.events import MOST
 from streams.messages.internal import Entry, ItemBatch, Shown, Watermark
 from streams.settings import Settings
 from streams.topics import Topic, rekeyed
@@ -20,8 +21,9 @@ REPLAY: Final = "replay"
 """Topic, as it were, of the markers that end a replay: no record of a topic caused them."""
 
 _ACTIONS: Final = len(ACTIONS)
-_LARGEST: Final = 10**15
-"""Beyond any quantity and any price; sums of them fit into what a row can hold."""
+_DEAREST: Final = MOST * 100
+_FINEST: Final = -1 - MOST * 1_000_000
+"""Prices as `feature_repo.money` holds them: in hundredths, or below -1 in millionths."""
 
 Claims = Mapping[tuple[str, int], int]
 """The highest offset that is named, by topic and partition."""
@@ -131,8 +133,8 @@ def _is_possible(entry: Entry, latest_ms: int) -> bool:
         return False
     return isinstance(entry, Shown) or (
         0 <= entry.action < _ACTIONS
-        and 1 <= entry.quantity <= _LARGEST
-        and -1 <= entry.price_cents <= _LARGEST
+        and 1 <= entry.quantity <= MOST
+        and _FINEST <= entry.price_cents <= _DEAREST
         and -1 <= entry.shard < SHARDS
     )
 

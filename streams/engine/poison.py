@@ -1,7 +1,11 @@
 """Only pure steps can poison: what raises in one is isolated, named and left out (rule 11)."""
 
+from typing import Final
+
 from streams.engine.intake import Refused, Taken
 from streams.errors import BadRecord, Reason
+
+_LONGEST: Final = 500
 
 
 class Poisoned(Exception):
@@ -14,5 +18,6 @@ class Poisoned(Exception):
 
     def refused(self) -> Refused:
         """The record as a dead letter."""
-        detail = f"processing raised {type(self.error).__name__}: {self.error}"
+        said = str(self.error)[:_LONGEST]  # it may quote the record
+        detail = f"processing raised {type(self.error).__name__}: {said}"
         return Refused(self.taken.record, self.taken.place, BadRecord(Reason.PROCESSING_FAILED, detail))

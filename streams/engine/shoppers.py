@@ -256,6 +256,7 @@ def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> In
         [t for t in intake.taken if t.record.offset not in done],
         [r for r in intake.refused if r.record.offset not in done],
         [m for m in intake.misplaced if m.record.offset not in done],
+        intake.left_out,
     )
 
 
@@ -285,5 +286,6 @@ def _count(load: Load, parts: Sequence[_Part], asked: Sequence[Asked], fallbacks
     for chunk, intake, _ in parts:
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(intake.taken))
         metrics.EVENTS.labels(chunk.topic, "forwarded").inc(len(intake.misplaced))
+        metrics.LEFT_OUT.labels(chunk.topic).inc(len(intake.left_out))
         for refused in intake.refused:
             metrics.DEAD_LETTERS.labels(refused.why.reason).inc()

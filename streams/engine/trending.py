@@ -9,6 +9,7 @@ import numpy as np
 from feature_repo.actions import ACTION_CODE
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.row_store import RowStore
+from feature_repo.scopes import item_of
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import Floats, Ints
 
@@ -36,10 +37,11 @@ class Trending:
         self.boost: Floats = np.zeros(1, np.float32)
 
     def add(self, deltas: list[ItemDelta]) -> None:
-        """Count a chunk's deltas; they are told to the store at the next refresh."""
+        """Count a chunk's deltas of items, by their keys; they are told to the store at the next refresh."""
         for delta in deltas if self._on else ():
             if weight := _WEIGHT.get(delta.action, 0):
-                self._counted[delta.item_id] = self._counted.get(delta.item_id, 0) + weight
+                item_id = item_of(delta.item_id)
+                self._counted[item_id] = self._counted.get(item_id, 0) + weight
 
     async def refresh(self) -> None:
         """Tell what was counted and read the top again when what is held is older than a few seconds."""

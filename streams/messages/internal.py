@@ -16,7 +16,7 @@ class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
         action: index into `feature_repo.actions.ACTIONS`.
         timestamp: event time, ms.
         quantity: units.
-        price_cents: unit price in hundredths, or -1 when the event had none.
+        price_cents: unit price as `feature_repo.money` holds it, -1 when the event had none.
         late: whether the source's own watermark had already passed the window's end plus lateness; such a delta
             corrects the counters and changes no decision about a window.
         shard: for a category's or the shop's counters, which of their shards the item falls into; -1 for an item's own.

@@ -1,23 +1,23 @@
-"""What comes in on `items`: the catalogue, one record an item, a null value for a withdrawn one."""
+"""What comes in on `items`: the catalogue, one record an item, a null or empty value for a withdrawn one."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streams.messages.events import MOST, Id, TimestampMs
+from streams.messages.events import LAST_MS, MAX_TITLE, MOST, Id
 
 
 class Item(Struct, frozen=True, kw_only=True):
     """An item as the shop describes it."""
 
     item_id: Id
-    title: Annotated[str, Meta(min_length=1, max_length=4_000)]
+    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE)]
     description: str | None = None
     brand: str | None = None
     categories: list[str] | None = None
     price: Annotated[float, Meta(ge=0, le=MOST)] | None = None
     available: bool = True
-    timestamp: TimestampMs | None = None
+    timestamp: Annotated[int, Meta(ge=1, le=LAST_MS)] | None = None
 
 
 class Withdrawn(Struct, frozen=True):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streams.messages.events import MAX_SHOWN, Id, TimestampMs
+from streams.messages.events import MAX_SHOWN, Context, Id, TimestampMs
 
 
 class ScoreRequest(Struct, frozen=True, kw_only=True):
@@ -14,4 +14,4 @@ class ScoreRequest(Struct, frozen=True, kw_only=True):
     user_id: Id
     timestamp: TimestampMs
     items: Annotated[list[Id], Meta(min_length=1, max_length=MAX_SHOWN)]
-    context: dict[str, str | int | float] | None = None
+    context: Context | None = None

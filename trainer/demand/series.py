@@ -3,27 +3,19 @@
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from feature_repo.catalogue import item_text
 from feature_repo.identity import NO_ITEM, item_hash
-from streams.errors import TooLittleData
-from streams.messages.events import EventType
+from streams.errors import BadRecord, TooLittleData
+from streams.messages.decoding import decode_event, decode_item
+from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.wire import DEMAND_HISTORY, DemandTensors, Floats, Ints
 from streams.recordings.reading import read_recording
+from streams.settings import load_settings
 from streams.topics import Topic
-
-
-class _Sale(Struct):
-    type: str
-    timestamp: int
-    item_id: str | None = None
-    quantity: int = 1
-    price: float | None = None
 
 
 class Described(NamedTuple):
@@ -97,12 +89,10 @@ Window = tuple[str, int]
 _LATELY: Final = 24
 _REPEATS: Final = 4
 """Draws from a small pool: so often a history may come again."""
-_sales: Final = msgspec.json.Decoder(_Sale)
-_items: Final = msgspec.json.Decoder(Item)
 
 
 def read_series(stream: Path, window_ms: int) -> DemandSeries:
-    """Count the purchases of a recorded stream.
+    """Count the purchases of a recorded stream; what online is a dead letter has no place in a window.
 
     Raises:
         TooLittleData: it holds no purchases.
@@ -111,17 +101,18 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
     counts: dict[Window, int] = {}
     paid: dict[Window, tuple[int, float]] = {}
     catalogue: dict[str, Described] = {}
+    settings = load_settings()
     for record in read_recording(stream):
-        if not record.value:
-            continue
         try:
             if record.topic == Topic.ITEMS:
-                item = _items.decode(record.value)
-                catalogue[item.item_id] = _described(item)
-            elif record.topic == Topic.EVENTS and b'"purchase"' in record.value:
-                _count(_sales.decode(record.value), window_ms, counts, paid)
-        except msgspec.DecodeError:
-            continue  # a bad event has no place in a window; online it is a dead letter
+                item = decode_item(None, record.value, appended_ms=record.timestamp, settings=settings)
+                if isinstance(item, Item):
+                    catalogue[item.item_id] = _described(item)
+            elif record.topic == Topic.EVENTS and b'"purchase"' in (record.value or b""):
+                sale = decode_event(record.value, appended_ms=record.timestamp, settings=settings)
+                _count(sale, window_ms, counts, paid)
+        except BadRecord:
+            continue
     return _dense(counts, paid, window_ms, catalogue)
 
 
@@ -164,7 +155,7 @@ def _described(item: Item) -> Described:
     return Described(text, item.categories[-1] if item.categories else "", item.price or 0.0)
 
 
-def _count(sale: _Sale, window_ms: int, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
+def _count(sale: Event, window_ms: int, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
     if sale.type != EventType.PURCHASE or sale.item_id is None:
         return
     key = (sale.item_id, sale.timestamp // window_ms)

@@ -14,6 +14,7 @@ from streams.settings import Settings
 from streams.topics import INPUTS, Topic
 
 _REPORT_EVERY: Final = 5_000
+_IN_SECONDS: Final = "records lie before HEADRACE_PAST: are their times in seconds? ms since 1970 UTC are wanted"
 
 
 def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: Report = say_nothing) -> Validation:
@@ -22,7 +23,8 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
     Raises:
         UsageError: the file cannot be read.
     """
-    unparsed, broken, foreign = Tally(), Tally(), Tally()
+    unparsed, foreign, early = Tally(), Tally(), Tally()
+    told = _Told()
     topics: Counter[str] = Counter()
     checks = all_checks()
     timestamp = 0
@@ -39,13 +41,17 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
         topics[record.topic] += 1
         if record.topic not in INPUTS:
             foreign.add(f"{place}: {record.topic}")
-        message = _decode(record, place, now_ms, settings, broken)
+        if record.timestamp < settings.past:
+            early.add(f"{place}: {record.timestamp}")
+        message = _decode(record, place, now_ms, settings, told)
         for check in checks:
             check.see(place, record, message)
     results = [
         _has_records(topics),
         unparsed.result("lines", "every line is a record", "lines are no records"),
-        broken.result("contract", "every value keeps the contract", "values break the contract"),
+        told.broken.result("contract", "every value keeps the contract", "values break the contract"),
+        told.left_out.result("context", "every pair is used", "context pairs are left out", otherwise=Status.WARN),
+        early.result("record times", "all lie past HEADRACE_PAST", _IN_SECONDS, otherwise=Status.WARN),
         foreign.result("topics", "inputs only", "records are of no input topic", otherwise=Status.WARN),
         *(result for check in checks for result in check.results()),
     ]
@@ -53,20 +59,30 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
     return Validation(ok, topics.total(), results)
 
 
-def _decode(record: Record, place: str, now_ms: int, settings: Settings, broken: Tally) -> Message:
+class _Told:
+    """What decoders say of the values."""
+
+    def __init__(self) -> None:
+        self.broken, self.left_out = Tally(), Tally()
+
+
+def _decode(record: Record, place: str, now_ms: int, settings: Settings, told: _Told) -> Message:
+    def left_out(name: str) -> None:
+        told.left_out.add(f"{place}: {name!r}, neither text nor a number")
+
     key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
     try:
         match record.topic:
             case Topic.EVENTS:
-                return decode_event(record.value, appended_ms=now_ms, settings=settings)
+                return decode_event(record.value, appended_ms=now_ms, settings=settings, left_out=left_out)
             case Topic.ITEMS:
                 return decode_item(key, record.value, appended_ms=now_ms, settings=settings)
             case Topic.SCORE_REQUESTS:
-                return decode_request(record.value, appended_ms=now_ms, settings=settings)
+                return decode_request(record.value, appended_ms=now_ms, settings=settings, left_out=left_out)
             case _:
                 return None
     except BadRecord as error:
-        broken.add(f"{place}: {error}")
+        told.broken.add(f"{place}: {error}")
         return None
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from feature_repo.demand_index import Closing
 from feature_repo.item import KEPT_WINDOWS, Episode, ItemActivity, forget_before
-from feature_repo.scopes import CategoriesOf, is_scope
+from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef, StockAdvice
 from streams.messages.wire import DEMAND_SPAN, DemandAnswer
 from streams.scenarios.demand import calibration, outputs
@@ -135,7 +135,7 @@ def _conclude_one(
 def _forecast(closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandForecast:
     after = closing.window_start + origin.window_ms
     key = closing.item_id, after
-    return outputs.forecast(closing.item_id, after, answers.forecasts[key], answers.stock[key], origin)
+    return outputs.forecast(item_of(closing.item_id), after, answers.forecasts[key], answers.stock[key], origin)
 
 
 def _open(

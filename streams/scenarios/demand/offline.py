@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from feature_repo import demand_index, item
 from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
-from feature_repo.scopes import CategoriesOf
+from feature_repo.scopes import CategoriesOf, item_of
+from streams.engine.item_keys import with_keys
 from streams.messages.internal import Entry, ItemDelta, Shown
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
@@ -40,7 +41,7 @@ class OfflineDemand:
         self._forecaster = forecaster
         self._sources = sources
         self._fallback = fallback
-        self._categories_of = categories_of
+        self._categories_of: CategoriesOf = lambda key: categories_of(item_of(key))
         self._rules = rules
         self._window_ms = rules.window_ms
         self._lateness_ms = lateness_ms
@@ -52,7 +53,7 @@ class OfflineDemand:
     def take(self, source: int, entries: Iterable[Entry]) -> list[DemandForecast | DemandAlert]:
         """Take one chunk; what its closings give out."""
         closings: list[Closing] = []
-        for entry in entries:
+        for entry in map(with_keys, entries):
             if isinstance(entry, ItemDelta):
                 demand_index.observe(self.index, source, entry, self._window_ms)
                 item.fold(self.activities[entry.item_id], entry, self._window_ms)

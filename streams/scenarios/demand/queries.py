@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from feature_repo import money
 from feature_repo.demand_index import Closing
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.item import ItemActivity, price_before
-from feature_repo.scopes import CategoriesOf, is_scope
+from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
 from streams.scenarios.demand.kept import Believed, unpack
 
@@ -70,7 +71,7 @@ def queries(
             if key not in rows:
                 rows[key] = len(histories)
                 histories.append((at, first - (number - _BACK)))
-                prices.append(max(price_before(activities[closing.item_id], first), 0) / 100)
+                prices.append(money.units(price_before(activities[closing.item_id], first)))
     if not rows:
         return DemandQueries(None, rows, believed)
     of, begin = np.array(histories).T
@@ -105,7 +106,7 @@ def _names(key: str, categories_of: CategoriesOf) -> tuple[int, int]:
     if is_scope(key):
         return NO_ITEM, NO_ITEM
     categories = categories_of(key)
-    return item_hash(key), item_hash(categories[-1]) if categories else NO_ITEM
+    return item_hash(item_of(key)), item_hash(categories[-1]) if categories else NO_ITEM
 
 
 def _reach(judged: Sequence[Closing], activities: Mapping[str, ItemActivity], window_ms: int) -> Floats:

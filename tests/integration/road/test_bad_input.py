@@ -9,6 +9,15 @@ from streams.testing.plugin import StartWorker
 
 VIEW = {"event_id": "v", "type": "view", "user_id": "bad", "timestamp": 1_770_000_000_000, "item_id": "i"}
 BIG = 2 * 1024 * 1024
+LOOSE = {
+    "timestamp": 1_770_000_000_000.0,
+    "quantity": 2.0,
+    "items": [],
+    "request_id": "",
+    "rating": 0,
+    "user_ids": [],
+    "context": {"page": None, "ok": True, "tags": ["a"], "device": "phone"},
+}
 
 
 def without(field: str) -> dict[str, object]:
@@ -36,7 +45,24 @@ BAD: dict[str, tuple[bytes | None, str]] = {
         json.dumps({**without("item_id"), "type": "impression", "items": ["i"] * 501}).encode(),
         "out_of_range",
     ),
+    "seconds for milliseconds": (json.dumps({**VIEW, "timestamp": 1_770_000_000}).encode(), "out_of_range"),
+    "an ISO time": (json.dumps({**VIEW, "timestamp": "2026-02-02T02:40:00Z"}).encode(), "wrong_type"),
+    "a schema registry's frame": (b"\x00\x00\x00\x00\x07" + json.dumps(VIEW).encode(), "invalid_json"),
+    "a CloudEvent": (json.dumps({"specversion": "1.0", "id": "1", "data": VIEW}).encode(), "missing_field"),
+    "a change as Debezium tells it": (json.dumps({"before": None, "after": VIEW, "op": "c"}).encode(), "missing_field"),
+    "two events in a list": (json.dumps([VIEW, VIEW]).encode(), "wrong_type"),
+    "quotes that end nowhere": (b'"' + b'\\"' * 131_000 + b"[" * 101, "invalid_json"),
     "deep nesting": (b'{"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "invalid_json"),
+}
+
+
+SAID = {
+    "seconds for milliseconds": "is 1770000000 in seconds? ms since 1970 UTC are wanted",
+    "an ISO time": "it is text: ms since 1970 UTC are wanted",
+    "a schema registry's frame": "framed by a schema registry (schema 7)",
+    "a CloudEvent": "a CloudEvents envelope: produce what is in its `data`",
+    "a change as Debezium tells it": "a Debezium envelope",
+    "two events in a list": "produce one message a record",
 }
 
 
@@ -62,6 +88,8 @@ def test_each_is_dead_lettered_once_with_its_bytes_and_reason(sent: None, headra
         assert by_key[f"bad: {name}"].raw == value
     assert len({letter.headers["headrace.id"] for letter in letters}) == len(letters)
     assert all(letter.headers["headrace.detail"] for letter in letters)
+    for name, said in SAID.items():
+        assert said in by_key[f"bad: {name}"].headers["headrace.detail"]
     assert {letter.headers["headrace.topic"] for letter in letters} == {"events", "items", "score.requests"}
 
 
@@ -82,10 +110,11 @@ def test_what_only_looks_bad_is_good(headrace_worker: StartWorker, replay, headr
             raw("events", "bad", repeated_key.encode()),
             raw("events", "bad", json.dumps({**odd, "event_id": "twice"}).encode()),
             raw("events", "bad", json.dumps({**odd, "event_id": "twice"}).encode()),
+            raw("events", "bad", json.dumps({**odd, **LOOSE, "event_id": "loosely written"}).encode()),
             raw("events", "bad", json.dumps({**odd, "event_id": "unknown item", "item_id": "no such"}).encode()),
         ],
         wait=True,
     )
     answers = [m.value["event_id"] for m in headrace_client.received("recommendations")]
-    assert sorted(answers) == ["null key", "other key", "repeated key", "twice", "unknown item"]
+    assert sorted(answers) == ["loosely written", "null key", "other key", "repeated key", "twice", "unknown item"]
     assert headrace_client.received("dead.letters") == []

@@ -5,6 +5,7 @@ from itertools import permutations
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, forget_before, pack, price_before, unpack
+from feature_repo.money import held
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import DEMAND_SPAN
 
@@ -40,6 +41,13 @@ def test_counts_what_happened_in_whole_numbers():
     assert features["sold"] == {"10": 3}
 
 
+def test_a_price_below_a_hundredth_counts():
+    state = unpack(pack(folded([delta(quantity=1_000, cents=held(0.0042)), delta(at=1, cents=held(19.995))])))
+    assert as_features(state)["revenue_cents"] == 420 + 1_999.5
+    assert as_features(state)["price_paid_cents"] == 1_999.5
+    assert price_before(state, 1) == held(19.995)
+
+
 def test_the_order_of_deltas_leaves_no_trace():
     order = random.Random(4)
     actions = ["view", "click", "add_to_cart", "purchase", "return"]
@@ -48,7 +56,7 @@ def test_the_order_of_deltas_leaves_no_trace():
             order.choice(actions),
             at=order.randrange(400 * HOUR),
             quantity=order.randint(1, 5),
-            cents=order.randint(1, 500),
+            cents=held(order.randint(1, 5_000_000) / 1_000_000),
         )
         for _ in range(600)
     ]

@@ -10,7 +10,7 @@ from streams.settings import Settings
 
 HOUR = 3_600_000
 NOW = 1_000 * HOUR
-SETTINGS = Settings(partitions=2)
+SETTINGS = Settings(partitions=2, past=0)
 
 
 def event(event_id: str, at: int, kind: str = "view", user_id: str = "u", **fields: object) -> Record:
@@ -69,11 +69,11 @@ def test_what_comes_after_its_sources_watermark_counts_as_late():
         event("e3", 10 * window, user_id="u3"),
         event("e4", window, "purchase", user_id="u1", quantity=2),
     ]
-    rows = fold_stream(stream, Settings(partitions=1), NOW)
+    rows = fold_stream(stream, Settings(partitions=1, past=0), NOW)
     assert counts(rows).late == 2
     # A clock that runs ahead alone makes nobody late.
     alone = [event("e1", 10 * window, user_id="u1"), event("e2", window, "purchase", user_id="u2")]
-    assert counts(fold_stream(alone, Settings(partitions=1), NOW)).late == 0
+    assert counts(fold_stream(alone, Settings(partitions=1, past=0), NOW)).late == 0
 
 
 def test_an_item_shown_twice_in_one_impression_counts_once():

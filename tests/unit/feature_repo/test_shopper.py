@@ -1,8 +1,10 @@
 """A shopper's features: what the fold remembers."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feature_repo.dump import shopper_features
 from feature_repo.history import hashes
 from feature_repo.identity import item_hash
 from feature_repo.shopper import (
@@ -15,6 +17,7 @@ from feature_repo.shopper import (
     seen_items,
     unpack,
 )
+from feature_repo.unpacked import shopper_columns
 from streams.messages.events import MOST, Event, EventType
 
 MINUTE = 60_000
@@ -77,6 +80,17 @@ def test_a_row_has_room_for_so_many_channels():
     state = folded(*(event(at, channel=f"channel {at}") for at in range(2 * CHANNELS)), event(99, channel="x" * 9_999))
     assert len(state.channels) == CHANNELS
     assert len(pack(folded(event(1, channel="x" * 9_999)))) < 1_000
+
+
+def test_prices_below_a_hundredth_add_up():
+    cheap = [event(at, EventType.PURCHASE, price=0.0042, quantity=1_000) for at in range(3)]
+    state = unpack(pack(folded(*cheap)))
+    assert (state.spent, state.spent_rest) == (3 * 420, 0)
+    assert (state.price_sum, state.price_rest, state.price_count) == (1, 2_600, 3)
+    features = shopper_features(pack(state))
+    assert (features["spent"], features["price_sum"]) == (1_260, 1.26)
+    assert [recent["price_cents"] for recent in features["recent"]] == [0.42] * 3
+    assert shopper_columns([pack(state)])["mean_price"] == [pytest.approx(0.0042)]
 
 
 def test_sums_stop_at_what_a_row_can_hold():

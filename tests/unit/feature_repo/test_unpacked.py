@@ -5,6 +5,7 @@ import math
 import pytest
 
 from feature_repo import catalogue, item, item_windows, shopper
+from feature_repo.dump import catalogue_features
 from feature_repo.unpacked import (
     ACTIVITY,
     CATALOGUE,
@@ -13,6 +14,7 @@ from feature_repo.unpacked import (
     catalogue_columns,
     shopper_columns,
 )
+from streams.messages.items import Item
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,9 @@ def test_columns_keep_the_order_of_rows():
 
 def test_prices_are_in_currency_units():
     assert catalogue_columns([catalogue.pack(catalogue.CatalogueItem(price_cents=1_999))])["price"] == [19.99]
+    fine = catalogue.from_item(Item(item_id="a", title="Bolt", price=0.0042))
+    assert catalogue_columns([catalogue.pack(fine)])["price"] == [0.0042]
+    assert catalogue_features(catalogue.pack(fine))["price_cents"] == 0.42
     assert math.isnan(catalogue_columns([None])["price"][0])
 
 

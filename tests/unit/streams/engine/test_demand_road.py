@@ -11,8 +11,8 @@ import pytest
 from feature_repo import item_windows
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item_windows import joined
-from feature_repo.row_store import VIEWS, StoredRow
-from feature_repo.scopes import SHARDS, SHOP
+from feature_repo.row_store import VIEWS, Kind, StoredRow
+from feature_repo.scopes import SHARDS, SHOP, item_key, scopes_of
 from streams.engine import stints
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
@@ -21,7 +21,7 @@ from streams.engine.row_cache import RowCache
 from streams.engine.stints import Stints
 from streams.engine.trending import Trending
 from streams.errors import FencedOut, StoreError
-from streams.messages.internal import ItemBatch, ItemDelta, Watermark
+from streams.messages.internal import ItemBatch, ItemDelta, Shown, Watermark
 from streams.messages.wire import DEMAND_SPAN, DemandAnswer
 from streams.scenarios import DEMAND
 from streams.settings import settings
@@ -47,7 +47,7 @@ class Servers:
         return [self._row(kind, key) for key in ids]
 
     def _row(self, kind, key):
-        return self.rows.get(key, StoredRow(b"", b"", (b"",) * len(VIEWS[kind])))
+        return self.rows.get((kind, key), StoredRow(b"", b"", (b"",) * len(VIEWS[kind])))
 
     def pack(self, writes):
         return list(writes)
@@ -62,7 +62,7 @@ class Servers:
         for write in writes:
             before = self._row(write.kind, write.key).states
             states = [old if new is None else new for old, new in zip(before, write.states, strict=True)]
-            self.rows[write.key] = StoredRow(write.fence, write.seen, tuple(states))
+            self.rows[write.kind, write.key] = StoredRow(write.fence, write.seen, tuple(states))
 
     async def ask(self, _model, tensors, _rows, _kind):
         self.asked += len(tensors.window_start)
@@ -74,8 +74,8 @@ class Servers:
     async def send(self, outbox):
         self.said += [(topic, m.key, m.value) for (topic, _), told in outbox.messages.items() for m in told]
 
-    def units(self, item_id):
-        return joined(*self.rows[item_id].states[-2:]).units
+    def units(self, key, kind=Kind.ITEM):
+        return joined(*self.rows[kind, key].states[-2:]).units
 
 
 class Road:
@@ -201,8 +201,30 @@ async def test_of_two_partitions_one_may_be_written_and_the_other_refused_and_al
     with pytest.raises(FencedOut):
         await road.road.travel(chunks)
     assert road.servers.units("tea") == 2
-    assert "cup" not in road.servers.rows
+    assert (Kind.ITEM, "cup") not in road.servers.rows
     road.road.forget()
     await road.road.travel(chunks)
     assert [road.servers.units(item_id) for item_id in ("tea", "cup")] == [2, 2]
     assert road.trending._counted == {"tea": 5, "cup": 5}
+
+
+@pytest.mark.parametrize("odd", [SHOP, scopes_of(["tea"])[1], "\x1f" + SHOP])
+async def test_an_item_whose_id_reads_like_a_scope_is_an_item(odd):
+    road = Road(trending=True)
+    at, purchase = 300 * SETTINGS.window, ACTION_CODE["purchase"]
+    entries = [
+        ItemDelta(0, odd, purchase, at, 2, 100, False),
+        ItemDelta(1, SHOP, purchase, at, 7, -1, False, 3),
+        Shown(2, at, [odd, "tea"]),
+        Watermark(3, at + SETTINGS.window + SETTINGS.lateness, False),
+    ]
+    value = msgspec.msgpack.encode(ItemBatch("events/0", 0, entries))
+    await road.road.travel([RecordChunk("deltas", 0, [RawRecord("deltas", 0, 0, at, None, value, ())])])
+    assert road.servers.units(odd) == 2
+    assert road.servers.units(SHOP, Kind.SHARD) == 7
+    assert road.trending._counted == {odd: 5}
+    assert road.cache.take([item_key(odd)])
+    told = [
+        msgspec.json.decode(value)["item_id"] for topic, _, value in road.servers.said if topic == "demand.forecasts"
+    ]
+    assert told == [odd]

@@ -17,7 +17,7 @@ from streams.transport import Load
 
 PARTITIONS = 4
 HOME = partition_of("u1", PARTITIONS)
-VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_000, "item_id": "a"}
+VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_767_571_200_000, "item_id": "a"}
 NO_ITEM = {name: value for name, value in VIEW.items() if name != "item_id"}
 
 

@@ -24,7 +24,7 @@ PARTITIONS = 4
 SETTINGS = Settings()
 HOME = partition_of("u1", PARTITIONS)
 ELSEWHERE = (HOME + 1) % PARTITIONS
-VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_000, "item_id": "a"}
+VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_767_571_200_000, "item_id": "a"}
 
 
 def test_a_dead_letters_id_is_the_place_of_its_record(chunk_of):

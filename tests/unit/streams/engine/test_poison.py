@@ -8,7 +8,7 @@ from streams.settings import Settings
 
 PARTITIONS = 4
 HOME = partition_of("u1", PARTITIONS)
-VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_000, "item_id": "a"}
+VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_767_571_200_000, "item_id": "a"}
 
 
 def test_the_record_is_refused_with_its_bytes_its_place_and_what_was_raised(chunk_of):
@@ -19,3 +19,10 @@ def test_the_record_is_refused_with_its_bytes_its_place_and_what_was_raised(chun
     assert str(refused.place) == f"events/{HOME}/8"
     assert refused.why.reason is Reason.PROCESSING_FAILED
     assert refused.why.detail == "processing raised ValueError: no such thing"
+
+
+def test_a_long_error_leaves_room_for_the_record(chunk_of):
+    taken = take_in(chunk_of(VIEW, partition=HOME), Settings(), PARTITIONS).taken[0]
+    detail = Poisoned(taken, ValueError("x" * 262_144)).refused().why.detail
+    assert detail.startswith("processing raised ValueError: xxx")
+    assert len(detail) < 1_000

@@ -5,9 +5,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streams.errors import BadRecord, Reason
-from streams.messages.decoding import MAX_DEPTH, decode_event, decode_item, decode_request
+from streams.messages.decoding import decode_event, decode_item, decode_request
+from streams.messages.depth import MAX_DEPTH
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item, Withdrawn
 from streams.settings import Settings
@@ -43,6 +45,8 @@ def view_with(tail: str) -> str:
 BAD = {
     "no bytes": ("", Reason.INVALID_JSON, "JSON"),
     "not JSON": ("hello", Reason.INVALID_JSON, "JSON"),
+    "a number, then more": ("12,view", Reason.INVALID_JSON, "JSON"),
+    "a list without an end": ("[1", Reason.INVALID_JSON, "JSON"),
     "two values": ("{} {}", Reason.INVALID_JSON, "JSON"),
     "NaN": (view_with('"price": NaN'), Reason.INVALID_JSON, "JSON"),
     "Infinity in an ignored field": (view_with('"x": [{"y": -Infinity}]'), Reason.INVALID_JSON, "JSON"),
@@ -66,8 +70,12 @@ BAD = {
     "number for text": (view(user_id=5), Reason.WRONG_TYPE, "`user_id`"),
     "boolean for integer": (view(quantity=True), Reason.WRONG_TYPE, "`quantity`"),
     "fraction for integer": (view(timestamp=1.5), Reason.WRONG_TYPE, "`timestamp`"),
+    "fraction, however it is written": (view_with('"quantity": 25e-1'), Reason.WRONG_TYPE, "`quantity`"),
+    "integer beyond floats": (view_with('"quantity": 1e999'), Reason.OUT_OF_RANGE, "`quantity`"),
+    "nothing in a field that its type needs": (view(type="impression", items=[]), Reason.OUT_OF_RANGE, "`items`"),
     "text for number": (view(price="2"), Reason.WRONG_TYPE, "`price`"),
-    "boolean in context": (view(context={"a": True}), Reason.WRONG_TYPE, "`context`"),
+    "a context that is no object": (view(context="web"), Reason.WRONG_TYPE, "`context`"),
+    "a number for a truth": (view(context=0), Reason.WRONG_TYPE, "`context`"),
     "type that is no text": (view(type=5), Reason.WRONG_TYPE, "`type`"),
     "unknown type": (view(type="wish"), Reason.UNKNOWN_TYPE, "`type`"),
     "empty id": (view(user_id=""), Reason.OUT_OF_RANGE, "`user_id`"),
@@ -78,6 +86,14 @@ BAD = {
     "integer of 5000 digits": (view_with('"quantity": ' + "9" * 5_000), Reason.OUT_OF_RANGE, "`quantity`"),
     "rating of six": (view(rating=6), Reason.OUT_OF_RANGE, "`rating`"),
     "501 items": (view(type="impression", items=["i"] * 501), Reason.OUT_OF_RANGE, "`items`"),
+    "seconds": (view(timestamp=NOW // 1_000), Reason.OUT_OF_RANGE, "is 1767571200 in seconds? ms since 1970"),
+    "seconds as a float": (view(timestamp=NOW / 1_000), Reason.OUT_OF_RANGE, "is 1767571200 in seconds?"),
+    "seconds with a fraction": (view(timestamp=NOW / 1_000 + 0.25), Reason.WRONG_TYPE, "in seconds with a fraction?"),
+    "microseconds": (view(timestamp=NOW * 1_000), Reason.OUT_OF_RANGE, "in microseconds? ms since 1970 UTC"),
+    "nanoseconds": (view(timestamp=NOW * 10**6), Reason.OUT_OF_RANGE, "in nanoseconds? ms since 1970 UTC"),
+    "ISO time": (view(timestamp="2026-01-05T00:00:00Z"), Reason.WRONG_TYPE, "it is text: ms since 1970 UTC"),
+    "digits as text": (view(timestamp=str(NOW)), Reason.WRONG_TYPE, "it is text: ms since 1970 UTC"),
+    "no time": (view(timestamp=0), Reason.OUT_OF_RANGE, "HEADRACE_PAST"),
     "year 1": (view(timestamp=-62_135_596_800_000), Reason.OUT_OF_RANGE, "`timestamp`"),
     "year 2300": (view(timestamp=10_413_792_000_000), Reason.TIMESTAMP_IN_FUTURE, "`timestamp`"),
     "no UTF-8": (b'{"event_id":"\xff"}', Reason.NOT_UTF8, "byte 13"),
@@ -103,9 +119,78 @@ def test_the_future_begins_after_the_setting():
     assert reason(view(timestamp=NOW + SETTINGS.future + 1))[0] is Reason.TIMESTAMP_IN_FUTURE
 
 
-def test_null_in_an_optional_field_is_as_good_as_absent():
-    nulls = dict.fromkeys(("channel", "quantity", "price", "context", "items", "session_id"))
-    assert decode(view(**nulls)) == decode(VIEW)
+def test_the_past_begins_before_the_setting():
+    past = Settings(past="2015-06-01")
+    edge = 1_433_116_800_000
+    kept = decode_event(json.dumps(view(timestamp=edge)).encode(), appended_ms=NOW, settings=past)
+    assert kept.timestamp == edge
+    with pytest.raises(BadRecord) as caught:
+        decode_event(json.dumps(view(timestamp=edge - 1)).encode(), appended_ms=NOW, settings=past)
+    assert caught.value.reason is Reason.OUT_OF_RANGE
+
+
+NOTHING = {
+    "null": dict.fromkeys(("channel", "quantity", "price", "context", "items", "session_id", "rating")),
+    "empty text": dict.fromkeys(("channel", "quantity", "price", "context", "items", "session_id", "rating"), ""),
+    "empty list": {name: [] for name in ("channel", "quantity", "price", "context", "items", "text")},
+    "what Go and protobuf write": {
+        "items": [],
+        "request_id": "",
+        "session_id": "",
+        "channel": "",
+        "quantity": 0,
+        "query": "",
+        "rating": 0.0,
+        "text": "",
+        "user_ids": [],
+        "context": {},
+    },
+}
+
+
+@pytest.mark.parametrize("fields", NOTHING.values(), ids=NOTHING.keys())
+def test_a_field_that_holds_nothing_is_as_good_as_absent(fields):
+    found = decode(view(**fields))
+    assert replace(found, context=found.context or None) == decode(VIEW)
+
+
+def test_a_field_that_another_type_needs_may_hold_nothing():
+    search = {**VIEW, "type": "search", "query": "tea", "item_id": "", "items": [], "user_ids": []}
+    assert decode(search).item_id is None
+    assert decode({**VIEW, "type": "impression", "items": ["a"], "item_id": ""}).items == ["a"]
+    assert decode({**VIEW, "type": "identify", "user_ids": ["v"], "item_id": ""}).user_ids == ["v"]
+
+
+@pytest.mark.parametrize(
+    ("tail", "field", "wanted"),
+    [
+        ('"timestamp": 1767571200000.0', "timestamp", NOW),
+        ('"timestamp": 1.7675712e12', "timestamp", NOW),
+        ('"quantity": 2.0', "quantity", 2),
+        ('"quantity": 2e0', "quantity", 2),
+        ('"quantity": 20000e-4', "quantity", 2),
+        ('"quantity": 0.0', "quantity", 1),
+        ('"quantity": 999999999.0', "quantity", 999_999_999),
+        ('"price": 3', "price", 3.0),
+    ],
+)
+def test_a_number_without_a_fraction_is_an_integer_however_it_is_written(tail, field, wanted):
+    assert getattr(decode(view_with(tail)), field) == wanted
+
+
+def test_what_a_context_cannot_hold_is_left_out_and_told():
+    names: list[str] = []
+    context = '{"page": null, "ok": true, "tags": ["a"], "at": {"x": 1}, "far": 1e999, "n": 2.5, "device": "phone"}'
+    value = view_with(f'"context": {context}').encode()
+    event = decode_event(value, appended_ms=NOW, settings=SETTINGS, left_out=names.append)
+    assert event.context == {"n": 2.5, "device": "phone"}
+    assert names == ["page", "ok", "tags", "at", "far"]
+
+
+def test_an_integer_beyond_64_bits_is_a_float_in_a_context():
+    context = decode(view_with(f'"context": {{"n": {10**30}, "m": {2**63 - 1}}}')).context
+    assert context == {"n": 1e30, "m": 2**63 - 1}
+    assert isinstance((context or {})["n"], float)
 
 
 @pytest.mark.parametrize(
@@ -153,22 +238,84 @@ def test_a_null_value_withdraws_the_item_of_the_key():
     assert decode_item("ü".encode(), None, appended_ms=NOW, settings=SETTINGS) == Withdrawn("ü")
 
 
-@pytest.mark.parametrize("key", [None, b"", b"\xff", b"x" * 129])
-def test_a_null_value_under_a_key_that_is_no_id_is_refused(key):
+@pytest.mark.parametrize("value", [b"", b"null", b" null\n"])
+def test_an_empty_value_and_the_json_null_withdraw_as_a_null_value_does(value):
+    assert decode_item(b"tea", value, appended_ms=NOW, settings=SETTINGS) == Withdrawn("tea")
+
+
+KEYS = {
+    "none": (None, "no item id"),
+    "empty": (b"", "no item id"),
+    "no UTF-8": (b"\xff", "no item id"),
+    "overlong": (b"x" * 129, "no item id"),
+    "a registry's": (b"\x00\x00\x00\x00\x07tea", "schema registry (schema 7)"),
+    "a JSON string": (b'"tea"', "written as JSON: write the item id itself"),
+    "a JSON object": (b'{"item_id": "tea"}', "written as JSON: write the item id itself"),
+}
+
+
+@pytest.mark.parametrize("value", [None, b"", b"null"])
+@pytest.mark.parametrize(("key", "said"), KEYS.values(), ids=KEYS.keys())
+def test_a_withdrawal_under_a_key_that_is_no_id_is_refused(key, said, value):
     with pytest.raises(BadRecord) as caught:
-        decode_item(key, None, appended_ms=NOW, settings=SETTINGS)
+        decode_item(key, value, appended_ms=NOW, settings=SETTINGS)
     assert caught.value.reason is Reason.MISSING_FIELD
     assert "`item_id`" in caught.value.detail
+    assert said in caught.value.detail
+
+
+@pytest.mark.parametrize("key", [b'"', b'5" tin', b"{a}", b"\x00\x00", b"17"])
+def test_an_odd_id_is_an_id(key):
+    assert decode_item(key, None, appended_ms=NOW, settings=SETTINGS) == Withdrawn(key.decode())
+
+
+def item(**fields) -> Item:
+    value = json.dumps({"item_id": "tea", "title": "Tea", **fields}).encode()
+    found = decode_item(b"tea", value, appended_ms=NOW, settings=SETTINGS)
+    assert isinstance(found, Item)
+    return found
+
+
+def test_an_item_is_kept_for_what_it_has():
+    assert item(categories="kitchen").categories == ["kitchen"]
+    assert item(categories="") == item()
+    assert item(title="t" * 5_000).title == "t" * 4_000
+    empty = {"description": [], "brand": None, "price": "", "available": None, "timestamp": 0}
+    assert item(**empty) == item(timestamp=0.0) == item()
+    assert item(timestamp=float(NOW)).timestamp == NOW
+    assert item(attributes={"size": 4, "colours": ["red"]}) == item()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"title": ""}, Reason.OUT_OF_RANGE),
+        ({"title": None}, Reason.MISSING_FIELD),
+        ({"available": 0}, Reason.WRONG_TYPE),
+        ({"categories": ["tea", None]}, Reason.WRONG_TYPE),
+        ({"timestamp": NOW // 1_000}, Reason.OUT_OF_RANGE),
+        ({"timestamp": NOW + 7_200_000}, Reason.TIMESTAMP_IN_FUTURE),
+    ],
+)
+def test_an_item_that_would_be_misread_is_refused(fields, expected):
+    with pytest.raises(BadRecord) as caught:
+        item(**fields)
+    assert caught.value.reason is expected
 
 
 def test_a_request_needs_its_items():
     good = {"request_id": "r", "user_id": "u", "timestamp": NOW, "items": ["a", "b"]}
     asked = decode_request(json.dumps(good).encode(), appended_ms=NOW, settings=SETTINGS)
     assert asked.items == ["a", "b"]
+    loose = {**good, "timestamp": float(NOW), "context": []}
+    assert decode_request(json.dumps(loose).encode(), appended_ms=NOW, settings=SETTINGS) == asked
     for items, expected in ((None, Reason.MISSING_FIELD), ([], Reason.OUT_OF_RANGE), ("a", Reason.WRONG_TYPE)):
         with pytest.raises(BadRecord) as caught:
             decode_request(json.dumps({**good, "items": items}).encode(), appended_ms=NOW, settings=SETTINGS)
         assert caught.value.reason is expected
+    with pytest.raises(BadRecord) as caught:
+        decode_request(json.dumps({**good, "timestamp": NOW // 1_000}).encode(), appended_ms=NOW, settings=SETTINGS)
+    assert (caught.value.reason, "seconds" in caught.value.detail) == (Reason.OUT_OF_RANGE, True)
 
 
 def judged(value: bytes) -> Event | BadRecord:

@@ -42,9 +42,11 @@ def test_lag_counts_what_the_group_has_yet_to_commit():
 
 
 def test_only_events_that_keep_the_contract_move_the_end_of_a_replay():
-    good = b'{"event_id":"e","type":"view","user_id":"u","timestamp":50,"item_id":"i"}'
-    assert event_time(good, 100, Settings()) == 50
-    assert event_time(good.replace(b"50", b"10413792000000"), 100, Settings()) == -1
+    good = b'{"event_id":"e","type":"view","user_id":"u","timestamp":1767571200000,"item_id":"i"}'
+    now = 1_767_571_200_000
+    assert event_time(good, now, Settings()) == now
+    assert event_time(good.replace(b"1767571200000", b"10413792000000"), now, Settings()) == -1
+    assert event_time(good.replace(b"1767571200000", b"1767571200"), now, Settings()) == -1
     assert event_time(None, 100, Settings()) == -1
 
 

@@ -42,6 +42,10 @@ def test_a_sound_stream_passes(tmp_path):
     [
         ("nonsense", "lines", Status.FAIL),
         (event(3, quantity=-1), "contract", Status.FAIL),
+        (event(3, timestamp=NOW // 1_000), "contract", Status.FAIL),
+        ({**ITEM, "value": ITEM["value"] | {"timestamp": NOW // 1_000}, "timestamp": NOW + 3}, "contract", Status.FAIL),
+        ({**event(3), "timestamp": NOW // 1_000}, "record times", Status.WARN),
+        (event(3, context={"page": None, "device": "phone"}), "context", Status.WARN),
         (event(-5), "time order", Status.FAIL),
         (event(3, event_id="e2"), "event ids", Status.FAIL),
         (event(2, type="click", request_id="r1"), "retries", Status.WARN),
@@ -71,3 +75,12 @@ def test_examples_name_the_line(tmp_path):
     found = validate_recording(path, now_ms=NOW + 1_000, settings=Settings())
     [contract] = [check for check in found.checks if check.check == "contract"]
     assert contract.examples[0].startswith("line 1: unknown_type: The field `type`")
+
+
+def test_an_epoch_in_seconds_is_named(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(event(1, timestamp=NOW // 1_000)))
+    found = validate_recording(path, now_ms=NOW + 1_000, settings=Settings())
+    contract = next(check for check in found.checks if check.check == "contract")
+    assert not found.ok
+    assert "is 1767571200 in seconds? ms since 1970 UTC are wanted" in contract.examples[0]

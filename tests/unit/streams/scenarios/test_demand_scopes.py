@@ -3,18 +3,23 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.deltas import tell
-from feature_repo.scopes import SHOP, Scope, is_scope, scope_of, scopes_of, shard_of
+from feature_repo.item import Episode, ItemActivity
+from feature_repo.scopes import SHOP, Scope, is_scope, item_key, item_of, scope_of, scopes_of, shard_of
 from feature_repo.watermark import SourceWatermark
 from streams.messages.events import Event
 from streams.messages.internal import ItemDelta, Watermark
-from streams.messages.outputs import DemandAlert, DemandForecast
+from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
+from streams.scenarios.demand.episodes import Evidence
 from streams.scenarios.demand.offline import OfflineDemand
+from streams.scenarios.demand.outputs import Origin, alert
 from streams.scenarios.demand.shared import Sales, SharedDemand
-from streams.scenarios.demand.surprise import expected_counts
+from streams.scenarios.demand.surprise import Moments, expected_counts
 
 HOUR = 3_600_000
 RULES = DemandRules(HOUR, (0.1, 0.5, 0.9), 1e-6, StockPolicy(4 * HOUR, 0.95))
@@ -101,12 +106,44 @@ def test_units_of_a_scope_are_those_of_its_items():
     assert len([entry for entry in told if isinstance(entry, ItemDelta)]) == 1
 
 
+def test_an_item_of_very_many_categories_counts_for_the_first_of_them():
+    many = [f"c{n}" for n in range(60_000)]
+    assert scopes_of([*many, *many]) == scopes_of(many[:32])
+    assert scopes_of(["x" * 257, "tea"]) == scopes_of(["tea"])
+
+
 def test_a_key_says_what_it_is_of():
     keys = scopes_of(["a/b", "tea", "tea"])
     assert [scope_of(key) for key in keys] == [Scope("shop", None), Scope("category", "a/b"), Scope("category", "tea")]
     assert all(map(is_scope, keys))
     assert scope_of("tea-1") == Scope("item", "tea-1")
     assert not is_scope("\x1fodd id of an item")
+
+
+@pytest.mark.parametrize("item_id", [SHOP, *scopes_of(["tea", ""]), "\x1f", "\x1f" + SHOP, "\x1f\x1f", "tea", ""])
+def test_no_id_of_an_item_is_a_key_of_a_scope(item_id):
+    key = item_key(item_id)
+    assert not is_scope(key)
+    assert item_of(key) == item_id
+    assert scope_of(key) == Scope("item", item_id)
+    assert key not in {SHOP, *scopes_of(["tea", ""])}
+
+
+@given(st.text("\x1fshopcategory/:", min_size=1, max_size=8), st.text("\x1fshopcategory/:", min_size=1, max_size=8))
+def test_no_two_items_have_one_key(one, other):
+    assert (item_key(one) == item_key(other)) == (one == other)
+
+
+@pytest.mark.parametrize("odd", ["shop:", "category:tea", "item:shop:", "shop", "item:", "shop:/1/spike"])
+def test_an_alert_of_an_item_has_no_id_of_a_scopes_alert(odd):
+    keys = [item_key(odd), SHOP, *scopes_of(["tea", ""])[1:], item_key("item:" + odd), item_key("tea")]
+    assert len({episode_of(key) for key in keys}) == len(keys)
+
+
+def episode_of(key: str) -> str:
+    evidence = Evidence(1, 1, Moments(1.0, 1.0), 1e-9, True)
+    origin = Origin(ModelRef("m", "1"), None, HOUR, ("0.5",))
+    return alert(key, 1, Episode(1, 1, True), "open", evidence, ItemActivity(), origin).id
 
 
 def test_what_others_do_scales_an_item_s_forecast_and_what_it_does_itself_does_not():

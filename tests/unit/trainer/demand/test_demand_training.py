@@ -18,6 +18,8 @@ from trainer.demand.series import DemandSeries, carried_on, read_series, sample
 from trainer.demand.train import train_demand
 
 HOUR = 3_600_000
+START = 1_704_067_200_000
+"""A midnight."""
 HORIZON = 4
 MEDIAN = DEMAND_QUANTILES.index(0.5)
 NIGHT, DAY = 1.0, 9.0
@@ -27,13 +29,14 @@ INPUTS = ("units", "window_start", "window_ms", "item", "category", "price")
 
 
 def purchase(item, at, quantity=1):
-    value = {"type": "purchase", "item_id": item, "timestamp": at, "quantity": quantity, "price": PRICE}
+    value = {"event_id": f"{item}/{at}", "type": "purchase", "user_id": "u", "item_id": item, "timestamp": at}
+    value |= {"quantity": quantity, "price": PRICE}
     return msgspec.json.encode({"topic": "events", "key": "u", "timestamp": at, "value": value})
 
 
 def described(item, category="drinks"):
     value = {"item_id": item, "title": f"title of {item}", "categories": ["all", category]}
-    return msgspec.json.encode({"topic": "items", "key": item, "timestamp": 1, "value": value})
+    return msgspec.json.encode({"topic": "items", "key": item, "timestamp": START, "value": value})
 
 
 def letter_vectors(texts):
@@ -53,7 +56,7 @@ def shop(tmp_path_factory):
     random = np.random.default_rng(1)
     lines = [described(item) for item in ITEMS]
     lines += [
-        purchase(f"item-{item}", hour * HOUR, int(units))
+        purchase(f"item-{item}", START + hour * HOUR, int(units))
         for hour in range(288)
         for item in range(3)
         if (units := random.poisson(DAY if 8 <= hour % 24 < 20 else NIGHT))
@@ -147,8 +150,22 @@ def test_a_window_knows_the_price_paid_last_when_it_had_closed():
     np.testing.assert_array_equal(carried_on(prices), [[0, 2, 2, 2, 3, 3]])
 
 
+def test_what_online_is_a_dead_letter_is_no_demand_and_what_is_read_kindly_is(tmp_path):
+    path = tmp_path / "odd.jsonl"
+    lines = [
+        described("tea"),
+        purchase("tea", START, 2.0),
+        purchase("tea", START + HOUR, -5),
+        purchase("tea", START // 1_000),
+    ]
+    path.write_bytes(b"\n".join(lines))
+    series = read_series(path, HOUR)
+    assert series.units.sum() == 2
+    assert series.units.shape == (1, 169)
+
+
 def test_a_stream_without_purchases_says_what_is_missing(tmp_path):
     path = tmp_path / "empty.jsonl"
-    path.write_bytes(purchase("tea", HOUR))
+    path.write_bytes(purchase("tea", START))
     with pytest.raises(ModelError, match="purchases"):
         train_demand(path, tmp_path, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, tell=print)

@@ -17,6 +17,8 @@ from trainer.demand.evaluation import DemandEvaluation, evaluate_demand
 from trainer.demand.interval import coverage80, interval80
 
 DAY = 86_400_000
+START = 1_672_531_200_000
+"""The first of January 2023."""
 DAYS, ITEMS, SPLIT = 150, 6, 120
 WEEK = [8, 8, 8, 8, 20, 20, 0]
 
@@ -30,11 +32,13 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {
                 "topic": "events",
                 "key": "u",
-                "timestamp": day * DAY,
+                "timestamp": START + day * DAY,
                 "value": {
+                    "event_id": f"{item}/{day}",
                     "type": "purchase",
+                    "user_id": "u",
                     "item_id": f"item-{item}",
-                    "timestamp": day * DAY + 1,
+                    "timestamp": START + day * DAY + 1,
                     "quantity": int(units),
                 },
             }
@@ -55,7 +59,7 @@ def done(stream: Path) -> DemandEvaluation:
         return evaluate(stream)
 
 
-def evaluate(stream: Path, split: datetime = datetime(1970, 5, 1), **changed: int) -> DemandEvaluation:
+def evaluate(stream: Path, split: datetime = datetime(2023, 5, 1), **changed: int) -> DemandEvaluation:
     options = {"window_ms": DAY, "horizon": 7, "items": 500, "seed": 0} | changed
     return evaluate_demand(stream, split, tell=lambda *_: None, **options)
 
@@ -76,7 +80,7 @@ def test_what_comes_after_an_origin_changes_no_forecast_made_there(
     stream: Path, done: DemandEvaluation, tmp_path: Path
 ):
     changed = tmp_path / "changed.jsonl"
-    first_of_second_week = (SPLIT + 7) * DAY
+    first_of_second_week = START + (SPLIT + 7) * DAY
     lines = [
         line.replace(b'"quantity":', b'"quantity":9') if json.loads(line)["timestamp"] >= first_of_second_week else line
         for line in stream.read_bytes().splitlines()
@@ -93,7 +97,7 @@ def test_the_command_prints_json_and_draws(stream: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(fitting, "_TRAINED_ON", 2_000)
     monkeypatch.setattr(fitting, "_EPOCHS", 2)
     plot = tmp_path / "demand.svg"
-    arguments = ["--stream", str(stream), "--split", "1970-05-01", "--plot", str(plot), "--plot-items", "item-0,item-5"]
+    arguments = ["--stream", str(stream), "--split", "2023-05-01", "--plot", str(plot), "--plot-items", "item-0,item-5"]
     ran = CliRunner().invoke(app, ["evaluate", "demand", *arguments, "--items", "6", "--json"])
     assert ran.exit_code == 0, ran.stderr
     assert set(json.loads(ran.stdout.splitlines()[-1])["headrace"]) == {"wql", "mase", "coverage80"}
@@ -102,9 +106,9 @@ def test_the_command_prints_json_and_draws(stream: Path, tmp_path: Path, monkeyp
 
 def test_a_split_outside_the_stream_or_items_not_scored_say_so(stream: Path, done: DemandEvaluation):
     with pytest.raises(UsageError, match="no purchase from then on"):
-        evaluate(stream, datetime(1971, 1, 1))
+        evaluate(stream, datetime(2024, 1, 1))
     with pytest.raises(TooLittleData, match="too little before"):
-        evaluate(stream, datetime(1970, 1, 10))
+        evaluate(stream, datetime(2023, 1, 10))
 
 
 def test_perfect_forecasts_score_0_and_known_errors_their_size():
