@@ -17,6 +17,7 @@ from streams.recordings.reading import read_recording
 from streams.recordings.traffic.broker import Broker
 from streams.settings import load_settings
 from streams.testing.worker import Worker
+from streams.topic_check import Outputs
 from tests.integration.field.secured_stack import NARROW_PASSWORD, PASSWORD, SECRETS, SecuredStack
 from tests.trained_shop import TrainedShop
 
@@ -172,7 +173,7 @@ async def test_every_way_of_logging_in_serves_both_clients(topics: SecuredStack,
             settings = load_settings()
             with Broker(settings.kafka_connection) as broker:
                 assert len(broker.partitions(["events"])) == 4, way
-            producer = await Producer.open(settings)
+            producer = await Producer.open(settings, Outputs({}))
             await producer.close()
 
 
