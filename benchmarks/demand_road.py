@@ -23,7 +23,7 @@ import msgspec
 from benchmarks.machine import machine
 from benchmarks.road.ground import Ground, ground
 from feature_repo.actions import ACTION_CODE
-from streams.copartition import prepare
+from streams.copartition import Prepared, prepare
 from streams.engine.partitions import partition_of
 from streams.errors import CheckFailed
 from streams.line import Way
@@ -74,8 +74,7 @@ def main() -> None:
         settings = here.settings.model_copy(
             update={"group": "demand-road", "trending": False, "road": RoadChoice.ITEMS}
         )
-        prepare(settings)
-        seconds = asyncio.run(_run(settings, items))
+        seconds = asyncio.run(_run(settings, prepare(settings), items))
         with Broker(settings.kafka_connection) as broker:
             forecasts = sum(broker.ends([Topic.DEMAND_FORECASTS]).values())
     if forecasts != items * len(_HOURS):
@@ -100,9 +99,9 @@ def _trained(here: Ground) -> Path:
     return model
 
 
-async def _run(settings: Settings, items: int) -> list[float]:
+async def _run(settings: Settings, prepared: Prepared, items: int) -> list[float]:
     """Seconds of each hour: its sales and its closings."""
-    runtime = await Runtime.open(settings, settings.partitions)
+    runtime = await Runtime.open(settings, prepared)
     sender, seconds = _Sender(settings), list[float]()
     for hour in _HOURS:
         batches = list(_hour(hour, items, settings.partitions))

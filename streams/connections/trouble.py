@@ -1,8 +1,9 @@
 """Why Kafka does not let a client in, as one line that says what to do."""
 
+import logging
 import socket
 import ssl
-from typing import Final
+from typing import Any, Final
 
 from streams.connections.addresses import parse_endpoint
 from streams.connections.kafka import KafkaConnection
@@ -15,6 +16,10 @@ def kafka_trouble(connection: KafkaConnection, error: Exception) -> StackError:
     """An error of kafka-python's as ours: a client that is refused, or not understood, hears of it only as silence."""
     from kafka.errors import AuthorizationError, KafkaTimeoutError, SaslAuthenticationFailedError
 
+    if isinstance(error, KafkaTimeoutError) and (reason := _tls_trouble(connection)):
+        return StackError(f"Kafka at {connection.address} is there, and no connection comes about: {reason}.")
+    if isinstance(error, KafkaTimeoutError) and connection.login is not None:
+        error = _refusal(connection) or error
     said = str(error) or type(error).__name__
     if isinstance(error, SaslAuthenticationFailedError):
         user = connection.login.username if connection.login else "without a login"
@@ -27,8 +32,6 @@ def kafka_trouble(connection: KafkaConnection, error: Exception) -> StackError:
             f"Kafka at {connection.address}: {who(connection)} may not do this ({said}): grant it what "
             "docs/how-to/connect-your-cluster.md lists."
         )
-    if isinstance(error, KafkaTimeoutError) and (reason := _tls_trouble(connection)):
-        return StackError(f"Kafka at {connection.address} is there, and no connection comes about: {reason}.")
     return StackError(
         f"Kafka at {connection.address}: {said}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names "
         "another"
@@ -60,6 +63,35 @@ def _tls_trouble(connection: KafkaConnection) -> str | None:
     except OSError:
         return None
     return None
+
+
+class _Failures(logging.Handler):
+    """Collects what connections have failed with: the client logs it, and raises no more than that time is up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Exception] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        args = record.args if isinstance(record.args, tuple) else ()
+        self.found += [arg for arg in args if isinstance(arg, Exception)]
+
+
+def _refusal(connection: KafkaConnection) -> Exception | None:
+    """Try once more, listening to why the login fails; None where it is not the login."""
+    import kafka.admin
+    from kafka.errors import KafkaError, SaslAuthenticationFailedError
+
+    admin: Any = kafka.admin.KafkaAdminClient
+    failures, log = _Failures(), logging.getLogger("kafka.net.manager")
+    log.addHandler(failures)
+    try:
+        admin(**connection.options(), bootstrap_timeout_ms=_PROBE_S * 1000).close()
+    except KafkaError as error:
+        failures.found.append(error)
+    finally:
+        log.removeHandler(failures)
+    return next((found for found in failures.found if isinstance(found, SaslAuthenticationFailedError)), None)
 
 
 def _trusting_everyone() -> ssl.SSLContext:

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.connections.kafka import KafkaConnection
-from streams.connections.trouble import kafka_trouble
+from streams.connections.trouble import kafka_trouble, who
 from streams.errors import UsageError
 from streams.topics import MAX_MESSAGE_BYTES
 
@@ -65,9 +65,10 @@ class Broker:
             present = self._consumer.topics()
             for topic in topics:
                 if topic not in present:
+                    visible = f" that {who(self._connection)} may see" if self._connection.login else ""
                     raise UsageError(
-                        f"there is no topic {topic} on {self._connection.address}: `headrace topics create` makes "
-                        "those of the contract, a worker its own"
+                        f"there is no topic {topic} on {self._connection.address}{visible}: `headrace topics create` "
+                        "makes those of the contract, a worker its own"
                     )
                 numbers: set[int] = self._consumer.partitions_for_topic(topic) or set()
                 found += [TopicPartition(topic, number) for number in sorted(numbers)]

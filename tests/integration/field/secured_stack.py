@@ -219,7 +219,14 @@ class SecuredStack(NamedTuple):
 @pytest.fixture(scope="session")
 def secured_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[SecuredStack]:
     """The secured servers, with the rights for `shop` that the documentation asks for."""
-    home = tmp_path_factory.mktemp("secured")
+    with running_securely(tmp_path_factory.mktemp("secured")) as stack:
+        grant_rights(stack.admin, stack.environment["HEADRACE_GROUP"])
+        yield stack
+
+
+@contextmanager
+def running_securely(home: Path) -> Generator[SecuredStack]:
+    """The secured servers, which know their users and have granted them nothing yet."""
     pem = make_certificates(home)
     port = settings().port
     ports = port(19_194), port(19_195), port(19_196)
@@ -230,7 +237,6 @@ def secured_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Secured
         launched = {server: _start(server, stack) for server in (valkey, triton, kafka)}
         await_ready(launched, lambda _: None)
         stack.enter_context(tls_proxy(pem, port(16_480), valkey.ports[0]))
-        grant_rights(kafka.address, "secured")
         secured = [f"localhost:{at}" for at in ports]
         password = home / "password"
         password.write_text(f"{PASSWORD}\n")

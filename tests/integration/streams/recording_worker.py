@@ -13,6 +13,7 @@ from typing import TextIO
 
 from streams import roads
 from streams.app import build_app
+from streams.copartition import Prepared
 from streams.errors import StoreError
 from streams.line import Way
 from streams.settings import Settings, load_settings
@@ -62,7 +63,7 @@ class RecordingRoads:
         self._log.write("closed\n")
 
 
-async def open_recording(settings: Settings, partitions: int) -> RecordingRoads:
+async def open_recording(settings: Settings, prepared: Prepared) -> RecordingRoads:
     log, seconds, *poison = sys.argv[1:]
     return RecordingRoads(Path(log), float(seconds), poison[0].encode() if poison else None)
 
