@@ -214,7 +214,7 @@ class RowStore:
         """Note such withdrawals, and forget those of items that are back."""
         pipeline = self._client.pipeline(transaction=True)
         for item_id, order in orders.items():
-            pipeline.hset(self._withdrawn, item_id, order)
+            pipeline.hset(self._withdrawn, item_id, str(order))
         for item_id in back:
             pipeline.hdel(self._withdrawn, item_id)
         with store_errors(self._address):
