@@ -205,7 +205,7 @@ class Settings(BaseSettings):
         946_684_800_000, ge=0, description="an earlier event time is a dead letter: it may be in seconds"
     )
     compression: Compression = Field(
-        Compression.ZSTD, description="of outputs and of internal topics: none, gzip, lz4, snappy or zstd"
+        Compression.SNAPPY, description="of outputs and of internal topics: none, gzip, lz4, snappy or zstd"
     )
     feature_log: float = Field(1.0, ge=0, le=1, description="share of outputs with a `feature.log` record")
     durable: Durable = Field(Durable.AUTO, description="wait for the store's disk before committing")

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
 _FETCH_WAIT_MS = 100
 _ENDS_S = 1.0
+# The client asks for ever, and of a topic that is gone no offset is taken: a worker that ends would never have ended.
+_COMMIT_S = 10.0
 
 
 class ReaderThread(AIOKafkaConsumerThread):
@@ -114,9 +116,17 @@ class ReaderThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
         try:
-            await consumer.commit(
-                {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in owned}
-            )
+            async with asyncio.timeout(_COMMIT_S):
+                await consumer.commit(
+                    {
+                        TopicPartition(*tp): OffsetAndMetadata(offset, "")
+                        for tp, offset in offsets.items()
+                        if tp in owned
+                    }
+                )
+        except TimeoutError:
+            log.info("offsets not committed: Kafka takes none of them for %.0f s", _COMMIT_S)
+            return False
         except CommitFailedError:
             # The group has gone on without this worker: its successor does the work again.
             log.info("offsets not committed: the group has rebalanced")

@@ -1,6 +1,7 @@
 """What becomes of a worker's topics: one is made anew under it, another loses its end to compaction."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -31,11 +32,10 @@ def test_events_made_anew_under_a_running_worker_stop_it(own_settings: Settings,
         with KafkaAdminClient(bootstrap_servers=settings.kafka_address) as admin:
             admin.delete_topics([Topic.EVENTS])
         ensure_topics(settings.kafka_connection, public_topics(settings))
-        client.replay(views[:8])
+        client.replay(views * 3)
     assert ended_with(worker) == 1
-    last = worker.log_tail(1)
-    assert f"Topic 'events' is not the one group '{group}' has read" in last
-    assert "HEADRACE_GROUP" in last
+    # By the topic's id, or by its end where the group was dealt its partitions anew first.
+    assert re.search(r"(?s)events.*recreated.*HEADRACE_GROUP", worker.log_tail(1))
 
 
 async def test_a_catalogue_whose_last_offsets_compaction_took_is_caught_up_with(own_settings: Settings) -> None:
@@ -46,8 +46,8 @@ async def test_a_catalogue_whose_last_offsets_compaction_took_is_caught_up_with(
     assert ("kept" in follower.catalogue, "open" in follower.catalogue) == (True, False)
     unsettled.commit_transaction()
     async with asyncio.timeout(60):
-        await follower.catch_up()
-    assert "open" in follower.catalogue
+        while "open" not in follower.catalogue:  # the broker writes the marker after it has answered
+            await follower.catch_up()
     await follower.close()
 
 

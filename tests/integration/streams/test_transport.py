@@ -1,6 +1,9 @@
 """The transport on a real Kafka, with workers as processes that are killed, joined and drained."""
 
 import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -146,13 +149,12 @@ def test_a_topic_that_is_made_anew_under_a_running_worker_stops_it(kafka: str, t
         worker = it.worker()
         worker.await_ready()
         it.await_caught_up()
-        with KafkaAdminClient(bootstrap_servers=kafka) as admin:
+        with frozen(worker), KafkaAdminClient(bootstrap_servers=kafka) as admin:
             admin.delete_topics([topic])
-        ensure_topics(KafkaConnection(kafka), internal_topics(it.name, PARTITIONS, 1))
-        produce(kafka, topic, 80)
-        assert worker.process.wait(timeout=60) == 1
+            ensure_topics(KafkaConnection(kafka), internal_topics(it.name, PARTITIONS, 1))
+            produce(kafka, topic, 480)  # its offsets are there again when the worker looks
+        assert worker.process.wait(timeout=90) == 1
         assert f"Topic '{topic}' is not the one group '{it.name}' has read" in worker.errors.splitlines()[-1]
-        assert worker.seen()[TopicPartition(topic, 0)] == set(range(100))
 
 
 def test_a_topic_that_is_deleted_under_a_running_worker_stops_it(kafka: str, tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_a_topic_that_is_deleted_under_a_running_worker_stops_it(kafka: str, tmp
         worker.await_ready()
         with KafkaAdminClient(bootstrap_servers=kafka) as admin:
             admin.delete_topics([it.topics.rekeyed])
-        assert worker.process.wait(timeout=60) == 1
+        assert worker.process.wait(timeout=90) == 1
         assert f"Topic '{it.topics.rekeyed}' does not exist" in worker.errors.splitlines()[-1]
 
 
@@ -171,8 +173,18 @@ def test_a_topic_that_gets_partitions_under_a_running_worker_stops_it(kafka: str
         worker.await_ready()
         with KafkaAdminClient(bootstrap_servers=kafka) as admin:
             admin.create_partitions({it.topics.rekeyed: PARTITIONS + 1})
-        assert worker.process.wait(timeout=60) == 1
+        assert worker.process.wait(timeout=90) == 1
         assert f"has {PARTITIONS + 1} partitions, {PARTITIONS} when" in worker.errors.splitlines()[-1]
+
+
+@contextmanager
+def frozen(worker: WorkerProcess) -> Iterator[None]:
+    """A worker that sees nothing of what happens meanwhile."""
+    worker.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        worker.process.send_signal(signal.SIGCONT)
 
 
 async def in_transactions(kafka: str, topic: str, count: int) -> None:
