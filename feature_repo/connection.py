@@ -12,7 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from streams.errors import StoreError
+from feature_repo.refusals import is_refusal, refusal
+from streams.errors import StoreError, StoreRefused
 
 _RETRIES = 4
 _TIMEOUT_S = 30.0
@@ -48,14 +49,14 @@ def _option(option: str) -> tuple[str, Any]:
 
 @contextmanager
 def store_errors(address: str) -> Generator[None, None, None]:
-    """Turn the client's errors into StoreError."""
+    """Turn the client's errors into StoreError: StoreRefused where the server has answered."""
+    place = address.split(",", maxsplit=1)[0]
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        place = address.split(",", maxsplit=1)[0]
+    except RedisError as error:
+        if is_refusal(error):
+            raise StoreRefused(f"The online store at {place} refuses: {refusal(error)}") from error
         raise StoreError(
             f"The online store at {place} does not answer ({error}): start it with `headrace up`, "
             "or set HEADRACE_REDIS."
         ) from error
-    except RedisError as error:
-        raise StoreError(f"The online store refused an operation: {error}") from error

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, cast
 
 import faust
@@ -36,6 +36,10 @@ from streams.worker import Worker
 log = logging.getLogger(__name__)
 # Faust's services speak of their own starting and stopping through the logger of the class.
 faust_log = logging.getLogger("faust")
+
+
+_LOOK_S = 5.0
+"""A store that is away holds up no rebalance: it is looked at before anything is folded into its rows."""
 
 
 class Road(Protocol):
@@ -67,6 +71,13 @@ class Roads(Protocol):
 
     async def idle(self, partitions: frozenset[int]) -> None:
         """Tell that they are idle, while nothing travels."""
+
+    async def take(self, folded: Mapping[tuple[str, int], int]) -> None:
+        """Begin with these partitions, of each the last record that the group has noted as folded, -1 if none; raise
+        if the online store has lost some of it."""
+
+    async def look_after_store(self) -> None:
+        """Raise if the online store has lost rows."""
 
     def revoked(self) -> None:
         """Drop what was known of partitions: they may be another worker's now."""
@@ -112,7 +123,9 @@ class HeadraceApp(faust.App):
         super().__init__(**_faust_settings(settings))
         roads = roads_of(settings)
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(roads.values()))
-        self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
+        self.transport = ChunkTransport(
+            self.conf.broker_consumer, self, chunking=chunking, fail=self.fail, taken=self._taken
+        )
         lines = {RoadChoice.SHOPPERS: self._shoppers, RoadChoice.ITEMS: self._items}
         for name, topics in roads.items():
             channel = self.topic(*sorted(map(str, topics.names)), schema=LoadSchema())
@@ -121,6 +134,7 @@ class HeadraceApp(faust.App):
         self.timer(1.0)(self._beat)
         self.timer(1.0)(self._tell_idle)
         self.timer(10.0)(self._watch)
+        self.timer(10.0)(self._look_after_store)
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker as SIGTERM does, but with exit code 1; loads that come after go nowhere."""
@@ -214,6 +228,21 @@ class HeadraceApp(faust.App):
     async def _revoked(self, *_: Any, **__: Any) -> None:
         async with self._shoppers.still(), self._items.still():
             self.roads.revoked()
+
+    async def _taken(self, folded: Mapping[TP, int]) -> None:
+        await self._or_fail(self.roads.take({(tp.topic, tp.partition): offset for tp, offset in folded.items()}))
+
+    async def _look_after_store(self) -> None:
+        if self.failure is None:
+            await self._or_fail(self.roads.look_after_store())
+
+    async def _or_fail(self, step: Awaitable[None]) -> None:
+        try:
+            await asyncio.wait_for(step, _LOOK_S)
+        except TimeoutError:
+            log.info("the online store is looked at later: it does not answer")
+        except Exception as error:
+            self.fail(error)
 
     async def _beat(self) -> None:
         self._vitals.beat()
