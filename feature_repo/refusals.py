@@ -23,7 +23,8 @@ _REMEDIES: Final = {
     "CROSSSLOT": "it is a cluster, and rows of one batch must lie on one server: HEADRACE_REDIS must name a single one",
     "unknown command": f"it must be {LEAST_VERSION}, or later",
 }
-_PIPELINE: Final = re.compile(r"^Command # \d+ \(.*?\) of pipeline caused error: ", re.DOTALL)
+_PIPELINE: Final = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: \(?['\"]?(.*?)['\"]?,?\)?$", re.DOTALL)
+"""How the client wraps an error in a pipeline: a piece of the command before it, and the error as Python writes it."""
 _INSIDE_A_SCRIPT: Final = re.compile(rf"-({'|'.join(code for code in _REMEDIES if code.isupper())}) ")
 """Servers before version 7 put the code of what a script's command met behind words of their own."""
 
@@ -37,9 +38,9 @@ def is_refusal(error: RedisError) -> bool:
 
 def refusal(error: RedisError) -> str:
     """What the server said, in one line, and what to do where that is known."""
-    said = " ".join(_PIPELINE.sub("", str(error)).split())
+    said = " ".join(_PIPELINE.sub(r"\1", str(error)).split())
     code = _code(error, said)
-    if code and code.isupper() and not said.startswith(code):
+    if code.isupper() and code not in said:
         said = f"{code} {said}"
     remedy = _REMEDIES.get(code)
     return f"{said.rstrip('.')}: {remedy}." if remedy else said
@@ -48,6 +49,8 @@ def refusal(error: RedisError) -> str:
 def _code(error: RedisError, said: str) -> str:
     if error.status_code in _REMEDIES:
         return error.status_code
+    if "has no permissions" in said:  # of what a script may not do
+        return "NOPERM"
     if inside := _INSIDE_A_SCRIPT.search(said):
         return inside[1]
     first = said.split(" ", 1)[0]
