@@ -25,6 +25,9 @@ _REMEDIES: Final = {
 }
 _PIPELINE: Final = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: \(?['\"]?(.*?)['\"]?,?\)?$", re.DOTALL)
 """How the client wraps an error in a pipeline: a piece of the command before it, and the error as Python writes it."""
+_PLACE: Final = re.compile(r" script: \w+, on @user_script:\d+\.?$| script: on @user_script:\d+\.?$")
+_NOT_ALLOWED: Final = ("has no permissions", "can't run this command")
+"""What servers say, without a code, where the user of a script may not do what the script does."""
 _INSIDE_A_SCRIPT: Final = re.compile(rf"-({'|'.join(code for code in _REMEDIES if code.isupper())}) ")
 """Servers before version 7 put the code of what a script's command met behind words of their own."""
 
@@ -38,7 +41,7 @@ def is_refusal(error: RedisError) -> bool:
 
 def refusal(error: RedisError) -> str:
     """What the server said, in one line, and what to do where that is known."""
-    said = " ".join(_PIPELINE.sub(r"\1", str(error)).split())
+    said = _PLACE.sub("", " ".join(_PIPELINE.sub(r"\1", str(error)).split()))
     code = _code(error, said)
     if code.isupper() and code not in said:
         said = f"{code} {said}"
@@ -49,7 +52,7 @@ def refusal(error: RedisError) -> str:
 def _code(error: RedisError, said: str) -> str:
     if error.status_code in _REMEDIES:
         return error.status_code
-    if "has no permissions" in said:  # of what a script may not do
+    if any(words in said for words in _NOT_ALLOWED):
         return "NOPERM"
     if inside := _INSIDE_A_SCRIPT.search(said):
         return inside[1]

@@ -61,6 +61,12 @@ def last_words(worker: Worker) -> str:
     return line
 
 
+def wait_for_lines(worker: Worker, line: str, count: int) -> None:
+    while worker.log_tail().count(line) < count:
+        assert worker.running
+        time.sleep(0.1)
+
+
 def views(user_id: str, count: int) -> list:
     return [event("view", user_id, item_id="a") for _ in range(count)]
 
@@ -88,9 +94,7 @@ async def test_a_store_that_refuses_hears_of_an_event_again_when_it_takes_rows_a
     headrace_client.replay(views("ann", 1), wait=True)
     admin.config_set("maxmemory", "1")
     headrace_client.replay(views("ann", 1))
-    while worker.log_tail().count("waiting for the online store") < 4:
-        assert worker.running
-        time.sleep(0.1)
+    wait_for_lines(worker, "waiting for the online store", 4)
     admin.config_set("maxmemory", "0")
     headrace_client.replay(views("ann", 1), wait=True)
     assert await views_of(settings, "ann") == 3
