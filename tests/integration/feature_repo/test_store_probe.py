@@ -1,6 +1,8 @@
 """What an online store must be: a primary that takes rows, keeps them and can be asked whether they are on disk."""
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -76,6 +78,26 @@ async def test_a_user_without_rights_or_with_a_wrong_password_is_told_so(valkey,
                     await store.probe()
                 assert password not in str(refused.value).replace("a password", "")
         await admin.acl_deluser("reader")
+
+
+async def test_the_rights_that_the_page_names_are_enough(valkey, make_settings):
+    page = Path(__file__).parents[3].joinpath("docs/how-to/deploying.md").read_text()
+    rights = re.search(r"needs `(\+eval [^`]+)`", page)[1].split()
+    async with configured(valkey) as admin:
+        await admin.acl_setuser("worker", enabled=True, passwords=["+secret"], keys=["*"], commands=rights)
+        async with opened(
+            make_settings(redis=f"{valkey},username=worker,password=secret", durable_replicas=0)
+        ) as store:
+            await store.probe()
+            await store.write([user("a", b"", b"1")])
+            assert (await store.read(Kind.USER, ["a"]))[0].fence == b"1"
+            assert [key async for key in store.keys(Kind.USER)] == ["a"]
+            assert await store.remember({"events": "id:4"}) == {"events": "id:4"}
+            assert await store.raise_schema(3) == 3
+            await store.add_trending(100, {"a": 5})
+            assert await store.trending(100, 2, 2) == [("a", 5)]
+            await store.wait_until_up()
+        await admin.acl_deluser("worker")
 
 
 async def test_a_server_that_cannot_be_asked_for_its_disk_is_refused_with_the_least_version(tmp_path, make_settings):
