@@ -35,7 +35,7 @@ from feature_repo.store_probe import (
     verify_primary,
     without_waitaof,
 )
-from streams.errors import FencedOut, RowsMissing, StoreError
+from streams.errors import FencedOut, RowsMissing, StoreError, StoreRefused
 from streams.settings import Durable, Settings
 
 __all__ = ["VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
@@ -130,12 +130,14 @@ class RowStore:
         await self._client.aclose()
 
     async def wait_until_up(self) -> None:
-        """Return when the server answers again."""
+        """Return when the server answers again, be it to refuse."""
         pause = 0.1
         while True:
             try:
                 with store_errors(self._address):
                     await cast(Awaitable[bool], self._client.ping())
+                return
+            except StoreRefused:
                 return
             except StoreError as error:
                 logger.warning("%s", error)

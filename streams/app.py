@@ -169,7 +169,7 @@ class HeadraceApp(faust.App):
         super().on_rebalance_end()
         metrics.REBALANCES.inc()
         self._vitals.progress()
-        if not self._announced:
+        if not self._announced and self.failure is None:
             self._announced = True
             logs.tell("headrace worker ready", self.settings.log)
 

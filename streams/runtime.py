@@ -131,6 +131,8 @@ class Runtime:
         """Tell the items' road that these partitions hold nothing back."""
         try:
             await self._idleness.tell(partitions)
+        except RowsLost as lost:
+            await self._watch.wait_if_not_lost(lost, failures=1)
         except StoreError as error:
             logger.warning("idle partitions are told of later: %s", error)
 

@@ -76,6 +76,7 @@ async def test_a_user_without_rights_or_with_a_wrong_password_is_told_so(valkey,
             async with opened(settings) as store:
                 with pytest.raises(StoreRefused, match=said) as refused:
                     await store.probe()
+                await store.wait_until_up()  # it is: there is nothing to wait for
                 assert password not in str(refused.value).replace("a password", "")
         await admin.acl_deluser("reader")
 
