@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Final
 
 from feature_repo.row_store import RowStore
@@ -18,6 +19,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _PATIENCE_S: Final = 60.0
 """A failover takes seconds, and behind the same name stands another server then. What is full, or takes no password,
 stays so until somebody has heard of it."""
+_LONG_AGO_S: Final = 600.0
 
 
 class StoreWatch:
@@ -32,7 +34,7 @@ class StoreWatch:
         self._continuity = continuity
         self._group = group
         self._clock = clock
-        self._refused_since = 0.0
+        self._refused_since = self._heard = -inf
 
     async def open(self) -> None:
         """Find out whether the store takes rows, and still has those of this group.
@@ -77,23 +79,21 @@ class StoreWatch:
         """Return when the store takes rows again. A batch is tried again only then: it would send its outputs anew.
 
         Args:
-            failures: in a row, this one included; the first begins the time that a refusal may last.
+            failures: in a row, this one included; with the first, or the first for long, the time begins that a
+                refusal may last.
 
         Raises:
             StoreRefused: it has refused for a minute.
         """
         logger.warning("waiting for the online store: %s", error)
-        if failures <= 1:
+        if failures <= 1 or self._clock() - self._heard > _LONG_AGO_S:
             self._refused_since = self._clock()
-        if not isinstance(error, StoreRefused):
+        if isinstance(error, StoreRefused):
+            await self._until_it_takes_rows(error, failures)
+        else:
             await asyncio.sleep(_PAUSE_S)
-            await self._store.wait_until_up()
-            return
-        await asyncio.sleep(min(_PAUSE_S * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S))
-        while (refused := await self._refusal()) is not None:
-            await self._outlast(refused)
-        if self._clock() - self._refused_since > _PATIENCE_S:  # it takes a small row, and not the batch
-            raise error
+            await self._until_up()
+        self._heard = self._clock()
 
     async def wait_if_not_lost(self, lost: RowsLost, failures: int) -> None:
         """Return when the batch may be tried again: what a replica lacks, another server may have.
@@ -104,8 +104,21 @@ class StoreWatch:
         """
         try:
             await self._confirm(lost)
+            await asyncio.sleep(_PAUSE_S)
         except StoreError as error:
             await self.wait(error, failures)
+
+    async def _until_it_takes_rows(self, error: StoreRefused, failures: int) -> None:
+        await asyncio.sleep(min(_PAUSE_S * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S))
+        while (refused := await self._refusal()) is not None:
+            await self._outlast(refused)
+        if self._clock() - self._refused_since > _PATIENCE_S:  # it takes a small row, and not the batch
+            raise error
+
+    async def _until_up(self) -> None:
+        """What comes back may be another server: its time to refuse begins anew."""
+        await self._store.wait_until_up()
+        self._refused_since = self._clock()
 
     async def _refusal(self) -> StoreRefused | None:
         await self._store.let_go()
@@ -113,9 +126,8 @@ class StoreWatch:
             await self._store.probe()
         except StoreRefused as refused:
             return refused
-        except StoreError:  # away, perhaps to come back as another: its time to refuse begins anew
-            await self._store.wait_until_up()
-            self._refused_since = self._clock()
+        except StoreError:
+            await self._until_up()
             return await self._refusal()
         return None
 

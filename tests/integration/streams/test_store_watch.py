@@ -114,3 +114,20 @@ async def test_a_store_that_is_away_is_waited_for_without_an_end(store, watch, c
     for failures in range(1, 4):
         await watch.wait(StoreError("away"), failures)
     assert waited == 3
+
+
+async def test_a_refusal_long_after_another_has_its_own_minute(store, watch, clock):
+    await watch.wait(StoreRefused("full"), 1)
+    clock.now += 10_000
+    await watch.wait(StoreRefused("full"), 2)  # the first failure in this row was another
+    assert clock.now < 10_060
+
+
+async def test_a_server_that_was_away_has_a_minute_to_take_rows(store, watch, clock, monkeypatch):
+    async def up() -> None:
+        clock.now += 3_600
+
+    monkeypatch.setattr(store, "wait_until_up", up)
+    await watch.wait(StoreError("away"), 1)
+    await watch.wait(StoreRefused("a replica still"), 2)
+    assert clock.now < 3_660
