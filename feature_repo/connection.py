@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from feature_repo.refusals import is_refusal, refusal
 from streams.connections.redis import RedisConnection
-from streams.errors import StoreError
+from streams.errors import StoreError, StoreRefused
 
 _RETRIES = 4
 _TIMEOUT_S = 30.0
@@ -31,17 +32,13 @@ def connect(connection: RedisConnection) -> Redis:
 
 @contextmanager
 def store_errors(address: str) -> Generator[None, None, None]:
-    """Turn the client's errors into StoreError."""
+    """Turn the client's errors into StoreError: StoreRefused where the server has answered."""
     try:
         yield
-    except AuthenticationError as error:
-        raise StoreError(
-            f"The online store at {address} refuses the user ({error}): name one that it knows in HEADRACE_REDIS."
-        ) from error
-    except (RedisConnectionError, RedisTimeoutError) as error:
+    except RedisError as error:
+        if is_refusal(error):
+            raise StoreRefused(f"The online store at {address} refuses: {refusal(error)}") from error
         raise StoreError(
             f"The online store at {address} does not answer ({error}): start it with `headrace up`, "
             "or set HEADRACE_REDIS."
         ) from error
-    except RedisError as error:
-        raise StoreError(f"The online store refused an operation: {error}") from error

@@ -9,17 +9,30 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-#: KEYS: rows. ARGV: field names. Answers one list of values a row, null for an absent field.
+#: KEYS: rows. ARGV: field names, the fence first. Answers one list of values a row, null for an absent field, and last
+#: how many rows, of anybody, the server has evicted since it started: asked where a row is absent, -1 otherwise.
 READ: Final = """
-local rows = {}
-for i, key in ipairs(KEYS) do rows[i] = redis.call('HMGET', key, unpack(ARGV)) end
+local rows, absent = {}, false
+for i, key in ipairs(KEYS) do
+  rows[i] = redis.call('HMGET', key, unpack(ARGV))
+  absent = absent or not rows[i][1]
+end
+local stats = absent and redis.pcall('INFO', 'stats')
+rows[#rows + 1] = tonumber(type(stats) == 'string' and string.match(stats, 'evicted_keys:(%d+)') or -1)
 return rows
 """
 
+#: KEYS[1]: a row that nobody has. Writes it and takes it away: whoever may do that may write every row.
+PROBE: Final = """
+redis.call('HSET', KEYS[1], '_fence', '')
+return redis.call('DEL', KEYS[1])
+"""
+
 #: KEYS: rows. ARGV[1]: `pack_changes` of them. ARGV[2], ARGV[3], …: names of a field and of its time, in turns.
-#: Answers 0, or the position of the first row whose fence is neither as expected nor already the new one; then nothing
-#: is written. A row that has its new fence is a retry after a lost answer: its fence is written once more and nothing
-#: else, so that a WAITAOF behind the script waits for the disk all the same.
+#: Answers 0, or the position of the first row whose fence is neither as expected nor already the new one, negative
+#: where it is absent and should not be; then nothing is written. A row that has its new fence is a retry after a lost
+#: answer: its fence is written once more and nothing else, so that a WAITAOF behind the script waits for the disk all
+#: the same.
 WRITE: Final = """
 local call, cut, changes, at = redis.call, struct.unpack, ARGV[1], 1
 local fences, retried = {}, {}
@@ -28,7 +41,7 @@ for i, key in ipairs(KEYS) do
   expected, fence, at = cut('<I4c0I4c0', changes, at)
   local found = call('HGET', key, '_fence') or ''
   if found ~= expected then
-    if found ~= fence then return i end
+    if found ~= fence then return found == '' and -i or i end
     retried[i] = true
   end
   fences[i] = fence

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequenc
 from typing import Any, Final, NamedTuple, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from feature_repo.connection import connect, store_errors
+from feature_repo.durability import Durability
 from feature_repo.layout import (
     FENCE,
     SEEN,
@@ -23,15 +25,23 @@ from feature_repo.layout import (
     unwrap,
     wrapping,
 )
-from feature_repo.row_script import RAISE, READ, WRITE, Change, pack_changes, pack_some
-from streams.errors import FencedOut, StoreError
+from feature_repo.row_script import PROBE, RAISE, READ, WRITE, Change, pack_changes, pack_some
+from feature_repo.store_probe import (
+    RESTORE,
+    ServerFacts,
+    evicted_since,
+    lacks_waitaof,
+    verify,
+    verify_primary,
+    without_waitaof,
+)
+from streams.errors import FencedOut, RowsMissing, StoreError, StoreRefused
 from streams.settings import Durable, Settings
 
 __all__ = ["VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
 
 logger = logging.getLogger(__name__)
 
-_DISK_TIMEOUT_MS: Final = 10_000
 _TRENDING_EXPIRES_S: Final = 7 * 86_400
 _SCAN_COUNT: Final = 1_000
 
@@ -80,11 +90,12 @@ class PackedRows(NamedTuple):
 class RowStore:
     """The online store of one group. Every method raises StoreError when the server cannot be reached."""
 
-    def __init__(self, client: Redis, address: str, group: str, *, durable: bool) -> None:
+    def __init__(self, client: Redis, address: str, group: str, durability: Durability) -> None:
         self._client = client
         self._address = address
         self._group = group
-        self._durable = durable
+        self._durability = durability
+        self._probed: ServerFacts | None = None
 
     @classmethod
     async def open(cls, settings: Settings) -> "RowStore":
@@ -93,11 +104,11 @@ class RowStore:
         Raises:
             StoreError: the server does not answer, or `HEADRACE_DURABLE` is on and it keeps no append-only file.
         """
-        connection = settings.redis_connection
-        store = cls(connect(connection), connection.address, settings.group, durable=False)
+        connection, durability = settings.redis_connection, Durability(replicas=settings.durable_replicas)
+        store = cls(connect(connection), connection.address, settings.group, durability)
         if settings.durable is not Durable.OFF:
             try:
-                store._durable = await store._keeps_a_file(settings.durable)
+                store._durability = durability._replace(on_disk=await store._keeps_a_file(settings.durable))
             except StoreError:
                 await store.close()
                 raise
@@ -119,28 +130,93 @@ class RowStore:
         await self._client.aclose()
 
     async def wait_until_up(self) -> None:
-        """Return when the server answers again."""
+        """Return when the server answers again, be it to refuse."""
         pause = 0.1
         while True:
             try:
                 with store_errors(self._address):
                     await cast(Awaitable[bool], self._client.ping())
                 return
+            except StoreRefused:
+                return
             except StoreError as error:
                 logger.warning("%s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)
 
+    async def facts(self) -> ServerFacts:
+        """What the server says of itself."""
+        with store_errors(self._address):
+            return ServerFacts.of(await self._client.info())
+
+    async def probe(self) -> None:
+        """Find out whether this server takes rows and keeps them, by one that is written and taken away at once.
+
+        Raises:
+            StoreRefused: with what to do about it.
+        """
+        facts = await self.facts()
+        verify(facts, self._address)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.eval(PROBE, 1, row_key(Kind.SHARD, "probe", self._group))
+        self._durability.ask(pipeline)
+        with store_errors(self._address):
+            try:
+                _, *answers = await pipeline.execute()
+            except ResponseError as error:
+                if lacks_waitaof(error):
+                    raise without_waitaof(facts, self._address) from error
+                raise
+        self._durability.verify(answers)
+        self._hold_against(facts)
+
+    async def verify_primary(self) -> None:
+        """Find out whether this server is one that others follow.
+
+        Raises:
+            StoreRefused: it is a replica.
+        """
+        verify_primary(await self.facts(), self._address)
+
+    async def let_go(self) -> None:
+        """Part with every connection: behind the address may be another server by now."""
+        pool = self._client.connection_pool
+        await pool.update_active_connections_for_reconnect()
+        await pool.disconnect(inuse_connections=False)
+
     async def read(self, kind: Kind, keys: Sequence[str]) -> list[StoredRow]:
-        """The rows of `keys`, in their order."""
+        """The rows of `keys`, in their order.
+
+        Raises:
+            RowsMissing: one is absent, and the server has evicted rows since it was probed.
+        """
         if not keys:
             return []
         redis_keys = [row_key(kind, key, self._group) for key in keys]
         with store_errors(self._address):
-            rows: list[list[bytes | None]] = await cast(
+            answer: list[Any] = await cast(
                 Awaitable[Any], self._client.eval(READ, len(redis_keys), *redis_keys, *_READ_NAMES[kind])
             )
+        *rows, evicted = answer
+        if self._probed is not None and evicted > self._probed.evicted:
+            await self.verify_evictions()
         return [_stored(row) for row in rows]
+
+    async def verify_evictions(self) -> None:
+        """Hold what the server has evicted against what it had when it was probed.
+
+        Raises:
+            RowsMissing: it was the same server, and its rows may be among what it has evicted.
+        """
+        self._hold_against(await self.facts())
+
+    def _hold_against(self, now: ServerFacts) -> None:
+        before, self._probed = self._probed, now
+        if before is not None and (evicted := evicted_since(before, now)):
+            raise RowsMissing(
+                f"The online store has evicted {evicted} rows for want of memory (maxmemory-policy {now.policy}). Set "
+                f"`maxmemory-policy noeviction` there. {RESTORE}"
+            )
 
     def pack(self, rows: Iterable[RowWrite]) -> PackedRows:
         """Rows for `write_packed`, which takes those of several calls: thousands are better packed a few at a time."""
@@ -166,23 +242,27 @@ class RowStore:
 
         Raises:
             FencedOut: naming the first row that another worker has written since it was read.
+            RowsMissing: naming the first row that is gone since it was read.
+            StoreRefused: the rows are written, but not on disk, or not with the replicas that were asked for.
         """
         keys = [key for part in parts for key in part.keys]
         if not keys:
             return
         changes = pack_changes(*((part.fences, part.written) for part in parts))
-        # One pipeline, because WAITAOF waits for what its own connection has written.
+        # One pipeline, because WAITAOF and WAIT wait for what their own connection has written.
         pipeline = self._client.pipeline(transaction=False)
         pipeline.eval(WRITE, len(keys), *keys, changes, *_NAMES)
-        if self._durable:
-            pipeline.execute_command("WAITAOF", 1, 0, _DISK_TIMEOUT_MS)
+        self._durability.ask(pipeline)
         with store_errors(self._address):
-            refused, *on_disk = await pipeline.execute()
+            refused, *answers = await pipeline.execute()
         if refused:
-            kind, key = kind_and_key(keys[refused - 1])
+            kind, key = kind_and_key(keys[abs(refused) - 1])
+            if refused < 0:
+                raise RowsMissing(
+                    f"The {kind} row of {key!r} is gone from the online store (evicted, or deleted there). {RESTORE}"
+                )
             raise FencedOut(f"The {kind} row of {key!r} has moved on: another worker owns it now.")
-        if on_disk and on_disk[0][0] < 1:
-            raise StoreError(f"The online store had its writes not on disk after {_DISK_TIMEOUT_MS // 1000} s.")
+        self._durability.verify(answers)
 
     async def keys(self, kind: Kind) -> AsyncIterator[str]:
         """Every key of a kind, in no order; one that moves while it is read may come twice."""

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import faust
@@ -43,6 +43,10 @@ _TOPICS_S: Final = 5.0
 """Between two looks at the topics, each some 5 ms of this process."""
 
 
+_LOOK_S = 5.0
+"""A store that is away holds up no rebalance: it is looked at before anything is folded into its rows."""
+
+
 class Road(Protocol):
     """What an agent hands its loads to."""
 
@@ -72,6 +76,13 @@ class Roads(Protocol):
 
     async def idle(self, partitions: frozenset[int]) -> None:
         """Tell that they are idle, while nothing travels."""
+
+    async def take(self, folded: Mapping[tuple[str, int], int]) -> None:
+        """Begin with these partitions, of each the last record that the group has noted as folded, -1 if none; raise
+        if the online store has lost some of it."""
+
+    async def look_after_store(self) -> None:
+        """Raise if the online store has lost rows."""
 
     def revoked(self) -> None:
         """Drop what was known of partitions: they may be another worker's now."""
@@ -117,7 +128,9 @@ class HeadraceApp(faust.App):
         super().__init__(**_faust_settings(settings))
         roads = roads_of(settings)
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(roads.values()))
-        self.transport = ChunkTransport(self.conf.broker_consumer, self, chunking=chunking, fail=self.fail)
+        self.transport = ChunkTransport(
+            self.conf.broker_consumer, self, chunking=chunking, fail=self.fail, taken=self._taken
+        )
         lines = {RoadChoice.SHOPPERS: self._shoppers, RoadChoice.ITEMS: self._items}
         for name, topics in roads.items():
             channel = self.topic(*sorted(map(str, topics.names)), schema=LoadSchema())
@@ -127,6 +140,7 @@ class HeadraceApp(faust.App):
         self.timer(1.0)(self._tell_idle)
         self.timer(10.0)(self._watch)
         self.timer(_TOPICS_S)(self._watch_topics)
+        self.timer(10.0)(self._look_after_store)
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker as SIGTERM does, but with exit code 1; loads that come after go nowhere."""
@@ -163,7 +177,7 @@ class HeadraceApp(faust.App):
         super().on_rebalance_end()
         metrics.REBALANCES.inc()
         self._vitals.progress()
-        if not self._announced:
+        if not self._announced and self.failure is None:
             self._announced = True
             logs.tell("headrace worker ready", self.settings.log)
 
@@ -224,6 +238,21 @@ class HeadraceApp(faust.App):
     async def _revoked(self, *_: Any, **__: Any) -> None:
         async with self._shoppers.still(), self._items.still():
             self.roads.revoked()
+
+    async def _taken(self, folded: Mapping[TP, int]) -> None:
+        await self._or_fail(self.roads.take({(tp.topic, tp.partition): offset for tp, offset in folded.items()}))
+
+    async def _look_after_store(self) -> None:
+        if self.failure is None:
+            await self._or_fail(self.roads.look_after_store())
+
+    async def _or_fail(self, step: Awaitable[None]) -> None:
+        try:
+            await asyncio.wait_for(step, _LOOK_S)
+        except TimeoutError:
+            log.info("the online store is looked at later: it does not answer")
+        except Exception as error:
+            self.fail(error)
 
     async def _beat(self) -> None:
         self._vitals.beat()

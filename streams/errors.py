@@ -8,7 +8,10 @@ HeadraceError
 │   ├── TopicChanged      recreated, or its partition count changed
 │   ├── TopicMissing      deleted, or never created
 │   └── FencedOut         another worker owns the row now
-├── StoreError            the online store refused or lost an operation
+├── StoreError            the online store does not answer
+│   └── StoreRefused      it answers, and refuses
+├── RowsLost              the online store no longer holds what was folded
+│   └── RowsMissing       some rows are gone and the others stand
 ├── NewerRows             rows that a later version of Headrace has written
 ├── DamagedRow            a row of which a part is missing
 ├── ModelError            a model that cannot be trained, exported or served
@@ -58,7 +61,19 @@ class FencedOut(StreamError):
 
 
 class StoreError(HeadraceError):
-    """The online store refused or lost an operation."""
+    """The online store does not answer, or has lost an operation."""
+
+
+class StoreRefused(StoreError):
+    """The online store answers, and refuses: it is a replica, full, or of another mind about who may do what."""
+
+
+class RowsLost(HeadraceError):
+    """Rows are gone, or older than what was folded: going on would fold into rows that are not whole."""
+
+
+class RowsMissing(RowsLost):
+    """Some rows are gone, evicted or deleted, and no partition's row tells of it."""
 
 
 class NewerRows(HeadraceError):

@@ -5,6 +5,7 @@ import gc
 import logging
 import sys
 import time
+from collections.abc import Mapping
 
 from aiokafka.errors import KafkaError
 
@@ -13,6 +14,7 @@ from feature_repo.row_store import RowStore
 from streams.copartition import Prepared
 from streams.engine import logbook, sources
 from streams.engine.catalogue_follower import CatalogueFollower
+from streams.engine.continuity import Continuity
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
 from streams.engine.idleness import Idleness
@@ -27,10 +29,11 @@ from streams.engine.row_cache import RowCache
 from streams.engine.scoring import Scorer
 from streams.engine.shoppers import Collaborators, ShoppersRoad
 from streams.engine.stints import Stints
+from streams.engine.store_watch import StoreWatch
 from streams.engine.tracing import Tracer, open_tracer
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
-from streams.errors import FencedOut, StoreError
+from streams.errors import FencedOut, RowsLost, StoreError
 from streams.scenarios import DEMAND, SHOPPER_SCENARIOS
 from streams.settings import Settings
 from streams.topics import INPUTS, item_deltas, rekeyed
@@ -47,7 +50,6 @@ _ITEM_ROWS_KEPT = 131_072
 """Items whose rows stay in memory, one to two kilobytes each. Where more sell in a window, every row of every window
 is read anew: for 100,000 that was a quarter of the items' road."""
 _PAUSE_S = 1.0
-"""A store that answers and yet refuses (no memory, read only) would else be asked, and all answers sent, in a loop."""
 
 
 class Runtime:
@@ -64,9 +66,11 @@ class Runtime:
         predecessor: Predecessor,
         tracer: Tracer,
         ends: LogEnds,
+        watch: StoreWatch,
     ) -> None:
         self._ends = ends
         self._store = store
+        self._watch = watch
         self._predecessor = predecessor
         self._triton = triton
         self._producer = producer
@@ -80,10 +84,12 @@ class Runtime:
         """Connect everything, read the catalogue, hold the topics against what the store remembers.
 
         Raises:
-            TopicChanged, StreamError, StoreError: with what to do about it.
+            TopicChanged, StreamError, StoreError, RowsLost: with what to do about it.
         """
         partitions = prepared.partitions
-        store = await RowStore.open(settings)
+        store, continuity = await RowStore.open(settings), Continuity(settings.group)
+        watch = StoreWatch(store, continuity, settings.group, time.monotonic)
+        await watch.open()
         await schema.hold_against(store)
         inputs = [*sorted(INPUTS), rekeyed(settings.group), item_deltas(settings.group)]
         await sources.hold_against_store(settings, inputs, store)
@@ -98,10 +104,20 @@ class Runtime:
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
         ends = await LogEnds.open(settings)
         with_ = Collaborators(
-            settings, partitions, store, scorer, follower, producer, predecessor, idleness, tracer, ends
+            settings,
+            partitions,
+            store,
+            scorer,
+            follower,
+            producer,
+            predecessor,
+            idleness,
+            tracer,
+            ends,
+            continuity,
         )
         item_rows: RowCache[DemandRow] = RowCache(_ITEM_ROWS_KEPT)
-        item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows)
+        item_rows_road = ItemRowsRoad(settings, partitions, store, producer, new_items, item_rows, continuity)
         shoppers = ShoppersRoad(SHOPPER_SCENARIOS, with_)
         demand = DemandRoad(
             DEMAND,
@@ -116,13 +132,14 @@ class Runtime:
             item_rows,
             Stints(shoppers.is_waited_for, time.monotonic),
             ends,
+            continuity,
         )
         roads = shoppers, ItemsRoad(item_rows_road, demand, follower, trending)
         gc.collect()
         gc.freeze()  # what is loaded by now stays: later collections need not walk it
         gc.set_threshold(*_GC_THRESHOLDS)
         sys.setswitchinterval(_SWITCH_S)
-        return cls(store, triton, producer, follower, roads, idleness, predecessor, tracer, ends)
+        return cls(store, triton, producer, follower, roads, idleness, predecessor, tracer, ends, watch)
 
     def quiet(self, partitions: frozenset[int]) -> frozenset[int]:
         """Hear which `events` partitions of this worker have nothing to read; return those to be told idle."""
@@ -132,6 +149,8 @@ class Runtime:
         """Tell the items' road that these partitions hold nothing back."""
         try:
             await self._idleness.tell(partitions)
+        except RowsLost as lost:
+            await self._watch.wait_if_not_lost(lost, failures=1)
         except StoreError as error:
             logger.warning("idle partitions are told of later: %s", error)
 
@@ -141,11 +160,28 @@ class Runtime:
         self.shoppers.forget()
         self.items.forget()
 
+    async def take(self, folded: Mapping[tuple[str, int], int]) -> None:
+        """Begin with partitions, of each the last record that the group has noted as folded, -1 if none.
+
+        Raises:
+            RowsLost: the store has lost some of it.
+        """
+        await self._watch.take(folded)
+
+    async def look_after_store(self) -> None:
+        """See whether the store has lost rows that nothing asks for now.
+
+        Raises:
+            RowsLost: it has.
+        """
+        await self._watch.look()
+
     async def mend(self, error: Exception, failures: int) -> None:
         """Wait until travelling again is worth it. Twice is harmless: fences skip what is done, ids are equal.
 
         Raises:
             FencedOut: the rows stay another worker's; this one has lost its partitions without hearing of it.
+            RowsLost: the store has lost rows; StoreRefused: it has refused for too long.
             HeadraceError, Exception: what waiting cannot mend.
         """
         if isinstance(error, Poisoned):
@@ -155,9 +191,9 @@ class Runtime:
             if failures >= _FENCED_TRIES:
                 raise error
         elif isinstance(error, StoreError):
-            logger.warning("waiting for the online store: %s", error)
-            await asyncio.sleep(_PAUSE_S)
-            await self._store.wait_until_up()
+            await self._watch.wait(error, failures)
+        elif isinstance(error, RowsLost):
+            await self._watch.wait_if_not_lost(error, failures)
         elif isinstance(error, KafkaError) and is_passing(error):
             logger.warning("waiting for Kafka: %r", error)
             await asyncio.sleep(_PAUSE_S)

@@ -209,6 +209,9 @@ class Settings(BaseSettings):
     )
     feature_log: float = Field(1.0, ge=0, le=1, description="share of outputs with a `feature.log` record")
     durable: Durable = Field(Durable.AUTO, description="wait for the store's disk before committing")
+    durable_replicas: int = Field(
+        0, ge=0, le=10, description="replicas of the store that must have a write in memory before its commit"
+    )
     deadline: DurationMs = Field(2_000, ge=10, description="base time a model call may take")
     idle: DurationMs = Field(
         30_000,

@@ -14,6 +14,7 @@ from msgspec import Struct
 from benchmarks.chaos.servers import Servers
 from benchmarks.machine import Machine, machine
 from benchmarks.outage.answers import Moments, Outage, judge
+from benchmarks.outage.losing import Loss, lose
 from benchmarks.road import workload
 from benchmarks.road.contestants import CONTESTANTS, Contestant
 from benchmarks.road.feeding import feed
@@ -52,10 +53,11 @@ class Outages(Struct):
     seed: int
     rate: float
     outages: dict[str, Outage]
+    losses: dict[str, Loss]
 
 
 def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Outages:
-    """Take away Triton, Valkey and one of two workers, each in a run of its own."""
+    """Take away Triton, Valkey and one of two workers, and rows of the online store, each in a run of its own."""
     found: dict[str, Outage] = {}
     with ground(lambda *_: None) as here:
         model, _ = models(here.home, size, seed, tell)
@@ -75,7 +77,8 @@ def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Out
             with here.running(contestant, workers) as running:
                 found[name] = _run(running, stream, rate, strike)
             tell(f"{name}: {found[name]}")
-    return Outages(command, machine(), seed, rate, found)
+        losses = lose(here, stream, rate, tell)
+    return Outages(command, machine(), seed, rate, found, losses)
 
 
 @contextmanager

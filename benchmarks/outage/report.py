@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmarks.outage.losing import Loss
 from benchmarks.outage.measuring import Outages
 from benchmarks.results_page import write_results
 
@@ -18,6 +19,8 @@ def _page(found: Outages) -> str:
         f"| {one.silence_s:.1f} |"
         for name, one in found.outages.items()
     )
+    lost = "\n".join(_loss(name, one) for name, one in found.losses.items())
+    said = "\n".join(f"- {name}: `{one.words}`" for name, one in found.losses.items() if one.words)
     return f"""# What an outage costs
 
     {found.command}
@@ -36,4 +39,21 @@ A Triton that was stopped for so long does not outlive being woken: its Python b
 memory a few seconds later. Whoever supervises it has to start it again; here nobody does before the next row.
 
 A server that starts takes the cores that workers and Kafka would have had on a machine this small.
+
+## A store that loses rows
+The worker has a Valkey and its replica behind one name. In the first row it waits for the replica
+(`HEADRACE_DURABLE_REPLICAS=1`) and is still connected to the old primary when the replica takes its place. A torn row
+does not hold every event up to its own fence: something was folded into a row that was lost.
+
+| what happens | asked from then on | answered | the worker | rows of shoppers at the end | torn |
+|---|---|---|---|---|---|
+{lost}
+
+What it said:
+{said}
 """
+
+
+def _loss(name: str, one: Loss) -> str:
+    ended = "goes on" if one.ended_s is None else f"ends after {one.ended_s:.1f} s"
+    return f"| {name} | {one.appended:,} | {one.answered:.2%} | {ended} | {one.rows:,} | {one.torn} |"

@@ -47,8 +47,14 @@ class Ground(NamedTuple):
             replayer.send(records, len(records), report)
 
     @contextmanager
-    def running(self, contestant: Contestant, workers: int = 1) -> Generator["Running"]:
-        """A contestant in a new group that begins at the present end of the inputs, with an empty store."""
+    def running(
+        self, contestant: Contestant, workers: int = 1, environment: Mapping[str, str] | None = None
+    ) -> Generator["Running"]:
+        """A contestant in a new group that begins at the present end of the inputs, with an empty store.
+
+        Args:
+            environment: further variables of its processes.
+        """
         group = f"bench-{contestant.name}-{uuid4().hex[:8]}"
         with Broker(self.settings.kafka_connection) as broker:
             broker.start_group_at(group, broker.ends(sorted(INPUTS)))
@@ -59,6 +65,7 @@ class Ground(NamedTuple):
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
             "HEADRACE_ROAD": "both",
+            **(environment or {}),
         }
         with ExitStack() as stack:
             started: list[Worker] = []

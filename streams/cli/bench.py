@@ -125,7 +125,7 @@ def outage(
     out: Out = _RESULTS,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take away Triton, Valkey, a worker while events come in: what is answered meanwhile, and how late."""
+    """Take away Triton, Valkey, a worker, rows while events come in: what is answered, how late, and what is lost."""
     from benchmarks.outage.measuring import measure
     from benchmarks.outage.report import write
     from benchmarks.road.workload import Size

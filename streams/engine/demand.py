@@ -10,6 +10,7 @@ from feature_repo.demand_index import Closing
 from feature_repo.row_store import Kind, PackedRows, RowStore
 from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from streams.engine import logbook, metrics
+from streams.engine.continuity import Continuity
 from streams.engine.demand_model import Answered, DemandModel, DemandScenario
 from streams.engine.demand_rows import DemandRow, IndexRow, kind_of, stored_key
 from streams.engine.intake import Refused
@@ -50,6 +51,7 @@ class _Part:
         self, chunk: RecordChunk, index: IndexRow, batches: list[ItemBatch], refused: Sequence[Refused]
     ) -> None:
         self.origin = f"{chunk.topic}/{chunk.partition}"
+        self.topic = chunk.topic
         self.partition = chunk.partition
         self.last_offset = chunk.last_offset
         self.index = index
@@ -78,9 +80,11 @@ class DemandRoad:
         cache: RowCache[DemandRow],
         stints: Stints,
         ends: LogEnds,
+        continuity: Continuity,
     ) -> None:
         self._ends = ends
         self._cache = cache
+        self._continuity = continuity
         self._indexes: dict[int, IndexRow] = {}
         self._categories_of = _by_key(categories_of)
         self._scenario = scenario
@@ -98,7 +102,7 @@ class DemandRoad:
         """Take chunks of different partitions down the road.
 
         Raises:
-            FencedOut, StoreError: as the shoppers' road.
+            FencedOut, StoreError, RowsLost: as the shoppers' road.
         """
         with timed(_ROAD, "read"):
             await self._read_indexes(chunks)
@@ -143,7 +147,9 @@ class DemandRoad:
     async def _read_indexes(self, chunks: Sequence[RecordChunk]) -> None:
         missing = [chunk.partition for chunk in chunks if chunk.partition not in self._indexes]
         stored = await self._store.read(Kind.SHARD, [index_key(partition) for partition in missing])
-        self._indexes |= {p: IndexRow(p, row) for p, row in zip(missing, stored, strict=True)}
+        for partition, row in zip(missing, stored, strict=True):
+            self._indexes[partition] = index = IndexRow(partition, row)
+            self._continuity.verify(index.key, index.fence)
 
     async def _read(self, keys: set[str]) -> dict[str, DemandRow]:
         rows = self._cache.take(keys)
@@ -239,6 +245,7 @@ class DemandRoad:
         for part, error in zip(parts, done, strict=True):
             if error is None:
                 self._trending.add(part.folded)
+                self._continuity.written(part.topic, part.partition, part.last_offset)
         if failed:
             raise failed[0]
 

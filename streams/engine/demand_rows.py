@@ -88,7 +88,7 @@ class IndexRow:
     """
 
     def __init__(self, partition: int, stored: StoredRow) -> None:
-        self._key = index_key(partition)
+        self.key = index_key(partition)
         self._expected = stored.fence
         self.fence = Fence(stored.fence)
         marks, bulk = (demand_index.unpack(state) for state in stored.states)
@@ -122,7 +122,7 @@ class IndexRow:
             bulk = demand_index.pack(DemandIndex(pending=self.index.pending, recent=self.index.recent))
             self._news, self._bulk_is_stale = {}, False
         marks = demand_index.pack(replace(self.index, pending=self._news, recent={}, apart=True))
-        return RowWrite(Kind.SHARD, self._key, expected, self._expected, b"", (marks, bulk), 0)
+        return RowWrite(Kind.SHARD, self.key, expected, self._expected, b"", (marks, bulk), 0)
 
 
 def kind_of(key: str) -> Kind:

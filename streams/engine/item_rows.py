@@ -10,11 +10,13 @@ from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
 from feature_repo.scopes import item_key
 from streams.engine import logbook, metrics
 from streams.engine.append_order import NEVER, append_order, is_later, lie_apart
+from streams.engine.continuity import Continuity
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
 from streams.engine.new_items import NewItems
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.row_cache import RowCache
+from streams.engine.rows import catalogue_key, index_key
 from streams.errors import BadRecord, ModelUnavailable
 from streams.messages.decoding import decode_item
 from streams.messages.items import Item, Withdrawn
@@ -50,8 +52,10 @@ class ItemRowsRoad:
         producer: Producer,
         new_items: NewItems,
         cache: RowCache[DemandRow],
+        continuity: Continuity,
     ) -> None:
         self._cache = cache
+        self._continuity = continuity
         self._settings = settings
         self._partitions = partitions
         self._store = store
@@ -62,8 +66,9 @@ class ItemRowsRoad:
         """Take one chunk of the catalogue down the road.
 
         Raises:
-            FencedOut, StoreError: as the shoppers' road.
+            FencedOut, StoreError, RowsLost: as the shoppers' road.
         """
+        partition = await self._read_partition(chunk.partition)
         listed, refused = self._decode(chunk)
         stored = await self._store.read(Kind.ITEM, list(listed))
         origin = f"{chunk.topic}/{chunk.partition}"
@@ -82,8 +87,18 @@ class ItemRowsRoad:
         newest = {item_id: (one, row) for item_id, (one, row) in fresh.items() if one.is_newest(row)}
         vectors, version = await self._vectors([one.item for one, _ in newest.values()])
         self._cache.take(map(item_key, newest))  # the same rows, whose fences move now: they are to be read again
-        await self._store.write([_write(origin, one, row, vectors, version) for one, row in newest.values()])
+        rows = [_write(origin, one, row, vectors, version) for one, row in newest.values()]
+        await self._store.write([*rows, _write_partition(chunk, partition)])
+        self._continuity.written(chunk.topic, chunk.partition, chunk.last_offset)
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
+
+    async def _read_partition(self, partition: int) -> StoredRow:
+        """The row that says how far `items` is folded; beside it that of the deltas, which write the same rows."""
+        keys = [catalogue_key(partition), index_key(partition)]
+        stored = await self._store.read(Kind.SHARD, keys)
+        for key, row in zip(keys, stored, strict=True):
+            self._continuity.verify(key, Fence(row.fence))
+        return stored[0]
 
     def _decode(self, chunk: RecordChunk) -> tuple[dict[str, _Listed], list[Refused]]:
         """The newest good record of each item in the chunk, and what is no item."""
@@ -146,6 +161,13 @@ def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes],
         states=(_state(one, vectors, version), None, None),
         timestamp=one.timestamp,
     )
+
+
+def _write_partition(chunk: RecordChunk, row: StoredRow) -> RowWrite:
+    fence = Fence(row.fence)
+    fence.advance(f"{chunk.topic}/{chunk.partition}", chunk.last_offset)
+    key = catalogue_key(chunk.partition)
+    return RowWrite(Kind.SHARD, key, row.fence, fence.pack(), b"", (b"", None), chunk.records[-1].timestamp)
 
 
 def _state(one: _Listed, vectors: dict[str, bytes], version: str) -> bytes:

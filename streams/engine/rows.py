@@ -69,6 +69,11 @@ def index_key(partition: int) -> str:
     return f"items/{partition}"
 
 
+def catalogue_key(partition: int) -> str:
+    """Key of the row that says how far a partition of `items` is folded."""
+    return f"catalogue/{partition}"
+
+
 def touched(rows: Iterable[ShopperRow]) -> Iterator[RowWrite]:
     """Writes for the rows that a load changed."""
     return (row.write() for row in rows if row.newest >= 0)

@@ -12,6 +12,7 @@ from prometheus_client import Histogram
 from feature_repo.row_store import Kind, PackedRows, RowStore
 from streams.engine import logbook, metrics
 from streams.engine.catalogue_follower import CatalogueFollower
+from streams.engine.continuity import Continuity
 from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.folding import Asked, ChunkFold, Folded
 from streams.engine.idleness import Idleness
@@ -50,6 +51,7 @@ class Collaborators(NamedTuple):
     idleness: Idleness
     tracer: Tracer
     ends: LogEnds
+    continuity: Continuity
 
 
 class _Part(NamedTuple):
@@ -86,6 +88,7 @@ class ShoppersRoad:
         Raises:
             FencedOut: another worker wrote one of the rows; the load may be travelled again.
             StoreError: the store is out of reach; likewise.
+            RowsLost: the store no longer holds what was folded.
             Poisoned: a record broke a pure step; travelled again, the load leaves it out.
         """
         self._under_way += 1
@@ -144,6 +147,8 @@ class ShoppersRoad:
             await way.clear()
         with steps.timed("write"):
             await self._with.store.write_packed([packed])
+        for chunk in load.chunks:
+            self._with.continuity.written(chunk.topic, chunk.partition, chunk.last_offset)
         _observe(metrics.FRESHNESS, load)
         for part in parts:
             for refused in part.intake.refused:
@@ -177,7 +182,9 @@ class ShoppersRoad:
                 self._with.store.read(Kind.USER, missing),
                 self._with.store.read(Kind.SHARD, [source_key(partition) for partition in sources]),
             )
-        self._sources |= {p: SourceRow(p, row) for p, row in zip(sources, bookkeeping, strict=True)}
+        for partition, row in zip(sources, bookkeeping, strict=True):
+            self._sources[partition] = source = SourceRow(partition, row)
+            self._with.continuity.verify(source.key, source.fence)
         return rows | {user: ShopperRow(user, row) for user, row in zip(missing, stored, strict=True)}
 
     def _fold(self, chunk: RecordChunk, intake: Intake, rows: dict[str, ShopperRow]) -> _Part:

@@ -6,7 +6,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple, cast
 
@@ -92,13 +92,18 @@ class ChunkConsumer(driver.Consumer):
         if held is None:
             return  # delivered before a rebalance: what the group has committed counts now
         for tp, span in held.spans:
-            self._progress[tp].finished.add(span.begin, span.end)
+            self._progress[tp].finished.add(span.begin, span.end, span.records[-1].offset)
         self._pace.arrived(held.topics, time.monotonic() - held.read_at)
         self._make_room()
 
     def _make_room(self) -> None:
         self._room.set()
         self._thread.wake()
+
+    def folded(self, tp: TP) -> int:
+        """The last record processed before what may be committed; -1 where none is known."""
+        progress = self._progress.get(tp)
+        return -1 if progress is None else progress.finished.folded
 
     def lag(self, tp: TP) -> int | None:
         """Records between what is finished and the end of the log as last heard of; None before it was heard of."""
@@ -115,7 +120,7 @@ class ChunkConsumer(driver.Consumer):
         """Start each assigned partition at what the group has committed."""
         try:
             async with asyncio.timeout(_SEEK_S):
-                offsets = await self._thread.rewind()
+                starts = await self._thread.rewind()
         except IllegalStateError:  # the next rebalance has begun; Faust waits for its end
             raise
         except TimeoutError:
@@ -125,9 +130,10 @@ class ChunkConsumer(driver.Consumer):
             self.transport.fail(error)
             return
         self._in_hand.clear()
-        self._progress = {tp: Progress(offset) for tp, offset in offsets.items()}
+        self._progress = {tp: Progress(start.offset, start.folded) for tp, start in starts.items()}
         self._committed_offset.clear()
         self._room.set()
+        await self.transport.taken({tp: start.folded for tp, start in starts.items()})
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget the last assignment, so that no late commit moves the group back."""
@@ -264,11 +270,22 @@ class ChunkTransport(driver.Transport):
     Attributes:
         chunking: how records are cut into chunks.
         fail: told when a partition cannot be consumed any more.
+        taken: told which partitions this worker has from now on, and the last record of each that the group has
+            processed, -1 where that is not known; nothing is delivered before it returns.
     """
 
     Consumer = ChunkConsumer
 
-    def __init__(self, url: Any, app: Any, *, chunking: Chunking, fail: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        url: Any,
+        app: Any,
+        *,
+        chunking: Chunking,
+        fail: Callable[[BaseException], None],
+        taken: Callable[[Mapping[TP, int]], Awaitable[None]],
+    ) -> None:
         super().__init__(url, app)
         self.chunking = chunking
         self.fail = fail
+        self.taken = taken

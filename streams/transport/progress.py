@@ -27,17 +27,25 @@ class Finished:
 
     Attributes:
         frontier: every offset before it is finished: what may be committed.
+        folded: offset of the last record before it that was processed, -1 where none is known. Retention, compaction
+            and transaction markers move the frontier, and this does not.
     """
 
-    def __init__(self, frontier: int) -> None:
+    def __init__(self, frontier: int, folded: int = -1) -> None:
         self.frontier = frontier
-        self._ahead: list[tuple[int, int]] = []
+        self.folded = folded
+        self._ahead: list[tuple[int, int, int]] = []
 
-    def add(self, begin: int, end: int) -> None:
-        """Note that [begin, end) is finished; what lies at or under the frontier changes nothing."""
-        insort(self._ahead, (begin, end))
+    def add(self, begin: int, end: int, last: int = -1) -> None:
+        """Note that [begin, end) is finished; what lies at or under the frontier changes nothing.
+
+        Args:
+            last: offset of the last record in the range; -1 where it holds none.
+        """
+        insort(self._ahead, (begin, end, last))
         while self._ahead and self._ahead[0][0] <= self.frontier:
-            self.frontier = max(self.frontier, self._ahead.pop(0)[1])
+            _, end, last = self._ahead.pop(0)
+            self.frontier, self.folded = max(self.frontier, end), max(self.folded, last)
 
 
 class Progress:
@@ -52,9 +60,9 @@ class Progress:
         finished: the ranges whose work is done.
     """
 
-    def __init__(self, committed: int) -> None:
+    def __init__(self, committed: int, folded: int = -1) -> None:
         self.expected = committed
-        self.finished = Finished(committed)
+        self.finished = Finished(committed, folded)
         self._refused: tuple[int, int] | None = None
 
     def admit(self, span: Span) -> Admission:

@@ -6,10 +6,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 from faust.types import TP
 
@@ -101,6 +101,15 @@ class PulledConsumer(CommittedConsumer):
                 Reading(spans, self._is_behind(fetcher, quota.partitions))
                 for quota, spans in zip(quotas, taken, strict=True)
             ]
+
+    async def committed_with_notes(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, str]]:
+        """What the group has committed, each with what was noted beside it; partitions without a commit are left out.
+
+        `committed` keeps the notes to itself, and asks for one partition at a time.
+        """
+        coordinator: Any = self._coordinator
+        found = await coordinator.fetch_committed_offsets(tps)
+        return {tp: (committed.offset, committed.metadata or "") for tp, committed in found.items()}
 
     def wake(self) -> None:
         """End all waiting."""

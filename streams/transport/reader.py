@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -21,6 +21,21 @@ _FETCH_WAIT_MS = 100
 _ENDS_S = 1.0
 # The client asks for ever, and of a topic that is gone no offset is taken: a worker that ends would never have ended.
 _COMMIT_S = 10.0
+_FOLDED = "folded="
+"""Before an offset in what a worker notes beside its commits. A tool that sets a group's offsets leaves no such note,
+and whoever set them knows what the rows hold."""
+
+
+class Start(NamedTuple):
+    """Where the reading of a partition begins.
+
+    Attributes:
+        offset: the first to read.
+        folded: the last record that the group has processed before it, by the note of its last commit; -1 without one.
+    """
+
+    offset: int
+    folded: int
 
 
 class ReaderThread(AIOKafkaConsumerThread):
@@ -32,8 +47,8 @@ class ReaderThread(AIOKafkaConsumerThread):
         """One reading for each quota; waits `patience` seconds for the first record."""
         return await self.call_thread(self._read, quotas, patience)
 
-    async def rewind(self) -> dict[TP, int]:
-        """Seek every assigned partition to the group's committed offset, or to its log's start; returns the offsets.
+    async def rewind(self) -> dict[TP, Start]:
+        """Seek every assigned partition to the group's committed offset, or to its log's start; returns where to.
 
         Raises:
             TopicChanged: a log ends before what the group has committed.
@@ -80,18 +95,18 @@ class ReaderThread(AIOKafkaConsumerThread):
         consumer = self._pulled()
         return await consumer.take(quotas, patience) if self.consumer.flow_active else []
 
-    async def _rewind(self) -> dict[TP, int]:
+    async def _rewind(self) -> dict[TP, Start]:
         consumer = self._ensure_consumer()
         tps = list(consumer.assignment())
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in tps))
+        committed = await self._pulled().committed_with_notes(tps)
         starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        offsets = {
-            TP(tp.topic, tp.partition): _start(tp, done, starts[tp], ends[tp])
-            for tp, done in zip(tps, committed, strict=True)
-        }
-        for tp, offset in offsets.items():
-            consumer.seek(TopicPartition(*tp), offset)
-        return offsets
+        found: dict[TP, Start] = {}
+        for tp in tps:
+            done, note = committed.get(tp, (None, ""))
+            offset = _start(tp, done, starts[tp], ends[tp])
+            found[TP(tp.topic, tp.partition)] = Start(offset, folded_in(note))
+            consumer.seek(tp, offset)
+        return found
 
     async def _seek_back(self, tp: TP, offset: int) -> None:
         consumer = self._ensure_consumer()
@@ -106,6 +121,9 @@ class ReaderThread(AIOKafkaConsumerThread):
         except (TimeoutError, KafkaError):
             return None
 
+    def _folded(self, tp: TP) -> int:
+        return cast(Any, self.consumer).folded(tp)
+
     def _wake(self) -> None:
         self._pulled().wake()
 
@@ -119,7 +137,7 @@ class ReaderThread(AIOKafkaConsumerThread):
             async with asyncio.timeout(_COMMIT_S):
                 await consumer.commit(
                     {
-                        TopicPartition(*tp): OffsetAndMetadata(offset, "")
+                        TopicPartition(*tp): OffsetAndMetadata(offset, note_of(self._folded(tp)))
                         for tp, offset in offsets.items()
                         if tp in owned
                     }
@@ -132,6 +150,17 @@ class ReaderThread(AIOKafkaConsumerThread):
             log.info("offsets not committed: the group has rebalanced")
             return False
         return True
+
+
+def note_of(folded: int) -> str:
+    """What is noted beside a commit: the last record processed, where one is known."""
+    return f"{_FOLDED}{folded}" if folded >= 0 else ""
+
+
+def folded_in(note: str) -> int:
+    """The inverse of `note_of`; -1 for what others have noted."""
+    offset = note.removeprefix(_FOLDED)
+    return int(offset) if note.startswith(_FOLDED) and offset.isdecimal() else -1
 
 
 def _start(tp: TopicPartition, committed: int | None, first: int, end: int) -> int:

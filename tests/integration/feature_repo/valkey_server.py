@@ -13,11 +13,11 @@ from infra.local.valkey import Valkey
 
 
 @contextlib.contextmanager
-def running_valkey(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A Valkey process; its data stays in `home`."""
+def running_valkey(home: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Valkey process, with more options of its command line; its data stays in `home`."""
     server = Valkey(home, (port,))
     command, environment = server.prepare(print)
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, *options], env=environment, stdout=subprocess.DEVNULL)
     try:
         while not server.ready():
             assert process.poll() is None, "Valkey died at start"

@@ -184,7 +184,7 @@ async def test_every_way_of_logging_in_serves_both_clients(topics: SecuredStack,
         ({"HEADRACE_KAFKA_PASSWORD": "wrong"}, "refuses the user shop"),
         ({"HEADRACE_KAFKA_CA": "OTHER_CA"}, "HEADRACE_KAFKA_CA"),
         ({"HEADRACE_REDIS": "OTHER_CA"}, "certificate verify failed"),
-        ({"HEADRACE_REDIS": "WRONG"}, "refuses the user"),
+        ({"HEADRACE_REDIS": "WRONG"}, "give HEADRACE_REDIS a user and a password that it knows"),
     ],
 )
 def test_a_worker_that_is_not_let_in_says_so_in_one_line(topics: SecuredStack, variables: dict[str, str], line: str):

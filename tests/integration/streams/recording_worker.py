@@ -8,6 +8,7 @@ and `load RECORDS`, `idle PARTITION,…`, `revoked`, `closed`. A record whose va
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -55,6 +56,14 @@ class RecordingRoads:
 
     async def idle(self, partitions: frozenset[int]) -> None:
         self._log.write(f"idle {','.join(map(str, sorted(partitions)))}\n")
+
+    async def take(self, folded: Mapping[tuple[str, int], int]) -> None:
+        for (topic, partition), offset in sorted(folded.items()):
+            if offset >= 0:
+                self._log.write(f"folded {topic} {partition} {offset}\n")
+
+    async def look_after_store(self) -> None:
+        """There is none."""
 
     def revoked(self) -> None:
         self._log.write("revoked\n")

@@ -103,6 +103,28 @@ def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: s
         assert it.seen()[poisoned] == set(range(100))
 
 
+def test_the_next_worker_hears_what_was_processed_and_nothing_of_offsets_that_a_tool_set(
+    kafka: str, tmp_path: Path
+) -> None:
+    def heard(worker: WorkerProcess) -> list[list[str]]:
+        worker.await_ready()
+        assert worker.terminate() == 0
+        return [line for line in worker.lines() if line[0] == "folded"]
+
+    with group(kafka, tmp_path) as it:
+        topic = it.topics.rekeyed
+        produce(kafka, topic, 400)
+        first = it.worker()
+        first.await_ready()
+        it.await_caught_up()
+        assert first.terminate() == 0
+        everything = [["folded", topic, str(p), "99"] for p in range(PARTITIONS)]
+        assert heard(it.worker()) == everything
+        assert heard(it.worker()) == everything  # of a worker, too, that had nothing to do
+        it.commit({TopicPartition(topic, 0): 60, TopicPartition(topic, 1): 100})
+        assert heard(it.worker()) == everything[2:]
+
+
 def test_offsets_without_a_record_hold_nothing_up(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         topic = it.topics.item_deltas

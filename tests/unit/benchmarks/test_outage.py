@@ -5,6 +5,10 @@ from types import SimpleNamespace
 import msgspec
 
 from benchmarks.outage.answers import Moments, judge
+from benchmarks.outage.wholeness import is_whole, places
+from feature_repo import shopper
+from feature_repo.fences import Fence
+from feature_repo.row_store import StoredRow
 
 MOMENTS = Moments(gone=1_000, back=3_000)
 
@@ -57,3 +61,26 @@ def test_silence_is_counted_of_the_partition_that_waited_longest():
     records = [asked(f"e{at}", at, partition=at // 100 % 2) for at in range(900, 2_000, 100)]
     records += [answered(f"e{at}", at + 10) for at in range(900, 2_000, 100) if at // 100 % 2 or at in {1_000, 1_800}]
     assert judge(records, MOMENTS).silence_s == 0.8
+
+
+def row(views, **offsets):
+    state = shopper.unpack(b"")
+    state.counts = [0, views]
+    fence = Fence()
+    for origin, offset in offsets.items():
+        fence.advance(origin, offset)
+    return StoredRow(fence.pack(), b"", (shopper.pack(state),))
+
+
+def test_a_row_is_torn_where_it_has_passed_an_event_that_it_does_not_hold():
+    events = [("events/0", 3), ("events/0", 5), ("events/0", 9)]
+    assert is_whole(row(3, **{"events/0": 9}), events)
+    assert is_whole(row(2, **{"events/0": 5}), events), "a replica that lags is behind, and whole"
+    assert not is_whole(row(1, **{"events/0": 9}), events)
+
+
+def test_events_are_found_by_their_shopper():
+    records = [record("events", 0, partition) for partition in (0, 1)] + [record("recommendations", 0)]
+    for offset, one in enumerate(records):
+        one.key, one.offset = b"ann", offset
+    assert places(records) == {"ann": [("events/0", 0), ("events/1", 1)]}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streams.transport.chunks import RawRecord, Span
 from streams.transport.progress import Finished, Progress, Verdict
+from streams.transport.reader import folded_in, note_of
 
 
 def span(begin: int, end: int) -> Span:
@@ -68,6 +69,21 @@ def test_frontier_waits_for_the_range_that_is_missing() -> None:
     assert finished.frontier == 0
     finished.add(0, 10)
     assert finished.frontier == 20
+
+
+def test_the_last_record_processed_is_known_whatever_gaps_move_the_frontier() -> None:
+    finished = Finished(10, folded=7)
+    finished.add(10, 15)  # transaction markers alone
+    assert (finished.frontier, finished.folded) == (15, 7)
+    finished.add(20, 30, 25)
+    assert (finished.frontier, finished.folded) == (15, 7)
+    finished.add(15, 20, 18)
+    assert (finished.frontier, finished.folded) == (30, 25)
+
+
+def test_what_is_noted_beside_a_commit_is_read_again_and_what_others_note_is_not() -> None:
+    assert [folded_in(note_of(offset)) for offset in (0, 7, 2**62)] == [0, 7, 2**62]
+    assert [folded_in(note) for note in ("", note_of(-1), "folded=", "folded=x", "7", "NO_METADATA")] == [-1] * 6
 
 
 def test_range_of_an_older_assignment_moves_the_frontier_only_where_it_touches() -> None:

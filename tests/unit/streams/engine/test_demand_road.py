@@ -14,6 +14,7 @@ from feature_repo.item_windows import joined
 from feature_repo.row_store import VIEWS, Kind, StoredRow
 from feature_repo.scopes import SHARDS, SHOP, item_key, scopes_of
 from streams.engine import stints
+from streams.engine.continuity import Continuity
 from streams.engine.demand import DemandRoad
 from streams.engine.demand_rows import DemandRow
 from streams.engine.predecessor import Predecessor
@@ -99,6 +100,7 @@ class Road:
             self.cache,
             Stints(lambda: self.others_wait, time.monotonic),
             servers,
+            Continuity(SETTINGS.group),
         )
         self.window = 300
 

@@ -1,0 +1,77 @@
+"""A name that can be given to another server: what is connected stays where it is, who comes next goes there."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import Final
+
+_HOST: Final = "127.0.0.1"
+_PIECE: Final = 65_536
+
+
+class Forwarder:
+    """Forwards connections to one server, as a name service or a load balancer leads clients to one.
+
+    Attributes:
+        address: where clients connect.
+        target: `host:port` of the server that new connections are led to.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.address = ""
+        self._open: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+
+    async def listen(self) -> None:
+        """Begin to accept connections on a free port."""
+        server = await asyncio.start_server(self._forward, _HOST, 0)
+        host, port = server.sockets[0].getsockname()
+        self.address = f"{host}:{port}"
+
+    def cut(self) -> None:
+        """Break every connection."""
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        for writer in self._open:
+            writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, _, port = self.target.rpartition(":")
+        try:
+            reader_there, writer_there = await asyncio.open_connection(host, int(port))
+        except OSError:
+            writer.close()
+            return
+        both = {writer, writer_there}
+        self._open |= both
+        try:
+            await asyncio.gather(_pass_on(reader, writer_there), _pass_on(reader_there, writer))
+        finally:
+            self._open -= both
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await reader.read(_PIECE):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def forwarding(target: str) -> Generator[Forwarder]:
+    """A forwarder in a thread of its own."""
+    forwarder = Forwarder(target)
+    loop = forwarder._loop
+    loop.run_until_complete(forwarder.listen())
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield forwarder
+    finally:
+        forwarder.cut()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()

@@ -1,0 +1,136 @@
+"""Events come in at a steady rate, and the online store loses rows, or fails over, in their midst."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
+from threading import Event
+from typing import Final
+
+from msgspec import Struct
+
+from benchmarks.outage.answers import Moments, judge
+from benchmarks.outage.stores import Stores, stores
+from benchmarks.outage.wholeness import places, rows_of
+from benchmarks.road.contestants import CONTESTANTS
+from benchmarks.road.feeding import feed
+from benchmarks.road.ground import Ground, Running
+from streams.recordings.reading import Record
+from streams.recordings.traffic.broker import Broker
+from streams.recordings.traffic.listening import Listener
+from streams.recordings.traffic.waiting import lag
+from streams.testing.worker import Worker
+from streams.topics import Topic
+
+_BEFORE_S: Final = 10.0
+_LAG_S: Final = 2.0
+_AFTER_S: Final = 20.0
+"""Within it a worker has seen what happened, or goes on."""
+_PATIENCE_S: Final = 60.0
+_POLL_S: Final = 0.1
+_PORTS: Final = (19_700, 19_701)
+
+Tell = Callable[[str], None]
+
+
+class Loss(Struct, frozen=True):
+    """What came of a store that lost rows, or gave way to its replica.
+
+    Attributes:
+        appended: events appended from the blow on, of those that ask for answers.
+        answered: share of them answered, by the end.
+        ended_s: from the blow until the worker had ended by itself; None where it went on.
+        rows: rows of shoppers in the store at the end.
+        torn: those that do not hold every event up to their fence: something was folded into a row that was lost.
+        words: the line that the worker ended with; "" where it went on.
+    """
+
+    appended: int
+    answered: float
+    ended_s: float | None
+    rows: int
+    torn: int
+    words: str
+
+
+class _Case(Struct, frozen=True):
+    replicas: int
+    before: Callable[[Stores], None]
+    strike: Callable[[Stores], None]
+
+
+def _nothing(_: Stores) -> None:
+    return
+
+
+def _part(both: Stores) -> None:
+    both.part()
+    time.sleep(_LAG_S)
+
+
+CASES: Final = {
+    "failover to a replica that was waited for": _Case(1, _nothing, Stores.fail_over),
+    "failover to a replica that lags by 2 s": _Case(0, _part, Stores.lose_primary),
+    "flush": _Case(0, _nothing, Stores.flush),
+    "eviction of a tenth": _Case(0, _nothing, Stores.evict),
+}
+
+
+def lose(here: Ground, stream: Sequence[Record], rate: float, tell: Tell) -> dict[str, Loss]:
+    """Let each case happen to stores and a worker of its own."""
+    found: dict[str, Loss] = {}
+    offset = here.settings.port_offset
+    for name, case in CASES.items():
+        with stores(here.home / "stores", (_PORTS[0] + offset, _PORTS[1] + offset)) as both:
+            variables = {"HEADRACE_REDIS": both.name.address, "HEADRACE_DURABLE_REPLICAS": str(case.replicas)}
+            with here.running(CONTESTANTS["headrace"], environment=variables) as running:
+                found[name] = _run(running, both, case, stream, rate)
+        tell(f"{name}: {found[name]}")
+    return found
+
+
+def _run(running: Running, both: Stores, case: _Case, stream: Sequence[Record], rate: float) -> Loss:
+    address, partitions = running.settings.kafka_address, running.settings.partitions
+    topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
+    over = Event()
+    events = takewhile(lambda _: not over.is_set(), stream)
+    with Listener(address, topics, from_beginning=False) as listener, ThreadPoolExecutor(1) as feeder:
+        fed = feeder.submit(feed, address, partitions, events, rate)
+        try:
+            time.sleep(_BEFORE_S)
+            case.before(both)
+            struck, gone = time.monotonic(), time.time_ns() // 1_000_000
+            case.strike(both)
+            ended = _until_ended(running.worker, struck)
+        finally:
+            over.set()
+        fed.result()
+        if ended is None:
+            _await_committed(address, running.settings.group)
+        records = listener.until_now()
+    asked = judge(records, Moments(gone, time.time_ns() // 1_000_000))
+    rows = asyncio.run(rows_of(running.settings.model_copy(update={"redis": both.address}), places(records)))
+    return Loss(asked.asked, asked.answered, ended, rows.found, rows.torn, _words(running.worker))
+
+
+def _until_ended(worker: Worker, struck: float) -> float | None:
+    while time.monotonic() - struck < _AFTER_S:
+        if not worker.running:
+            return round(time.monotonic() - struck, 1)
+        time.sleep(_POLL_S)
+    return None
+
+
+def _await_committed(address: str, group: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    with Broker(address) as broker:
+        ends, beginnings = broker.ends([Topic.EVENTS]), broker.beginnings([Topic.EVENTS])
+        while lag(ends, beginnings, broker.committed(group)) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+
+def _words(worker: Worker) -> str:
+    """What it has told the one who started it; a worker that goes on has told nothing."""
+    told = [line for line in worker.log_tail().splitlines() if line.startswith("headrace: ")]
+    return told[-1] if told else ""
