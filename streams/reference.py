@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from streams.atomic import write_atomic
 from streams.messages import outputs
 from streams.messages.events import NEEDED, Event
 from streams.messages.items import Item
@@ -46,8 +47,7 @@ def write(folder: Path) -> None:
     """Write every page."""
     for name, content in pages().items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        write_atomic(path, content)
 
 
 def _settings_page() -> str:
