@@ -160,7 +160,7 @@ def test_what_is_day_and_what_is_month_is_decided_for_the_whole_file(tmp_path):
 def test_dates_that_may_be_either_are_refused_until_the_user_says_which(tmp_path):
     path = dated(tmp_path / "d.csv", ["01/12/2010 8:26", "02/12/2010 8:26"])
     with pytest.raises(
-        UsageError, match=r"d\.csv: nothing .* month of '01/12/2010 8:26': say --dates day-first or month"
+        UsageError, match=r"d\.csv: nothing in the file tells which of .01/12/2010 8:26. is the month: say --dates"
     ):
         days_of(path, tmp_path)
     assert days_of(path, tmp_path, dates=DateOrder.DAY_FIRST) == ["12-01", "12-02"]
