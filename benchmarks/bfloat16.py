@@ -14,6 +14,7 @@ from typing import Final
 import torch
 from torch.nn.functional import cosine_similarity
 
+from streams.atomic import write_atomic
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.encoder import BehaviourEncoder
 from trainer.behaviour.softmax import Targets, full_softmax_loss
@@ -31,7 +32,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     found = {"machine": "1 core, x86-64 with AVX512-BF16", "softmax_ms": _softmax(), **_encoders()}
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
     print(json.dumps(found))
 
 

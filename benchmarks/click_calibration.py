@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from feature_repo.identity import NO_ITEM
+from streams.atomic import write_atomic
 from streams.demo.shop import Shop as DemoShop
 from streams.demo.shop import read_truth, write_past
 from streams.messages.events import EventType
@@ -143,10 +144,11 @@ def _write(out: Path, results: dict[str, Figures]) -> None:
     names = list(next(iter(results.values())))
     results["mean"] = {name: float(np.mean([found[name] for found in results.values()])) for name in names}
     found = {"machine": _MACHINE, "command": "python -m benchmarks.click_calibration", "results": results}
-    out.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    write_atomic(out.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     lines = [f"| {name} | " + " | ".join(f"{found[name]:.4f}" for found in results.values()) + " |" for name in names]
     table = "\n".join([f"| | {' | '.join(results)} |", "|---" * (len(results) + 1) + "|", *lines])
-    out.with_suffix(".md").write_text(
+    write_atomic(
+        out.with_suffix(".md"),
         f"""# Calibration of the served click head
 
 {(__doc__ or "").strip()}
@@ -156,7 +158,7 @@ Machine: {_MACHINE}.
 {table}
 
 ![Reliability diagram]({out.name}.svg)
-"""
+""",
     )
 
 

@@ -30,6 +30,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import TargetEncoder
 
+from streams.atomic import write_atomic
 from trainer.click.evaluate import evaluate_clicks
 from trainer.measure.calibration import equal_width
 from trainer.practice.device import use_cores
@@ -179,16 +180,18 @@ def _boosted(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.ndarray:
 def _write(out: Path, results: dict[str, dict[str, Score]]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     machine = "2 cores, x86-64 with AVX512-BF16, no GPU, other work beside"
-    out.with_suffix(".json").write_text(
+    write_atomic(
+        out.with_suffix(".json"),
         json.dumps({"machine": machine, "command": "python -m benchmarks.click_tables", "results": results}, indent=2)
-        + "\n"
+        + "\n",
     )
     rows = "\n".join(
         f"| {data} | {name} | {s['auc']:.4f} | {s['logloss']:.4f} | {s['ece']:.4f} | {s['seconds']:.0f} |"
         for data, found in results.items()
         for name, s in found.items()
     )
-    out.with_suffix(".md").write_text(
+    write_atomic(
+        out.with_suffix(".md"),
         f"""# Click probabilities on tables
 
 {(__doc__ or "").strip()}
@@ -198,7 +201,7 @@ Machine: {machine}.
 | data | contestant | AUC | log loss | ECE | seconds |
 |---|---|---|---|---|---|
 {rows}
-"""
+""",
     )
 
 

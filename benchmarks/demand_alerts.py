@@ -24,6 +24,7 @@ from feature_repo.deltas import tell
 from feature_repo.scopes import CategoriesOf
 from feature_repo.watermark import SourceWatermark
 from model_repo.headrace.programs import load_program
+from streams.atomic import write_atomic
 from streams.messages.events import Event
 from streams.messages.internal import Entry, Watermark
 from streams.messages.items import Item
@@ -213,7 +214,7 @@ def main() -> None:
     text = json.dumps({"conditions": conditions, "planted": planted, "quiet": quiet}, indent=2) + "\n"
     print(text)
     if arguments.out:
-        arguments.out.write_text(text)
+        write_atomic(arguments.out, text)
 
 
 if __name__ == "__main__":

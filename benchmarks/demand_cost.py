@@ -21,6 +21,7 @@ import torch
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item import pack
 from model_repo.headrace.programs import load_program
+from streams.atomic import write_atomic
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.wire import DEMAND_MODEL, DEMAND_SPAN, DemandAnswer, DemandTensors
 from streams.scenarios.demand import DemandRules
@@ -77,7 +78,7 @@ def main() -> None:
         "bytes_a_row": round(float(np.mean([len(pack(a)) for a in road.activities.values()]))),
     }
     print(json.dumps(found, indent=2))
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
 
 
 def _sell(road: OfflineDemand, items: int) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 import torch
 
 from benchmarks.demand_alerts import HORIZON, WINDOW_MS, rules, run, served
+from streams.atomic import write_atomic
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.settings import settings
 from trainer.demand.describing import installed_vectors
@@ -56,7 +57,7 @@ def main() -> None:
         "by": dict(Counter(f"{alert.scope} {alert.direction}" for alert in opened)),
         "seconds": round(time.perf_counter() - began),
     }
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
 

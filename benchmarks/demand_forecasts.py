@@ -23,6 +23,7 @@ import numpy as np
 
 from feature_repo.identity import NO_ITEM
 from feature_repo.season import season
+from streams.atomic import write_atomic
 from streams.messages.wire import DEMAND_HISTORY, Floats
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.scenarios.demand import DemandRules
@@ -108,13 +109,15 @@ def _draw(done: DemandEvaluation) -> None:
 
 def _keep(runs: list[dict[str, Any]]) -> None:
     command = f"python -m benchmarks.demand_forecasts --seeds {len(runs)}"
-    _OUT.write_text(json.dumps({"command": command, "machine": _MACHINE, "runs": runs}, indent=2) + "\n")
+    write_atomic(_OUT, json.dumps({"command": command, "machine": _MACHINE, "runs": runs}, indent=2) + "\n")
     about, about_new = (__doc__ or "").strip().split("\n\n")[2:]
     lines = "\n".join(line for run in runs for line in _lines(run))
     new = "\n".join(
         f"| {run['seed']} | {name} | {wql:.4f} |" for run in runs for name, wql in sorted(run["new_items"].items())
     )
-    _OUT.with_suffix(".md").write_text(f"""# Demand forecasts
+    write_atomic(
+        _OUT.with_suffix(".md"),
+        f"""# Demand forecasts
 
 `{command}`; {_MACHINE}.
 
@@ -135,7 +138,8 @@ def _keep(runs: list[dict[str, Any]]) -> None:
 ## The four best sellers
 
 ![forecasts, intervals and alerts of the four best sellers](demand_forecasts.svg)
-""")
+""",
+    )
 
 
 def _lines(run: dict[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ import msgspec
 from benchmarks.machine import machine
 from benchmarks.road.ground import Ground, ground
 from feature_repo.actions import ACTION_CODE
+from streams.atomic import write_atomic
 from streams.copartition import Prepared, prepare
 from streams.engine.partitions import partition_of
 from streams.errors import CheckFailed
@@ -88,7 +89,7 @@ def main() -> None:
         "windows_closed_per_second": round(items * len(seconds) / sum(seconds)),
         "windows_closed_per_second_steadily": round(items * len(steady) / sum(steady)),
     }
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
 

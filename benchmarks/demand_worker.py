@@ -21,6 +21,7 @@ from urllib.request import urlopen
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.atomic import write_atomic
 from streams.demo.shell import Shell
 from streams.settings import load_settings
 
@@ -47,7 +48,7 @@ def main() -> None:
         "seconds_by_step": steps,
         "windows_closed_per_second": round(forecasts / sum(steps.values())),
     }
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 import torch
 
+from streams.atomic import write_atomic
 from streams.settings import settings
 from trainer.multitask.compare import Compared, OneSeed, compare_tasks, table
 from trainer.multitask.config import MultitaskConfig, parse_weighting
@@ -50,8 +51,8 @@ def _keep(weighting: str, rows: int, lines: list[Compared], seeds: int, seconds:
     command = f"python -m benchmarks.multitask --rows {rows} --seeds {seeds} --weightings {weighting}"
     tasks = msgspec.to_builtins(lines)
     found["weightings"][weighting] = {"command": command, "seeds": seeds, "seconds": round(seconds), "tasks": tasks}
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
-    _OUT.with_suffix(".md").write_text(_page(found))
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT.with_suffix(".md"), _page(found))
 
 
 def _page(found: dict[str, Any]) -> str:

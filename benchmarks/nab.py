@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.nab_scoring import PROFILES, Floats, Labelled, nab_score
 from streams.anomaly.files import score_file
+from streams.atomic import write_atomic
 from streams.settings import settings
 
 _OUT: Final = Path("benchmarks/results/nab.json")
@@ -38,8 +39,8 @@ def main() -> None:
         with tarfile.open(folder / "data.tar.xz") as archive:
             archive.extractall(scratch, filter="data")
         found = _run(Path(scratch), labels)
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
-    _OUT.with_suffix(".md").write_text(_page(found))
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT.with_suffix(".md"), _page(found))
     print(_OUT.with_suffix(".md").read_text())
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import torch
 
+from streams.atomic import write_atomic
 from streams.cli.models import Stages
 from streams.cli.output import progress
 from streams.settings import settings
@@ -56,12 +57,13 @@ def main() -> None:
 
 def _write(out: Path, reports: list[NextItemReport]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").write_text(json.dumps(msgspec.to_builtins(reports), indent=2) + "\n")
+    write_atomic(out.with_suffix(".json"), json.dumps(msgspec.to_builtins(reports), indent=2) + "\n")
     first = reports[0]
     rows = [f"| {name} | {hit:.4f} | {ndcg:.4f} | | |" for name, (hit, ndcg) in _PUBLISHED.items()]
     rows += [_row(f"Headrace, {name}", [getattr(report, name) for report in reports]) for name in _FITS]
     rows.append(_row("Headrace, strict, on the validation items", [report.validation for report in reports]))
-    out.with_suffix(".md").write_text(
+    write_atomic(
+        out.with_suffix(".md"),
         f"""# Next items on Amazon Beauty
 
 {(__doc__ or "").split(chr(10), 2)[2].strip()}
@@ -80,7 +82,7 @@ Published figures: as collected in the data's README, each from its paper or fro
 {beyond_markdown(first.beyond)}
 
 Of seed {first.seed}.
-"""
+""",
     )
 
 

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 import msgspec
 import torch
 
+from streams.atomic import write_atomic
 from streams.cli.models import Stages
 from streams.cli.output import progress
 from streams.recordings.importing.online_retail import import_online_retail
@@ -147,16 +148,17 @@ def _write(
         "machine": _MACHINE,
         "results": msgspec.to_builtins(results),
     }
-    out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(out.with_suffix(".json"), json.dumps(found, indent=2) + "\n")
     parts = "\n".join(_section(task, contestants) for task, contestants in results.items())
-    out.with_suffix(".md").write_text(
+    write_atomic(
+        out.with_suffix(".md"),
         f"""# Recall@20 on a month of Online Retail
 
 {(__doc__ or "").split(chr(10), 2)[2].strip()}
 
 Month {options.month:%Y-%m}, seed {options.seed}, {options.trials} settings tried for each baseline.
 Trained on {events:,} events in {trained_s:.0f} s; {_MACHINE}.
-{parts}"""
+{parts}""",
     )
 
 

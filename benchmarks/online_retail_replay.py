@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from streams.atomic import write_atomic
 from streams.connections.kafka import KafkaConnection
 from streams.demo.answers import values
 from streams.demo.shell import Shell
@@ -107,9 +108,10 @@ def account(recording: Path, kafka: KafkaConnection) -> dict[str, Any]:
 def write(out: Path, found: dict[str, Any]) -> None:
     """Write the results as JSON and as a page."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").write_text(json.dumps(found, indent=2) + "\n")
+    write_atomic(out.with_suffix(".json"), json.dumps(found, indent=2) + "\n")
     answers, replay = found["answers"], found["replay"]
-    out.with_suffix(".md").write_text(
+    write_atomic(
+        out.with_suffix(".md"),
         f"""# Nine months of Online Retail, replayed
 
     python -m benchmarks.online_retail_replay --out {out}
@@ -134,7 +136,7 @@ into an empty stack, one worker, Kafka, Valkey and Triton beside it on the same 
 
 {replay["records"]:,} records in {replay["seconds"]:.0f} s: **{answers["events_per_second"]:,.0f} events a second**,
 until the last was answered and committed.
-"""
+""",
     )
 
 

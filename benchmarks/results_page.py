@@ -5,11 +5,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from streams.atomic import write_atomic
+
 
 def write_results(found: Struct, page: str, folder: Path, name: str) -> Path:
     """Write `name.json` and `name.md`; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    write_atomic(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     path = folder / f"{name}.md"
-    path.write_text(page, "utf-8")
+    write_atomic(path, page)
     return path

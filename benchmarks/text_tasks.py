@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.atomic import write_atomic
 from streams.cli.models import Stages
 from streams.cli.output import progress
 from streams.settings import settings
@@ -94,8 +95,8 @@ def _keep(part: str, runs: list[dict[str, Any]]) -> None:
     found: dict[str, Any] = json.loads(_OUT.read_text()) if _OUT.exists() else {}
     found["machine"] = _MACHINE
     found[part] = {"command": f"python -m benchmarks.text_tasks --parts {part} --seeds {len(runs)}", "runs": runs}
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
-    _OUT.with_suffix(".md").write_text(_page(found))
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT.with_suffix(".md"), _page(found))
 
 
 def _page(found: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
+from streams.atomic import write_atomic
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.recordings.simulation.simulate import Plan, simulate
 from streams.settings import settings
@@ -208,8 +209,8 @@ def _keep(options: argparse.Namespace, runs: list[dict[str, Any]], cases: int, s
     found |= {"machine": _MACHINE, "target": {**_SIZE, "seed": 102}}
     command = f"python -m benchmarks.transfer --source {options.source} --seeds {options.seeds}"
     found[options.source] = {"command": command, "cases": cases, "seconds": round(seconds), "runs": runs}
-    _OUT.write_text(json.dumps(found, indent=2) + "\n")
-    _OUT.with_suffix(".md").write_text(_page(found))
+    write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
+    write_atomic(_OUT.with_suffix(".md"), _page(found))
 
 
 def _page(found: dict[str, Any]) -> str:

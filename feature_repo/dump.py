@@ -12,7 +12,7 @@ from msgspec import Struct
 from feature_repo import catalogue, item, item_windows, money, shopper
 from feature_repo.actions import ACTIONS
 from feature_repo.history import hashes
-from streams.errors import UsageError
+from streams.atomic import output_file
 
 #: What the demand road notes when it concludes windows: it depends on the served model, not on the stream alone.
 _DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode", "unusual_window")
@@ -90,13 +90,10 @@ def write_lines(path: Path, lines: Iterable[Line]) -> int:
     """
     encoder = msgspec.json.Encoder(order="deterministic")
     written = 0
-    try:
-        with path.open("wb") as out:
-            for line in lines:
-                out.write(encoder.encode(line) + b"\n")
-                written += 1
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    with output_file(path) as out:
+        for line in lines:
+            out.write(encoder.encode(line) + b"\n")
+            written += 1
     return written
 
 

@@ -7,8 +7,8 @@ row: such a shopper is a newcomer.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Final
+from contextlib import ExitStack
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from feature_repo.layout import FEATURE, JOIN_KEY, VIEWS, Kind
 from feature_repo.offline import Changed, StreamFold
 from feature_repo.sources import CREATED, EVENT_TIMESTAMP, parquet_path
+from streams.atomic import output_file
 from streams.recordings.reading import Record
 from streams.settings import Settings
 
@@ -26,11 +27,11 @@ _HOUR_MS: Final = 3_600_000
 class ViewFile:
     """The Parquet file of one view, written a few thousand rows at a time."""
 
-    def __init__(self, kind: Kind, view: str, path: Path) -> None:
+    def __init__(self, kind: Kind, view: str, out: BinaryIO) -> None:
         time = pa.timestamp("us", tz="UTC")
         fields = [(JOIN_KEY[kind], pa.string()), (EVENT_TIMESTAMP, time), (CREATED, time), (FEATURE[view], pa.binary())]
         self._schema = pa.schema(fields)
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(out, self._schema, compression="zstd")
         self._rows: list[tuple[str, int, int, bytes]] = []
         self._written = 0
 
@@ -61,18 +62,19 @@ def write_point_in_time(records: Iterable[Record], settings: Settings, arrived_m
     state in it.
     """
     parquet_path(settings.home, "shopper").parent.mkdir(parents=True, exist_ok=True)
-    files = {
-        view: ViewFile(kind, view, parquet_path(settings.home, view))
-        for kind in (Kind.USER, Kind.ITEM)
-        for view in VIEWS[kind]
-    }
-    fold = StreamFold(settings, arrived_ms)
-    hours: dict[str, int] = {}
-    for record in records:
-        for changed in fold.take(record):
-            if _is_due(changed, hours):
-                files[changed.view].add(changed.key, changed.time, fold.packed(changed.view, changed.key))
-    return {view: file.close() for view, file in files.items()}
+    with ExitStack() as stack:
+        files = {
+            view: ViewFile(kind, view, stack.enter_context(output_file(parquet_path(settings.home, view))))
+            for kind in (Kind.USER, Kind.ITEM)
+            for view in VIEWS[kind]
+        }
+        fold = StreamFold(settings, arrived_ms)
+        hours: dict[str, int] = {}
+        for record in records:
+            for changed in fold.take(record):
+                if _is_due(changed, hours):
+                    files[changed.view].add(changed.key, changed.time, fold.packed(changed.view, changed.key))
+        return {view: file.close() for view, file in files.items()}
 
 
 def _is_due(changed: Changed, hours: dict[str, int]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from streams.atomic import write_atomic
 from streams.messages import outputs
 from streams.messages.depth import MAX_DEPTH
 from streams.messages.events import MAX_TITLE, NEEDED, Event
@@ -64,8 +65,7 @@ def write(folder: Path) -> None:
     """Write every page."""
     for name, content in pages().items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        write_atomic(path, content)
 
 
 def _settings_page() -> str:

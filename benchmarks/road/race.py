@@ -21,6 +21,7 @@ from benchmarks.road.ground import Ground, Running, ground
 from benchmarks.road.measuring import Backlog, Load, load, work_off
 from benchmarks.road.null_model import make_null
 from benchmarks.road.workload import Parts, Size
+from streams.atomic import write_atomic
 from streams.recordings.reading import Record
 from streams.recordings.writing import RecordingWriter
 from streams.settings import load_settings
@@ -177,7 +178,7 @@ def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
                     writer.write(record, trusted=True)
         mine = load_settings()
         train(stream, model, window_ms=mine.window, horizon=mine.horizon, tell=lambda *_: None, seed=seed)
-        whole.write_text(code)
+        write_atomic(whole, code)
     make_null(model, null)
     return model, null
 

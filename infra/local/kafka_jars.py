@@ -1,6 +1,8 @@
 """Apache Kafka's jars from Maven Central, downloaded once a user and shared by every `HEADRACE_HOME`."""
 
+import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from infra.local.lock import exclusive
@@ -12,21 +14,33 @@ _KAFKA = ("org.apache.kafka", "kafka_2.13", VERSION)
 #: The published jar logs through SLF4J 1.7 and brings no binding: without one, a broker dies in silence.
 _LOGGING = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.3")
 _TRIES = 3
+#: Of all jars that VERSION and its logging bring: a new version needs a new list.
+_SUMS = Path(__file__).with_name("kafka_jars.sha256")
 
 
 def kafka_jars(tell: Tell) -> Path:
-    """The folder of the jars, downloaded first if this user has none yet (about 45 MB).
+    """The folder of the jars, downloaded first if this user has none yet (about 45 MB), or others than were tested.
 
     Raises:
-        StackError: Maven Central cannot be reached.
+        StackError: Maven Central cannot be reached, or sends other files.
     """
     cache = Path.home() / ".cache" / "headrace"
     folder = cache / f"kafka-{VERSION}"
-    if not folder.is_dir():
+    if not folder.is_dir() or wrong_jars(folder):
         with exclusive(cache / "kafka.lock", lambda: tell("waiting for another download of Kafka")):
+            if folder.is_dir() and (wrong := wrong_jars(folder)):
+                tell(f"{wrong[0]} is not the jar that was tested: fetching Kafka again")
+                shutil.rmtree(folder)
             if not folder.is_dir():
                 _download(folder, tell)
     return folder
+
+
+def wrong_jars(folder: Path, tested: Mapping[str, str] | None = None) -> list[str]:
+    """Jars that are missing, too many, or whose content is not what was tested; by name."""
+    tested = tested if tested is not None else _tested()
+    found = {path.name: _sha256(path) for path in folder.glob("*.jar")}
+    return sorted(name for name in found.keys() | tested.keys() if found.get(name) != tested.get(name))
 
 
 def _download(folder: Path, tell: Tell) -> None:
@@ -37,6 +51,13 @@ def _download(folder: Path, tell: Tell) -> None:
             partial = folder.with_suffix(".part")
             shutil.rmtree(partial, ignore_errors=True)
             _fetch(partial, tell)
+            if wrong := wrong_jars(partial / "jars"):
+                shutil.rmtree(partial)
+                raise StackError(
+                    f"Kafka {VERSION} was downloaded and deleted again: {wrong[0]} is not the file that was tested "
+                    f"(its SHA-256 is another than in {_SUMS.name}). Find out who answers for Maven Central, or set "
+                    "HEADRACE_KAFKA to use a cluster that runs."
+                )
             (partial / "jars").rename(folder)
             shutil.rmtree(partial)
         except (OSError, RuntimeError) as error:
@@ -47,6 +68,17 @@ def _download(folder: Path, tell: Tell) -> None:
                 ) from error
         else:
             return
+
+
+def _tested() -> dict[str, str]:
+    """SHA-256 of every jar by name, as `sha256sum` writes it."""
+    pairs = (line.split() for line in _SUMS.read_text("ascii").splitlines())
+    return {name: digest for digest, name in pairs}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetch(partial: Path, tell: Tell) -> None:

@@ -15,6 +15,7 @@ import psutil
 from msgspec import Struct
 
 from infra.local.server import Launch, Server
+from streams.atomic import write_atomic
 
 #: The shell leaves the server to init: it outlives the command that started it, and is nobody's zombie.
 _DETACH = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!'
@@ -61,7 +62,7 @@ def start(launch: Launch, server: Server) -> Record:
         shell, env=dict(launch.environment), start_new_session=True, stdout=subprocess.PIPE, check=True
     )
     record = Record(int(done.stdout), list(launch.command), list(server.ports))
-    server.record.write_bytes(msgspec.json.encode(record))
+    write_atomic(server.record, msgspec.json.encode(record))
     _await_exec(record)
     return record
 

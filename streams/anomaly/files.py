@@ -1,19 +1,19 @@
 """Score a CSV file of readings, line by line."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
-from math import isfinite, nan
+from collections.abc import Callable, Iterator
+from io import TextIOWrapper
+from math import isfinite, isinf, nan
 from pathlib import Path
 from typing import TextIO
 
 from msgspec import Struct
 
 from streams.anomaly.series import SeriesDetector
+from streams.anomaly.stamps import Stamps, parse_number
+from streams.atomic import output_file
 from streams.errors import UsageError
-
-_MS_FROM = 1e11
-"""A number of this size is milliseconds since 1970: as seconds it would lie past the year 5000."""
+from streams.input_files import read_table
 
 
 class Scored(Struct):
@@ -21,7 +21,7 @@ class Scored(Struct):
 
     Attributes:
         repeated: rows whose time stamp is not after the one before; taken in the file's order.
-        no_number: rows without a finite value, scored 0.
+        no_number: rows without a value, scored 0.
         first_oddity: line of the first such row; 0 when there is none.
         highest: the largest score.
     """
@@ -40,25 +40,20 @@ def score_file(source: Path, target: Path, report: Callable[[int, int], None]) -
         UsageError: a file that cannot be read or written, a missing column, a time stamp or value that is neither
             number nor date; names file and line.
     """
-    try:
-        with (
-            source.open(encoding="utf-8-sig", newline="") as rows,
-            target.open("w", encoding="utf-8", newline="") as out,
-        ):
-            return _score(source, rows, out, report)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{source}: no UTF-8 text") from error
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}") from error
+    with output_file(target) as file:
+        out = TextIOWrapper(file, encoding="utf-8", newline="")
+        found = _score(source, out, report)
+        out.detach()
+    return found
 
 
-def _score(source: Path, rows: TextIO, out: TextIO, report: Callable[[int, int], None]) -> Scored:
-    detector, found = SeriesDetector(), Scored()
+def _score(source: Path, out: TextIO, report: Callable[[int, int], None]) -> Scored:
+    detector, stamps, found = SeriesDetector(), Stamps(), Scored()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("timestamp", "value", "anomaly_score"))
     before: int | None = None
-    for line, stamp, text in _readings(source, csv.reader(rows)):
-        moment, value = _moment(source, line, stamp), _value(source, line, text)
+    for line, stamp, text in _readings(source):
+        moment, value = _moment(stamps, source, line, stamp), _value(source, line, text)
         score = detector.score(moment, value)
         writer.writerow((stamp, text, f"{score:.12g}"))
         odd = _count_oddities(found, value, repeated=before is not None and moment <= before)
@@ -79,46 +74,29 @@ def _count_oddities(found: Scored, value: float, *, repeated: bool) -> bool:
     return repeated or no_number
 
 
-def _readings(source: Path, rows: Iterable[list[str]]) -> Iterator[tuple[int, str, str]]:
+def _moment(stamps: Stamps, source: Path, line: int, text: str) -> int:
+    try:
+        return stamps.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{source}, line {line}: timestamp {text!r} {error}") from error
+
+
+def _readings(source: Path) -> Iterator[tuple[int, str, str]]:
     """Line, time stamp and value of every row."""
-    lines = iter(enumerate(rows, 1))
-    header = [name.strip() for name in next(lines, (1, []))[1]]
+    header, rows = read_table(source)
     for column in ("timestamp", "value"):
         if column not in header:
-            raise UsageError(f"{source}, line 1: no column {column!r}; there are: {', '.join(header) or 'none'}")
+            raise UsageError(f"{source}, line 1: no column {column!r}; there are: {', '.join(header)}")
     stamp, value = header.index("timestamp"), header.index("value")
-    for line, row in lines:
-        if not row:
-            continue
-        if len(row) <= max(stamp, value):
-            raise UsageError(f"{source}, line {line}: {len(row)} columns where the header has {len(header)}")
+    for line, row in rows:
         yield line, row[stamp], row[value]
 
 
-def _moment(source: Path, line: int, text: str) -> int:
-    """A time stamp, ms: an ISO date, or seconds or milliseconds since 1970."""
-    number = _number(text)
-    if number is not None:
-        if not isfinite(number):
-            raise UsageError(f"{source}, line {line}: timestamp {text!r} is no time")
-        return int(number if abs(number) >= _MS_FROM else number * 1_000)
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(f"{source}, line {line}: timestamp {text!r} is neither a date nor a number") from error
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
-
-
 def _value(source: Path, line: int, text: str) -> float:
-    """A reading; an empty cell is a missing one."""
-    number = _number(text) if text.strip() else nan
+    """A reading; an empty cell and NaN are a missing one."""
+    number = parse_number(text) if text.strip() else nan
     if number is None:
         raise UsageError(f"{source}, line {line}: value {text!r} is no number")
+    if isinf(number):
+        raise UsageError(f"{source}, line {line}: value {text!r} is not finite; leave the cell empty")
     return number
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from streams.cli.output import JsonFlag, console, print_json, reporting
 from streams.errors import CheckFailed
+from streams.recordings.importing.dates import DateOrder
 
 if TYPE_CHECKING:
     from streams.recordings.validation.report import Validation
@@ -59,13 +60,16 @@ def import_online_retail(
     out: OutFile,
     since: Annotated[datetime | None, typer.Option(help="first day to take in")] = None,
     until: Annotated[datetime | None, typer.Option(help="first day to leave out")] = None,
+    dates: Annotated[
+        DateOrder | None, typer.Option(help="what comes first in dates like 01/12/2010; default: what the file tells")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Import UCI Online Retail: purchases and returns, and before them the items they name."""
     from streams.recordings.importing.online_retail import import_online_retail as run
 
     with reporting("reading lines") as report:
-        done = run(source, out, since=since, until=until, report=report)
+        done = run(source, out, since=since, until=until, dates=dates, report=report)
     if as_json:
         print_json(done)
     else:

@@ -1,18 +1,16 @@
 """Read a recorded stream: JSON Lines, plain, gzip or zstd, one record a line."""
 
-import gzip
-import io
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, NamedTuple, cast
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
-import zstandard
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from streams.errors import UsageError
+from streams.input_files import binary_lines
 from streams.topics import Topic
 
 #: The end of the year 9999.
@@ -139,21 +137,6 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     Raises:
         UsageError: there is no such file, or it cannot be read to its end.
     """
-    try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.isspace():
-                    yield number, line
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (EOFError, zstandard.ZstdError) as error:
-        raise UsageError(f"cannot read {path} to its end: {error}") from error
-
-
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(stream, 1 << 20))  # pyright: ignore[reportArgumentType]
-    return path.open("rb", buffering=1 << 20)
+    for number, line in enumerate(binary_lines(path), 1):
+        if not line.isspace():
+            yield number, line

@@ -2,6 +2,8 @@
 
 import gzip
 from base64 import b64encode
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, cast
@@ -10,7 +12,7 @@ import msgspec
 import zstandard
 from msgspec import Raw
 
-from streams.errors import UsageError
+from streams.atomic import output_file
 from streams.recordings.reading import Line, Record
 
 _NULL: Final = Raw(b"null")
@@ -21,18 +23,16 @@ _check_json: Final = msgspec.json.Decoder(Raw).decode
 class RecordingWriter:
     """Writes records to a file, each value byte for byte; the same records give the same file.
 
-    Use as a context manager. Anything already at `path` is replaced.
+    Use as a context manager. What is already at `path` is replaced at the block's end, and kept if the block fails.
 
     Raises:
         UsageError: the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._raw = path.open("wb")
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
-        self._file = _compressed(self._raw, path.suffix)
+        self._opened = ExitStack()
+        raw = self._opened.enter_context(output_file(path))
+        self._file = self._opened.enter_context(_compressed(raw, path.suffix))
         self.records = 0
 
     def __enter__(self) -> Self:
@@ -41,25 +41,25 @@ class RecordingWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._opened.__exit__(kind, error, trace)
 
     def write(self, record: Record, *, trusted: bool = False) -> None:
         """Append one record; `trusted` spares the check that the value is JSON on one line."""
         self._file.write(_encode(_line(record, trusted)) + b"\n")
         self.records += 1
 
-    def close(self) -> None:
-        """Write what is buffered and close the file."""
-        self._file.close()
-        self._raw.close()
 
-
-def _compressed(raw: BinaryIO, suffix: str) -> BinaryIO:
+@contextmanager
+def _compressed(raw: BinaryIO, suffix: str) -> Generator[BinaryIO]:
+    """Compress what is written, and end what the compression has begun."""
     if suffix == ".gz":  # without name and time, so that equal records give equal bytes
-        return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6))
-    if suffix == ".zst":
-        return cast(BinaryIO, zstandard.ZstdCompressor(level=6).stream_writer(raw))
-    return raw
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as file:
+            yield cast(BinaryIO, file)
+    elif suffix == ".zst":
+        with zstandard.ZstdCompressor(level=6).stream_writer(raw, closefd=False) as file:
+            yield cast(BinaryIO, file)
+    else:
+        yield raw
 
 
 def _line(record: Record, trusted: bool) -> Line:

@@ -1,5 +1,6 @@
 """What shapes the behaviour model and how it is fitted: one struct, from a file or from the defaults."""
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -57,8 +58,8 @@ def read_settings(path: Path) -> BehaviourConfig:
         UsageError: no such file, or a setting that is unknown or not allowed.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=BehaviourConfig)
+        return msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=BehaviourConfig)
     except OSError as error:
         raise UsageError(f"--settings {path}: {error.strerror}; give a JSON file") from error
-    except msgspec.DecodeError as error:  # of the struct's own check, too
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # of the struct's own check, too
         raise UsageError(f"--settings {path}: {error}") from error

@@ -3,23 +3,22 @@
 Columns are kept as codes into their distinct values, so that a million rows of tens of columns fit in little memory.
 """
 
-import csv
-import io
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 from streams.errors import UsageError
+from streams.input_files import csv_rows, read_table
 from streams.messages.wire import Floats, Int32s, Ints
 from trainer.data.cells import parse_numbers
 
-_ENCODING: Final = "utf-8-sig"  # a byte order mark is no part of the first column's name
 _LABELS: Final = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 
@@ -82,12 +81,12 @@ def read_header(path: Path) -> list[str]:
     Raises:
         UsageError: the file cannot be read, is empty, or names a column twice.
     """
-    header = next(_lines(path), (1, []))[1]
+    header = next(csv_rows(path), (1, []))[1]
     if not header:
-        raise UsageError(f"{path}: line 1: the file is empty; it needs a header and a line for each impression")
+        raise UsageError(f"{path}, line 1: the file is empty; it needs a header and a line for each impression")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise UsageError(f"{path}: line 1: the column {', '.join(twice)} stands there twice; rename one")
+        raise UsageError(f"{path}, line 1: the column {', '.join(twice)} stands there twice; rename one")
     return header
 
 
@@ -99,7 +98,7 @@ def require_columns(path: Path, header: Sequence[str], wanted: Sequence[str]) ->
     """
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise UsageError(f"{path}: line 1: no column {', '.join(missing)}; there are {', '.join(header)}")
+        raise UsageError(f"{path}, line 1: no column {', '.join(missing)}; there are {', '.join(header)}")
 
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -113,18 +112,30 @@ def _read(path: Path, columns: Sequence[str]) -> pa.Table:
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
     try:
         table = arrow_csv.read_csv(path, convert_options=convert, parse_options=parse)
+        table = table.unify_dictionaries().combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        raise UsageError(_what_is_wrong(path, header, str(error))) from error
+        _find_what_is_wrong(path)
+        raise UsageError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+    if _holds_line_ends(table):  # a quote that is never closed takes in all lines after it, in silence
+        _find_what_is_wrong(path)
     if table.num_rows == 0:
-        raise UsageError(f"{path}: line 2: no impression after the header")
-    return table.unify_dictionaries().combine_chunks()
+        raise UsageError(f"{path}, line 2: no impression after the header")
+    return table
 
 
-def _what_is_wrong(path: Path, header: Sequence[str], reason: str) -> str:
-    for number, cells in _lines(path):
-        if cells and len(cells) != len(header):
-            return f"{path}: line {number}: {len(cells)} cells, but the header names {len(header)}; mend the line"
-    return f"cannot read {path}: {reason.splitlines()[0]}"
+def _find_what_is_wrong(path: Path) -> None:
+    """Read the file again, slowly.
+
+    Raises:
+        UsageError: names the line of what is found.
+    """
+    for _ in read_table(path).rows:
+        pass
+
+
+def _holds_line_ends(table: pa.Table) -> bool:
+    columns = (table.column(name).chunks[0].dictionary for name in table.column_names if table.num_rows)
+    return any(bool(pc.any(pc.match_substring(values, "\n")).as_py()) for values in columns)
 
 
 def _column(table: pa.Table, name: str) -> Column:
@@ -140,23 +151,10 @@ def _labels(path: Path, table: pa.Table, label: str) -> NDArray[np.float32]:
     wrong = np.flatnonzero(np.isnan(clicked))
     if len(wrong):
         line, value = _line_of_row(path, int(wrong[0])), column.values[column.code[wrong[0]]]
-        raise UsageError(f"{path}: line {line}: {label} is {value!r}; it must be 0 or 1")
+        raise UsageError(f"{path}, line {line}: {label} is {value!r}; it must be 0 or 1")
     return clicked
 
 
 def _line_of_row(path: Path, row: int) -> int:
-    """The line on which a row ends, cells with line breaks and empty lines counted."""
-    rows = (number for number, cells in _lines(path) if cells)
-    return [number for number, _ in zip(rows, range(row + 2), strict=False)][-1]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of the line on which each ends; only for the header and for telling what is wrong."""
-    try:
-        with pa.input_stream(path, compression="detect") as binary:
-            lines = csv.reader(io.TextIOWrapper(binary, _ENCODING, errors="replace", newline=""))
-            for cells in lines:
-                yield lines.line_num, cells
-    except (OSError, csv.Error) as error:
-        number = getattr(error, "errno", None)
-        raise UsageError(f"cannot read {path}: {os.strerror(number) if number else error}") from error
+    """The line on which a row begins, cells with line breaks and empty lines counted."""
+    return next(islice(csv_rows(path), row + 1, None))[0]

@@ -6,7 +6,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from streams.errors import UsageError
+from streams.atomic import output_file
 
 
 def save_svg(figure: Figure, out: Path) -> None:
@@ -15,8 +15,5 @@ def save_svg(figure: Figure, out: Path) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    try:
-        with mpl.rc_context({"svg.hashsalt": "headrace"}):
-            FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
-    except OSError as error:
-        raise UsageError(f"--plot {out}: {error.strerror}") from error
+    with output_file(out) as file, mpl.rc_context({"svg.hashsalt": "headrace"}):
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})

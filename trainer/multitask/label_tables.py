@@ -1,15 +1,15 @@
 """A table of texts with a column of labels for each task, any of which may be empty."""
 
-import csv
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from streams.errors import UsageError
+from streams.input_files import read_table
 from streams.messages.wire import Ints
 from trainer.multitask.tasks import MISSING, ClassTask, Task
-from trainer.text.labelled import Labelled, read_lines
+from trainer.text.labelled import Labelled
 from trainer.text.splits import stratified_split
 
 _TEXT: Final = "text"
@@ -62,20 +62,17 @@ def _numbered(table: LabelTable, name: str, classes: list[str]) -> Labelled:
 
 
 def _read(path: Path) -> LabelTable:
-    lines = csv.reader(line + "\n" for line in read_lines(path))
-    header = [name.strip() for name in next(lines)]
+    header, rows = read_table(path)
     tasks = [name for name in header if name != _TEXT]
     if header.count(_TEXT) != 1 or not tasks or len(set(tasks)) < len(tasks):
         raise UsageError(f"{path}, line 1: columns {', '.join(header)}; needed are text and one for each task")
     table = LabelTable(path, [], {name: [] for name in tasks}, [])
-    for fields in lines:
-        if len(fields) != len(header):
-            raise UsageError(f"{path}, line {lines.line_num}: {len(fields)} fields, the header has {len(header)}")
+    for line, fields in rows:
         row = dict(zip(header, (field.strip() for field in fields), strict=True))
         if not row[_TEXT]:
-            raise UsageError(f"{path}, line {lines.line_num}: text is missing")
+            raise UsageError(f"{path}, line {line}: text is missing")
         table.texts.append(row[_TEXT])
-        table.lines.append(lines.line_num)
+        table.lines.append(line)
         for name in tasks:
             table.labels[name].append(row[name])
     return table

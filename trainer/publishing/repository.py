@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from streams.atomic import write_atomic
+
 _POLICY: Final = re.compile(r"^version_policy:.*\n", re.MULTILINE)
 _SERVED: Final = re.compile(r"^version_policy: \{ specific \{ versions: \[ (\d+) \] \} \}$", re.MULTILINE)
 _CONFIG: Final = "config.pbtxt"
@@ -38,8 +40,11 @@ def place_version(models: Path, source: Path, version: int) -> None:
     # Triton takes only numbers for versions: under any other name a copy is invisible until it is whole.
     partial = folder / f"incoming-{os.getpid()}"
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial)
-    partial.rename(folder / str(version))
+    try:
+        shutil.copytree(source, partial)
+        partial.rename(folder / str(version))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def remove_version(models: Path, model: str, version: int) -> None:
@@ -60,9 +65,7 @@ def point_at(models: Path, model: str, version: int) -> None:
     folder = models / model
     config = _POLICY.sub("", (folder / str(version) / _CONFIG).read_text("utf-8")).rstrip()
     config += f"\nversion_policy: {{ specific {{ versions: [ {version} ] }} }}\n"
-    partial = folder / f"{_CONFIG}.incoming"
-    partial.write_text(config, "utf-8")
-    partial.replace(folder / _CONFIG)
+    write_atomic(folder / _CONFIG, config)
 
 
 def parameter(version: Path, name: str) -> str | None:

@@ -1,15 +1,15 @@
 """A version's folder: it stands alone, and appears whole or not at all."""
 
 import json
-import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from streams.atomic import atomic_folder
 from streams.errors import ModelError, UsageError
-from trainer.practice.whole import cannot_write, sync_folder
+from trainer.practice.whole import cannot_write
 
 _MANIFEST: Final = "manifest.json"
 #: What Triton gets for each model: written here once, copied into every trained folder.
@@ -23,17 +23,12 @@ def whole_folder(path: Path) -> Generator[Path]:
     Raises:
         ModelError: the disk refuses; what `path` held before is kept.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that died
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        _seal(partial)
-        _put(partial, path)
+        with atomic_folder(path) as folder:
+            yield folder
+            _seal(folder)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_whole(folder: Path) -> None:
@@ -65,19 +60,6 @@ def add_serving_code(model: str, folder: Path) -> None:
 
 def _seal(folder: Path) -> None:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    for path in files:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
     # An operator may edit the configuration: what it says is Triton's to check.
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files if path.suffix != ".pbtxt"}
     (folder / _MANIFEST).write_text(json.dumps(sizes, indent=2) + "\n", "utf-8")
-
-
-def _put(partial: Path, path: Path) -> None:
-    before = path.with_name(f"{path.name}.before")
-    shutil.rmtree(before, ignore_errors=True)
-    if path.exists():
-        path.rename(before)
-    partial.rename(path)
-    sync_folder(path.parent)
-    shutil.rmtree(before, ignore_errors=True)

@@ -1,14 +1,19 @@
 """Read a file of sequences, one `user item item …` a line in time order, and what is known of the items."""
 
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from streams.errors import UsageError
+from streams.input_files import text_lines
 from streams.messages.wire import Ints
 from trainer.behaviour.items import Attributes
+
+#: A column of an atomic file, as RecBole writes them.
+_RECBOLE: Final = re.compile(r":(token|float|token_seq|float_seq)$")
 
 
 class SequenceFile(NamedTuple):
@@ -26,10 +31,12 @@ def read_sequences(path: Path) -> SequenceFile:
         UsageError: no such file, or a line that is no sequence, named by its number.
     """
     users: dict[str, list[str]] = {}
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(text_lines(path), 1):
         fields = line.split()
         if not fields:
             continue
+        if number == 1:
+            _no_header(path, fields)
         user, *items = fields
         if not items:
             raise UsageError(f"{path}, line {number}: user {user} has no items; write `user item item …`")
@@ -50,8 +57,8 @@ def read_attributes(path: Path, item_ids: list[str]) -> Attributes:
         UsageError: no such file, or not of that form.
     """
     try:
-        known = msgspec.json.decode("\n".join(_lines(path)), type=dict[str, list[int | str]])
-    except msgspec.DecodeError as error:
+        known = msgspec.json.decode("".join(text_lines(path)), type=dict[str, list[int | str]])
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f'{path}: {error}; it must be JSON like {{"item": [1, 2]}}') from error
     lists = [known.get(item, []) for item in item_ids]
     names = sorted({str(a) for row in lists for a in row})
@@ -59,10 +66,11 @@ def read_attributes(path: Path, item_ids: list[str]) -> Attributes:
     return Attributes.of([[index[str(a)] for a in row] for row in lists])
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_bytes().decode("utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; give a file of `user item item …` lines") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+def _no_header(path: Path, fields: list[str]) -> None:
+    """Refuse the first line of a table of interactions: it would be taken for a user, and each row for another."""
+    names = [field.partition(":")[0].lower().replace("_", "") for field in fields]
+    if all(_RECBOLE.search(field) for field in fields) or names[:2] in (["userid", "itemid"], ["user", "item"]):
+        raise UsageError(
+            f"{path}, line 1: {' '.join(fields)} is the header of a table of interactions; write the items of each "
+            "user on one line, in time order: `user item item …`, without a header"
+        )

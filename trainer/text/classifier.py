@@ -1,7 +1,6 @@
 """A text encoder with a head over it: what fine-tuning gives, kept in a folder that needs no peft."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from streams.atomic import atomic_folder
 from streams.errors import ModelError, UsageError
 from trainer.text.encoder import TextModel, embed, load_text_model
 from trainer.text.heads import CosineHead, LinearHead
@@ -46,14 +46,11 @@ def save_classifier(classifier: Classifier, out: Path) -> None:
         raise ModelError("prefix tuning changes how the encoder runs, so it cannot be saved by itself; use lora")
     if out.exists():
         raise UsageError(f"--out {out}: it exists; name a new folder")
-    half = out.with_name(f"{out.name}.half")
-    shutil.rmtree(half, ignore_errors=True)
     try:
-        backbone.save_pretrained(half)
-        _write_rest(classifier, half)
-        half.rename(out)
+        with atomic_folder(out) as folder:
+            backbone.save_pretrained(folder)
+            _write_rest(classifier, folder)
     except OSError as error:
-        shutil.rmtree(half, ignore_errors=True)
         raise UsageError(f"--out {out}: {error.strerror or error}") from error
 
 

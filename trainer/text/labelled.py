@@ -1,6 +1,5 @@
 """Labelled texts: what a task is learnt from and scored on, and the file formats that it comes in."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 
 from streams.errors import UsageError
+from streams.input_files import read_table, text_lines
 from streams.messages.wire import Ints
 
 OUTLIER: Final = "oos"
@@ -104,34 +104,24 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         UsageError: it is missing, empty or not UTF-8.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}, line {line}: not UTF-8; save it as UTF-8") from error
-    if not text.strip():
-        raise UsageError(f"{path}: the file is empty")
     # Not splitlines: it also cuts at characters that may stand inside a text.
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    lines = [line.removesuffix("\n").removesuffix("\r") for line in text_lines(path)]
+    if not any(line.strip() for line in lines):
+        raise UsageError(f"{path}: the file is empty")
+    return lines
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
-    lines = csv.reader(line + "\n" for line in read_lines(path))
-    header = [name.strip().lower() for name in next(lines)]
+    table = read_table(path)
+    header = [name.lower() for name in table.header]
     label = next((name for name in ("label", "category", "intent") if name in header), None)
     if "text" not in header or label is None:
         raise UsageError(
             f"{path}, line 1: columns {', '.join(header)}; needed are text and label (or category, intent)"
         )
     at_text, at_label = header.index("text"), header.index(label)
-    for fields in lines:
-        if len(fields) != len(header):
-            raise UsageError(f"{path}, line {lines.line_num}: {len(fields)} fields, the header has {len(header)}")
-        yield _row(path, fields[at_text], fields[at_label], f"line {lines.line_num}")
+    for line, fields in table.rows:
+        yield _row(path, fields[at_text], fields[at_label], f"line {line}")
 
 
 def _plain_rows(path: Path) -> list[Row]:

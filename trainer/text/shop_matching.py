@@ -1,14 +1,13 @@
 """The same product in two shops: item texts, true pairs, and a split of the pairs by seed."""
 
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from streams.errors import UsageError
+from streams.input_files import read_table
 from streams.messages.wire import Ints
-from trainer.text.labelled import read_lines
 
 
 class Shops(NamedTuple):
@@ -63,12 +62,7 @@ def _read_items(path: Path) -> tuple[dict[str, int], list[str]]:
 
 def _read_table(path: Path, least: int) -> tuple[list[str], list[tuple[int, list[str]]]]:
     # No quoting: an inch mark is a plain character here.
-    lines = csv.reader((line + "\n" for line in read_lines(path)), delimiter="|", quoting=csv.QUOTE_NONE)
-    header = [name.strip() for name in next(lines)]
+    header, rows = read_table(path, delimiter="|", quotes=False)
     if len(header) < least:
         raise UsageError(f"{path}, line 1: {len(header)} columns; {least} or more are needed, with | between them")
-    rows = [(lines.line_num, [field.strip() for field in fields]) for fields in lines if fields]
-    for line, fields in rows:
-        if len(fields) != len(header):
-            raise UsageError(f"{path}, line {line}: {len(fields)} fields, the header has {len(header)}")
-    return header, rows
+    return header, [(line, [field.strip() for field in fields]) for line, fields in rows]

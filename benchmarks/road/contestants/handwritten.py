@@ -38,7 +38,7 @@ from streams.engine.row_cache import RowCache
 from streams.engine.tensors import to_tensors
 from streams.messages.events import Event
 from streams.messages.internal import Entry
-from streams.messages.wire import MODEL, Floats, Ints
+from streams.messages.wire import DEMAND_MODEL, MODEL, Floats, Ints
 from streams.settings import Settings, settings
 from streams.topics import Topic
 
@@ -70,6 +70,8 @@ class Loop:
         )
         self._kept: RowCache[ShopperState] = RowCache(_ROWS_KEPT)
         self._resting: set[TopicPartition] = set()
+        self.forecasts = False
+        """Whether a demand model is served: a short workload trains none."""
         self.idle = asyncio.Event()
         self.items = Items(self)
 
@@ -86,6 +88,7 @@ class Loop:
     async def run(self) -> None:
         """Answer events until SIGTERM."""
         await self._producer.start()
+        self.forecasts = await self.triton.is_model_ready(DEMAND_MODEL)
         self._consumer.subscribe([Topic.EVENTS])
         await self._consumer.start()
         while not self._consumer.assignment():  # noqa: ASYNC110  (aiokafka has no event for it)

@@ -14,12 +14,14 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import is_scope
+from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.partitions import partition_of
 from streams.engine.row_cache import RowCache
 from streams.messages.internal import Entry, ItemDelta, Shown, Watermark
 from streams.messages.outputs import DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer
 from streams.scenarios.demand import DemandRules, conclude, queries
+from streams.scenarios.demand.fallback import fallback_quantiles
 from streams.topics import Topic
 
 if TYPE_CHECKING:
@@ -126,10 +128,12 @@ class Items:
     async def _conclude(self, closings: list[Closing], all_rows: Mapping[str, "_Row"]) -> None:
         rows = {closing.item_id: all_rows[closing.item_id].whole() for closing in closings}
         asked = queries(closings, rows, self._loop.catalogue.categories, self._rules.window_ms, self._forecasts)
-        answer, version = None, ""
-        if asked.tensors is not None:
+        answer, version, fallback = None, "", None
+        if asked.tensors is not None and self._loop.forecasts:
             arrays, version = await self._loop.infer(DEMAND_MODEL, asked.tensors._asdict())
             answer = DemandAnswer(arrays["quantiles"])
+        elif asked.tensors is not None:
+            answer, fallback = fallback_quantiles(asked.tensors, self._loop.settings.horizon), MODEL_UNAVAILABLE
         outputs = conclude(
             closings,
             rows,
@@ -139,7 +143,7 @@ class Items:
             self._index.surprises,
             self._loop.catalogue.categories,
             model=ModelRef(DEMAND_MODEL, version),
-            fallback=None,
+            fallback=fallback,
             rules=self._rules,
         )
         messages: Messages = {}

@@ -13,6 +13,8 @@ _KEPT = ("arrays.npz", "meta.json", "config.pbtxt")
 def make_null(trained: Path, out: Path) -> None:
     """Write to `out` a folder that publishes like `trained`, knows the same items, and answers with the same list."""
     for model, code in ((MODEL, "shopper.py"), (DEMAND_MODEL, "demand.py")):
+        if not (trained / model).exists():
+            continue  # of so little that no demand model was trained
         with whole_folder(out / model) as folder:
             for name in _KEPT:
                 if (trained / model / name).exists():

@@ -5,10 +5,9 @@ Every line of the file is counted under exactly one of `Outcome`.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -18,7 +17,8 @@ from msgspec import Struct
 from streams.errors import UsageError
 from streams.messages.events import EventType
 from streams.recordings import Report, say_nothing
-from streams.recordings.importing.sources import Cell, read_table
+from streams.recordings.importing.dates import DateOrder, Dates
+from streams.recordings.importing.sources import Cell, read_columns
 from streams.recordings.outgoing import NewEvent, NewItem, event_record, item_record
 from streams.recordings.writing import RecordingWriter
 
@@ -35,7 +35,9 @@ _COLUMNS: Final = (
 #: Goods have a code of five digits, or a sister shop's; POST, D, M, gift_0001_20 and the like are no goods.
 _GOODS: Final = re.compile(r"^(\d{5}|DCGS)", re.IGNORECASE)
 _CARRIAGE: Final = "23444"  # "Next Day Carriage" has a code like goods have
-_DATE_FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%m/%d/%Y %H:%M")
+_MOST: Final = 1e9  # of pieces, and of money a piece
+_UNREADABLE: Final = 0.1
+"""Share of lines that may be without sense: more, and the file is another than we take it for."""
 _REPORT_EVERY: Final = 2_000
 
 
@@ -86,6 +88,7 @@ def import_online_retail(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    dates: DateOrder | None = None,
     report: Report = say_nothing,
 ) -> Imported:
     """Write purchases and returns, and before them the items they name, as a recorded stream.
@@ -95,21 +98,29 @@ def import_online_retail(
         out: the recorded stream.
         since: first moment to take in.
         until: first moment to leave out.
+        dates: what comes first in dates like 01/12/2010; None finds it out.
         report: progress in lines.
 
     Raises:
-        UsageError: the source is not this file, or holds nothing in the period.
+        UsageError: the source is not this file, much of it cannot be understood, or it holds nothing in the period.
     """
     counts: Counter[Outcome] = Counter()
     kept: list[Line] = []
     first, end = _milliseconds(since, 0), _milliseconds(until, 1 << 62)
-    for number, line in enumerate(read_lines(source), 1):
+    unreadable = 0
+    for number, (place, line) in enumerate(read_lines(source, dates), 1):
         outcome = judge(line, first, end)
         counts[outcome] += 1
+        unreadable = unreadable or (place if line is None else 0)
         if line is not None and outcome in {Outcome.PURCHASE, Outcome.RETURN}:
             kept.append(line)
         if number % _REPORT_EVERY == 0:
             report(number, 0)
+    if counts[Outcome.UNREADABLE] > _UNREADABLE * counts.total():
+        raise UsageError(
+            f"{source}: {counts[Outcome.UNREADABLE]:,} of {counts.total():,} lines cannot be understood, the first is "
+            f"line {unreadable}: its date is none, or a number is none"
+        )
     if not kept:
         raise UsageError(f"{source} has no purchase or return in this period: change --since or --until")
     kept.sort(key=lambda line: line.timestamp)
@@ -129,13 +140,21 @@ def import_online_retail(
     )
 
 
-def read_lines(source: Path) -> Iterator[Line | None]:
-    """Yield the file's lines, None for one that cannot be understood."""
+def read_lines(source: Path, dates: DateOrder | None = None) -> Iterator[tuple[int, Line | None]]:
+    """Yield where each of the file's lines stands, and what it says: None where it cannot be understood.
+
+    Raises:
+        UsageError: the file is another, or damaged, or does not tell how its dates are written.
+    """
     seen: Counter[str] = Counter()
-    for cells in read_table(source, _COLUMNS):
+    parse_date = Dates(dates, lambda: _dates_of(source)).parse
+    for place, cells in read_columns(source, _COLUMNS):
         invoice = _text(cells[0])
         seen[invoice] += 1
-        yield _parse(cells, invoice, seen[invoice])
+        try:
+            yield place, _parse(cells, invoice, seen[invoice], parse_date)
+        except UsageError as error:
+            raise UsageError(f"{source}: {error}") from error
 
 
 def judge(line: Line | None, first: int, end: int) -> Outcome:
@@ -189,22 +208,26 @@ def _describe_items(lines: list[Line]) -> list[NewItem]:
     ]
 
 
-def _parse(cells: tuple[Cell, ...], invoice: str, number: int) -> Line | None:
+def _dates_of(source: Path) -> Iterator[tuple[int, str]]:
+    return ((place, _text(date)) for place, (date,) in read_columns(source, ("InvoiceDate",)))
+
+
+def _parse(cells: tuple[Cell, ...], invoice: str, number: int, parse_date: Callable[[str], datetime]) -> Line | None:
     _, code, description, quantity, date, price, customer, country = cells
     try:
-        moment = date if isinstance(date, datetime) else _parse_date(_text(date))
+        moment = date if isinstance(date, datetime) else parse_date(_text(date))
         return Line(
             invoice=invoice,
             number=number,
             stock_code=_text(code),
             description=" ".join(_text(description).split()),
-            quantity=int(float(_text(quantity))),
+            quantity=_whole(_text(quantity)),
             timestamp=int(moment.replace(tzinfo=UTC).timestamp() * 1000),
-            price=float(_text(price)),
+            price=_number(_text(price)),
             customer=_text(customer) or f"invoice:{invoice}",
             country=_text(country),
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -216,14 +239,18 @@ def _text(cell: Cell) -> str:
     return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text
 
 
-@lru_cache(maxsize=1_024)
-def _parse_date(text: str) -> datetime:
-    for layout in _DATE_FORMATS:
-        try:
-            return datetime.strptime(text, layout)
-        except ValueError:
-            continue
-    raise ValueError(text)
+def _number(text: str) -> float:
+    number = float(text)
+    if not -_MOST <= number <= _MOST:  # NaN, too
+        raise ValueError(text)
+    return number
+
+
+def _whole(text: str) -> int:
+    number = _number(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
 
 
 def _milliseconds(moment: datetime | None, otherwise: int) -> int:

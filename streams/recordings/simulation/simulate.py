@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from streams.atomic import output_file
 from streams.errors import UsageError
 from streams.messages.events import EventType
 from streams.recordings import Report, say_nothing
@@ -87,13 +88,13 @@ def simulate(plan: Plan, out: Path, report: Report = say_nothing) -> Simulated:
     shown = _run_visits(world, report)
     events = world.journal.in_order()
     truth_path = out.with_name(f"{out.name}.truth.json")
-    with RecordingWriter(out) as writer:
+    truth = Truth([_planted(world.shop, a) for a in world.anomalies], shown)
+    with output_file(truth_path) as truth_file, RecordingWriter(out) as writer:
+        truth_file.write(msgspec.json.encode(truth) + b"\n")
         for item in world.shop.items:
             writer.write(item_record(item, START_MS), trusted=True)
         for record in events:
             writer.write(record, trusted=True)
-    truth = Truth([_planted(world.shop, a) for a in world.anomalies], shown)
-    truth_path.write_bytes(msgspec.json.encode(truth) + b"\n")
     return Simulated(
         records=writer.records,
         items=plan.items,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from streams.errors import HeadraceError, StackError
 from streams.recordings import Report, say_nothing
 from streams.recordings.reading import Record
 from streams.recordings.traffic.listening import KafkaRecord
@@ -14,22 +15,32 @@ from streams.topics import Topic
 def capture(records: Iterable[KafkaRecord], out: Path, report: Report = say_nothing) -> int:
     """Write what comes to `out` in order of time, items before events of the same moment; the number of records.
 
-    Partitions come interleaved, so everything is held in memory until the source ends.
+    Partitions come interleaved, so everything is held in memory until the source ends. Where the source fails, what
+    came before is written: nobody can record it again.
 
     Raises:
         UsageError: the file cannot be written.
+        StackError: the source failed; names what has been kept.
     """
     held: list[tuple[int, bool, int, int, Record]] = []
+    failure: HeadraceError | None = None
     with RecordingWriter(out) as writer:
-        for record in records:
-            # Of one moment as workers take it: by partition, and within one as it is there.
-            place = record.timestamp, record.topic != Topic.ITEMS, record.partition, record.offset
-            held.append((*place, to_record(record)))
-            if len(held) % 1_000 == 0:
-                report(len(held), 0)
+        try:
+            for record in records:
+                # Of one moment as workers take it: by partition, and within one as it is there.
+                place = record.timestamp, record.topic != Topic.ITEMS, record.partition, record.offset
+                held.append((*place, to_record(record)))
+                if len(held) % 1_000 == 0:
+                    report(len(held), 0)
+        except HeadraceError as error:
+            if not held:
+                raise
+            failure = error
         held.sort(key=lambda one: one[:4])
         for *_, record in held:
             writer.write(record)
+    if failure is not None:
+        raise StackError(f"{failure}. The {len(held)} records that came before are in {out}") from failure
     return len(held)
 
 

@@ -3,15 +3,24 @@
 import json
 from collections import Counter
 from itertools import pairwise
+from types import SimpleNamespace
 
 from benchmarks.machine import Machine
 from benchmarks.road import workload
+from benchmarks.road.contestants.handwritten import Messages
+from benchmarks.road.contestants.handwritten_items import Items
 from benchmarks.road.measuring import Backlog, Load
+from benchmarks.road.null_model import make_null
 from benchmarks.road.race import Race, Raced
 from benchmarks.road.report import summary, write
 from benchmarks.road.workload import MIX, Parts, Size
+from feature_repo.deltas import tell
+from feature_repo.watermark import SourceWatermark
 from streams.messages.decoding import decode_event
+from streams.messages.internal import Entry
 from streams.settings import Settings
+from streams.topics import Topic
+from trainer.publishing.version_folder import whole_folder
 
 SIZE = Size(events=4_000, shoppers=500, items=120)
 
@@ -76,3 +85,47 @@ def test_the_page_compares_each_way_of_headrace(tmp_path):
     page = write(found, tmp_path).read_text()
     assert "Headrace against it: Headrace, two workers |" in page
     assert "| by hand | 8 | 1.25 x, 1.50 x |" in page
+
+
+class NoServers:
+    """What the hand-written loop's items need of the loop, of a workload so short that no demand model was trained."""
+
+    def __init__(self) -> None:
+        self.settings = Settings(partitions=1)
+        self.catalogue = SimpleNamespace(categories=lambda _: ())
+        self.forecasts = False
+        self.redis = self
+        self.said: list[tuple[str, bytes]] = []
+
+    async def mget(self, names: list[str]) -> list[None]:
+        return [None] * len(names)
+
+    async def mset(self, _: dict[str, bytes]) -> None: ...
+
+    async def count_trends(self, _: dict[str, int]) -> None: ...
+
+    async def send(self, messages: Messages) -> None:
+        self.said += [(topic, value) for (topic, _), rows in messages.items() for _, value, _ in rows]
+
+
+async def test_the_hand_written_loop_forecasts_without_a_model_as_a_worker_does():
+    loop, mark = NoServers(), SourceWatermark()
+    items, chosen = Items(loop), loop.settings
+    told: list[tuple[int, Entry]] = []
+    for record in workload.events(SIZE, 1, ms_an_event=6_000):
+        event = decode_event(record.value, appended_ms=record.timestamp, settings=chosen)
+        told += [
+            (0, entry) for entry in tell(mark, event, 0, chosen.window, chosen.lateness, loop.catalogue.categories)
+        ]
+    await items._fold(told)
+    forecasts = [json.loads(value) for topic, value in loop.said if topic == Topic.DEMAND_FORECASTS]
+    assert forecasts
+    assert all(forecast["fallback"] == "model_unavailable" for forecast in forecasts)
+    assert all(forecast["windows"] for forecast in forecasts)
+
+
+def test_a_null_model_of_a_workload_without_demand_has_none(tmp_path):
+    with whole_folder(tmp_path / "model" / "headrace") as folder:
+        (folder / "config.pbtxt").write_text("")
+    make_null(tmp_path / "model", tmp_path / "null")
+    assert [path.name for path in (tmp_path / "null").iterdir()] == ["headrace"]

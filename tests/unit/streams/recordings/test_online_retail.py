@@ -2,7 +2,7 @@
 
 import csv
 import lzma
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import openpyxl
@@ -11,6 +11,7 @@ import pytest
 from streams.errors import UsageError
 from streams.messages.events import Event
 from streams.messages.items import Item
+from streams.recordings.importing.dates import DateOrder
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.recordings.reading import read_recording
 
@@ -131,3 +132,71 @@ def test_another_file_is_refused(tmp_path):
         import_online_retail(tmp_path / "x.txt", tmp_path / "out.jsonl")
     with pytest.raises(UsageError, match="No such file"):
         import_online_retail(tmp_path / "x.csv", tmp_path / "out.jsonl")
+
+
+def dated(path, dates, **fields):
+    lines = [[str(n), "85123A", "TEA", "1", date, "2.5", "17850", "France"] for n, date in enumerate(dates)]
+    for name, value in fields.items():
+        lines[0][HEADER.index(name)] = value
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([HEADER, *lines])
+    return path
+
+
+def days_of(path, tmp_path, **options):
+    import_online_retail(path, tmp_path / "out.jsonl", **options)
+    events = sorted(read(tmp_path / "out.jsonl")[2].items())
+    return [datetime.fromtimestamp(event.timestamp / 1000, UTC).strftime("%m-%d") for _, event in events]
+
+
+def test_what_is_day_and_what_is_month_is_decided_for_the_whole_file(tmp_path):
+    path = tmp_path / "d.csv"
+    assert days_of(dated(path, ["01/12/2010 8:26", "13/12/2010 8:26"]), tmp_path) == ["12-01", "12-13"]
+    assert days_of(dated(path, ["01/12/2010 8:26", "12/13/2010 8:26"]), tmp_path) == ["01-12", "12-13"]
+    assert days_of(dated(path, ["01.12.2010", "31.12.2010"]), tmp_path) == ["12-01", "12-31"]
+    assert days_of(dated(path, ["2010-12-01 08:26", "2010-12-13T08:26:05"]), tmp_path) == ["12-01", "12-13"]
+
+
+def test_dates_that_may_be_either_are_refused_until_the_user_says_which(tmp_path):
+    path = dated(tmp_path / "d.csv", ["01/12/2010 8:26", "02/12/2010 8:26"])
+    with pytest.raises(
+        UsageError, match=r"d\.csv: nothing in the file tells which of .01/12/2010 8:26. is the month: say --dates"
+    ):
+        days_of(path, tmp_path)
+    assert days_of(path, tmp_path, dates=DateOrder.DAY_FIRST) == ["12-01", "12-02"]
+    assert days_of(path, tmp_path, dates=DateOrder.MONTH_FIRST) == ["01-12", "02-12"]
+
+
+def test_dates_of_both_orders_are_refused(tmp_path):
+    path = dated(tmp_path / "d.csv", ["01/12/2010", "13/12/2010", "12/14/2010"])
+    with pytest.raises(UsageError, match=r"d\.csv: line 3 puts the day first \(13/12/2010\), line 4 the month"):
+        days_of(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("Quantity", "inf"), ("Quantity", "2.5"), ("UnitPrice", "1e400"), ("UnitPrice", "nan")]
+)
+def test_a_line_whose_number_is_none_is_unreadable(tmp_path, column, value):
+    path = dated(tmp_path / "d.csv", ["2010-12-01"] * 20, **{column: value})
+    assert import_online_retail(path, tmp_path / "out.jsonl").unreadable == 1
+
+
+def test_a_file_of_which_much_is_unreadable_is_refused(tmp_path):
+    path = dated(tmp_path / "d.csv", ["2010-12-01"] * 8 + ["1 December"] * 2)
+    with pytest.raises(UsageError, match="2 of 10 lines cannot be understood, the first is line 10"):
+        import_online_retail(path, tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_title_in_a_western_code_page_keeps_its_signs(tmp_path):
+    path = dated(tmp_path / "d.csv", ["2010-12-01"], Description="TEA £1 CAFÉ")
+    path.write_bytes(path.read_text().encode("cp1252"))
+    import_online_retail(path, tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl")[1]["85123A"].title == "TEA £1 CAFÉ"
+
+
+def test_a_comma_without_quotes_is_named_with_its_line(tmp_path):
+    path = dated(tmp_path / "d.csv", ["2010-12-01"] * 2)
+    path.write_text(path.read_text().replace("2.5", "2,5"))
+    with pytest.raises(UsageError, match=r"d\.csv, line 2: 9 fields, the header has 8"):
+        import_online_retail(path, tmp_path / "out.jsonl")

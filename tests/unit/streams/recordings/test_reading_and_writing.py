@@ -87,3 +87,9 @@ def test_a_missing_and_a_cut_off_file_are_named(tmp_path):
     path.write_bytes(gzip.compress(b'{"user_id": "ann"}\n' * 1_000)[:-20])
     with pytest.raises(UsageError, match=r"cut\.jsonl\.gz to its end"):
         list(read_recording(path))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"user_id": "ann", "timestamp": 5}\r\n')
+    assert [record.key for record in read_recording(path)] == ["ann"]

@@ -1,5 +1,5 @@
 """Reasons are faithful: without the event that is said to have moved a score most, the score falls more than without
-another one; and what an item's description is said to add is what it loses without one."""
+the others; and what an item's description is said to add is what it loses without one."""
 
 import itertools
 
@@ -19,12 +19,12 @@ def moments(lesson: Lesson, shoppers: int) -> ScoreTensors:
     return request_of(lesson.shop, cases, lesson.trained.model.config.width)
 
 
-def of_two_minds(asked: ScoreTensors) -> ScoreTensors:
-    """Histories whose events alternate between two shoppers, who want different kinds of items."""
+def of_two_minds(asked: ScoreTensors, apart: int) -> ScoreTensors:
+    """Histories whose events alternate between two shoppers so many rows apart, who want different kinds of items."""
     parts: dict[str, np.ndarray] = {}
     for name in ("history_item", "history_action", "history_time"):
         rows = getattr(asked, name)
-        parts[name] = np.where(np.arange(HISTORY) % 2 == 0, rows, np.roll(rows, 1, axis=0))
+        parts[name] = np.where(np.arange(HISTORY) % 2 == 0, rows, np.roll(rows, apart, axis=0))
     order = np.argsort(np.where(parts["history_action"] > 0, parts["history_time"], 0), axis=1, kind="stable")
     return asked._replace(**{name: np.take_along_axis(rows, order, axis=1) for name, rows in parts.items()})
 
@@ -51,22 +51,31 @@ def scores_of(lesson: Lesson, asked: ScoreTensors, items: np.ndarray) -> np.ndar
         return ((given.sum(dim=1) * vectors[row]).sum(dim=1) + trained.arrays["item_bias"][row]).numpy()
 
 
-def test_without_the_top_event_a_score_falls_more_than_without_another(lesson: Lesson):
-    asked = of_two_minds(moments(lesson, 120))
+def falls(lesson: Lesson, asked: ScoreTensors) -> tuple[np.ndarray, np.ndarray]:
+    """By how much the first item's score falls without the event told as its reason, and without another on average."""
     with torch.inference_mode():
         answer = lesson.trained.scorer().score(as_tensors(asked))
     item, top = answer["rec_item"][:, 0].numpy(), answer["reason_event"][:, 0, 0].numpy()
-    told = top >= 0
-    asked = ScoreTensors(*(a[told] if len(a) == len(told) else a for a in asked))
-    item, top = item[told], top[told]
-    dice = np.random.default_rng(0)
-    first = HISTORY - (asked.history_action > 0).sum(axis=1)
-    other = np.array([dice.choice([e for e in range(f, HISTORY) if e != t]) for f, t in zip(first, top, strict=True)])
-    before = scores_of(lesson, asked, item)
-    fall_top, fall_other = (before - scores_of(lesson, without(asked, e), item) for e in (top, other))
-    assert told.mean() > 0.9
-    assert fall_top.mean() > 1.5 * max(fall_other.mean(), 0.0)
-    assert (fall_top > fall_other).mean() > 0.6
+    assert (top >= 0).all()
+    before, first = scores_of(lesson, asked, item), HISTORY - (asked.history_action > 0).sum(axis=1)
+    fall = np.full((len(item), HISTORY), np.nan)
+    for event in range(first.min(), HISTORY):
+        fallen = before - scores_of(lesson, without(asked, np.full(len(item), event)), item)
+        fall[:, event] = np.where(event >= first, fallen, np.nan)
+    rows = np.arange(len(item))
+    others = fall.copy()
+    others[rows, top] = np.nan
+    return fall[rows, top], np.nanmean(others, axis=1)
+
+
+def test_without_the_top_event_a_score_falls_more_than_without_another(lesson: Lesson):
+    asked = moments(lesson, 120)
+    found = [falls(lesson, of_two_minds(asked, apart)) for apart in (1, 2, 3)]
+    top, others = (np.concatenate(part) for part in zip(*found, strict=True))
+    more = top - others  # paired: of each history its own
+    standard_error = more.std() / np.sqrt(len(more))
+    assert more.mean() > 4 * standard_error  # 9 to 11 over seeds and instruction sets; a reason drawn by lot: 0
+    assert top.mean() > 3 * max(others.mean(), 0.0)  # 27 and more
 
 
 def test_what_the_description_is_said_to_add_is_what_an_item_loses_without_it(lesson: Lesson):

@@ -44,21 +44,21 @@ def test_a_later_file_may_have_more_columns_but_not_fewer(tmp_path: Path):
     known = read(write(tmp_path, "user,item,page,clicked\nu1,i1,home,1\n"))
     more = read_like(write(tmp_path, "user,item,page,more,clicked\nu2,i2,x,y,0\n", "more.csv"), known, "clicked")
     assert list(more.columns) == ["user", "item", "page"]
-    with pytest.raises(UsageError, match=r"fewer\.csv: line 1: no column page; there are user, item, clicked"):
+    with pytest.raises(UsageError, match=r"fewer\.csv, line 1: no column page; there are user, item, clicked"):
         read_like(write(tmp_path, "user,item,clicked\nu2,i2,0\n", "fewer.csv"), known, "clicked")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"train\.csv: line 1: the file is empty"),
-        ("user,item,clicked\n", r"train\.csv: line 2: no impression after the header"),
-        ("user,clicked\nu,1\n", r"train\.csv: line 1: no column item; there are user, clicked"),
-        ("user,item,item,clicked\nu,i,i,1\n", r"train\.csv: line 1: the column item stands there twice"),
-        ("user,item,clicked\nu,i,1\nu,i\n", r"train\.csv: line 3: 2 cells, but the header names 3"),
-        ("user,item,clicked\nu,i,1\n\nu,i,2\n", r"train\.csv: line 4: clicked is '2'; it must be 0 or 1"),
-        ('user,item,clicked\n"u\n\nv",i,1\nu,i,\n', r"train\.csv: line 5: clicked is ''; it must be 0 or 1"),
-        ("user,item,clicked\nu,i,yes\n", r"train\.csv: line 2: clicked is 'yes'"),
+        ("", r"train\.csv, line 1: the file is empty"),
+        ("user,item,clicked\n", r"train\.csv, line 2: no impression after the header"),
+        ("user,clicked\nu,1\n", r"train\.csv, line 1: no column item; there are user, clicked"),
+        ("user,item,item,clicked\nu,i,i,1\n", r"train\.csv, line 1: the column item stands there twice"),
+        ("user,item,clicked\nu,i,1\nu,i\n", r"train\.csv, line 3: 2 fields, the header has 3"),
+        ("user,item,clicked\nu,i,1\n\nu,i,2\n", r"train\.csv, line 4: clicked is '2'; it must be 0 or 1"),
+        ('user,item,clicked\n"u\n\nv",i,1\nu,i,\n', r"train\.csv, line 5: clicked is ''; it must be 0 or 1"),
+        ("user,item,clicked\nu,i,yes\n", r"train\.csv, line 2: clicked is 'yes'"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, message: str):
@@ -72,3 +72,12 @@ def test_a_file_that_is_not_there_or_not_text_is_wrong_usage(tmp_path: Path):
     (tmp_path / "binary.csv").write_bytes(b"user,item,clicked\n\xff\xfe\x00,i,1\n")
     with pytest.raises(UsageError, match=r"binary\.csv"):
         read(tmp_path / "binary.csv")
+
+
+def test_a_quote_that_is_never_closed_takes_in_no_impressions(tmp_path: Path):
+    path = tmp_path / "train.csv"
+    path.write_text('user,item,clicked,note\nu,i,1,a\nu,j,0,"b\nu,k,1,c\nu,l,0,d\n')
+    with pytest.raises(UsageError, match=r"train\.csv, line 3: a quote is opened and not closed"):
+        read_click_tables([path], "clicked", "user", "item")
+    path.write_text('user,item,clicked,note\nu,i,1,a\nu,j,0,"b\nc"\nu,l,0,d\n')
+    assert read_click_tables([path], "clicked", "user", "item").rows == [3]

@@ -28,7 +28,7 @@ def test_users_keep_their_order_and_items_become_rows(tmp_path: Path):
         ("\n \n", "holds no sequence"),
         ("ann a b\nbob\n", "line 2: user bob has no items"),
         ("ann a b\nbob c\nann d\n", "line 3: user ann"),
-        (b"ann \xff\xfe\n", "byte 4 is not UTF-8"),
+        (b"ann \xff\xfe\n", "line 1: not UTF-8"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str | bytes, told: str):
@@ -54,3 +54,15 @@ def test_attributes_are_those_of_the_items_at_hand(tmp_path: Path):
 def test_attributes_of_another_form_are_refused(tmp_path: Path, text: str):
     with pytest.raises(UsageError, match="it must be JSON like"):
         read_attributes(file(tmp_path, text), ["a"])
+
+
+@pytest.mark.parametrize(
+    "header", ["user_id:token\titem_id:token\ttimestamp:float", "user_id item_id rating", "userId itemId", "user item"]
+)
+def test_the_header_of_a_table_of_interactions_is_no_user(tmp_path: Path, header: str):
+    with pytest.raises(UsageError, match=r"line 1: .* is the header of a table of interactions; write the items of"):
+        read_sequences(file(tmp_path, f"{header}\n1\t2\t3\n"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_user(tmp_path: Path):
+    assert read_sequences(file(tmp_path, b"\xef\xbb\xbfann a\r\nbob b\r\n")).user_ids == ["ann", "bob"]

@@ -1,0 +1,121 @@
+"""What pyproject.toml promises: versions within bounds, constraints as locked, extras that a command names when it
+needs one that is not installed."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from streams.cli.extras import EXTRAS, advice
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCKED = {
+    (package["name"], package["version"])
+    for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    if package["name"] != PROJECT["name"]
+}
+
+
+@pytest.mark.parametrize("name", ["aiokafka", "faust-streaming"])
+def test_what_is_patched_is_bound_to_the_minor_version_that_is_locked(name: str):
+    [bounds] = [Requirement(one) for one in PROJECT["dependencies"] if Requirement(one).name == name]
+    [locked] = [version for package, version in LOCKED if package == name]
+    major, minor = (int(part) for part in locked.split(".")[:2])
+    assert bounds.specifier.contains(locked)
+    assert not bounds.specifier.contains(f"{major}.{minor + 1}.0")
+
+
+def test_the_constraints_are_what_is_locked():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {re.match(r"([a-z0-9.-]+)==([^ ;]+)", line) for line in lines}
+    assert {match and (match[1], match[2]) for match in pinned} == LOCKED, "run scripts/lock"
+
+
+def test_every_module_of_an_extra_is_known_and_none_else():
+    distributions = packages_distributions()
+    for extra, modules in EXTRAS.items():
+        wanted = {canonicalize_name(Requirement(one).name) for one in PROJECT["optional-dependencies"][extra]}
+        brought = {name: {canonicalize_name(one) for one in distributions[name]} for name in modules}
+        assert all(names & wanted for name, names in brought.items() if name != "opentelemetry"), extra
+        if extra != "traces":  # one namespace of several packages
+            assert wanted <= set().union(*brought.values()), extra
+
+
+def test_a_module_that_no_extra_brings_is_nobodys_advice():
+    assert advice("streams.nothing", ["train"]) is None
+    assert advice(None, []) is None
+
+
+#: Commands, each with arguments that get it as far as what it needs, and the extras it asks for.
+COMMANDS = {
+    "train --stream x --out y": "train",
+    "pretrain --stream x --out y": "train",
+    "search --stream x --study y": "train",
+    "finetune compare --task sst2": "train",
+    "finetune few-shot --train x": "train",
+    "finetune multitask": "train",
+    "evaluate next-item --sequences x": "train",
+    "evaluate ctr --train x --test x --label l --user u --item i": "train",
+    "evaluate demand --stream x --split 2026-01-01": "train",
+    "evaluate intent --train x": "train",
+    "evaluate sentiment --train x": "train",
+    "evaluate matching x y z": "train",
+    "evaluate diversity --stream x --model y": "train",
+    "bench road": "train,serve,local,bench",
+    "bench model": "train,serve,local,bench",
+    "bench scale": "train,serve,local,bench",
+    "bench start": "train,serve,local,bench",
+    "bench chaos": "train,serve,local,bench",
+    "bench outage": "train,serve,local,bench",
+    "bench soak": "train,serve,local,bench",
+    "bench malformed": "local,serve",
+    "up": "local,serve",
+}
+
+#: Runs each command as an installation without extras would, and prints exit codes and what was said.
+_PLAIN = """
+import contextlib, importlib.machinery, io, json, sys
+hidden, commands = json.loads(sys.argv[1])
+found = importlib.machinery.PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.partition(".")[0] in hidden else found(name, path, target)
+importlib.machinery.PathFinder.find_spec = find_spec
+from streams.cli import main
+done = {}
+for command in commands:
+    sys.argv = ["headrace", *command.split()]
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as end:
+            done[command] = [end.code, said.getvalue()]
+        except Exception as error:
+            done[command] = [repr(error), said.getvalue()]
+print(json.dumps(done))
+"""
+
+
+def test_every_command_that_needs_an_extra_says_which_in_one_line(tmp_path: Path):
+    hidden = sorted(set().union(*EXTRAS.values()) - {"psutil"})  # which Feast brings, too
+    done = subprocess.run(
+        [sys.executable, "-c", _PLAIN, json.dumps([hidden, list(COMMANDS)])],
+        env={"HEADRACE_HOME": str(tmp_path), "HEADRACE_PORT_OFFSET": "23000", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = json.loads(done.stdout.splitlines()[-1])
+    for command, extra in COMMANDS.items():
+        code, line = said[command]
+        assert code == 1, (command, code, line)
+        assert f"pip install 'headrace[{extra}]'" in line, (command, line)
+        assert line.count("\n") == 1, (command, line)
