@@ -1,7 +1,9 @@
 """The catalogue that every worker holds: what is sold, what it is called, whether it can be had."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -9,6 +11,9 @@ from feature_repo.catalogue import item_text
 from feature_repo.identity import NO_ITEM, item_hash
 from streams.messages.items import Item
 from streams.messages.wire import Ints
+
+_REMEMBERED: Final = 65_536
+"""Changes that whoever derives something from the catalogue may lag behind by, without beginning again."""
 
 
 class Entry(NamedTuple):
@@ -27,6 +32,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
         self._withdrawn: set[int] = set()
+        self._changed: deque[int] = deque(maxlen=_REMEMBERED)
         self.changes = 0
         """Counts updates, so that what is derived from the catalogue knows when it is stale."""
 
@@ -36,7 +42,7 @@ class Catalogue:
         text = item_text(item.title, item.description, item.brand, item.categories)
         self._entries[key] = Entry(item.item_id, item.title, text, tuple(item.categories or ()), item.available)
         (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
-        self.changes += 1
+        self._note(key)
 
     def withdraw(self, item_id: str) -> None:
         """Take an item out of every list from now on."""
@@ -44,7 +50,18 @@ class Catalogue:
         known = self._entries.get(key, Entry(item_id, item_id, item_id, (), available=False))
         self._entries[key] = known._replace(available=False)
         self._withdrawn.add(key)
+        self._note(key)
+
+    def _note(self, key: int) -> None:
+        self._changed.append(key)
         self.changes += 1
+
+    def changed_since(self, changes: int) -> Iterable[int]:
+        """What has changed since there were so many changes, each hash once; all where that is too long ago."""
+        behind = self.changes - changes
+        if changes < 0 or behind > len(self._changed):
+            return self._entries
+        return dict.fromkeys(islice(reversed(self._changed), behind))
 
     def get(self, key: int) -> Entry | None:
         """The entry of an item hash."""
@@ -72,6 +89,10 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._entries)
+
+    def is_withdrawn(self, key: int) -> bool:
+        """Whether an item must not be recommended."""
+        return key in self._withdrawn
 
     def withdrawn(self) -> Ints:
         """Hashes of what must not be recommended; one NO_ITEM when everything may. [W]"""

@@ -1,6 +1,6 @@
 """The road of `items`: the owner of a partition keeps its items' rows, with a text vector for the served version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from feature_repo import catalogue as catalogue_rows
@@ -9,7 +9,7 @@ from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
 from streams.engine import logbook, metrics
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
-from streams.engine.new_items import NewItems
+from streams.engine.new_items import NewItems, Vector
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.row_cache import RowCache
 from streams.errors import BadRecord, ModelUnavailable
@@ -66,9 +66,9 @@ class ItemRowsRoad:
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
         logbook.dead_letters(refused)
-        vectors, version = await self._vectors([one.item for one, _ in fresh.values()])
+        vectors = await self._vectors([one.item for one, _ in fresh.values()])
         self._cache.take(fresh)  # the same rows, whose fences move now: they are to be read again
-        await self._store.write([_write(origin, one, row, vectors, version) for one, row in fresh.values()])
+        await self._store.write([_write(origin, one, row, vectors) for one, row in fresh.values()])
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
 
     def _decode(self, chunk: RecordChunk) -> tuple[dict[str, _Listed], list[Refused]]:
@@ -84,7 +84,7 @@ class ItemRowsRoad:
             listed[item.item_id] = _Listed(item, record.offset, record.timestamp)
         return listed, refused
 
-    async def _vectors(self, items: Sequence[Item | Withdrawn]) -> tuple[dict[str, bytes], str]:
+    async def _vectors(self, items: Sequence[Item | Withdrawn]) -> dict[str, Vector]:
         texts = {
             i.item_id: catalogue_rows.item_text(i.title, i.description, i.brand, i.categories)
             for i in items
@@ -93,10 +93,10 @@ class ItemRowsRoad:
         try:
             return await self._new_items.vectors_of_unknown(texts)
         except ModelUnavailable:
-            return {}, ""  # whoever needs the vector later computes it (`NewItems`)
+            return {}  # whoever needs the vector later computes it (`NewItems`)
 
 
-def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes], version: str) -> RowWrite:
+def _write(origin: str, one: _Listed, row: StoredRow, vectors: Mapping[str, Vector]) -> RowWrite:
     fence = Fence(row.fence)
     fence.advance(origin, one.offset)
     return RowWrite(
@@ -105,15 +105,15 @@ def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes],
         expected=row.fence,
         fence=fence.pack(),
         seen=row.seen,
-        states=(_state(one, vectors, version), None, None),
+        states=(_state(one, vectors), None, None),
         timestamp=one.timestamp,
     )
 
 
-def _state(one: _Listed, vectors: dict[str, bytes], version: str) -> bytes:
+def _state(one: _Listed, vectors: Mapping[str, Vector]) -> bytes:
     if isinstance(one.item, Withdrawn):
         return catalogue_rows.pack(catalogue_rows.withdrawn())
     entry = catalogue_rows.from_item(one.item)
-    if vector := vectors.get(one.item.item_id):
-        entry.text_vector, entry.encoder_version = vector, version
+    if made := vectors.get(one.item.item_id):
+        entry.text_vector, entry.encoder_version = made
     return catalogue_rows.pack(entry)
