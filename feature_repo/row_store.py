@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _DISK_TIMEOUT_MS: Final = 10_000
 _TRENDING_EXPIRES_S: Final = 7 * 86_400
+_TRENDING_KEPT: Final = 10_000
+"""Items of an hour; the rest, of which little was done with any, is as many as a shop has and more."""
 _SCAN_COUNT: Final = 1_000
 
 _ALL_VIEWS: Final = [view for views in VIEWS.values() for view in views]
@@ -217,6 +219,7 @@ class RowStore:
         pipeline = self._client.pipeline(transaction=True)
         for item_id, count in counts.items():
             pipeline.zincrby(name, count, item_id)
+        pipeline.zremrangebyrank(name, 0, -_TRENDING_KEPT - 1)
         pipeline.expire(name, _TRENDING_EXPIRES_S)
         with store_errors(self._address):
             await pipeline.execute()

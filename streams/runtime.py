@@ -86,7 +86,8 @@ class Runtime:
         triton, producer = Triton(settings), await Producer.open(settings)
         follower = await CatalogueFollower.open(settings, partitions)
         new_items = NewItems(follower.catalogue, store, triton)
-        trending = Trending(store, on=settings.trending and not settings.catching_up)
+        on = settings.trending and not settings.catching_up
+        trending = Trending(store, on=on, counts=follower.catalogue.may_have)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
         tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)

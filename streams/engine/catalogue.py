@@ -81,6 +81,10 @@ class Catalogue:
         entry = self._entries.get(item_hash(item_id))
         return entry.categories if entry else ()
 
+    def may_have(self, item_id: str) -> bool:
+        """Whether it is an item, as far as the catalogue tells: one that is empty tells nothing."""
+        return not self._entries or item_hash(item_id) in self._entries
+
     def __contains__(self, item_id: str) -> bool:
         return item_hash(item_id) in self._entries
 

@@ -70,8 +70,6 @@ Bytes = NDArray[np.uint8]
 NO_BLOCK: Final = np.zeros(1, np.int64)
 NO_BLOCK_SENT: Final = np.zeros((1, 3), np.int64)
 NO_ENCODER: Final = np.zeros(1, np.int64)
-for _shared in (NO_BLOCK, NO_BLOCK_SENT, NO_ENCODER):
-    _shared.setflags(write=False)
 
 
 class ScoreTensors(NamedTuple):
