@@ -23,11 +23,11 @@ from feature_repo.layout import (
     unwrap,
     wrapping,
 )
-from feature_repo.row_script import RAISE, READ, WRITE, Change, pack_changes, pack_some
+from feature_repo.row_script import FOR_GOOD, RAISE, READ, WRITE, Change, pack_changes, pack_some
 from streams.errors import FencedOut, StoreError
 from streams.settings import Durable, Settings
 
-__all__ = ["VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
+__all__ = ["FOR_GOOD", "VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class RowWrite(NamedTuple):
         fence, seen: the new bookkeeping.
         states: packed states in the order of `VIEWS[kind]`; None leaves a view as it is.
         timestamp: event time in ms of the newest event folded.
+        lasts: milliseconds from now until the row goes; 0 leaves it as it is, `FOR_GOOD` keeps a row that was to go.
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class RowWrite(NamedTuple):
     seen: bytes
     states: tuple[bytes | None, ...]
     timestamp: int
+    lasts: int = 0
 
 
 class PackedRows(NamedTuple):
@@ -246,6 +248,6 @@ def _stored(row: list[bytes | None]) -> StoredRow:
 
 
 def _change(row: RowWrite) -> Change:
-    kind, _, expected, fence, seen, states, time = row
+    kind, _, expected, fence, seen, states, time, lasts = row
     fields = [(n, wrapping(len(s)), s) for n, s in zip(_NUMBER[kind], states, strict=True) if s is not None]
-    return Change(expected, fence, seen, timestamp(time), fields)
+    return Change(expected, fence, seen, timestamp(time), fields, lasts)

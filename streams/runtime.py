@@ -28,6 +28,7 @@ from streams.engine.stints import Stints
 from streams.engine.tracing import Tracer, open_tracer
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
+from streams.engine.unlisted import Unlisted
 from streams.errors import FencedOut, StoreError
 from streams.scenarios import DEMAND, SHOPPER_SCENARIOS
 from streams.settings import Settings
@@ -107,6 +108,7 @@ class Runtime:
             follower.catalogue.categories,
             item_rows,
             Stints(shoppers.is_waited_for, time.monotonic),
+            Unlisted(time.monotonic, lambda: len(follower.catalogue) > 0),
         )
         roads = shoppers, ItemsRoad(item_rows_road, demand, follower, trending)
         gc.collect()

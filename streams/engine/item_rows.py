@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
-from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from feature_repo.row_store import FOR_GOOD, Kind, RowStore, RowWrite, StoredRow
 from streams.engine import logbook, metrics
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
@@ -107,6 +107,7 @@ def _write(origin: str, one: _Listed, row: StoredRow, vectors: Mapping[str, Vect
         seen=row.seen,
         states=(_state(one, vectors), None, None),
         timestamp=one.timestamp,
+        lasts=0 if row.states[0] else FOR_GOOD,
     )
 
 
