@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.road import workload
 from benchmarks.road.workload import Size
 from feature_repo.fences import Fence, SeenIds
-from feature_repo.identity import event_tie, item_hash
+from feature_repo.identity import event_tie, item_hash, packed_hash
 from feature_repo.recent import RECENT, Recent, RecentEvent
 from feature_repo.row_store import Kind, RowStore, RowWrite
 from feature_repo.shopper import REMEMBERED, ShopperState, pack
@@ -92,9 +92,7 @@ def _full_row(random: Random, items: int) -> tuple[bytes, bytes]:
     """A shopper's state, and the event ids that the row remembers."""
     began = workload.START_MS - 30 * 86_400_000
     events = [RecentEvent(began + n * 60_000, 1, f"item-{random.randrange(items)}", 1, 1_000, 1) for n in range(RECENT)]
-    hashes = [
-        item_hash(f"item-{random.randrange(items)}").to_bytes(8, "little", signed=True) for _ in range(REMEMBERED)
-    ]
+    hashes = [packed_hash(f"item-{random.randrange(items)}") for _ in range(REMEMBERED)]
     state = ShopperState(recent=Recent.of(events), seen=b"".join(hashes), bought=b"".join(hashes[:64]))
     ids = SeenIds()
     for n in range(1_000):

@@ -74,7 +74,7 @@ def soaked(samples: list[Sample], minutes: list[Minute], *, kept_up: bool = True
 def test_a_page_is_there_before_the_load_has_ended(tmp_path: Path):
     samples = [Sample(10.0 * n, 0, {}, {"worker": 300.0}, 40, 12) for n in range(1, 100)]
     page = write(soaked(samples, []), tmp_path).read_text()
-    assert "grew by anything that this run can tell from nothing" in page
+    assert "grew by nothing that this run can tell from nothing" in page
 
 
 def test_of_all_item_ids_some_are_of_no_catalogue_and_no_context_comes_twice():
@@ -85,13 +85,7 @@ def test_of_all_item_ids_some_are_of_no_catalogue_and_no_context_comes_twice():
     assert 0.04 < len(strangers) / len(ids) < 0.06
     assert len(set(strangers)) == len(strangers)
     assert len({event["context"]["visit"] for event in some}) == len(some)
-    assert [event["event_id"] for event in some] == [
-        event["event_id"] for event in map(_decoded, islice(events(shop, 1), 4_000))
-    ]
-
-
-def _decoded(record: Record) -> dict[str, object]:
-    return msgspec.json.decode(record.value or b"")
+    assert [record.value for record in islice(events(shop, 1), 50)] == [msgspec.json.encode(one) for one in some[:50]]
 
 
 def test_a_steady_load_sends_everything_once_in_order():
