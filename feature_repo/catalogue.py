@@ -4,6 +4,7 @@ The row is a function of the item's newest record alone, as a compacted topic de
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -24,7 +25,7 @@ class CatalogueItem(Struct, array_like=True, forbid_unknown_fields=True):
         price_cents: as `money` holds a price, -1 for none.
         timestamp: ms, as the shop gave it; -1 for none.
         text_vector: float32 vector of `item_text`, empty until a model has made one.
-        encoder_version: the model version that made it.
+        encoder_version: what made it and of which text (`stamp`).
     """
 
     title: str = ""
@@ -75,3 +76,12 @@ def item_text(title: str, description: str | None, brand: str | None, categories
     """What the text encoder reads, in training and when an item is new."""
     parts = (title, brand, ", ".join(categories or ()), description)
     return ". ".join(stripped for part in parts if part and (stripped := part.strip()))
+
+
+def stamp(encoder: int, text: str) -> str:
+    """Names a text vector by what it was made by and of. A version's number would not do: numbers begin again.
+
+    Args:
+        encoder: hash of the encoder's weights and tokenizer, as the served version tells it.
+    """
+    return f"{encoder & 0xFFFFFFFFFFFFFFFF:016x}-{blake2b(text.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"

@@ -1,6 +1,5 @@
 """Channels (web, app, store, …) as small integers: a stable bucket of the name, so that no vocabulary travels."""
 
-from functools import lru_cache
 from typing import Final
 
 from feature_repo.identity import context_hash
@@ -12,7 +11,6 @@ ACTION_BITS: Final = 4
 """Of a code: the action stands in the lower bits, the channel in those above."""
 
 
-@lru_cache(maxsize=1_024)
 def channel_bucket(name: str) -> int:
     """The bucket of a channel, from 1 to `BUCKETS`."""
     return context_hash("channel", name) % BUCKETS + 1

@@ -97,7 +97,7 @@ def time_field(view: str) -> bytes:
     return f"_ts:{view}".encode()
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def wrapping(length: int) -> bytes:
     """What comes before a packed state to make it the serialised Feast value of a Bytes feature."""
     return _BYTES_VAL + _varint(length)
@@ -118,7 +118,7 @@ def timestamp(time_ms: int) -> bytes:
     return _part(_SECONDS, seconds) + _part(_NANOS, millis * 1_000_000)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _part(tag: bytes, number: int) -> bytes:
     return tag + _varint(number) if number else b""
 

@@ -48,8 +48,8 @@ for i, key in ipairs(KEYS) do
 end
 for i, key in ipairs(KEYS) do
   local fence = fences[i]
-  local seen, time, fields, field, value
-  seen, time, fields, field, value, at = cut('<I4c0I1c0I1I1I4c0', changes, at)
+  local seen, time, lasts, fields, field, value
+  seen, time, lasts, fields, field, value, at = cut('<I4c0I1c0I4I1I1I4c0', changes, at)
   local more = {}
   for f = 1, fields - 1 do
     local name, content
@@ -66,6 +66,7 @@ for i, key in ipairs(KEYS) do
   else
     call('HSET', key, '_fence', fence, '_seen', seen, ARGV[field], value, ARGV[field + 1], time, unpack(more))
   end
+  if lasts == 1 then call('PERSIST', key) elseif lasts > 1 then call('PEXPIRE', key, lasts) end
 end
 return 0
 """
@@ -78,6 +79,8 @@ redis.call('SET', KEYS[1], ARGV[1])
 return tonumber(ARGV[1])
 """
 
+FOR_GOOD: Final = 1
+"""In the place of milliseconds that a row lasts: it was to go, and stays."""
 _LENGTH: Final = struct.Struct("<I").pack
 _BYTE: Final = struct.Struct("<B").pack
 _FIELD: Final = struct.Struct("<BI").pack
@@ -92,6 +95,7 @@ class Change(NamedTuple):
         seen: bookkeeping that goes with the fence, empty to leave it as it is.
         time: serialised Timestamp of the fields.
         fields: one at least: number of its name among the names, and its value in two parts, the first one short.
+        lasts: milliseconds until the row goes, 0 to leave that as it is, `FOR_GOOD`.
     """
 
     expected: bytes
@@ -99,6 +103,7 @@ class Change(NamedTuple):
     seen: bytes
     time: bytes
     fields: Sequence[tuple[int, bytes, bytes]]
+    lasts: int = 0
 
 
 def pack_changes(*parts: tuple[bytes, bytes]) -> bytes:
@@ -114,9 +119,9 @@ def pack_some(changes: Sequence[Change]) -> tuple[bytes, bytes]:
     """Fences of some changes, and what is written."""
     fences: list[bytes] = []
     parts: list[bytes] = []
-    for expected, fence, seen, time, fields in changes:
+    for expected, fence, seen, time, fields, lasts in changes:
         fences += (_LENGTH(len(expected)), expected, _LENGTH(len(fence)), fence)
-        parts += (_LENGTH(len(seen)), seen, _BYTE(len(time)), time, _BYTE(len(fields)))
+        parts += (_LENGTH(len(seen)), seen, _BYTE(len(time)), time, _LENGTH(lasts), _BYTE(len(fields)))
         for number, head, value in fields:
             parts += (_FIELD(2 * number + 2, len(head) + len(value)), head, value)
     return b"".join(fences), b"".join(parts)

@@ -25,7 +25,7 @@ from feature_repo.layout import (
     unwrap,
     wrapping,
 )
-from feature_repo.row_script import PROBE, RAISE, READ, WRITE, Change, pack_changes, pack_some
+from feature_repo.row_script import FOR_GOOD, PROBE, RAISE, READ, WRITE, Change, pack_changes, pack_some
 from feature_repo.store_probe import (
     RESTORE,
     ServerFacts,
@@ -38,11 +38,13 @@ from feature_repo.store_probe import (
 from streams.errors import FencedOut, RowsMissing, StoreError, StoreRefused
 from streams.settings import Durable, Settings
 
-__all__ = ["VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
+__all__ = ["FOR_GOOD", "VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
 
 logger = logging.getLogger(__name__)
 
 _TRENDING_EXPIRES_S: Final = 7 * 86_400
+_TRENDING_KEPT: Final = 10_000
+"""Items of an hour; the rest, of which little was done with any, is as many as a shop has and more."""
 _SCAN_COUNT: Final = 1_000
 
 _ALL_VIEWS: Final = [view for views in VIEWS.values() for view in views]
@@ -68,6 +70,7 @@ class RowWrite(NamedTuple):
         fence, seen: the new bookkeeping.
         states: packed states in the order of `VIEWS[kind]`; None leaves a view as it is.
         timestamp: event time in ms of the newest event folded.
+        lasts: milliseconds from now until the row goes; 0 leaves it as it is, `FOR_GOOD` keeps a row that was to go.
     """
 
     kind: Kind
@@ -77,14 +80,20 @@ class RowWrite(NamedTuple):
     seen: bytes
     states: tuple[bytes | None, ...]
     timestamp: int
+    lasts: int = 0
 
 
 class PackedRows(NamedTuple):
-    """Rows as the write script takes them. They hold the bytes, so that what the rows were made of can go."""
+    """Rows as the write script takes them. They hold the bytes, so that what the rows were made of can go.
+
+    Attributes:
+        expiring: keys of those that were to go after a while, and may have gone since they were read.
+    """
 
     keys: list[bytes]
     fences: bytes
     written: bytes
+    expiring: frozenset[bytes]
 
 
 class RowStore:
@@ -226,7 +235,8 @@ class RowStore:
             keys.append(row_key(row.kind, row.key, self._group))
             changes.append(_change(row))
         fences, written = pack_some(changes)
-        return PackedRows(keys, fences, written)
+        expiring = frozenset(key for key, change in zip(keys, changes, strict=True) if change.lasts)
+        return PackedRows(keys, fences, written, expiring)
 
     async def write(self, rows: Iterable[RowWrite]) -> None:
         """Pack rows and write them; see `write_packed`."""
@@ -241,7 +251,7 @@ class RowStore:
             parts: a row at most once in all of them.
 
         Raises:
-            FencedOut: naming the first row that another worker has written since it was read.
+            FencedOut: naming the first row that another worker has written, or that has expired, since it was read.
             RowsMissing: naming the first row that is gone since it was read.
             StoreRefused: the rows are written, but not on disk, or not with the replicas that were asked for.
         """
@@ -256,12 +266,13 @@ class RowStore:
         with store_errors(self._address):
             refused, *answers = await pipeline.execute()
         if refused:
-            kind, key = kind_and_key(keys[abs(refused) - 1])
-            if refused < 0:
+            changed = keys[abs(refused) - 1]
+            kind, key = kind_and_key(changed)
+            if refused < 0 and not any(changed in part.expiring for part in parts):
                 raise RowsMissing(
                     f"The {kind} row of {key!r} is gone from the online store (evicted, or deleted there). {RESTORE}"
                 )
-            raise FencedOut(f"The {kind} row of {key!r} has moved on: another worker owns it now.")
+            raise FencedOut(f"The {kind} row of {key!r} has moved on: another worker owns it now, or it has expired.")
         self._durability.verify(answers)
 
     async def keys(self, kind: Kind) -> AsyncIterator[str]:
@@ -319,6 +330,7 @@ class RowStore:
         pipeline = self._client.pipeline(transaction=True)
         for item_id, count in counts.items():
             pipeline.zincrby(name, count, item_id)
+        pipeline.zremrangebyrank(name, 0, -_TRENDING_KEPT - 1)
         pipeline.expire(name, _TRENDING_EXPIRES_S)
         with store_errors(self._address):
             await pipeline.execute()
@@ -345,6 +357,6 @@ def _stored(row: list[bytes | None]) -> StoredRow:
 
 
 def _change(row: RowWrite) -> Change:
-    kind, _, expected, fence, seen, states, time = row
+    kind, _, expected, fence, seen, states, time, lasts = row
     fields = [(n, wrapping(len(s)), s) for n, s in zip(_NUMBER[kind], states, strict=True) if s is not None]
-    return Change(expected, fence, seen, timestamp(time), fields)
+    return Change(expected, fence, seen, timestamp(time), fields, lasts)

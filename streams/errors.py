@@ -16,7 +16,10 @@ HeadraceError
 ├── DamagedRow            a row of which a part is missing
 ├── ModelError            a model that cannot be trained, exported or served
 │   ├── TooLittleData     a stream too short or too empty to learn from
-│   └── ModelUnavailable  Triton is down, or answers no request
+│   ├── ModelUnavailable  Triton is down, or answers no request
+│   │   ├── RequestFailed it is there, and answers one request with an error
+│   │   └── WrongAnswer   an answer that no version may give
+│   └── UnknownBlocks     a served instance does not hold what a request names
 ├── BadRecord             a record that breaks the contract (→ `dead.letters`)
 └── CheckFailed           a command ran, and what it checked does not hold exit 1
 """
@@ -94,6 +97,34 @@ class TooLittleData(ModelError):
 
 class ModelUnavailable(ModelError):
     """Triton does not answer, or not in time."""
+
+
+class RequestFailed(ModelUnavailable):
+    """The served model answers one request with an error; it may answer others."""
+
+
+class WrongAnswer(ModelUnavailable):
+    """An answer that no version may give.
+
+    Attributes:
+        fault: its class, as metrics count it.
+    """
+
+    def __init__(self, fault: str, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = fault
+
+
+class UnknownBlocks(ModelError):
+    """A served instance does not hold blocks of the catalogue context that a request names.
+
+    Attributes:
+        names: of these blocks.
+    """
+
+    def __init__(self, names: frozenset[int]) -> None:
+        super().__init__(f"{len(names)} blocks of the catalogue context are to be sent again")
+        self.names = names
 
 
 class CheckFailed(HeadraceError):

@@ -33,6 +33,7 @@ from streams.engine.store_watch import StoreWatch
 from streams.engine.tracing import Tracer, open_tracer
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
+from streams.engine.unlisted import Unlisted
 from streams.errors import FencedOut, RowsLost, StoreError
 from streams.scenarios import DEMAND, SHOPPER_SCENARIOS
 from streams.settings import Settings
@@ -98,7 +99,8 @@ class Runtime:
         await store.note_withdrawn(await predecessor.withdrawn(), back=())
         follower = await CatalogueFollower.open(settings, partitions, await store.withdrawn())
         new_items = NewItems(follower.catalogue, store, triton)
-        trending = Trending(store, on=settings.trending and not settings.catching_up)
+        on = settings.trending and not settings.catching_up
+        trending = Trending(store, on=on, counts=follower.catalogue.may_have)
         scorer = Scorer(triton, follower.catalogue, new_items, trending)
         tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
@@ -131,6 +133,7 @@ class Runtime:
             follower.catalogue.categories,
             item_rows,
             Stints(shoppers.is_waited_for, time.monotonic),
+            Unlisted(time.monotonic, lambda: len(follower.catalogue) > 0),
             ends,
             continuity,
         )

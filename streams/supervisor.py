@@ -7,17 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from http.client import HTTPException
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from os import environ
 from threading import Thread
 from types import FrameType
 from typing import Final
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from streams.errors import UsageError
 from streams.settings import RoadChoice
-from streams.watching import PID_HEADER
+from streams.watching import PID_HEADER, PORTS_TO_TRY
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +166,7 @@ def places(roads: Sequence[RoadChoice], metrics_port: int, bury: Bury) -> list[P
     for number, road in enumerate(roads):
         port = metrics_port + number if metrics_port else 0
         variables = {**environ, "HEADRACE_METRICS_PORT": str(port), "HEADRACE_ROAD": road}
-        found.append(Place(_starter(variables), _prober(port), time.monotonic, bury))
+        found.append(Place(_starter(variables), Prober(port) if port else _unwatched, time.monotonic, bury))
     return found
 
 
@@ -176,17 +175,42 @@ def _starter(variables: Mapping[str, str]) -> Callable[[], "subprocess.Popen[byt
     return lambda: subprocess.Popen(COMMAND, env=dict(variables), start_new_session=True)
 
 
-def _prober(port: int) -> Probe:
-    def probe(pid: int) -> str:
-        if not port:
-            return ""
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/livez", timeout=2):
-                return ""
-        except HTTPError as answer:
-            # The port may be another program's: a worker whose port is taken goes on to the next.
-            return f"/livez answers {answer.code}" if answer.headers.get(PID_HEADER) == str(pid) else ""
-        except (OSError, HTTPException):
-            return ""  # not up yet, or busy: that its loop stands still it says itself
+def _unwatched(_: int) -> str:
+    return ""
 
-    return probe
+
+class Prober:
+    """Asks a worker how it does. It serves on the first of some ports that nobody else had, so whoever answers has to
+    say that it is the one: another program says that all is well, or is not, of itself.
+
+    Args:
+        first: the port that the worker was told to take.
+    """
+
+    def __init__(self, first: int) -> None:
+        self._ports = range(first, first + PORTS_TO_TRY)
+        self._found = first
+
+    def __call__(self, pid: int) -> str:
+        """Why the process with this id should be ended; "" while it should not."""
+        for port in dict.fromkeys((self._found, *self._ports)):
+            answer = _said_by(pid, port)
+            if answer is not None:
+                self._found = port
+                return answer
+        return ""  # not up yet, or busy: that its loop stands still it says itself
+
+
+def _said_by(pid: int, port: int) -> str | None:
+    """What a process says of itself on a port; None where it is not the one that answers there."""
+    asked = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        asked.request("GET", "/livez")
+        answer = asked.getresponse()
+        if answer.headers.get(PID_HEADER) != str(pid):
+            return None
+        return "" if answer.status == HTTPStatus.OK else f"/livez answers {answer.status}"
+    except (OSError, HTTPException):
+        return None
+    finally:
+        asked.close()

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable
 from errno import EADDRINUSE
 from os import getpid
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from streams.errors import UsageError
 from streams.vitals import Health
 
 logger = logging.getLogger(__name__)
 
-_PORTS_TO_TRY = 16
+PORTS_TO_TRY: Final = 16
 PID_HEADER = "Headrace-Pid"
 """Of the answers to probes: whoever ended a worker would else have to trust a port."""
 
@@ -30,10 +31,13 @@ def serve(port: int, health: Callable[[], Health]) -> int:
 
     Args:
         health: asked at each probe, from another thread than the worker's.
+
+    Raises:
+        UsageError: none of the ports is free. A worker that nobody can watch is not started.
     """
     if port == 0:
         return 0
-    for candidate in range(port, port + _PORTS_TO_TRY):
+    for candidate in range(port, port + PORTS_TO_TRY):
         try:
             server = make_server("127.0.0.1", candidate, _pages(health), ThreadingWSGIServer, _Quiet)
         except OSError as error:
@@ -44,8 +48,10 @@ def serve(port: int, health: Callable[[], Health]) -> int:
         if candidate != port:
             logger.info("metrics on port %d: %d is taken", candidate, port)
         return candidate
-    logger.warning("no free port for metrics from %d on", port)
-    return 0
+    last = port + PORTS_TO_TRY - 1
+    raise UsageError(
+        f"HEADRACE_METRICS_PORT={port}: the ports {port} to {last} are all taken; choose another, or 0 for none"
+    )
 
 
 def _pages(health: Callable[[], Health]) -> Callable[..., Iterable[bytes]]:

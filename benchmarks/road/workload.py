@@ -24,7 +24,7 @@ MIX: Final = {
 }
 SHOWN: Final = 10
 """Items of an impression."""
-_START_MS: Final = 1_767_571_200_000
+START_MS: Final = 1_767_571_200_000
 MS_AN_EVENT: Final = 432
 """Event time between two events of a backlog: 200,000 of them are a day."""
 _LIKED: Final = 0.8
@@ -43,7 +43,7 @@ class Size(NamedTuple):
 def catalogue(size: Size, seed: int) -> list[Record]:
     """The shop's items as records of `items`."""
     random = np.random.default_rng([seed, 0])
-    return [item_record(_item(random, number), _START_MS) for number in range(size.items)]
+    return [item_record(_item(random, number), START_MS) for number in range(size.items)]
 
 
 def events(
@@ -68,7 +68,7 @@ def events(
             event_id=f"e-{seed}-{number}",
             type=kinds[kind[n]],
             user_id=f"shopper-{shopper[n]}",
-            timestamp=_START_MS + int(began_ms + n * ms_an_event),
+            timestamp=START_MS + int(began_ms + n * ms_an_event),
             item_id=None if shown else _item_id(goods[0]),
             items=[_item_id(one) for one in dict.fromkeys(goods)] if shown else None,
             session_id=f"s-{shopper[n]}",

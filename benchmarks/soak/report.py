@@ -5,7 +5,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmarks.results_page import write_results
-from benchmarks.soak.measuring import SHOPPERS, Soaked, held_throughout, settled, whole
+from benchmarks.soak.measuring import SETTLING, Soaked, held_throughout, settled, whole
+from benchmarks.soak.shop import NEW_ITEMS, STRANGERS
 from trainer.measure.drawing import save_svg
 
 
@@ -23,32 +24,48 @@ def _page(found: Soaked) -> str:
         f"| {name}, MB | {first.memory_mb[name]:,.0f} | {last.memory_mb[name]:,.0f} | {_grown(found, f'{name}, MB')} |"
         for name in held_throughout(counted)
     )
-    minutes = whole(found.minutes) or found.minutes
-    begun, end = minutes[0], minutes[-1]
     return f"""# A long time under load
 
     {found.command}
 
 {found.machine.sentence()}
-One worker, {SHOPPERS:,} shoppers whose rows are as long as they get, {found.rate:,.0f} events a second, which is
-{found.percent:g} % of what it does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes;
-in the first three it settles.
-The workload is the race's, but that every 2,000 events other shoppers are the busy ones, with other tastes: all rows
-fill. Its clock runs fast, so that hours of demand close every few seconds. Growth is the median slope between the means
-of ten equal parts (Sen 1968) with its 95 % interval; what several processes share is told in parts (PSS).
-{_kept_up(found)}
+One worker, {found.shoppers:,} shoppers whose rows are as long as they get, {found.items:,} items, {NEW_ITEMS:,} of them
+unknown to the version; {STRANGERS:.0%} of all item ids are of no catalogue, each another one, and every event brings a
+context value that never comes again. {found.rate:,.0f} events a second, which is {found.percent:g} % of what the worker
+does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes; in the first {SETTLING:.0%} of them it settles.
+After every 2,000 events other shoppers are the busy ones. The shop's clock runs fast: hours of demand close every few
+seconds. Growth is the median slope between the means of ten equal parts (Sen 1968) with its 99 % interval; what several
+processes share is told in parts (PSS).
+{_kept_up(found)} {_verdict(found)}
 
 ![Memory and latency over time](soak.svg)
 
 | | at first | at the end | growth |
 |---|---|---|---|
 {rows}
+| rows in the store | {first.rows:,} | {last.rows:,} | {_grown(found, "rows in the store")} |
 | events that wait | {first.behind:,} | {last.behind:,} | |
 | worker, file descriptors | {first.files} | {last.files} | {_grown(found, "worker, file descriptors")} |
 | worker, threads | {first.threads} | {last.threads} | {_grown(found, "worker, threads")} |
-| p50, ms | {begun.p50:g} | {end.p50:g} | {_grown(found, "p50, ms")} |
+{_latency(found)}"""
+
+
+def _latency(found: Soaked) -> str:
+    minutes = whole(found.minutes) or found.minutes
+    if not minutes:
+        return ""
+    begun, end = minutes[0], minutes[-1]
+    return f"""| p50, ms | {begun.p50:g} | {end.p50:g} | {_grown(found, "p50, ms")} |
 | p99, ms | {begun.p99:g} | {end.p99:g} | {_grown(found, "p99, ms")} |
 """
+
+
+def _verdict(found: Soaked) -> str:
+    if not found.growth:
+        return ""
+    if found.grown:
+        return f"**It grew**: {', '.join(found.grown)}."
+    return "The worker, the models' processes and the store grew by nothing that this run can tell from nothing."
 
 
 def _grown(found: Soaked, what: str) -> str:

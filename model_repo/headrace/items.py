@@ -24,6 +24,13 @@ class Lookup(NamedTuple):
     unknown: int  # N + E, the row of everything unknown
 
 
+class Context(NamedTuple):
+    """What a request says of the shop, the same for all its shoppers, worked out."""
+
+    lookup: Lookup
+    bias: Tensor  # [N + E + 1]
+
+
 class Items:
     """The items of a version, by the arrays that `scorer.Scorer` takes."""
 
@@ -61,6 +68,11 @@ class Items:
     def text_parts(self, lookup: Lookup, rows: Tensor) -> Tensor:
         """The part of the vectors that the items' texts make; a new item is nothing but its text. [..., D]"""
         return self._with_tail(self._arrays["item_text"], lookup, rows)
+
+    def context(self, asked: Tensors) -> Context:
+        """The context that a request brings along whole."""
+        lookup = self.lookup(asked["extra_item"], asked["extra_vector"])
+        return Context(lookup, self.bias(asked, lookup))
 
     def bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
         """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""

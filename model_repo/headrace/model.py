@@ -12,10 +12,11 @@ import torch
 import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
 from torch import Tensor
 
+from .contexts import Contexts, UnknownBlocks
 from .memory import Trimmed, keep_freed, trim_heap
 from .programs import load_program
 from .scorer import Scorer
-from .texts import Texts, in_bfloat16
+from .texts import Texts, in_bfloat16, made_by
 
 _SCORE_INPUT = "history_item"
 
@@ -40,6 +41,9 @@ class TritonPythonModel:
         text = load_program(folder / "text.ts", self._device)
         encode = in_bfloat16(text, self._device) if parameters["text_precision"]["string_value"] == "bfloat16" else text
         self._texts = Texts(folder / "tokenizer.json", encode, self._device)
+        made = (folder / "text.ts", folder / "tokenizer.json")
+        self._encoder = torch.tensor([made_by(made, parameters["text_precision"]["string_value"])])
+        self._contexts = Contexts(self._scorer.items, int(self._encoder))
         self._has_ctr = torch.tensor([has_ctr], dtype=torch.uint8)
         self._memory = Trimmed(trim_heap)
 
@@ -52,11 +56,18 @@ class TritonPythonModel:
         try:
             with torch.inference_mode():
                 asked = {tensor.name(): self._take(tensor) for tensor in request.inputs()}
-                answer = self._scorer.score(asked) if _SCORE_INPUT in asked else self._describe(asked)
+                answer = self._score(asked) if _SCORE_INPUT in asked else self._describe(asked)
                 outputs = [_give(name, tensor) for name, tensor in answer.items()]
             return pb_utils.InferenceResponse(output_tensors=outputs)
         except (KeyError, IndexError, ValueError, RuntimeError) as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{type(error).__name__}: {error}"))
+
+    def _score(self, asked: dict[str, Tensor]) -> dict[str, Tensor]:
+        try:
+            context = self._contexts.of(asked)
+        except UnknownBlocks as unknown:
+            return {"unknown_block": torch.tensor(unknown.names)}
+        return {**self._scorer.score(asked, context), "encoder": self._encoder}
 
     def _describe(self, asked: dict[str, Tensor]) -> dict[str, Tensor]:
         return {
@@ -64,6 +75,7 @@ class TritonPythonModel:
             "text_vector": self._texts.vectors(asked["text_bytes"], asked["text_length"]),
             "popular": self._scorer.arrays["popular"],
             "has_ctr": self._has_ctr,
+            "encoder": self._encoder,
         }
 
     def _take(self, tensor: Any) -> Tensor:

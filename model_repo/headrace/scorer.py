@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .diversity import marginal_relevance
-from .items import NO_ITEM, Items, Lookup, Tensors
+from .items import NO_ITEM, Context, Items, Lookup, Tensors
 from .reasons import REASONS, reasons
 from .retrieval import Own, best_items
 from .returning import worth_again
@@ -80,18 +80,22 @@ class Scorer:
             that do not say so themselves.
         """
         self.arrays = arrays
-        self._items = Items(arrays)
+        self.items = Items(arrays)
         self._encode = encode
         self._click = click
         self._diversity = _share(diversity)
 
-    def score(self, asked: Tensors) -> dict[str, Tensor]:
-        """Answer a "score" request: names, shapes and meanings as in the wire contract."""
-        lookup = self._items.lookup(asked["extra_item"], asked["extra_vector"])
-        row_BL = self._items.rows(lookup, asked["history_item"])
-        request = Request(asked, lookup, row_BL, self._items.bias(asked, lookup))
+    def score(self, asked: Tensors, context: Context | None = None) -> dict[str, Tensor]:
+        """Answer a "score" request: names, shapes and meanings as in the wire contract.
+
+        Args:
+            context: in place of the one that the request brings along.
+        """
+        lookup, bias = context or self.items.context(asked)
+        row_BL = self.items.rows(lookup, asked["history_item"])
+        request = Request(asked, lookup, row_BL, bias)
         count, device = len(row_BL), row_BL.device
-        user_BD = torch.zeros(count, self._items.table.shape[1], device=device)
+        user_BD = torch.zeros(count, self.items.table.shape[1], device=device)
         row_BK = torch.full((count, TOP_K), lookup.unknown, device=device)
         answer = _nothing(count, device)
         for some in _by_length(asked):
@@ -106,11 +110,11 @@ class Scorer:
 
     def known(self, probe: Tensor) -> Tensor:
         """Which hashes this version knows. [P] uint8"""
-        return self._items.known(probe)
+        return self.items.known(probe)
 
     def _given(self, request: Request, some: Some) -> Tensor:
         """What each event gives to the shopper's vector. [r, l, D]"""
-        vectors = self._items.vectors(request.lookup, request.row_BL[some.rows, some.events])
+        vectors = self.items.vectors(request.lookup, request.row_BL[some.rows, some.events])
         return self._encode(vectors, *_happened(request.asked, some))
 
     def _recommend(
@@ -134,12 +138,12 @@ class Scorer:
         asked, lookup, _, bias = request
         diversity = _share(float(asked["diversity"][0])) if "diversity" in asked else self._diversity
         most = _POOL if diversity > 0 else TOP_K + _MARGIN
-        score, row = best_items(self._items, lookup, bias, user_rD, own, exclude_rX, most)
+        score, row = best_items(self.items, lookup, bias, user_rD, own, exclude_rX, most)
         order = lookup.every_item[row].argsort(dim=1)
         score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
         row = row.gather(1, order.gather(1, best))
         if diversity > 0:
-            vectors = self._items.vectors(lookup, row)
+            vectors = self.items.vectors(lookup, row)
             place = marginal_relevance(score, vectors, diversity, min(TOP_K, score.shape[1]))
             row, score = row.gather(1, place), score.gather(1, place)
         pad, missing = torch.nn.functional.pad, max(0, TOP_K - row.shape[1])
@@ -150,14 +154,14 @@ class Scorer:
 
     def _reasons(self, lookup: Lookup, given_rlD: Tensor, own: Own, best: Best) -> tuple[Tensor, Tensor]:
         same_rKl = best.row_rK.unsqueeze(2) == own.row_rL.unsqueeze(1)
-        vectors = self._items.vectors(lookup, best.row_rK)
+        vectors = self.items.vectors(lookup, best.row_rK)
         share_rKl = vectors @ given_rlD.transpose(1, 2) + same_rKl * own.worth_rL.unsqueeze(1)
         return reasons(share_rKl, best.item_rK != NO_ITEM)
 
     def _parts(self, request: Request, user_rD: Tensor, best: Best) -> Tensor:
         """What an item's text, and its popularity beyond the mean item's, added to its score. [r, K, 2]"""
-        text = self._items.text_parts(request.lookup, best.row_rK)
-        popular = request.bias[best.row_rK] - self._items.mean_bias
+        text = self.items.text_parts(request.lookup, best.row_rK)
+        popular = request.bias[best.row_rK] - self.items.mean_bias
         part = torch.stack([torch.einsum("rkd,rd->rk", text, user_rD), popular], dim=-1)
         return torch.where((best.item_rK != NO_ITEM).unsqueeze(-1), part, 0.0)
 
@@ -166,7 +170,7 @@ class Scorer:
         asked = request.asked
         listed = (asked["recommend"] > 0).nonzero().squeeze(1)
         place = torch.arange(TOP_K, device=user_BD.device).repeat(len(listed))
-        item = torch.cat([row_BK[listed].flatten(), self._items.rows(request.lookup, asked["candidate_item"])])
+        item = torch.cat([row_BK[listed].flatten(), self.items.rows(request.lookup, asked["candidate_item"])])
         who = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
         place = torch.cat([place, asked["candidate_position"].long()])
         rate = self._rates(request, user_BD, item, who, place)
@@ -182,7 +186,7 @@ class Scorer:
         known_B = (asked["history_action"] > 0).sum(dim=1)
         parts: list[Tensor] = []
         for rows, who, place in zip(*(whole.split(_PAIRS) for whole in (item_M, who_M, place_M)), strict=True):
-            vectors, prior = self._items.vectors(request.lookup, rows), self._items.prior(rows)
+            vectors, prior = self.items.vectors(request.lookup, rows), self.items.prior(rows)
             logit = self._click(user_BD[who], vectors, prior, place, asked["context"][who], known_B[who])
             parts.append(logit.sigmoid())
         return torch.cat(parts)

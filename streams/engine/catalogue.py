@@ -1,7 +1,9 @@
 """The catalogue that every worker holds: what is sold, what it is called, whether it can be had."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from feature_repo.identity import NO_ITEM, item_hash
 from streams.engine.append_order import NEVER, is_later
 from streams.messages.items import Item
 from streams.messages.wire import Ints
+
+_REMEMBERED: Final = 65_536
+"""Changes that whoever derives something from the catalogue may lag behind by, without beginning again."""
 
 
 class Entry(NamedTuple):
@@ -29,6 +34,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
         self._withdrawn: set[int] = set()
+        self._changed: deque[int] = deque(maxlen=_REMEMBERED)
         self.changes = 0
         """Counts updates, so that what is derived from the catalogue knows when it is stale."""
 
@@ -40,7 +46,7 @@ class Catalogue:
         text = item_text(item.title, item.description, item.brand, item.categories)
         self._entries[key] = Entry(item.item_id, item.title, text, tuple(item.categories or ()), item.available, order)
         (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
-        self.changes += 1
+        self._note(key)
 
     def withdraw(self, item_id: str, order: int = NEVER) -> None:
         """Take an item out of every list from now on, unless a later append has said otherwise."""
@@ -50,11 +56,22 @@ class Catalogue:
         known = self._entries.get(key, Entry(item_id, item_id, item_id, (), available=False))
         self._entries[key] = known._replace(available=False, order=order)
         self._withdrawn.add(key)
+        self._note(key)
+
+    def _note(self, key: int) -> None:
+        self._changed.append(key)
         self.changes += 1
 
     def _is_later(self, key: int, order: int) -> bool:
         known = self._entries.get(key)
         return known is None or is_later(order, known.order)
+
+    def changed_since(self, changes: int) -> Iterable[int]:
+        """What has changed since there were so many changes, each hash once; all where that is too long ago."""
+        behind = self.changes - changes
+        if changes < 0 or behind > len(self._changed):
+            return self._entries
+        return dict.fromkeys(islice(reversed(self._changed), behind))
 
     def get(self, key: int) -> Entry | None:
         """The entry of an item hash."""
@@ -74,6 +91,10 @@ class Catalogue:
         entry = self._entries.get(item_hash(item_id))
         return entry.categories if entry else ()
 
+    def may_have(self, item_id: str) -> bool:
+        """Whether it is an item, as far as the catalogue tells: one that is empty tells nothing."""
+        return not self._entries or item_hash(item_id) in self._entries
+
     def __contains__(self, item_id: str) -> bool:
         return item_hash(item_id) in self._entries
 
@@ -82,6 +103,10 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._entries)
+
+    def is_withdrawn(self, key: int) -> bool:
+        """Whether an item must not be recommended."""
+        return key in self._withdrawn
 
     def withdrawn(self) -> Ints:
         """Hashes of what must not be recommended; one NO_ITEM when everything may. [W]"""

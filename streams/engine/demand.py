@@ -25,6 +25,7 @@ from streams.engine.rows import index_key
 from streams.engine.stints import Stints
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
+from streams.engine.unlisted import Unlisted
 from streams.messages.internal import ItemBatch, ItemDelta, Shown
 from streams.messages.outputs import DemandAlert, DemandForecast
 from streams.settings import Settings
@@ -79,9 +80,11 @@ class DemandRoad:
         categories_of: CategoriesOf,
         cache: RowCache[DemandRow],
         stints: Stints,
+        unlisted: Unlisted,
         ends: LogEnds,
         continuity: Continuity,
     ) -> None:
+        self._unlisted = unlisted
         self._ends = ends
         self._cache = cache
         self._continuity = continuity
@@ -121,8 +124,11 @@ class DemandRoad:
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            await self._write(parts, rows)
-            self._cache.put(rows)
+            unlisted = {key for key, row in rows.items() if not row.listed}
+            lasting_ms = self._unlisted.last_ms(len(unlisted))
+            await self._write(parts, rows, lasting_ms)
+            # Most of those never come again, and a row that has gone meanwhile is not to be in memory.
+            self._cache.put({key: row for key, row in rows.items() if not lasting_ms or key not in unlisted})
         metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
         logbook.dead_letters(refused)
         for one in refused:
@@ -233,12 +239,13 @@ class DemandRoad:
             outbox.say(topic, key, output)
             metrics.OUTPUTS.labels(topic, fallback or "none").inc()
 
-    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow]) -> None:
+    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], unlisted_ms: int) -> None:
         """Write each partition's rows, in a call of its own: the store answers nobody else meanwhile."""
         writing: list[asyncio.Task[None]] = []
         try:
             for part in parts:  # one is packed while the one before is written
-                writing.append(asyncio.create_task(self._store.write_packed(await self._packed(part, rows))))
+                packed = await self._packed(part, rows, unlisted_ms)
+                writing.append(asyncio.create_task(self._store.write_packed(packed)))
         finally:  # whoever travels again must find no write under way
             done = await asyncio.gather(*writing, return_exceptions=True)
         failed = [error for error in done if error is not None]
@@ -255,11 +262,12 @@ class DemandRoad:
                 row.whole()
             await self._stints.rest()
 
-    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow]) -> list[PackedRows]:
+    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow], unlisted_ms: int) -> list[PackedRows]:
         """The rows of a partition as they are to be written, its own last."""
         packed: list[PackedRows] = []
         for some in _slices(list(part.keys)):
-            packed.append(self._store.pack(rows[key].write(part.origin, part.last_offset) for key in some))
+            writes = (rows[key].write(part.origin, part.last_offset, unlisted_ms) for key in some)
+            packed.append(self._store.pack(writes))
             await self._stints.rest()
         return [*packed, self._store.pack([part.index.write(part.origin, part.last_offset)])]
 

@@ -9,10 +9,12 @@ import numpy as np
 from feature_repo.demand_index import Closing
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import CategoriesOf
+from streams.engine.checking import check_forecast
 from streams.engine.demand_rows import DemandRow
 from streams.engine.fallback import MODEL_UNAVAILABLE
+from streams.engine.model_faults import FAILED, ModelFaults
 from streams.engine.triton import Triton
-from streams.errors import ModelUnavailable
+from streams.errors import ModelUnavailable, RequestFailed, WrongAnswer
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
 from streams.settings import Settings
@@ -21,6 +23,8 @@ _ROWS_A_REQUEST: Final = 8_192
 """A window that closes for a hundred thousand items would make one request of hundreds of megabytes."""
 _AT_ONCE: Final = 2
 """Requests: one at the model, and the questions of the next being put. More would wait for each other's answers."""
+_TRIES: Final = 4
+"""Where two versions answer at one address. The last one takes nothing from what was answered before."""
 _ROWS_LIKE_A_SHOPPER: Final = 100
 """So many series take as long as one shopper's list, by which deadlines grow."""
 
@@ -71,6 +75,7 @@ class DemandModel:
         self._settings = settings
         self._triton = triton
         self._categories_of = categories_of
+        self._faults = ModelFaults()
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._version = ""
         """That answered last."""
@@ -81,20 +86,25 @@ class DemandModel:
             return await self._ask(closings, rows)
 
     async def _ask(self, closings: Sequence[Closing], rows: Mapping[str, DemandRow]) -> Answered:
-        while True:
+        for left in range(_TRIES - 1, -1, -1):
             version = self._version
-            kept = {key: forecasts for key, row in rows.items() if (forecasts := row.kept(version))}
+            kept = {key: forecasts for key, row in rows.items() if left and (forecasts := row.kept(version))}
             questions = self._questions(closings, rows, kept)
             if questions.tensors is None:
                 return Answered(questions, None, kept, ModelRef(DEMAND_MODEL, ""), None)
             try:
                 answer, versions = await self._ask_in_parts(questions.tensors)
+            except (RequestFailed, WrongAnswer) as error:
+                fault = error.fault if isinstance(error, WrongAnswer) else FAILED
+                self._faults.note(DEMAND_MODEL, "", fault, str(error))
+                break
             except ModelUnavailable:
-                return self._stand_in(closings, rows)
+                break
             self._version = versions[-1]
             if len({*versions, version} if kept else {*versions}) == 1:
                 return Answered(questions, answer, kept, ModelRef(DEMAND_MODEL, self._version), None)
             # The version was swapped meanwhile, and what is concluded together is to be of one.
+        return self._stand_in(closings, rows)
 
     def _questions(
         self, closings: Sequence[Closing], rows: Mapping[str, DemandRow], kept: Mapping[str, bytes]
@@ -122,6 +132,6 @@ class DemandModel:
             answer, version = await self._triton.ask(
                 DEMAND_MODEL, asked, len(asked.window_start) // _ROWS_LIKE_A_SHOPPER, DemandAnswer
             )
-            parts.append(answer)
+            parts.append(check_forecast(answer, asked))
             versions.append(version)
         return DemandAnswer(np.concatenate([part.quantiles for part in parts])), versions

@@ -6,14 +6,14 @@ from typing import Final, NamedTuple
 
 from feature_repo import catalogue as catalogue_rows
 from feature_repo.fences import Fence
-from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
+from feature_repo.row_store import FOR_GOOD, Kind, RowStore, RowWrite, StoredRow
 from feature_repo.scopes import item_key
 from streams.engine import logbook, metrics
 from streams.engine.append_order import NEVER, append_order, is_later, lie_apart
 from streams.engine.continuity import Continuity
 from streams.engine.demand_rows import DemandRow
 from streams.engine.intake import Place, Refused
-from streams.engine.new_items import NewItems
+from streams.engine.new_items import NewItems, Vector
 from streams.engine.outbox import Outbox, Producer
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import catalogue_key, index_key
@@ -85,9 +85,9 @@ class ItemRowsRoad:
         logbook.dead_letters(refused)
         await self._note_ghosts(fresh)
         newest = {item_id: (one, row) for item_id, (one, row) in fresh.items() if one.is_newest(row)}
-        vectors, version = await self._vectors([one.item for one, _ in newest.values()])
+        vectors = await self._vectors([one.item for one, _ in newest.values()])
         self._cache.take(map(item_key, newest))  # the same rows, whose fences move now: they are to be read again
-        rows = [_write(origin, one, row, vectors, version) for one, row in newest.values()]
+        rows = [_write(origin, one, row, vectors) for one, row in newest.values()]
         await self._store.write([*rows, _write_partition(chunk, partition)])
         self._continuity.written(chunk.topic, chunk.partition, chunk.last_offset)
         metrics.EVENTS.labels(chunk.topic, "taken").inc(len(fresh))
@@ -136,7 +136,7 @@ class ItemRowsRoad:
             )
             await self._store.note_withdrawn(withdrawn, back)
 
-    async def _vectors(self, items: Sequence[Item | Withdrawn]) -> tuple[dict[str, bytes], str]:
+    async def _vectors(self, items: Sequence[Item | Withdrawn]) -> dict[str, Vector]:
         texts = {
             i.item_id: catalogue_rows.item_text(i.title, i.description, i.brand, i.categories)
             for i in items
@@ -145,10 +145,10 @@ class ItemRowsRoad:
         try:
             return await self._new_items.vectors_of_unknown(texts)
         except ModelUnavailable:
-            return {}, ""  # whoever needs the vector later computes it (`NewItems`)
+            return {}  # whoever needs the vector later computes it (`NewItems`)
 
 
-def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes], version: str) -> RowWrite:
+def _write(origin: str, one: _Listed, row: StoredRow, vectors: Mapping[str, Vector]) -> RowWrite:
     fence = Fence(row.fence)
     fence.advance(origin, one.offset)
     fence.advance(Topic.ITEMS, one.order)
@@ -158,8 +158,9 @@ def _write(origin: str, one: _Listed, row: StoredRow, vectors: dict[str, bytes],
         expected=row.fence,
         fence=fence.pack(),
         seen=row.seen,
-        states=(_state(one, vectors, version), None, None),
+        states=(_state(one, vectors), None, None),
         timestamp=one.timestamp,
+        lasts=0 if row.states[0] else FOR_GOOD,
     )
 
 
@@ -170,10 +171,10 @@ def _write_partition(chunk: RecordChunk, row: StoredRow) -> RowWrite:
     return RowWrite(Kind.SHARD, key, row.fence, fence.pack(), b"", (b"", None), chunk.records[-1].timestamp)
 
 
-def _state(one: _Listed, vectors: dict[str, bytes], version: str) -> bytes:
+def _state(one: _Listed, vectors: Mapping[str, Vector]) -> bytes:
     if isinstance(one.item, Withdrawn):
         return catalogue_rows.pack(catalogue_rows.withdrawn())
     entry = catalogue_rows.from_item(one.item)
-    if vector := vectors.get(one.item.item_id):
-        entry.text_vector, entry.encoder_version = vector, version
+    if made := vectors.get(one.item.item_id):
+        entry.text_vector, entry.encoder_version = made
     return catalogue_rows.pack(entry)

@@ -37,6 +37,10 @@ AVAILABLE: Final = Gauge(
     "headrace_model_available", "0 while a model is not asked because it did not answer", ["model"]
 )
 
+MODEL_FAULTS: Final = Counter(
+    "headrace_model_faults_total", "Requests that a served model failed or answered wrongly", ["model", "fault"]
+)
+
 
 def served(model: str, version: str, before: str | None) -> None:
     """Say which version answers now, in another's place."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,10 +11,16 @@ from feature_repo import catalogue as rows
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.row_store import Kind, RowStore
 from streams.engine.catalogue import Catalogue, Entry
+from streams.engine.checking import check_described
+from streams.engine.context_blocks import Block, Blocks
 from streams.engine.triton import Triton
-from streams.messages.wire import MODEL, DescribeAnswer, DescribeTensors, Floats, Ints
+from streams.messages.wire import EXTRA_BLOCK, MODEL, DescribeAnswer, DescribeTensors, Ints
 
-_TEXTS_AT_ONCE = 64
+_TEXTS_AT_ONCE: Final = 64
+_LOOKS: Final = 6
+"""At one refresh. Where two versions answer at one address, half of what is asked for is of the other one."""
+_VERSIONS: Final = 2
+"""Looked up and kept: that which answers and the one before, or the two that answer in turns."""
 
 T = TypeVar("T")
 
@@ -29,108 +35,160 @@ def describe(probe: Sequence[int], texts: Sequence[str]) -> DescribeTensors:
     )
 
 
+class Vector(NamedTuple):
+    """A text's vector as float32 bytes, and what it was made by and of (`feature_repo.catalogue.stamp`)."""
+
+    vector: bytes
+    stamp: str
+
+
+class _Served:
+    """What is known of one served version."""
+
+    def __init__(self, version: str, encoder: int) -> None:
+        self.version, self.encoder = version, encoder
+        self.popular: Ints = np.zeros(0, np.int64)
+        self.seen_changes = -1
+        self.probed: set[int] = set()
+        self.stamps: dict[int, str] = {}
+        """Of the items that it does not know: what their vectors were made by and of; "" before they are."""
+        self.extra = Blocks(EXTRA_BLOCK)
+
+
 class NewItems:
-    """Extra candidates for one model version, brought up to date when the catalogue or the version changes."""
+    """Extra candidates for the served version, brought up to date when the catalogue or the version changes."""
 
     def __init__(self, catalogue: Catalogue, store: RowStore, triton: Triton) -> None:
         self._catalogue = catalogue
         self._store = store
         self._triton = triton
         self._turn = asyncio.Lock()
-        self._seen_changes = -1
-        self._vectors: dict[int, Floats] = {}
-        self._probed: set[int] = set()
-        self.version = ""
-        self.popular: Ints = np.zeros(0, np.int64)
-        """The version's most popular items: the fallback when the model does not answer."""
-        self.items: Ints = np.array([NO_ITEM], np.int64)
-        self.matrix: Floats = np.zeros((1, 1), np.float32)
+        self._served: dict[tuple[str, int], _Served] = {}
+        self._now = _Served("", 0)
+        self._in_doubt = True
 
-    async def refresh(self, version: str | None = None) -> None:
-        """Probe what is new in the catalogue; for another version, forget everything first.
+    @property
+    def version(self) -> str:
+        """That the extra candidates are for."""
+        return self._now.version
+
+    @property
+    def encoder(self) -> int:
+        """What made their vectors, by its content."""
+        return self._now.encoder
+
+    @property
+    def popular(self) -> Ints:
+        """The version's most popular items: the fallback when the model does not answer."""
+        return self._now.popular
+
+    def blocks(self) -> list[Block]:
+        """The extra candidates, as blocks of the catalogue context."""
+        return self._now.extra.blocks()
+
+    async def refresh(self, version: str = "", encoder: int = 0) -> None:
+        """Look up what is new in the catalogue, for the version that has answered where one is named.
 
         Raises:
             ModelUnavailable: Triton cannot say; what was known stays.
         """
         async with self._turn:
-            if version is not None and version != self.version:
-                self._forget()
-            while not await self._is_fresh():
-                pass
-
-    async def _is_fresh(self) -> bool:
-        """Look once; False when the version was swapped meanwhile, so that another look is due."""
-        if self._seen_changes == self._catalogue.changes and self.version:
-            return True
-        changes = self._catalogue.changes
-        unprobed = [key for key in self._catalogue if key not in self._probed]
-        answer, now = await self._triton.ask(MODEL, describe(unprobed, []), len(unprobed) // 100, DescribeAnswer)
-        if self._probed and now != self.version:  # swapped since the last look: what was known is of another version
-            self._forget()
-            return False
-        self.version = now
-        self.popular = answer.popular
-        unknown = [key for key, known in zip(unprobed, answer.known, strict=False) if not known]
-        await self._encode(unknown)
-        self._probed.update(unprobed)
-        self._seen_changes = changes
-        self._rebuild(answer.text_vector.shape[1])
-        return True
+            if version and (version, encoder) != (self.version, self.encoder):
+                self._turn_to(version, encoder)
+            for _ in range(_LOOKS):
+                if await self._is_fresh():
+                    return
 
     def doubt(self) -> None:
-        """Look again at the next refresh: a version that nobody has heard of may refuse what this one knew."""
-        self._seen_changes = -1
+        """Look again at the next refresh: a version that nobody has heard of may answer now."""
+        self._in_doubt = True
 
-    def _forget(self) -> None:
-        self._vectors, self._probed, self._seen_changes = {}, set(), -1
-
-    async def vectors_of_unknown(self, texts: Mapping[str, str]) -> tuple[dict[str, bytes], str]:
-        """Text vectors (float32 bytes) of those items, by id, that the served version does not know; and the version.
+    async def vectors_of_unknown(self, texts: Mapping[str, str]) -> dict[str, Vector]:
+        """Vectors of those items, by id, that the served version does not know.
 
         Raises:
             ModelUnavailable: Triton cannot say.
         """
         ids = list(texts)
-        probe = describe([item_hash(item_id) for item_id in ids], [])
-        answer, version = await self._triton.ask(MODEL, probe, len(ids) // 100, DescribeAnswer)
-        unknown = [item_id for item_id, known in zip(ids, answer.known, strict=False) if not known]
-        vectors: dict[str, bytes] = {}
+        answer, _ = await self._describe([item_hash(item_id) for item_id in ids], [])
+        unknown = [item_id for item_id, known in zip(ids, answer.known, strict=True) if not known]
+        vectors: dict[str, Vector] = {}
         for part in _parts(unknown):
-            request = describe([], [texts[item_id] for item_id in part])
-            answer, now = await self._triton.ask(MODEL, request, len(part), DescribeAnswer)
-            if now == version:
-                vectors |= {item_id: answer.text_vector[i].tobytes() for i, item_id in enumerate(part)}
-        return vectors, version
+            answer, _ = await self._describe([], [texts[item_id] for item_id in part])
+            encoder = int(answer.encoder[0])
+            for item_id, vector in zip(part, answer.text_vector, strict=True):
+                vectors[item_id] = Vector(vector.tobytes(), rows.stamp(encoder, texts[item_id]))
+        return vectors
 
-    async def _encode(self, unknown: list[int]) -> None:
-        entries = [(key, entry) for key in unknown if (entry := self._catalogue.get(key))]
-        for part in _parts(entries):
-            stored = await self._stored([entry.item_id for _, entry in part])
-            missing = [pair for pair, vector in zip(part, stored, strict=True) if vector is None]
-            self._vectors |= {key: v for (key, _), v in zip(part, stored, strict=True) if v is not None}
-            self._vectors |= await self._computed(missing)
+    def _turn_to(self, version: str, encoder: int) -> _Served:
+        """Go on with another version, with what is known of it already."""
+        served = self._served.pop((version, encoder), None) or _Served(version, encoder)
+        self._served[version, encoder] = self._now = served
+        for oldest in list(self._served)[:-_VERSIONS]:
+            del self._served[oldest]
+        return served
 
-    async def _stored(self, item_ids: list[str]) -> list[Floats | None]:
-        found = [rows.unpack(row.states[0]) for row in await self._store.read(Kind.ITEM, item_ids)]
-        return [
-            np.frombuffer(item.text_vector, "<f4") if item.encoder_version == self.version else None for item in found
+    async def _is_fresh(self) -> bool:
+        """Look once; False where another version has answered than the one looked up, or a vector is missing."""
+        served, changes = self._now, self._catalogue.changes
+        if served.seen_changes == changes and not self._in_doubt:
+            return True
+        changed = list(self._catalogue.changed_since(served.seen_changes))
+        unprobed = [key for key in changed if key not in served.probed]
+        if unprobed or self._in_doubt:
+            answer, version = await self._describe(unprobed, [])
+            self._in_doubt = False
+            served = self._turn_to(version, int(answer.encoder[0]))  # whichever has answered: what it says holds
+            served.popular = answer.popular
+            served.probed.update(unprobed)
+            served.stamps |= {key: "" for key, known in zip(unprobed, answer.known, strict=False) if not known}
+            changed = list(self._catalogue.changed_since(served.seen_changes))
+            if any(key not in served.probed for key in changed):
+                return False
+        if not await self._encode(served, changed):
+            return False
+        served.seen_changes = changes
+        return True
+
+    async def _encode(self, served: _Served, changed: Sequence[int]) -> bool:
+        """Find or make the vectors of new items, of changed texts too; whether none is missing."""
+        wanted = [
+            (key, entry, stamp)
+            for key in changed
+            if key in served.stamps and (entry := self._catalogue.get(key))
+            if served.stamps[key] != (stamp := rows.stamp(served.encoder, entry.text))
         ]
+        whole = True
+        for part in _parts(wanted):
+            stored = await self._stored([entry.item_id for _, entry, _ in part])
+            found = {key: s.vector for (key, _, stamp), s in zip(part, stored, strict=True) if s.stamp == stamp}
+            missing = [(key, entry) for key, entry, _ in part if key not in found]
+            found |= await self._computed(served, missing)
+            for key, _, stamp in part:
+                if key in found:
+                    served.extra.put(key, found[key])
+                    served.stamps[key] = stamp
+                else:
+                    whole = False
+        return whole
 
-    async def _computed(self, missing: list[tuple[int, Entry]]) -> dict[int, Floats]:
+    async def _stored(self, item_ids: list[str]) -> list[Vector]:
+        found = [rows.unpack(row.states[0]) for row in await self._store.read(Kind.ITEM, item_ids)]
+        return [Vector(item.text_vector, item.encoder_version) for item in found]
+
+    async def _computed(self, served: _Served, missing: Sequence[tuple[int, Entry]]) -> dict[int, bytes]:
         if not missing:
             return {}
-        request = describe([], [entry.text for _, entry in missing])
-        answer, now = await self._triton.ask(MODEL, request, len(missing), DescribeAnswer)
-        if now != self.version:  # swapped meanwhile: the next answer's version starts this over
+        answer, _ = await self._describe([], [entry.text for _, entry in missing])
+        if int(answer.encoder[0]) != served.encoder:  # swapped meanwhile, or another replica's
             return {}
-        return {key: answer.text_vector[i] for i, (key, _) in enumerate(missing)}
+        return {key: answer.text_vector[i].tobytes() for i, (key, _) in enumerate(missing)}
 
-    def _rebuild(self, width: int) -> None:
-        keys = sorted(self._vectors)
-        self.items = np.array(keys or [NO_ITEM], np.int64)
-        self.matrix = np.zeros((len(self.items), width), np.float32)
-        for row, key in enumerate(keys):
-            self.matrix[row] = self._vectors[key]
+    async def _describe(self, probe: Sequence[int], texts: Sequence[str]) -> tuple[DescribeAnswer, str]:
+        asked = describe(probe, texts)
+        rows_like_shoppers = len(probe) // 100 + len(texts)
+        answer, version = await self._triton.ask(MODEL, asked, rows_like_shoppers, DescribeAnswer)
+        return check_described(answer, asked), version
 
 
 def _parts(whole: Sequence[T]) -> Iterator[list[T]]:

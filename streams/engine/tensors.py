@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from feature_repo.context import context_hashes
 from feature_repo.history import cells, hashes, write_histories
 from feature_repo.identity import NO_ITEM, item_hash
+from streams.engine.context_blocks import Surroundings
 from streams.engine.questions import NO_LIST, Answer, Listed, Question
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
@@ -18,16 +19,6 @@ _AT_ONCE: Final = 32
 core's cache before they are said; one by one they cost most of all."""
 _DECIMALS: Final = 6
 _RATE_DECIMALS: Final = 8
-
-
-class Surroundings(NamedTuple):
-    """What a request says about the shop, the same for every shopper of a chunk."""
-
-    withdrawn: Ints  # [W]
-    extra_item: Ints  # [E]
-    extra_vector: Floats  # [E, D]
-    boost_item: Ints  # [T]
-    boost: Floats  # [T]
 
 
 def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensors:
@@ -50,14 +41,10 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
         context=context,
         recommend=np.array([q.recommend for q in questions], np.int32),
         exclude=_exclusions(questions),
-        withdrawn=shop.withdrawn,
-        extra_item=shop.extra_item,
-        extra_vector=shop.extra_vector,
-        boost_item=shop.boost_item,
-        boost=shop.boost,
         candidate_item=np.ascontiguousarray(flat[:, 0]),
         candidate_row=np.ascontiguousarray(flat[:, 1], np.int32),
         candidate_position=np.ascontiguousarray(flat[:, 2], np.int32),
+        **shop._asdict(),
     )
 
 

@@ -1,6 +1,7 @@
 """Live popularity over all shoppers, as of the moment: off where a replay must be exact (rule 13)."""
 
 import time
+from collections.abc import Callable
 from heapq import nlargest
 from operator import itemgetter
 
@@ -19,6 +20,8 @@ _BUCKETS = 24
 _TOP = 100
 _TOLD = 1_000
 """Items told of at once: the list is made of a hundred, and a command an item costs more than counting it."""
+_WAITING = 20_000
+"""Items that wait to be told of, 3 MB; of more, those that least was done with are left out."""
 _BOOST = 0.02
 """Score per doubling of an item's weight: trends break near ties, they do not overrule the shopper's own history."""
 _WEIGHT = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
@@ -27,8 +30,10 @@ _WEIGHT = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["p
 class Trending:
     """Counts what happens now in the store, and holds the top of the last day for a few seconds."""
 
-    def __init__(self, store: RowStore, *, on: bool) -> None:
+    def __init__(self, store: RowStore, *, on: bool, counts: Callable[[str], bool] = lambda _: True) -> None:
+        """Args: counts: whether an item can be listed at all; what bots and typing errors name is not counted."""
         self._store = store
+        self._counts = counts
         self._on = on
         self._due = 0.0
         self._counted: dict[str, int] = {}
@@ -39,8 +44,8 @@ class Trending:
     def add(self, deltas: list[ItemDelta]) -> None:
         """Count a chunk's deltas of items, by their keys; they are told to the store at the next refresh."""
         for delta in deltas if self._on else ():
-            if weight := _WEIGHT.get(delta.action, 0):
-                item_id = item_of(delta.item_id)
+            item_id = item_of(delta.item_id)
+            if (weight := _WEIGHT.get(delta.action, 0)) and self._counts(item_id):
                 self._counted[item_id] = self._counted.get(item_id, 0) + weight
 
     async def refresh(self) -> None:
@@ -63,6 +68,8 @@ class Trending:
             left = self._counted.pop(item_id) - count  # some was counted while the rest was told
             if left:
                 self._counted[item_id] = left
+        if len(self._counted) > _WAITING:
+            self._counted = dict(nlargest(_WAITING // 2, self._counted.items(), key=itemgetter(1)))
 
 
 def _bucket() -> int:

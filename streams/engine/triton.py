@@ -11,7 +11,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from streams.engine import metrics
 from streams.engine.breaker import Breaker
-from streams.errors import ModelUnavailable
+from streams.engine.checking import SHAPE
+from streams.errors import ModelUnavailable, RequestFailed, UnknownBlocks, WrongAnswer
 from streams.messages.wire import (
     DemandAnswer,
     DemandTensors,
@@ -38,6 +39,13 @@ _CHANNEL: Final = [
     ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
 
+_FAILED: Final = frozenset(
+    f"StatusCode.{name}" for name in ("INTERNAL", "INVALID_ARGUMENT", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED", "UNKNOWN")
+)
+"""How a server that is there answers a request that it, or its model, cannot do."""
+_ABSENT: Final = np.empty(0)
+"""In place of an output that an answer lacks; whoever checks the answer finds it (`checking`)."""
+
 Tensors = ScoreTensors | DescribeTensors | DemandTensors
 A = TypeVar("A", ScoreAnswer, DescribeAnswer, DemandAnswer)
 
@@ -61,10 +69,13 @@ class Triton:
         self._versions: dict[str, str] = {}
 
     async def ask(self, model: str, tensors: Tensors, rows: int, kind: type[A]) -> tuple[A, str]:
-        """Send one request; answer the named tuple `kind` and the model's version.
+        """Send one request; answer the named tuple `kind`, as the model filled it, and the model's version.
 
         Raises:
             ModelUnavailable: Triton refuses, has no such model, or is not in time; at once while the breaker is open.
+            RequestFailed: it answers this request with an error.
+            WrongAnswer: what it answers is no tensor.
+            UnknownBlocks: the instance lacks blocks that the request names.
         """
         breaker = self._breaker(model)
         if not breaker.closed:
@@ -72,16 +83,25 @@ class Triton:
         try:
             raw = await self._infer(model, tensors, rows)
         except (InferenceServerException, OSError) as error:
+            if isinstance(error, InferenceServerException) and error.status() in _FAILED:
+                raise RequestFailed(f"{model}: {error}") from error
             if not _was_slow(error) or not await self._is_ready(model):
-                if breaker.closed:
-                    logger.warning("%s is not available: %s", model, error)
-                breaker.refused()
-                metrics.AVAILABLE.labels(model).set(0)
+                self.give_up(model, str(error))
             raise ModelUnavailable(f"{model}: {error}") from error
         if raw.version != self._versions.get(model):
             metrics.served(model, raw.version, self._versions.get(model))
             self._versions[model] = raw.version
-        return kind(**{name: raw.arrays[name] for name in kind._fields}), raw.version
+        if (unknown := raw.arrays.get("unknown_block")) is not None:
+            raise UnknownBlocks(frozenset(unknown.tolist()))
+        return kind(**{name: raw.arrays.get(name, _ABSENT) for name in kind._fields}), raw.version
+
+    def give_up(self, model: str, why: str) -> None:
+        """Ask a model no more until Triton says again that it is ready."""
+        breaker = self._breaker(model)
+        if breaker.closed:
+            logger.warning("%s is not available: %s", model, why)
+        breaker.refused()
+        metrics.AVAILABLE.labels(model).set(0)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -113,7 +133,10 @@ class Triton:
         if result is None:
             raise ModelUnavailable(f"{model} answered nothing")
         response = result.get_response()
-        arrays = {output.name: result.as_numpy(output.name) for output in response.outputs}
+        try:
+            arrays = {output.name: result.as_numpy(output.name) for output in response.outputs}
+        except (InferenceServerException, TypeError, ValueError) as error:  # its bytes are not of its shape
+            raise WrongAnswer(SHAPE, f"an output of it is no tensor: {error}") from error
         return _Raw(arrays, response.model_version)
 
 

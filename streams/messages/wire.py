@@ -2,7 +2,8 @@
 
 Shape letters: B shoppers, L events of history, X excluded items, M candidates to score, E extra items (unknown to the
 version), D model width, K recommended items, R reasons an item, W withdrawn items, T trending items, C context pairs,
-P probed items, N texts, S bytes of all texts; G demand series, H windows of history, Z horizon, Q quantiles.
+P probed items, N texts, S bytes of all texts, A blocks of a context, Y blocks sent; G demand series, H windows of
+history, Z horizon, Q quantiles.
 
 Every tensor is two-dimensional or less and never empty: a list with nothing in it is one `NO_ITEM`, because a
 zero-size tensor does not survive Triton's Python backend. Item ids travel as `feature_repo.identity.item_hash`.
@@ -12,13 +13,21 @@ place of the version's own setting):
     answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
     (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
     FP32 [B, K, R] (what that event added to the score), `reason_part` FP32 [B, K, 2] (what each of `PARTS` of the item
-    itself added), `ctr` FP32 [M] (the item's average where nothing else is known).
+    itself added), `ctr` FP32 [M] (the item's average where nothing else is known), `encoder` INT64 [1]. Of blocks that
+    the instance does not hold it answers their names, `unknown_block` INT64 [A or fewer], and nothing else.
 Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
-    `has_ctr` UINT8 [1].
+    `has_ctr` UINT8 [1], `encoder` INT64 [1] (a hash of what makes vectors of texts: weights and tokenizer).
 Model `headrace_demand` (`units` FP32 [G, H] newest last, `window_start` INT64 [G] of the first window to forecast,
 `window_ms` INT64 [1], `item` INT64 [G], `category` INT64 [G] and `price` FP32 [G]):
     answers `quantiles` FP32 [G, Z, Q] for the levels `DEMAND_QUANTILES`.
+
+The catalogue context of a "score" request is what a version does not know of the shop: withdrawn items, items that are
+new to it and their vectors, live popularity. It is parted into blocks, each named by a hash of its content
+(`context_block`). An instance of a model keeps the blocks that it was sent lately, so a request names them all and
+brings none; whichever are unknown come along with the next try (`block_sent`, and their content one after the other in
+`withdrawn`, `extra_item` and `extra_vector`, `boost_item` and `boost`). A request that names no block is complete in
+itself: those five tensors are its context.
 """
 
 from typing import Final, NamedTuple
@@ -39,6 +48,8 @@ PARTS: Final = ("description", "popular")
 """What of an item itself adds to its score: its text, and what it scores for everyone beyond the mean item."""
 CONTEXT: Final = 8
 """C: context pairs that travel; further pairs, in order of name, are left out."""
+POPULAR: Final = 100
+"""Items that a version knows as its most popular."""
 DEMAND_HISTORY: Final = 168
 """H: windows of demand history, a week of hours by default."""
 DEMAND_SPAN: Final = 4
@@ -46,10 +57,19 @@ DEMAND_SPAN: Final = 4
 DEMAND_QUANTILES: Final = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Q: levels of the demand quantiles."""
 
+WITHDRAWN_BLOCK: Final = 1
+EXTRA_BLOCK: Final = 2
+BOOST_BLOCK: Final = 3
+"""Kinds of a context's blocks: hashes alone, hashes and vectors, hashes and what is added to their scores."""
+
 Ints = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+
+NO_BLOCK: Final = np.zeros(1, np.int64)
+NO_BLOCK_SENT: Final = np.zeros((1, 3), np.int64)
+NO_ENCODER: Final = np.zeros(1, np.int64)
 
 
 class ScoreTensors(NamedTuple):
@@ -70,6 +90,11 @@ class ScoreTensors(NamedTuple):
     candidate_item: Ints  # [M]
     candidate_row: Int32s  # [M]  which shopper asks
     candidate_position: Int32s  # [M]  0-based place in the list shown
+    context_block: Ints = NO_BLOCK  # [A]  names of the context's blocks; 0 alone: the tensors above are the context
+    block_sent: Ints = NO_BLOCK_SENT  # [Y, 3]  name, kind and rows of the blocks that come along; zeros for none
+    extra_encoder: Ints = (
+        NO_ENCODER  # [1]  whose vectors the new items have; another version leaves them out; 0: its own
+    )
 
 
 class ScoreAnswer(NamedTuple):
@@ -82,6 +107,7 @@ class ScoreAnswer(NamedTuple):
     reason_weight: Floats  # [B, K, R]
     reason_part: Floats  # [B, K, 2]  what each of `PARTS` of the item added to the score
     ctr: Floats  # [M]
+    encoder: Ints = NO_ENCODER  # [1]
 
 
 class DescribeTensors(NamedTuple):
@@ -99,6 +125,7 @@ class DescribeAnswer(NamedTuple):
     text_vector: Floats  # [N, D]
     popular: Ints  # [100]
     has_ctr: Bytes  # [1]
+    encoder: Ints  # [1]
 
 
 class DemandTensors(NamedTuple):

@@ -13,10 +13,11 @@ from feature_repo import shopper
 from feature_repo.identity import NO_ITEM
 from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
+from streams.engine.context_blocks import Surroundings
 from streams.engine.fallback import shortfall
 from streams.engine.feature_log import feature_log, is_logged
 from streams.engine.questions import Question
-from streams.engine.tensors import Surroundings, to_answers
+from streams.engine.tensors import to_answers
 from streams.messages.events import Event
 from streams.messages.ids import answer_id
 from streams.messages.outputs import ModelRef

@@ -46,6 +46,7 @@ class TritonPythonModel:
             "reason_weight": (event >= 0).float(),
             "reason_part": torch.zeros(n, _TOP_K, 2),
             "ctr": torch.full(asked["candidate_item"].shape, _RATE),
+            "encoder": torch.ones(1, dtype=torch.int64),
         }
 
     def _describe(self, asked: _Tensors) -> _Tensors:
@@ -54,4 +55,5 @@ class TritonPythonModel:
             "text_vector": torch.zeros(len(asked["text_length"]), self._width),
             "popular": self._popular,
             "has_ctr": torch.ones(1, dtype=torch.uint8),
+            "encoder": torch.ones(1, dtype=torch.int64),
         }

@@ -7,8 +7,9 @@ import pytest
 from redis.asyncio import Redis
 from valkey_server import free_port, running_valkey, user
 
-from feature_repo.row_store import Kind, RowStore, RowWrite, StoredRow
-from streams.errors import FencedOut, StoreError
+from feature_repo.layout import row_key
+from feature_repo.row_store import FOR_GOOD, Kind, RowStore, RowWrite, StoredRow
+from streams.errors import FencedOut, RowsMissing, StoreError
 from streams.settings import Durable
 
 ABSENT = StoredRow(b"", b"", (b"",))
@@ -192,3 +193,32 @@ async def test_what_was_written_survives_a_killed_server(tmp_path, make_settings
         assert (await store.read(Kind.USER, ["a"]))[0].fence == b"1"
         await store.write([user("a", b"1", b"2")])
         await store.close()
+
+
+async def test_a_row_that_is_to_go_goes_unless_it_is_written_for_good(store):
+    """Rows of ids that no catalogue has: the item's record keeps them."""
+    for key in ("gone", "kept", "renewed"):
+        await store.write([RowWrite(Kind.ITEM, key, b"", b"1", b"", (None, b"counted", None), 5, lasts=60_000)])
+    await store.write([RowWrite(Kind.ITEM, "kept", b"1", b"2", b"", (b"described", None, None), 5, lasts=FOR_GOOD)])
+    await store.write([RowWrite(Kind.ITEM, "renewed", b"1", b"2", b"", (None, b"again", None), 5, lasts=90_000_000)])
+    left = {key: await store._client.pttl(row_key(Kind.ITEM, key, store._group)) for key in ("gone", "kept", "renewed")}
+    assert 0 < left["gone"] <= 60_000
+    assert left["kept"] == -1
+    assert 60_000 < left["renewed"] <= 90_000_000
+    await store.write([RowWrite(Kind.ITEM, "gone", b"1", b"2", b"", (None, b"counted", None), 5, lasts=2)])
+    for _ in range(1_000):
+        if not (await store.read(Kind.ITEM, ["gone"]))[0].fence:
+            break
+        await asyncio.sleep(0.01)
+    assert await store.read(Kind.ITEM, ["gone"]) == [StoredRow(b"", b"", (b"", b"", b""))]
+    assert (await store.read(Kind.ITEM, ["kept"]))[0].states == (b"described", b"counted", b"")
+
+
+async def test_a_row_that_has_expired_is_read_again_and_one_that_should_be_there_is_missing(store):
+    for kept in ("expiring", "lasting"):
+        await store.write([RowWrite(Kind.ITEM, kept, b"", b"1", b"", (None, b"counted", None), 5)])
+        await store._client.unlink(row_key(Kind.ITEM, kept, store._group))
+    with pytest.raises(FencedOut):
+        await store.write([RowWrite(Kind.ITEM, "expiring", b"1", b"2", b"", (None, b"more", None), 6, lasts=60_000)])
+    with pytest.raises(RowsMissing):
+        await store.write([RowWrite(Kind.ITEM, "lasting", b"1", b"2", b"", (None, b"more", None), 6)])

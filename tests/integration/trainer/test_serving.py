@@ -9,7 +9,17 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from feature_repo.identity import NO_ITEM, item_hash
-from streams.messages.wire import DescribeAnswer, DescribeTensors, ScoreAnswer, ScoreTensors
+from streams.engine.context_blocks import block_of, named
+from streams.messages.wire import (
+    BOOST_BLOCK,
+    EXTRA_BLOCK,
+    NO_BLOCK,
+    WITHDRAWN_BLOCK,
+    DescribeAnswer,
+    DescribeTensors,
+    ScoreAnswer,
+    ScoreTensors,
+)
 from streams.testing import Stack
 from tests.trained_shop import TrainedShop
 
@@ -54,7 +64,7 @@ def served(headrace_stack: Stack, trained_shop: TrainedShop) -> Served:
 def request_of_many(trained_shop: TrainedShop) -> ScoreTensors:
     """Seventy shoppers: those of the trained folder's own reference request, over and over."""
     with np.load(trained_shop.model / "headrace" / "reference_score.npz") as arrays:
-        asked = ScoreTensors(**{name: arrays[name] for name in ScoreTensors._fields})
+        asked = ScoreTensors(**{name: arrays[name] for name in ScoreTensors._fields if name in arrays})
     rows = np.arange(70) % len(asked.now)
     return asked._replace(
         history_item=asked.history_item[rows],
@@ -125,6 +135,31 @@ def test_popular_items_are_known_and_come_once(served: Served):
     assert len(popular) == len(set(popular.tolist())) > 0
     assert served.describe(popular.tolist(), [" "]).known.all()
     assert answer.has_ctr.tolist() == [1]
+
+
+def test_a_context_by_the_names_of_its_blocks_answers_as_one_that_comes_whole(
+    served: Served, request_of_many: ScoreTensors
+):
+    encoder = int(served.describe([1], [" "]).encoder[0])
+    assert encoder != 0
+    newcomer = np.array([item_hash("newcomer")])
+    blocks = [
+        block_of(WITHDRAWN_BLOCK, served.score(request_of_many).rec_item[0, :3]),
+        block_of(EXTRA_BLOCK, newcomer, served.describe([1], ["a thing nobody has seen"]).text_vector),
+        block_of(BOOST_BLOCK, newcomer, np.array([50.0], np.float32)),
+    ]
+    every = {block.name for block in blocks}
+    whole = named(blocks, every)._replace(context_block=NO_BLOCK)
+    expected = served.score(request_of_many._replace(**whole._asdict()))
+    by_name = request_of_many._replace(**named(blocks, encoder=encoder)._asdict())
+    assert set(served.ask(by_name._asdict())["unknown_block"].tolist()) == every
+    for sent in (every, ()):
+        answer = served.score(request_of_many._replace(**named(blocks, sent, encoder)._asdict()))
+        for name in ("rec_item", "rec_score", "reason_event", "ctr"):
+            np.testing.assert_array_equal(getattr(answer, name), getattr(expected, name))
+    assert (expected.rec_item[:, 0] == newcomer).all()
+    other = served.score(request_of_many._replace(**named(blocks, (), encoder + 1)._asdict()))
+    assert not np.isin(other.rec_item, newcomer).any()
 
 
 def test_a_request_that_makes_no_sense_is_an_error_and_leaves_the_model_standing(

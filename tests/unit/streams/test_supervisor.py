@@ -3,17 +3,22 @@
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import pytest
 
 from streams import supervisor
+from streams.errors import UsageError
 from streams.settings import RoadChoice
-from streams.supervisor import Place, Supervisor, places
+from streams.supervisor import Place, Prober, Supervisor, places
+from streams.vitals import Health
+from streams.watching import PID_HEADER, serve
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -153,3 +158,69 @@ def test_each_process_has_its_road_and_a_port_of_its_own(monkeypatch, tmp_path):
         place.look_after()
         place.wait(time.monotonic() + 60)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"shoppers": "7000", "items": "7001"}
+
+
+class Other(BaseHTTPRequestHandler):
+    """Another program: it says that all is well, whatever it is asked."""
+
+    status, headers_of_its_own = 200, {}
+
+    def do_GET(self):
+        self.send_response(self.status)
+        for name, value in self.headers_of_its_own.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_):
+        pass
+
+
+class OtherWorker(Other):
+    """A worker of another supervisor, and a sick one."""
+
+    status, headers_of_its_own = 503, {PID_HEADER: "1"}
+
+
+@pytest.fixture
+def beside():
+    """Starts other programs' servers, and says on which port."""
+    servers = []
+
+    def start(handler):
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1].server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("other", [Other, OtherWorker])
+@pytest.mark.parametrize("dead", ["", "its loop has not turned for 90 s"])
+def test_a_worker_whose_port_is_taken_is_asked_itself(beside, other, dead):
+    port = beside(other)
+    served = serve(port, lambda: Health(dead, ""))
+    assert served != port
+    prober = Prober(port)
+    assert [bool(prober(os.getpid())) for _ in range(2)] == [bool(dead)] * 2
+
+
+def test_whoever_answers_for_another_is_not_heard(beside):
+    """No worker is there, and what stands on its port is sick: nobody is ended for it."""
+    assert Prober(beside(OtherWorker))(os.getpid()) == ""
+
+
+def test_a_worker_that_finds_no_port_says_so_and_is_not_started():
+    held = []
+    port = 29_400
+    try:
+        for taken in range(port, port + 16):
+            held.append(socket.create_server(("127.0.0.1", taken)))
+        with pytest.raises(UsageError, match="HEADRACE_METRICS_PORT=29400"):
+            serve(port, lambda: Health("", ""))
+    finally:
+        for taken in held:
+            taken.close()

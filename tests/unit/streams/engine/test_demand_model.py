@@ -12,7 +12,7 @@ from streams.engine import demand_model
 from streams.engine.demand_model import DemandModel
 from streams.engine.demand_rows import DemandRow
 from streams.engine.fallback import MODEL_UNAVAILABLE
-from streams.errors import ModelUnavailable
+from streams.errors import ModelUnavailable, RequestFailed
 from streams.messages.wire import DemandAnswer
 from streams.scenarios import DEMAND
 from streams.settings import settings
@@ -176,3 +176,47 @@ async def test_however_many_partitions_ask_two_requests_are_under_way_at_most():
     await asyncio.gather(*(worker.close(number) for number in range(330, 336)))
     assert len(served.asked) > 0
     assert served.most_at_once == 2
+
+
+class Turns(Served):
+    """Two versions behind one address, that answer in turns."""
+
+    async def ask(self, _model, tensors, _rows, _kind):
+        self.version = "2" if self.version == "1" else "1"
+        return await super().ask(_model, tensors, _rows, _kind)
+
+
+async def test_two_versions_that_answer_in_turns_are_asked_a_few_times_and_one_answers():
+    worker = Worker(Turns())
+    for number in range(300, 306):
+        requests, asked = await worker.close(number)
+        assert len(requests) <= 4
+        assert asked.fallback is None
+
+
+class Odd(Served):
+    """Its forecasts make no sense."""
+
+    quantiles = np.zeros((0,))
+
+    async def ask(self, _model, tensors, _rows, _kind):
+        return DemandAnswer(self.quantiles), "1"
+
+
+@pytest.mark.parametrize("quantiles", [np.empty(0), np.full((6, 4, 9), np.nan, np.float32), np.zeros((6, 4, 2))])
+async def test_a_forecast_that_makes_no_sense_is_stood_in_for(quantiles):
+    served = Odd()
+    served.quantiles = quantiles
+    _, asked = await Worker(served).close(300)
+    assert asked.fallback == MODEL_UNAVAILABLE
+    assert asked.answer is not None
+
+
+class Failing(Served):
+    async def ask(self, _model, tensors, _rows, _kind):
+        raise RequestFailed("this version forecasts windows of another length")
+
+
+async def test_a_model_that_fails_on_a_request_is_stood_in_for():
+    _, asked = await Worker(Failing()).close(300)
+    assert asked.fallback == MODEL_UNAVAILABLE

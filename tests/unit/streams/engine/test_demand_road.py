@@ -21,6 +21,7 @@ from streams.engine.predecessor import Predecessor
 from streams.engine.row_cache import RowCache
 from streams.engine.stints import Stints
 from streams.engine.trending import Trending
+from streams.engine.unlisted import Unlisted
 from streams.errors import FencedOut, StoreError
 from streams.messages.internal import ItemBatch, ItemDelta, Shown, Watermark
 from streams.messages.wire import DEMAND_SPAN, DemandAnswer
@@ -43,6 +44,12 @@ class Servers:
         self.refuses = False
         self.refused_item = ""
         self.said = []
+        self.written = []
+
+    def describe(self, item_id):
+        """The catalogue tells of an item."""
+        row = self.rows[item_id]
+        self.rows[item_id] = row._replace(states=(b"described", *row.states[1:]))
 
     async def read(self, kind, ids):
         return [self._row(kind, key) for key in ids]
@@ -60,6 +67,7 @@ class Servers:
         if any(write.key == self.refused_item for write in writes):
             self.refused_item = ""
             raise FencedOut("moved on")
+        self.written += writes
         for write in writes:
             before = self._row(write.kind, write.key).states
             states = [old if new is None else new for old, new in zip(before, write.states, strict=True)]
@@ -87,6 +95,7 @@ class Road:
         self.cache: RowCache[DemandRow] = RowCache(100)
         self.trending = Trending(servers, on=trending)
         self.others_wait = True
+        self.has_catalogue = False
         self.road = DemandRoad(
             DEMAND,
             SETTINGS,
@@ -99,6 +108,7 @@ class Road:
             lambda _: (),
             self.cache,
             Stints(lambda: self.others_wait, time.monotonic),
+            Unlisted(lambda: 0.0, lambda: self.has_catalogue),
             servers,
             Continuity(SETTINGS.group),
         )
@@ -230,3 +240,27 @@ async def test_an_item_whose_id_reads_like_a_scope_is_an_item(odd):
         msgspec.json.decode(value)["item_id"] for topic, _, value in road.servers.said if topic == "demand.forecasts"
     ]
     assert told == [odd]
+
+
+async def test_rows_of_ids_that_no_catalogue_has_are_to_go_and_are_not_kept_in_memory(steady):
+    assert {row.lasts for row in steady.servers.written} == {0}
+    steady.has_catalogue = True
+    steady.servers.written.clear()
+    steady.servers.describe("1")
+    steady.road.forget()
+    await steady.next_window()
+    lasts = {row.key: row.lasts for row in steady.servers.written if row.kind is Kind.ITEM}
+    assert lasts.pop("1") == 0
+    assert set(lasts) == {"0", "2", "3", "4"}
+    assert min(lasts.values()) >= 600_000
+    assert set(steady.cache.take(f"{n}" for n in range(ITEMS))) == {"1"}
+    assert all(row.lasts == 0 for row in steady.servers.written if row.kind is not Kind.ITEM)
+
+
+async def test_a_window_closes_of_an_item_whose_row_has_gone(steady):
+    steady.has_catalogue = True
+    steady.servers.rows.pop("3")
+    steady.road.forget()
+    await steady.next_window()
+    assert steady.servers.units("3") == 1
+    assert steady.servers.units("2") == DEMAND_SPAN + 1

@@ -1,58 +1,278 @@
-"""Lists do not come back short of what only the version knows of."""
+"""A load's questions are answered, whatever the served model does; no fault of a model is an event's."""
 
 import numpy as np
+import pytest
 
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
-from streams.engine.fallback import BASE_CTR, NO_CLICK_HEAD
+from streams.engine.fallback import BASE_CTR, MODEL_UNAVAILABLE, NO_CLICK_HEAD
+from streams.engine.new_items import NewItems
 from streams.engine.questions import Question
 from streams.engine.scoring import Scorer
+from streams.errors import RequestFailed, UnknownBlocks, WrongAnswer
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
-from streams.messages.wire import REASONS, TOP_K, ScoreAnswer
-from streams.scenarios import RECOMMEND
+from streams.messages.wire import NO_BLOCK, REASONS, TOP_K, WITHDRAWN_BLOCK, DescribeAnswer, ScoreAnswer
+from streams.scenarios import CTR, RECOMMEND
 
-VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="a")
-QUESTION = Question(RECOMMEND, VIEW, "recommend/e", Recent.of([RecentEvent(1, 1, "a", 1, -1)]), b"", True, (), "web")
+VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="40")
+RECENT = Recent.of([RecentEvent(1, 1, "40", 1, -1)])
+QUESTION = Question(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
+SHOWN = Question(CTR, VIEW, "ctr/e", RECENT, b"", False, ("30", "31"), "web")
 
 
-class Shop:
-    """A version that knows 60 items, of which the catalogue still has the last 30; nothing is new, nothing trends."""
+class Instance:
+    """A version that knows 60 items and lists the first ones not withdrawn; it keeps the blocks it is sent."""
 
-    version = "1"
-    items = np.array([NO_ITEM])
-    matrix = np.zeros((1, 4), np.float32)
-    boost = np.zeros(1, np.float32)
-    rates = np.zeros(1, np.float32)
-
-    def __init__(self):
+    def __init__(self, version="1", encoder=1, rate=np.nan):
+        self.version, self.encoder, self.rate = version, encoder, rate
         self.ranked = [item_hash(str(n)) for n in range(60)]
+        self.withdrawn: dict[int, list[int]] = {}
+        self.asked = []
 
-    async def refresh(self, _version=None):
-        pass
+    def answer(self, tensors):
+        self.asked.append(tensors)
+        if not hasattr(tensors, "now"):
+            return self.described(tensors)
+        at = 0
+        for name, kind, rows in tensors.block_sent.tolist():
+            if kind == WITHDRAWN_BLOCK:
+                self.withdrawn[name] = tensors.withdrawn[at : at + rows].tolist()
+                at += rows
+        if unknown := [name for name in tensors.context_block.tolist() if name not in self.withdrawn]:
+            raise UnknownBlocks(frozenset(unknown))
+        return self.scored(tensors)
+
+    def described(self, tensors):
+        known = np.ones(len(tensors.probe_item), np.uint8)
+        vectors = np.ones((len(tensors.text_length), 4), np.float32)
+        return DescribeAnswer(known, vectors, np.zeros(100, np.int64), np.ones(1, np.uint8), np.array([self.encoder]))
+
+    def scored(self, tensors):
+        gone = {key for name in tensors.context_block.tolist() for key in self.withdrawn[name]}
+        n, best = len(tensors.now), [key for key in self.ranked if key not in gone][:TOP_K]
+        zeros = np.zeros((n, TOP_K), np.float32)
+        reasons = np.zeros((n, TOP_K, REASONS), np.float32)
+        rates = np.full(len(tensors.candidate_item), self.rate, np.float32)
+        listed = np.tile(np.array(best + [NO_ITEM] * (TOP_K - len(best))), (n, 1))
+        event = np.full((n, TOP_K, REASONS), -1, np.int32)
+        return ScoreAnswer(
+            listed, zeros, zeros + self.rate, event, reasons, reasons.copy(), rates, np.array([self.encoder])
+        )
+
+
+class Triton:
+    """Instances behind one address that answer in turns."""
+
+    def __init__(self, *instances):
+        self.instances = list(instances)
+        self.requests = 0
+        self.given_up = []
 
     async def ask(self, _model, tensors, _rows, _kind):
-        left = [key for key in self.ranked if key not in set(tensors.withdrawn.tolist())][:TOP_K]
-        zeros = np.zeros((1, TOP_K), np.float32)
-        nothing = np.zeros((1, TOP_K, REASONS))
-        answer = ScoreAnswer(np.array([left]), zeros, zeros, nothing.astype(np.int32), nothing, nothing, self.rates)
-        return answer, self.version
+        instance = self.instances[self.requests % len(self.instances)]
+        self.requests += 1
+        return instance.answer(tensors), instance.version
+
+    def give_up(self, _model, why):
+        self.given_up.append(why)
+
+
+class Trends:
+    ranking = ()
+    items = np.array([NO_ITEM])
+    boost = np.zeros(1, np.float32)
+
+    async def refresh(self):
+        pass
+
+
+class NoRows:
+    async def read(self, _kind, keys):
+        raise AssertionError("the version knows all items")
+
+
+def shop(*instances, first=30):
+    """A scorer, the Triton that it asks, and the catalogue: the items from the `first` on."""
+    catalogue, triton = Catalogue(), Triton(*instances)
+    for n in range(first, 60):
+        catalogue.put(Item(item_id=str(n), title="T"))
+    return Scorer(triton, catalogue, NewItems(catalogue, NoRows(), triton), Trends()), triton, catalogue
 
 
 async def test_items_that_the_catalogue_never_told_of_take_no_place_in_a_list():
-    shop, catalogue = Shop(), Catalogue()
-    for n in range(30, 60):
-        catalogue.put(Item(item_id=str(n), title="T"))
-    [answer] = await Scorer(shop, catalogue, shop, shop).answer([QUESTION])
-    assert answer.listed.items == shop.ranked[30 : 30 + TOP_K]
+    scorer, triton, _ = shop(Instance())
+    [answer] = await scorer.answer([QUESTION])
+    assert answer.listed.items == triton.instances[0].ranked[30 : 30 + TOP_K]
 
 
 async def test_a_version_without_a_click_head_owes_the_base_rate_and_says_so():
-    shop, catalogue = Shop(), Catalogue()
-    for item_id in ("a", "b"):
-        catalogue.put(Item(item_id=item_id, title="T"))
-    shop.rates = np.full(2, np.nan, np.float32)
-    asked = QUESTION._replace(recommend=False, candidates=("a", "b"))
-    [answer] = await Scorer(shop, catalogue, shop, shop).answer([asked])
+    scorer, _, _ = shop(Instance(), first=0)
+    [answer] = await scorer.answer([SHOWN])
     assert (answer.candidate_ctrs, answer.fallback) == ([BASE_CTR] * 2, NO_CLICK_HEAD)
+
+
+async def test_what_an_instance_holds_is_not_sent_again():
+    scorer, triton, catalogue = shop(Instance(), first=0)
+    for _ in range(3):
+        await scorer.answer([QUESTION])
+    catalogue.withdraw("0")
+    for _ in range(3):
+        [answer] = await scorer.answer([QUESTION])
+    assert answer.listed.items[0] == item_hash("1")
+    scored = [tensors for tensors in triton.instances[0].asked if hasattr(tensors, "now")]
+    assert sum(tensors.block_sent.any() for tensors in scored) == 2
+    assert all((tensors.context_block != NO_BLOCK).all() for tensors in scored)
+
+
+async def test_each_of_several_instances_is_sent_what_it_does_not_hold():
+    scorer, _, catalogue = shop(Instance(), Instance(), Instance(), first=0)
+    catalogue.withdraw("0")
+    for _ in range(6):
+        [answer] = await scorer.answer([QUESTION])
+        assert answer.fallback is None
+        assert answer.listed.items[0] == item_hash("1")
+
+
+async def test_two_versions_behind_one_address_answer_and_each_answer_names_its_own():
+    scorer, triton, _ = shop(Instance("1", 1), Instance("2", 2), first=0)
+    versions = set()
+    for _ in range(8):
+        [answer] = await scorer.answer([QUESTION])
+        assert answer.fallback is None
+        versions.add(answer.model.version)
+    assert versions <= {"1", "2"}
+    assert triton.requests < 8 * 16
+
+
+class WithoutLists(Instance):
+    def scored(self, tensors):
+        return super().scored(tensors)._replace(rec_item=np.empty(0))
+
+
+async def test_a_version_without_an_output_costs_the_scenario_that_needs_it_and_no_other():
+    scorer, triton, _ = shop(WithoutLists(rate=0.25), first=0)
+    listed, shown = await scorer.answer([QUESTION, SHOWN])
+    assert (listed.fallback, len(listed.listed.items)) == (MODEL_UNAVAILABLE, TOP_K)
+    assert (shown.fallback, shown.candidate_ctrs) == (None, [0.25, 0.25])
+    assert triton.given_up == []
+
+
+class Broken(Instance):
+    def scored(self, tensors):
+        raise WrongAnswer("shape", "it answers with no tensor")
+
+
+class Failing(Instance):
+    """Fails on every request with a shopper of the time 13 in it."""
+
+    def scored(self, tensors):
+        if (tensors.now == 13).any():
+            raise RequestFailed("KeyError: 13")
+        return super().scored(tensors)
+
+
+def at(time):
+    return QUESTION._replace(cause=Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=time, item_id="40"))
+
+
+@pytest.mark.parametrize("bad", [0, 77, 511])
+async def test_one_question_that_the_model_fails_on_costs_no_other_its_answer(bad):
+    scorer, triton, _ = shop(Failing(), first=0)
+    answers = list(await scorer.answer([at(13 if n == bad else 1) for n in range(512)]))
+    assert [n for n, answer in enumerate(answers) if answer.fallback] == [bad]
+    assert answers[bad].fallback == MODEL_UNAVAILABLE
+    assert triton.given_up == []
+    assert triton.requests < 32
+
+
+async def test_many_that_the_model_fails_on_are_not_looked_for_one_by_one():
+    scorer, triton, _ = shop(Failing(), first=0)
+    answers = list(await scorer.answer([at(13 if n % 3 else 1) for n in range(512)]))
+    assert all(answer.fallback for n, answer in enumerate(answers) if n % 3)
+    assert triton.requests <= 36
+
+
+async def test_a_version_that_fails_on_everything_is_given_up_until_it_is_ready():
+    scorer, triton, _ = shop(Failing(), first=0)
+    answers = list(await scorer.answer([at(13)] * 512))
+    assert {answer.fallback for answer in answers} == {MODEL_UNAVAILABLE}
+    assert len(triton.given_up) == 1
+    assert triton.requests < 20
+
+
+async def test_an_answer_that_nothing_can_be_made_of_is_stood_in_for():
+    scorer, _, _ = shop(Broken(), first=0)
+    [answer] = await scorer.answer([QUESTION])
+    assert answer.fallback == MODEL_UNAVAILABLE
+
+
+class Odd(Instance):
+    """What it lists for the shopper of the time 13 makes no sense."""
+
+    def __init__(self, **changed):
+        super().__init__(rate=0.5)
+        self.changed = changed
+
+    def scored(self, tensors):
+        answer = super().scored(tensors)
+        for name, value in self.changed.items():
+            getattr(answer, name)[tensors.now == 13] = value
+        return answer
+
+
+@pytest.mark.parametrize("changed", [{"rec_score": np.nan}, {"reason_event": 4_000}, {"rec_ctr": 7.0}, {"rec_item": 1}])
+async def test_a_list_that_makes_no_sense_costs_its_shopper_alone(changed):
+    scorer, _, _ = shop(Odd(**changed), first=0)
+    answers = list(await scorer.answer([at(1), at(13), at(2)]))
+    assert [answer.fallback for answer in answers] == [None, MODEL_UNAVAILABLE, None]
+
+
+class Inventive(Instance):
+    """Lists items that nobody has heard of, others each time."""
+
+    made = 1_000
+
+    def scored(self, tensors):
+        answer = super().scored(tensors)
+        Inventive.made += 1
+        answer.rec_item[:, 0] = Inventive.made
+        return answer
+
+
+async def test_a_version_that_makes_up_items_is_asked_a_few_times_and_then_stood_in_for():
+    scorer, triton, _ = shop(Inventive(), first=0)
+    [answer] = await scorer.answer([QUESTION])
+    assert answer.fallback == MODEL_UNAVAILABLE
+    assert triton.requests < 16
+
+
+class Deaf(Instance):
+    """Lists what is withdrawn."""
+
+    def scored(self, tensors):
+        self.withdrawn = {key: [] for key in self.withdrawn}
+        return super().scored(tensors)
+
+
+async def test_nothing_withdrawn_is_listed_whatever_the_version_says():
+    scorer, _, catalogue = shop(Deaf(), first=0)
+    catalogue.withdraw("0")
+    [answer] = await scorer.answer([QUESTION])
+    assert item_hash("0") not in answer.listed.items
+    assert answer.fallback == MODEL_UNAVAILABLE
+
+
+class Forgetful(Instance):
+    """Says of every block that it does not hold it."""
+
+    def scored(self, tensors):
+        raise UnknownBlocks(frozenset(tensors.context_block.tolist()))
+
+
+async def test_an_instance_that_never_holds_what_it_is_sent_is_stood_in_for():
+    scorer, triton, _ = shop(Forgetful(), first=0)
+    [answer] = await scorer.answer([QUESTION])
+    assert answer.fallback == MODEL_UNAVAILABLE
+    assert triton.requests < 8

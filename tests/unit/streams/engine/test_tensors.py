@@ -6,8 +6,9 @@ import pytest
 
 from feature_repo.identity import NO_ITEM, context_hash, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
+from streams.engine.context_blocks import Surroundings
 from streams.engine.questions import NO_LIST, Question
-from streams.engine.tensors import Surroundings, to_answers, to_tensors
+from streams.engine.tensors import to_answers, to_tensors
 from streams.messages.events import Event, EventType
 from streams.messages.outputs import ModelRef
 from streams.messages.wire import HISTORY, PARTS, REASONS, TOP_K, ScoreAnswer

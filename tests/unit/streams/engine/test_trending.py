@@ -56,3 +56,23 @@ async def test_off_counts_nothing():
     trending.add([viewed("a")])
     await trending.refresh()
     assert store.told == []
+
+
+async def test_what_no_catalogue_has_is_not_counted():
+    store = Store()
+    trending = Trending(store, on=True, counts=lambda item_id: item_id == "a")  # type: ignore[arg-type]
+    trending.add([viewed("a"), viewed("bot-1"), viewed("bot-2")])
+    await trending.refresh()
+    assert store.told == [{"a": 1}]
+
+
+async def test_items_without_end_wait_in_no_longer_a_queue_than_some():
+    store = Store()
+    trending = Trending(store, on=True)  # type: ignore[arg-type]
+    for round in range(20):
+        trending.add([viewed("busy")] * 3)
+        trending.add([viewed(f"{round}-{n}") for n in range(5_000)])
+        trending._due = 0.0
+        await trending.refresh()
+        assert len(trending._counted) <= 20_000
+    assert sum(counts.get("busy", 0) for counts in store.told) == 60

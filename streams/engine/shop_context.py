@@ -1,0 +1,54 @@
+"""What requests say of the shop: what is withdrawn, what is new to the version, what is popular now."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from streams.engine.catalogue import Catalogue
+from streams.engine.context_blocks import Block, Blocks, block_of
+from streams.engine.new_items import NewItems
+from streams.engine.trending import Trending
+from streams.messages.wire import BOOST_BLOCK, WITHDRAWN_BLOCK, Floats
+
+_MOST_DELISTED: Final = 65_536
+"""Items that only a version knows of. One that makes up items without end is not followed."""
+
+
+class ShopContext:
+    """The catalogue context as it is now, in blocks that are made anew where something has changed."""
+
+    def __init__(self, catalogue: Catalogue, new_items: NewItems, trending: Trending) -> None:
+        self._catalogue, self._new_items, self._trending = catalogue, new_items, trending
+        self._withdrawn = Blocks(WITHDRAWN_BLOCK)
+        self._seen_changes = -1
+        self._delisted: set[int] = set()
+        self._boost: Floats | None = None
+        self._popular: list[Block] = []
+
+    def blocks(self) -> list[Block]:
+        """For the version that new items were looked up for last."""
+        self._follow_catalogue()
+        if self._boost is not self._trending.boost:
+            self._boost = self._trending.boost
+            self._popular = [block_of(BOOST_BLOCK, self._trending.items, self._boost)] if self._boost.any() else []
+        return [*self._withdrawn.blocks(), *self._new_items.blocks(), *self._popular]
+
+    def delist(self, items: Iterable[int]) -> None:
+        """Take items that the catalogue never told of, or no longer has, out of lists."""
+        for key in items:
+            if len(self._delisted) >= _MOST_DELISTED:
+                return
+            if self._catalogue.get(key) is None:
+                self._delisted.add(key)
+                self._withdrawn.put(key)
+
+    def _follow_catalogue(self) -> None:
+        changes = self._catalogue.changes
+        if changes == self._seen_changes:
+            return
+        for key in self._catalogue.changed_since(self._seen_changes):
+            self._delisted.discard(key)
+            if self._catalogue.is_withdrawn(key):
+                self._withdrawn.put(key)
+            else:
+                self._withdrawn.discard(key)
+        self._seen_changes = changes
