@@ -6,6 +6,7 @@ from typing import Final
 from kafka.admin import KafkaAdminClient
 
 from feature_repo.row_store import RowStore
+from feature_repo.windows import DAY_MS, Windows, label_of, labelled, length_of, windows_of, zone_of
 from streams.errors import StreamError, TopicChanged
 from streams.settings import Settings
 
@@ -17,10 +18,11 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
 
     Raises:
         TopicChanged: a topic was recreated or repartitioned; skipping in silence would be the alternative.
-        StreamError: rows count by windows of another length.
+        StreamError: rows count by other windows.
     """
     now = identities(settings.kafka_address, topics)
-    then = await store.remember({**now, WINDOW: str(settings.window)})
+    window = label_of(windows_of(settings.window, settings.timezone))
+    then = await store.remember({**now, WINDOW: window})
     for topic, identity in now.items():
         if then[topic] != identity:
             raise TopicChanged(
@@ -28,11 +30,26 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
                 f"partition count changed ({then[topic]} then, {identity} now). Set HEADRACE_GROUP to a new name "
                 "to start over from its beginning."
             )
-    if then[WINDOW] != str(settings.window):
+    if then[WINDOW] != window:
         raise StreamError(
-            f"Group {settings.group!r} has counted by windows of {then[WINDOW]} ms, not {settings.window}: set "
-            f"{WINDOW}={then[WINDOW]}ms, or fold its topics into a group of another name with `headrace rebuild`."
+            f"Group {settings.group!r} has counted by windows of {_spoken(then[WINDOW])}, not {_spoken(window)}: set "
+            f"{_settings_for(then[WINDOW])}, or fold its topics into a group of another name with `headrace rebuild`."
         )
+
+
+def _spoken(label: str) -> str:
+    windows = labelled(label)
+    return f"{length_of(windows)} ms" + (f" in {zone_of(windows)}" if _of_days(windows) else "")
+
+
+def _settings_for(label: str) -> str:
+    windows = labelled(label)
+    zone = f" and HEADRACE_TIMEZONE={zone_of(windows)}" if _of_days(windows) else ""
+    return f"{WINDOW}={length_of(windows)}ms{zone}"
+
+
+def _of_days(windows: Windows) -> bool:
+    return length_of(windows) % DAY_MS == 0
 
 
 def identities(kafka: str, topics: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from feature_repo.catalogue import item_text
 from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.windows import Windows, length_of, number_at
 from streams.errors import TooLittleData
 from streams.messages.events import EventType
 from streams.messages.items import Item
@@ -46,7 +47,7 @@ class DemandSeries(NamedTuple):
         item_ids: of the rows, in order.
         units: [items, windows]
         paid: [items, windows] the price paid last when the window had closed, 0 for none
-        first: start of the first of these windows, ms.
+        first: the first of these windows, as its number times the length of one, ms.
         catalogue: by item id, with or without sales.
     """
 
@@ -101,7 +102,7 @@ _sales: Final = msgspec.json.Decoder(_Sale)
 _items: Final = msgspec.json.Decoder(Item)
 
 
-def read_series(stream: Path, window_ms: int) -> DemandSeries:
+def read_series(stream: Path, windows: Windows) -> DemandSeries:
     """Count the purchases of a recorded stream.
 
     Raises:
@@ -119,10 +120,10 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
                 item = _items.decode(record.value)
                 catalogue[item.item_id] = _described(item)
             elif record.topic == Topic.EVENTS and b'"purchase"' in record.value:
-                _count(_sales.decode(record.value), window_ms, counts, paid)
+                _count(_sales.decode(record.value), windows, counts, paid)
         except msgspec.DecodeError:
             continue  # a bad event has no place in a window; online it is a dead letter
-    return _dense(counts, paid, window_ms, catalogue)
+    return _dense(counts, paid, length_of(windows), catalogue)
 
 
 def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: np.random.Generator) -> Samples:
@@ -164,10 +165,10 @@ def _described(item: Item) -> Described:
     return Described(text, item.categories[-1] if item.categories else "", item.price or 0.0)
 
 
-def _count(sale: _Sale, window_ms: int, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
+def _count(sale: _Sale, windows: Windows, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
     if sale.type != EventType.PURCHASE or sale.item_id is None:
         return
-    key = (sale.item_id, sale.timestamp // window_ms)
+    key = (sale.item_id, number_at(sale.timestamp, windows))
     counts[key] = counts.get(key, 0) + sale.quantity
     if sale.price is not None:
         paid[key] = max(paid.get(key, (0, 0.0)), (sale.timestamp, sale.price))
