@@ -50,8 +50,8 @@ def number_at(time_ms: int, windows: Windows) -> int:
     """The number of the window that an event time lies in."""
     if isinstance(windows, int):
         return time_ms // windows
-    day, *edges = _days_around(time_ms // DAY_MS, windows.zone)
-    return (day + sum([time_ms >= edge for edge in edges])) // windows.days
+    day, second, third = _days_around(time_ms // DAY_MS, windows.zone)
+    return (day + (time_ms >= second) + (time_ms >= third)) // windows.days
 
 
 def start_of(number: int, windows: Windows) -> int:

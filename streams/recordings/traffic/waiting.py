@@ -41,7 +41,7 @@ def await_answers(
         return
     wait.until_committed([rekeyed(settings.group)])
     if sent.last_event_time is not None:
-        _send_end_markers(broker, replayer, settings.group, _end(sent.last_event_time, settings))
+        _send_end_markers(broker, replayer, settings.group, end_of(sent.last_event_time, settings))
     wait.until_committed([item_deltas(settings.group)])
 
 
@@ -75,7 +75,7 @@ def lag(ends: Offsets, beginnings: Offsets, committed: Offsets) -> int:
     return sum(max(0, end - max(committed.get(partition, 0), beginnings[partition])) for partition, end in ends.items())
 
 
-def _end(last_event_time: int, settings: Settings) -> int:
+def end_of(last_event_time: int, settings: Settings) -> int:
     """The time that closes every window; a day may have 25 hours."""
     windows = windows_of(settings.window, settings.timezone)
     over = start_of(number_at(last_event_time, windows) + 1, windows)

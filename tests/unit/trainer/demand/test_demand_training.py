@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from feature_repo.identity import item_hash
+from feature_repo.windows import LocalDays
 from model_repo.headrace.programs import load_program
 from streams.errors import ModelError
 from streams.messages.wire import DEMAND_QUANTILES
@@ -87,6 +88,21 @@ def test_the_traced_program_answers_its_reference_request(trained):
     single = program(*(whole if name == "window_ms" else whole[:1] for name, whole in zip(INPUTS, inputs, strict=True)))
     np.testing.assert_allclose(single.numpy(), expected[:1], atol=1e-4)
     assert json.loads((folder / "meta.json").read_text())["window_ms"] == HOUR
+
+
+def test_the_version_says_where_its_days_begin(trained):
+    folder, _, _ = trained
+    assert json.loads((folder / "meta.json").read_text())["timezone"] == "UTC"
+
+
+def test_days_of_a_place_are_counted_as_they_are_there(tmp_path):
+    """The last Sunday of March 2026 begins in Berlin at 23:00 UTC and ends at 22:00."""
+    begin, end = 1_774_738_800_000, 1_774_821_600_000
+    path = tmp_path / "stream.jsonl"
+    path.write_bytes(b"\n".join(purchase("tea", at, n + 1) for n, at in enumerate((begin - 1, begin, end - 1, end))))
+    series = read_series(path, LocalDays(1, "Europe/Berlin"))
+    assert series.units[0, -3:].tolist() == [1, 5, 4]
+    assert series.first + (series.units.shape[1] - 2) * series.window_ms == 1_774_742_400_000  # a calendar's Sunday
 
 
 def test_it_makes_nothing_that_would_stay_on_the_cpu_where_it_was_traced(trained):
