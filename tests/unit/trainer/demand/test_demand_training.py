@@ -1,6 +1,7 @@
 """The demand forecaster learns a daily shape and is served as it was trained."""
 
 import json
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from model_repo.headrace.programs import load_program
 from streams.errors import ModelError
 from streams.messages.wire import DEMAND_QUANTILES
 from trainer.demand.describing import describe
+from trainer.demand.evaluation import _column
 from trainer.demand.fitting import quantile_loss
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, carried_on, read_series, sample
@@ -103,6 +105,15 @@ def test_days_of_a_place_are_counted_as_they_are_there(tmp_path):
     series = read_series(path, LocalDays(1, "Europe/Berlin"))
     assert series.units[0, -3:].tolist() == [1, 5, 4]
     assert series.first + (series.units.shape[1] - 2) * series.window_ms == 1_774_742_400_000  # a calendar's Sunday
+
+
+def test_a_split_without_a_zone_is_a_date_where_the_shop_is(tmp_path):
+    berlin, midnight = LocalDays(1, "Europe/Berlin"), 1_774_738_800_000  # of the 29th of March 2026 there
+    path = tmp_path / "stream.jsonl"
+    path.write_bytes(b"\n".join(purchase("tea", at) for at in (midnight - 60 * 86_400_000, midnight - 1, midnight)))
+    series = read_series(path, berlin)
+    for split in (datetime(2026, 3, 29), datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 28, 1)):
+        assert _column(series, split, berlin, HORIZON) == series.units.shape[1] - 1
 
 
 def test_it_makes_nothing_that_would_stay_on_the_cpu_where_it_was_traced(trained):
