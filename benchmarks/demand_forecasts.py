@@ -57,7 +57,7 @@ def main() -> None:
             done = evaluate_demand(
                 stream,
                 datetime(2011, 7, 1),
-                window_ms=_DAY_MS,
+                windows=_DAY_MS,
                 horizon=_HORIZON,
                 items=500,
                 seed=seed,

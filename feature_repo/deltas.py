@@ -8,6 +8,7 @@ from feature_repo import money
 from feature_repo.actions import ACTION_CODE
 from feature_repo.scopes import CategoriesOf, scopes_of, shard_of
 from feature_repo.watermark import SourceWatermark
+from feature_repo.windows import Windows
 from streams.messages.events import Event, EventType
 from streams.messages.internal import Entry, ItemDelta, Shown, Watermark
 
@@ -21,7 +22,7 @@ def tell(
     event: Event,
     offset: int,
     appended_ms: int,
-    window_ms: int,
+    windows: Windows,
     lateness_ms: int,
     categories_of: CategoriesOf | None = None,
 ) -> list[Entry]:
@@ -31,7 +32,7 @@ def tell(
         appended_ms: when its source's log took it.
         categories_of: asked for what is also demand of a category and the shop; None: of items alone.
     """
-    late = mark.is_late(event.timestamp, window_ms, lateness_ms)
+    late = mark.is_late(event.timestamp, windows, lateness_ms)
     told: list[Entry] = []
     if event.items is not None and event.type is EventType.IMPRESSION:
         told.append(Shown(offset, event.timestamp, list(dict.fromkeys(event.items))))
@@ -44,7 +45,7 @@ def tell(
                 msgspec.structs.replace(delta, item_id=scope, shard=shard)
                 for scope in scopes_of(categories_of(event.item_id))
             ]
-    crossed = mark.observe(event.timestamp, event.user_id, appended_ms, window_ms, lateness_ms)
+    crossed = mark.observe(event.timestamp, event.user_id, appended_ms, windows, lateness_ms)
     if crossed is not None:
         told.append(Watermark(offset, crossed, idle=False))
     return told

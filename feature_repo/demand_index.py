@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from feature_repo.item import units_sold
 from feature_repo.schema import reader
+from feature_repo.windows import Windows, length_of, number_at
 from streams.messages.internal import ItemDelta, Watermark
 
 REMEMBERED: Final = 48
@@ -37,7 +38,7 @@ class SourceMark(Struct, array_like=True, forbid_unknown_fields=True):
 
 
 class DemandIndex(Struct, array_like=True, forbid_unknown_fields=True):
-    """The state of one partition's windows; a window is its number, `start // window_ms`."""
+    """The state of one partition's windows; a window is its number (`windows`)."""
 
     sources: dict[int, SourceMark] = {}
     closed: int = 0  # windows below are closed
@@ -51,6 +52,7 @@ class Closing(NamedTuple):
     """A window of an item that is complete.
 
     Attributes:
+        window_start: its number times the length of a window.
         judged: forecast it and look for alerts; else only an open episode is brought to its end.
         last: without a sale the item is not looked at again; an open episode ends here.
         regular: the item sold in so many of the last windows that empty ones are closed too.
@@ -96,14 +98,14 @@ def join(marks: DemandIndex, bulk: DemandIndex) -> DemandIndex:
     return marks
 
 
-def observe(index: DemandIndex, source: int, delta: ItemDelta, window_ms: int) -> int | None:
+def observe(index: DemandIndex, source: int, delta: ItemDelta, windows: Windows) -> int | None:
     """Note a delta: which window of which item will be due, and that its source is not idle.
 
     Returns:
         the number of the window if the item sold in it for the first time, else None.
     """
     hear(index, source)
-    window = delta.timestamp // window_ms
+    window = number_at(delta.timestamp, windows)
     if not units_sold(delta) or delta.late or window < index.closed:
         return None
     sold = index.pending.setdefault(window, set())
@@ -121,7 +123,7 @@ def hear(index: DemandIndex, source: int) -> None:
 
 
 def advance(
-    index: DemandIndex, source: int, watermark: Watermark, *, sources: int, window_ms: int, lateness_ms: int
+    index: DemandIndex, source: int, watermark: Watermark, *, sources: int, windows: Windows, lateness_ms: int
 ) -> list[Closing]:
     """Take a source's watermark and close the windows that are now complete, oldest first, items in order of id.
 
@@ -133,7 +135,7 @@ def advance(
     mark.idle = watermark.idle
     if len(index.sources) < sources:
         return []
-    return _close(index, (_low(index) - lateness_ms) // window_ms, window_ms)
+    return _close(index, number_at(_low(index) - lateness_ms, windows), length_of(windows))
 
 
 def _low(index: DemandIndex) -> int:

@@ -11,6 +11,7 @@ _ID_BYTES: Final = 6
 an event a year in a large shop, to spare a sixth of the bytes."""
 _ID_MASK: Final = (1 << 8 * _ID_BYTES) - 1
 _ID_BYTES_2: Final = 8
+_KEPT_BYTES: Final = _ID_BYTES * SEEN_IDS
 _MARK: Final = bytes((_ID_BYTES,))
 """Before the hashes, so that their length is odd: up to version 2 they had eight bytes each and nothing before."""
 
@@ -60,22 +61,25 @@ class SeenIds:
     __slots__ = ("_packed",)
 
     def __init__(self, packed: bytes = b"") -> None:
-        self._packed = packed[1:] if len(packed) % 2 else _of_version_2(packed)
+        self._packed = bytearray(packed[1:] if len(packed) % 2 else _of_version_2(packed))
 
     def __contains__(self, tie: int) -> bool:
-        one = _short(tie)
-        at = self._packed.find(one)
+        one, packed = _short(tie), self._packed
+        at = packed.find(one, max(len(packed) - _KEPT_BYTES, 0))
         while at >= 0 and at % _ID_BYTES:  # a match across two neighbours is no match
-            at = self._packed.find(one, at + 1)
+            at = packed.find(one, at + 1)
         return at >= 0
 
     def add(self, tie: int) -> None:
         """Remember an id, forgetting the oldest beyond the limit."""
-        self._packed = (self._packed + _short(tie))[-_ID_BYTES * SEEN_IDS :]
+        packed = self._packed
+        packed += _short(tie)
+        if len(packed) >= 2 * _KEPT_BYTES:  # seldom: to move all of them each time takes as long as to search them
+            del packed[:-_KEPT_BYTES]
 
     def pack(self) -> bytes:
         """No bytes for no id."""
-        return self._packed and _MARK + self._packed
+        return _MARK + self._packed[-_KEPT_BYTES:] if self._packed else b""
 
 
 def _short(tie: int) -> bytes:

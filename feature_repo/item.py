@@ -1,7 +1,7 @@
 """An item's features: the packed row, and the fold that updates it from item deltas.
 
 Many shoppers change an item, and their partitions interleave differently in every run, so the fold is commutative and
-exact (rule 6): integers only, counted in windows of event time. A window is known by its number, `start // window_ms`.
+exact (rule 6): integers only, counted in windows of event time. A window is known by its number (`windows`).
 
 Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is concluded,
 however far one source runs ahead of another. `windows` is for people, and keeps a span behind the newest event.
@@ -19,6 +19,7 @@ from feature_repo import money
 from feature_repo.actions import ACTION_CODE, ACTIONS
 from feature_repo.schema import reader
 from feature_repo.scopes import SHARDS
+from feature_repo.windows import Windows, number_at
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 
@@ -106,23 +107,23 @@ def unpack(packed: bytes) -> ItemActivity:
     return _read(packed)
 
 
-def fold(state: ItemActivity, delta: ItemDelta, window_ms: int) -> None:
+def fold(state: ItemActivity, delta: ItemDelta, windows: Windows) -> None:
     """Fold one delta into an item's row, in place; the order of deltas leaves no trace."""
     _count_event(state, delta.action)
-    window = delta.timestamp // window_ms
+    window = number_at(delta.timestamp, windows)
     # A source that was idle may send on-time deltas of a window that closed without it: late for us.
     late = delta.late or window <= state.concluded
     if delta.action == _PURCHASE:
         _fold_purchase(state, delta, window, late)
     elif delta.action == _RETURN:
         state.returned += delta.quantity
-    _fold_window(state, delta, window, late, window_ms)
+    _fold_window(state, delta, window, late, windows)
 
 
-def fold_shown(state: ItemActivity, timestamp: int, window_ms: int) -> None:
+def fold_shown(state: ItemActivity, timestamp: int, windows: Windows) -> None:
     """Fold one impression into the row of an item that it showed, in place."""
     _count_event(state, _IMPRESSION)
-    _advance(state, timestamp, window_ms)
+    _advance(state, timestamp, windows)
 
 
 def units_sold(delta: ItemDelta) -> int:
@@ -189,21 +190,21 @@ def _count_event(state: ItemActivity, action: int) -> None:
     state.counts[action] += 1
 
 
-def _advance(state: ItemActivity, timestamp: int, window_ms: int) -> None:
+def _advance(state: ItemActivity, timestamp: int, windows: Windows) -> None:
     """Move on to an event's time; windows that fall behind the span are dropped."""
     if timestamp <= state.newest:
         return
-    window = timestamp // window_ms
-    if window > state.newest // window_ms:
+    window = number_at(timestamp, windows)
+    if window > number_at(state.newest, windows):
         state.forgotten = window - KEPT_WINDOWS
         if state.windows and min(state.windows) <= state.forgotten:
             state.windows = {n: c for n, c in state.windows.items() if n > state.forgotten}
     state.newest = timestamp
 
 
-def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, window_ms: int) -> None:
-    _advance(state, delta.timestamp, window_ms)
-    if window <= state.newest // window_ms - KEPT_WINDOWS:
+def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, windows: Windows) -> None:
+    _advance(state, delta.timestamp, windows)
+    if window <= number_at(state.newest, windows) - KEPT_WINDOWS:
         return
     counts = state.windows.get(window)
     if counts is None:

@@ -12,6 +12,7 @@ from feature_repo.identity import event_tie
 from feature_repo.item import ItemActivity
 from feature_repo.shopper import ShopperState
 from feature_repo.watermark import SourceWatermark
+from feature_repo.windows import windows_of
 from streams.engine.partitions import partition_of
 from streams.errors import BadRecord
 from streams.messages.decoding import decode_event, decode_item
@@ -98,18 +99,18 @@ class StreamFold:
         return [Changed("shopper", user_id, max(state.last)), *self._tell(event)]
 
     def _tell(self, event: Event) -> list[Changed]:
-        window, lateness = self._settings.window, self._settings.lateness
+        windows, lateness = windows_of(self._settings.window, self._settings.timezone), self._settings.lateness
         mark = self._marks[partition_of(event.user_id, self._settings.partitions)]
         changed: list[Changed] = []
-        for entry in tell(mark, event, 0, self._arrived_ms, window, lateness):
+        for entry in tell(mark, event, 0, self._arrived_ms, windows, lateness):
             if isinstance(entry, Watermark):
                 continue
             for item_id in entry.items if isinstance(entry, Shown) else (entry.item_id,):
                 state = self._activity.setdefault(item_id, ItemActivity())
                 if isinstance(entry, Shown):
-                    item.fold_shown(state, entry.timestamp, window)
+                    item.fold_shown(state, entry.timestamp, windows)
                 else:
-                    item.fold(state, entry, window)
+                    item.fold(state, entry, windows)
                 changed.append(Changed("item_activity", item_id, state.newest))
         return changed
 

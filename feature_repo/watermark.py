@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from feature_repo.schema import reader
+from feature_repo.windows import Windows, number_at, start_of
 
 
 class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
@@ -29,12 +30,12 @@ class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
     second_user: str = ""
     announced: int = -1
 
-    def is_late(self, timestamp: int, window_ms: int, lateness_ms: int) -> bool:
+    def is_late(self, timestamp: int, windows: Windows, lateness_ms: int) -> bool:
         """Whether the window of `timestamp` was already closable when this event came."""
-        end = (timestamp // window_ms + 1) * window_ms
+        end = start_of(number_at(timestamp, windows) + 1, windows)
         return end + lateness_ms <= self.announced
 
-    def observe(self, timestamp: int, user_id: str, appended_ms: int, window_ms: int, lateness_ms: int) -> int | None:
+    def observe(self, timestamp: int, user_id: str, appended_ms: int, windows: Windows, lateness_ms: int) -> int | None:
         """Take one event's time; return the watermark to announce when another window became closable.
 
         Args:
@@ -43,8 +44,8 @@ class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
         self._rank(min(timestamp, appended_ms), user_id)
         if self.second < 0:
             return None
-        due = (self.second - lateness_ms) // window_ms
-        told = (self.announced - lateness_ms) // window_ms
+        due = number_at(self.second - lateness_ms, windows)
+        told = number_at(self.announced - lateness_ms, windows)
         if self.announced >= 0 and due <= told:
             return None
         self.announced = self.second

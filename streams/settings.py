@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -179,6 +180,7 @@ class Settings(BaseSettings):
     replication: int = Field(1, ge=1, le=10, description="of topics that `up` or `topics create` makes")
     model_repo: Path | None = Field(None, description="where versions are published; default under HOME")
     window: DurationMs = Field(3_600_000, ge=1_000, description="demand window")
+    timezone: str = Field("UTC", description="where a demand window of whole days begins, such as Europe/Berlin")
     lateness: DurationMs = Field(600_000, ge=0, description="how late an event may come")
     horizon: int = Field(DEMAND_SPAN, ge=DEMAND_SPAN, le=84, description="windows that a trained version forecasts")
     quantiles: Annotated[tuple[float, ...], NoDecode] = Field(
@@ -236,6 +238,15 @@ class Settings(BaseSettings):
     def _levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if not value or any(not 0.01 <= level <= 0.99 for level in value) or list(value) != sorted(set(value)):
             raise ValueError("increasing levels between 0.01 and 0.99, such as 0.1,0.5,0.9")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("a place of the IANA database, such as UTC or Europe/Berlin") from error
         return value
 
     def port(self, default: int) -> int:

@@ -64,6 +64,7 @@ def train(
     tell: Tell,
     device: str = "auto",
     seed: int = 0,
+    timezone: str = "UTC",
     text_encoder: str | None = None,
     settings: BehaviourConfig | None = None,
     resume: bool = False,
@@ -75,6 +76,7 @@ def train(
         window_ms: length of a demand window.
         horizon: windows of demand forecast at once.
         device: auto, cpu or cuda.
+        timezone: where demand windows of whole days begin.
         text_encoder: a Hugging Face name or a folder; None for the installed one.
         settings: of the behaviour model; None for the defaults, or for those that `pretrained` was made with.
         resume: go on from the checkpoints in `out`, if there are any.
@@ -115,7 +117,7 @@ def train(
             fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run, start)
             metrics = _finish(fit, shop, out)[1]
             vectors = _item_vectors(shop, fit.tuned, where)
-            metrics.demand = _train_demand(stream, out, window_ms, horizon, vectors, str(where), seed, tell)
+            metrics.demand = _train_demand(stream, out, window_ms, timezone, horizon, vectors, str(where), seed, tell)
             metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
             metrics.run = _facts(shop, fit, source, identity, machine(where), time.monotonic() - began, tracker.run_id)
             write_card(out, metrics)
@@ -200,6 +202,7 @@ def _train_demand(
     stream: Path,
     out: Path,
     window_ms: int,
+    timezone: str,
     horizon: int,
     vectors: TextVectors,
     device: str,
@@ -216,6 +219,7 @@ def _train_demand(
             vectors=vectors,
             device=device,
             seed=seed,
+            timezone=timezone,
             tell=lambda note: tell("demand", 0, 0, note),
         )
     except TooLittleData as error:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from feature_repo.windows import windows_of
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, print_json, progress
@@ -52,7 +53,13 @@ def evaluate_demand(
 
     with progress() as bar:
         done = evaluate(
-            stream, split, window_ms=_window_ms(window), horizon=horizon, items=items, seed=seed, tell=Stages(bar)
+            stream,
+            split,
+            windows=windows_of(_window_ms(window), settings().timezone),
+            horizon=horizon,
+            items=items,
+            seed=seed,
+            tell=Stages(bar),
         )
     if plot is not None:
         _draw(done, plot, plot_items)
@@ -70,7 +77,7 @@ def _draw(done: "DemandEvaluation", plot: Path, plot_items: str) -> None:
     chosen = [item.strip() for item in plot_items.split(",") if item.strip()] or known[:_DRAWN]
     if unknown := set(chosen) - set(known):
         raise UsageError(f"--plot-items: {sorted(unknown)[0]!r} is not among the {len(known)} items scored")
-    rules = DemandRules.of(settings())._replace(window_ms=done.series.window_ms)
+    rules = DemandRules.of(settings())._replace(window_ms=done.series.window_ms, days=None)
     draw_demand(plot, done, chosen, alerts_of(done, rules))
 
 

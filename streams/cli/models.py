@@ -60,6 +60,7 @@ def train(
             stream,
             out,
             window_ms=settings().window,
+            timezone=settings().timezone,
             horizon=settings().horizon,
             tell=Stages(bar),
             device=device,

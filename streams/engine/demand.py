@@ -9,6 +9,7 @@ from feature_repo import demand_index
 from feature_repo.demand_index import Closing
 from feature_repo.row_store import Kind, PackedRows, RowStore
 from feature_repo.scopes import CategoriesOf, is_scope, item_of
+from feature_repo.windows import windows_of
 from streams.engine import logbook, metrics
 from streams.engine.continuity import Continuity
 from streams.engine.demand_model import Answered, DemandModel, DemandScenario
@@ -93,6 +94,7 @@ class DemandRoad:
         self._scenario = scenario
         self._rules = scenario.rules(settings)
         self._settings = settings
+        self._windows = windows_of(settings.window, settings.timezone)
         self._partitions = partitions
         self._store = store
         self._stints = stints
@@ -183,21 +185,21 @@ class DemandRoad:
             elif isinstance(entry, Shown):
                 demand_index.hear(index.index, batch.source)
                 for item_id in entry.items:
-                    rows[item_id].fold_shown(batch.origin, entry, self._settings.window)
+                    rows[item_id].fold_shown(batch.origin, entry, self._windows)
             else:
                 part.closings += index.advance(
                     batch.source,
                     entry,
                     sources=self._partitions,
-                    window_ms=self._settings.window,
+                    windows=self._windows,
                     lateness_ms=self._settings.lateness,
                 )
                 metrics.WATERMARK.labels(batch.source).set(entry.time)
 
     def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: IndexRow) -> bool:
-        if not row.fold(batch.origin, delta, self._settings.window):
+        if not row.fold(batch.origin, delta, self._windows):
             return False
-        index.observe(batch.source, delta, self._settings.window)
+        index.observe(batch.source, delta, self._windows)
         return True
 
     async def _conclude(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], outbox: Outbox) -> None:

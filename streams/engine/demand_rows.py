@@ -10,6 +10,7 @@ from feature_repo.fences import Fence
 from feature_repo.item import ItemActivity
 from feature_repo.row_store import Kind, RowWrite, StoredRow
 from feature_repo.scopes import is_scope, item_of
+from feature_repo.windows import Windows, number_at
 from streams.engine.rows import index_key
 from streams.messages.internal import ItemDelta, Shown, Watermark
 
@@ -39,18 +40,18 @@ class DemandRow:
         item_windows.join(self._activity, self._aside)
         return self._activity
 
-    def fold(self, origin: str, delta: ItemDelta, window_ms: int) -> bool:
+    def fold(self, origin: str, delta: ItemDelta, windows: Windows) -> bool:
         """Fold one delta; False where it is folded already."""
         if not self.fence.enter(origin, delta.offset):
             return False
-        older = delta.timestamp // window_ms < self._activity.settled
-        item.fold(self.whole() if older else self._activity, delta, window_ms)
+        older = number_at(delta.timestamp, windows) < self._activity.settled
+        item.fold(self.whole() if older else self._activity, delta, windows)
         return True
 
-    def fold_shown(self, origin: str, shown: Shown, window_ms: int) -> None:
+    def fold_shown(self, origin: str, shown: Shown, windows: Windows) -> None:
         """Fold one impression that showed the item, if it is not folded already."""
         if self.fence.enter(origin, shown.offset):
-            item.fold_shown(self._activity, shown.timestamp, window_ms)
+            item.fold_shown(self._activity, shown.timestamp, windows)
 
     def keep(self, forecasts: bytes, version: str) -> None:
         """Keep what the scenario needs again of a version's forecasts: in memory alone, as long as this row is."""
@@ -102,19 +103,19 @@ class IndexRow:
         self._bulk_is_stale = not marks.apart
         self.index: DemandIndex = demand_index.join(marks, bulk)
 
-    def observe(self, source: int, delta: ItemDelta, window_ms: int) -> None:
+    def observe(self, source: int, delta: ItemDelta, windows: Windows) -> None:
         """Note a delta: which window of which item will be due."""
-        window = demand_index.observe(self.index, source, delta, window_ms)
+        window = demand_index.observe(self.index, source, delta, windows)
         if window is not None:
             self._news.setdefault(window, set()).add(delta.item_id)
 
     def advance(
-        self, source: int, watermark: Watermark, *, sources: int, window_ms: int, lateness_ms: int
+        self, source: int, watermark: Watermark, *, sources: int, windows: Windows, lateness_ms: int
     ) -> list[Closing]:
         """Take a source's watermark and close the windows that are now complete."""
         closed = self.index.closed
         closings = demand_index.advance(
-            self.index, source, watermark, sources=sources, window_ms=window_ms, lateness_ms=lateness_ms
+            self.index, source, watermark, sources=sources, windows=windows, lateness_ms=lateness_ms
         )
         self._bulk_is_stale |= self.index.closed != closed
         return closings

@@ -7,6 +7,7 @@ from feature_repo.deltas import tell
 from feature_repo.identity import event_tie
 from feature_repo.scopes import CategoriesOf
 from feature_repo.shopper import ShopperState, fold
+from feature_repo.windows import windows_of
 from streams.engine.intake import Taken
 from streams.engine.poison import Poisoned
 from streams.engine.questions import Caused, Question, Scenario
@@ -52,6 +53,7 @@ class ChunkFold:
         self._after = [scenario for scenario in scenarios if not scenario.before_fold]
         self._all = scenarios
         self._settings = settings
+        self._windows = windows_of(settings.window, settings.timezone)
         self._rows = rows
         self._source = source
         self._categories_of = categories_of
@@ -91,9 +93,9 @@ class ChunkFold:
 
     def _tell(self, taken: Taken, event: Event) -> None:
         assert self._source is not None
-        window, lateness = self._settings.window, self._settings.lateness
         offset, appended = taken.record.offset, taken.appended_ms
-        told = tell(self._source.mark, event, offset, appended, window, lateness, self._categories_of)
+        lateness = self._settings.lateness
+        told = tell(self._source.mark, event, offset, appended, self._windows, lateness, self._categories_of)
         self.folded.told.extend(told)
 
 

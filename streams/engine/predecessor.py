@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from feature_repo import demand_index
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore
+from feature_repo.windows import Windows, labelled, start_of
 from streams.engine.intake import Intake, Taken, found_at
 from streams.engine.rows import index_key, source_key
 from streams.engine.sources import WINDOW
@@ -26,13 +27,13 @@ class _Group(NamedTuple):
     Attributes:
         partitions: of the topics, when it began.
         repartitioned: whether the topics have got more since.
-        window_ms: length of its demand windows.
+        windows: what it counts demand by.
     """
 
     store: RowStore
     partitions: int
     repartitioned: bool
-    window_ms: int
+    windows: Windows
 
 
 class Predecessor:
@@ -70,8 +71,8 @@ class Predecessor:
                 f"Group {name!r} has read another `events`, which was recreated since: what it has said is of other "
                 "events. Start without HEADRACE_REBUILD_OF."
             )
-        window = int(facts.get(WINDOW, settings.window))
-        return cls(_Group(store, int(before), before != partitions, window))
+        windows = labelled(facts.get(WINDOW, str(settings.window)))
+        return cls(_Group(store, int(before), before != partitions, windows))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -115,7 +116,7 @@ class Predecessor:
         # Where there were fewer partitions, an item of this one was in any of them.
         partitions = range(self._group.partitions) if self._group.repartitioned else [partition]
         rows = await self._group.store.read(Kind.SHARD, [index_key(number) for number in partitions])
-        return min(demand_index.unpack(row.states[0]).closed for row in rows) * self._group.window_ms
+        return start_of(min(demand_index.unpack(row.states[0]).closed for row in rows), self._group.windows)
 
     def _sorted_out(self, taken: Iterable[Taken]) -> tuple[list[Taken], list[Taken]]:
         """Events of which the shopper's row knows, and those of which the row of their partition does.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from feature_repo.row_store import RowStore
+from feature_repo.windows import DAY_MS, Windows, label_of, labelled, length_of, windows_of, zone_of
 from streams.errors import StreamError
 from streams.settings import Settings
 from streams.topic_identity import hold_against, identities
@@ -16,13 +17,29 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
 
     Raises:
         TopicChanged: a topic was recreated or repartitioned; skipping in silence would be the alternative.
-        StreamError: rows count by windows of another length.
+        StreamError: rows count by other windows.
     """
     now = identities(settings.kafka_connection, topics)
-    then = await store.remember({**now, WINDOW: str(settings.window)})
+    window = label_of(windows_of(settings.window, settings.timezone))
+    then = await store.remember({**now, WINDOW: window})
     hold_against(then, now, settings.group)
-    if then[WINDOW] != str(settings.window):
+    if then[WINDOW] != window:
         raise StreamError(
-            f"Group {settings.group!r} has counted by windows of {then[WINDOW]} ms, not {settings.window}: set "
-            f"{WINDOW}={then[WINDOW]}ms, or fold its topics into a group of another name with `headrace rebuild`."
+            f"Group {settings.group!r} has counted by windows of {_spoken(then[WINDOW])}, not {_spoken(window)}: set "
+            f"{_settings_for(then[WINDOW])}, or fold its topics into a group of another name with `headrace rebuild`."
         )
+
+
+def _spoken(label: str) -> str:
+    windows = labelled(label)
+    return f"{length_of(windows)} ms" + (f" in {zone_of(windows)}" if _of_days(windows) else "")
+
+
+def _settings_for(label: str) -> str:
+    windows = labelled(label)
+    zone = f" and HEADRACE_TIMEZONE={zone_of(windows)}" if _of_days(windows) else ""
+    return f"{WINDOW}={length_of(windows)}ms{zone}"
+
+
+def _of_days(windows: Windows) -> bool:
+    return length_of(windows) % DAY_MS == 0

@@ -18,8 +18,9 @@ place of the version's own setting):
 Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
     `has_ctr` UINT8 [1], `encoder` INT64 [1] (a hash of what makes vectors of texts: weights and tokenizer).
-Model `headrace_demand` (`units` FP32 [G, H] newest last, `window_start` INT64 [G] of the first window to forecast,
-`window_ms` INT64 [1], `item` INT64 [G], `category` INT64 [G] and `price` FP32 [G]):
+Model `headrace_demand` (`units` FP32 [G, H] newest last, `window_start` INT64 [G] of the first window to forecast
+by the shop's clock (`feature_repo.windows`), `window_ms` INT64 [1], `item` INT64 [G], `category` INT64 [G] and `price`
+FP32 [G]):
     answers `quantiles` FP32 [G, Z, Q] for the levels `DEMAND_QUANTILES`.
 
 The catalogue context of a "score" request is what a version does not know of the shop: withdrawn items, items that are

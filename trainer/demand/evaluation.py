@@ -4,15 +4,18 @@ Forecasts are made at the split and then every horizon, each from all that was k
 nothing after the split; the baselines are fitted anew at every origin.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from feature_repo.season import season
+from feature_repo.windows import Windows, number_at, zone_of
 from streams.errors import TooLittleData, UsageError
 from streams.messages.wire import DEMAND_HISTORY, DemandAnswer, DemandTensors
 from streams.scenarios.demand.levels import at_levels
@@ -45,19 +48,19 @@ class DemandEvaluation(NamedTuple):
 
 
 def evaluate_demand(
-    stream: Path, split: datetime, *, window_ms: int, horizon: int, items: int, seed: int, tell: Tell
+    stream: Path, split: datetime, *, windows: Windows, horizon: int, items: int, seed: int, tell: Tell
 ) -> DemandEvaluation:
     """Score forecasts of the best sellers.
 
     Args:
-        split: what is learnt lies before it; without a zone it is UTC.
+        split: what is learnt lies before it; without a zone it is where the windows begin.
         items: best sellers before the split to score, by units.
 
     Raises:
         TooLittleData, UsageError: no stream, or too little of it before or after the split.
     """
-    series = read_series(stream, window_ms)
-    column = _column(series, split, horizon)
+    series = read_series(stream, windows)
+    column = _column(series, split, windows, horizon)
     past = series.before(column)
     fitted = fit_demand(
         past, horizon, vectors=installed_vectors, seed=seed, tell=lambda note: tell("demand", 0, 0, note)
@@ -66,7 +69,7 @@ def evaluate_demand(
     best = best[series.units[best, :column].any(1)]
     forecasts = _rolling(fitted.network, series, best, column, horizon, tell)
     units = series.units[best]
-    errors = naive_errors(units[:, DEMAND_HISTORY:column], season(window_ms))
+    errors = naive_errors(units[:, DEMAND_HISTORY:column], season(series.window_ms))
     methods = {name: accuracy(made, units[:, column:], errors) for name, made in forecasts.items()}
     return DemandEvaluation(methods, series, best, column, fitted.network, forecasts["headrace"])
 
@@ -77,9 +80,9 @@ def as_forecaster(network: DemandNetwork, tensors: DemandTensors) -> DemandAnswe
         return DemandAnswer(network(*(torch.from_numpy(part) for part in tensors)).numpy())
 
 
-def _column(series: DemandSeries, split: datetime, horizon: int) -> int:
-    moment = (split if split.tzinfo else split.replace(tzinfo=UTC)).timestamp() * 1_000
-    column = -int(-(moment - series.first) // series.window_ms)
+def _column(series: DemandSeries, split: datetime, windows: Windows, horizon: int) -> int:
+    moment = (split if split.tzinfo else split.replace(tzinfo=ZoneInfo(zone_of(windows)))).timestamp() * 1_000
+    column = number_at(ceil(moment) - 1, windows) + 1 - series.first // series.window_ms
     if column >= series.units.shape[1]:
         raise UsageError(f"--split {split:%Y-%m-%d}: the stream holds no purchase from then on")
     if column < DEMAND_HISTORY + 3 * horizon:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from feature_repo.catalogue import item_text
 from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.windows import Windows, length_of, number_at
 from streams.errors import BadRecord, TooLittleData
 from streams.messages.decoding import decode_event, decode_item
 from streams.messages.events import Event, EventType
@@ -38,7 +39,7 @@ class DemandSeries(NamedTuple):
         item_ids: of the rows, in order.
         units: [items, windows]
         paid: [items, windows] the price paid last when the window had closed, 0 for none
-        first: start of the first of these windows, ms.
+        first: the first of these windows, as its number times the length of one, ms.
         catalogue: by item id, with or without sales.
     """
 
@@ -91,7 +92,7 @@ _REPEATS: Final = 4
 """Draws from a small pool: so often a history may come again."""
 
 
-def read_series(stream: Path, window_ms: int) -> DemandSeries:
+def read_series(stream: Path, windows: Windows) -> DemandSeries:
     """Count the purchases of a recorded stream; what online is a dead letter has no place in a window.
 
     Raises:
@@ -110,10 +111,10 @@ def read_series(stream: Path, window_ms: int) -> DemandSeries:
                     catalogue[item.item_id] = _described(item)
             elif record.topic == Topic.EVENTS and b'"purchase"' in (record.value or b""):
                 sale = decode_event(record.value, appended_ms=record.timestamp, settings=settings)
-                _count(sale, window_ms, counts, paid)
+                _count(sale, windows, counts, paid)
         except BadRecord:
             continue
-    return _dense(counts, paid, window_ms, catalogue)
+    return _dense(counts, paid, length_of(windows), catalogue)
 
 
 def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: np.random.Generator) -> Samples:
@@ -155,10 +156,10 @@ def _described(item: Item) -> Described:
     return Described(text, item.categories[-1] if item.categories else "", item.price or 0.0)
 
 
-def _count(sale: Event, window_ms: int, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
+def _count(sale: Event, windows: Windows, counts: dict[Window, int], paid: dict[Window, tuple[int, float]]) -> None:
     if sale.type != EventType.PURCHASE or sale.item_id is None:
         return
-    key = (sale.item_id, sale.timestamp // window_ms)
+    key = (sale.item_id, number_at(sale.timestamp, windows))
     counts[key] = counts.get(key, 0) + sale.quantity
     if sale.price is not None:
         paid[key] = max(paid.get(key, (0, 0.0)), (sale.timestamp, sale.price))

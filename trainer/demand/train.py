@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from feature_repo.windows import Windows, length_of, windows_of, zone_of
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_MODEL, DEMAND_QUANTILES
 from trainer.demand.describing import TextVectors
 from trainer.demand.fitting import FittedDemand, fit_demand
@@ -24,6 +25,7 @@ def train_demand(
     vectors: TextVectors,
     device: str = "cpu",
     seed: int = 0,
+    timezone: str = "UTC",
     tell: Callable[[str], None],
 ) -> dict[str, float]:
     """Fit one quantile network to all items and export it under `out/headrace_demand`.
@@ -32,6 +34,7 @@ def train_demand(
         window_ms: length of a demand window.
         horizon: windows forecast at once.
         vectors: of item texts.
+        timezone: where windows of whole days begin.
         tell: told the progress, one line an epoch.
 
     Returns:
@@ -41,15 +44,16 @@ def train_demand(
         TooLittleData: the stream is too short.
         ModelError: the disk refuses.
     """
-    series = read_series(stream, window_ms)
+    windows = windows_of(window_ms, timezone)
+    series = read_series(stream, windows)
     fitted = fit_demand(series, horizon, vectors=vectors, device=device, seed=seed, tell=tell)
     with whole_folder(out / DEMAND_MODEL) as folder:
-        _export(fitted, window_ms, folder)
+        _export(fitted, windows, folder)
         add_serving_code(DEMAND_MODEL, folder)
     return fitted.metrics
 
 
-def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
+def _export(fitted: FittedDemand, windows: Windows, folder: Path) -> None:
     """Write what a version folder on Triton holds beside its model.py, and a request with its right answer."""
     network, checking = fitted.network.cpu(), fitted.checking
     network.eval().requires_grad_(False)
@@ -57,7 +61,8 @@ def _export(fitted: FittedDemand, window_ms: int, folder: Path) -> None:
     inputs, others = (tuple(map(torch.from_numpy, some)) for some in (asked, checking.asked.pick(slice(-3, None))))
     write_traced(network, inputs, others, folder / "program.ts")
     meta = {
-        "window_ms": window_ms,
+        "window_ms": length_of(windows),
+        "timezone": zone_of(windows),
         "history": DEMAND_HISTORY,
         "horizon": len(network.steps),
         "quantiles": DEMAND_QUANTILES,

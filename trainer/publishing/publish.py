@@ -1,5 +1,6 @@
 """Publish a trained folder as the next version, checked against its own answers; or go back one version."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from feature_repo.windows import length_of, windows_of, zone_of
 from streams.errors import ModelError, ModelUnavailable, UsageError
 from streams.messages.wire import DEMAND_MODEL, MODEL
 from streams.settings import Settings
@@ -32,7 +34,7 @@ def publish(directory: Path, settings: Settings) -> int:
         version: the same for every model in the folder.
 
     Raises:
-        UsageError: the folder holds no trained model, or one that was not written to its end.
+        UsageError: the folder holds no trained model, one that was not written to its end, or one of other days.
         ModelError: a version does not load, or does not answer as trained; the versions before are served again.
         ModelUnavailable: Triton does not answer; nothing is changed.
     """
@@ -41,6 +43,8 @@ def publish(directory: Path, settings: Settings) -> int:
         raise UsageError(f"{directory} holds no trained model; give the folder that `headrace train --out` wrote")
     for name in names:
         check_whole(directory / name)
+    if DEMAND_MODEL in names:
+        _check_days(directory / DEMAND_MODEL, settings)
     client = _connect(settings)
     models = settings.models
     version = repository.next_version(models, names)
@@ -54,6 +58,20 @@ def publish(directory: Path, settings: Settings) -> int:
         _undo(client, models, before, version)
         raise ModelError(f"Version {version} is not published: {error}") from error
     return version
+
+
+def _check_days(folder: Path, settings: Settings) -> None:
+    """A version that has learnt from other days than this shop's would be asked for what it never saw.
+
+    One of windows of another length says so itself when it is asked.
+    """
+    meta = json.loads((folder / "meta.json").read_text())
+    trained, windows = meta.get("timezone", "UTC"), windows_of(settings.window, settings.timezone)
+    if meta["window_ms"] == length_of(windows) and trained != zone_of(windows):
+        raise UsageError(
+            f"{folder.parent} was trained on days that begin in {trained}, not in {zone_of(windows)}: train again, or "
+            f"set HEADRACE_TIMEZONE={trained}"
+        )
 
 
 def rollback(settings: Settings) -> int:

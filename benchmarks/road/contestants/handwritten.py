@@ -153,12 +153,12 @@ class Loop:
         events: Sequence[Event],
         states: dict[str, ShopperState],
     ) -> tuple[list[Question], list[Entry]]:
-        chosen, mark = self.settings, self.marks[partition]
+        chosen, mark, windows = self.settings, self.marks[partition], self.items.windows
         questions: list[Question] = []
         told: list[Entry] = []
         for event, record in zip(events, records, strict=True):
             questions += fold(event, states[event.user_id], chosen)
-            told += tell(mark, event, 0, record.timestamp, chosen.window, chosen.lateness, self.catalogue.categories)
+            told += tell(mark, event, 0, record.timestamp, windows, chosen.lateness, self.catalogue.categories)
         return questions, told
 
     async def _ask(self, questions: Sequence[Question]) -> Messages:

@@ -14,6 +14,7 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.demand_index import Closing, DemandIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import is_scope
+from feature_repo.windows import number_at
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.partitions import partition_of
 from streams.engine.row_cache import RowCache
@@ -45,6 +46,7 @@ class Items:
         self._loop = loop
         self._index = DemandIndex()
         self._rules = DemandRules.of(loop.settings)
+        self.windows = self._rules.windows
         self._told: list[tuple[int, Entry]] = []
         self._offsets: dict[TopicPartition, int] = {}
         self._kept: RowCache[_Row] = RowCache(_ROWS_KEPT)
@@ -82,7 +84,7 @@ class Items:
         rows = await self._read(_named(told))
         closings: list[Closing] = []
         counts: dict[str, int] = {}
-        window = self._rules.window_ms
+        windows = self.windows
         for number, (source, entry) in enumerate(told):
             if number % _SLICE == 0:
                 await asyncio.sleep(0)  # shoppers wait
@@ -92,18 +94,18 @@ class Items:
                     source,
                     entry,
                     sources=self._loop.settings.partitions,
-                    window_ms=window,
+                    windows=windows,
                     lateness_ms=self._loop.settings.lateness,
                 )
                 continue
             if isinstance(entry, Shown):
                 for item_id in entry.items:
-                    item.fold_shown(rows[item_id].activity, entry.timestamp, window)
+                    item.fold_shown(rows[item_id].activity, entry.timestamp, windows)
                 continue
             row = rows[entry.item_id]
-            older = entry.timestamp // window < row.activity.settled
-            item.fold(row.whole() if older else row.activity, entry, window)
-            demand_index.observe(self._index, source, entry, window)
+            older = number_at(entry.timestamp, windows) < row.activity.settled
+            item.fold(row.whole() if older else row.activity, entry, windows)
+            demand_index.observe(self._index, source, entry, windows)
             weight = _WEIGHT.get(entry.action, 0)
             if weight and not is_scope(entry.item_id):
                 counts[entry.item_id] = counts.get(entry.item_id, 0) + weight

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from feature_repo.windows import number_at, start_of, windows_of
 from streams.errors import CheckFailed
 from streams.messages.internal import ItemBatch, Watermark
 from streams.recordings import Report, say_nothing
@@ -40,8 +41,7 @@ def await_answers(
         return
     wait.until_committed([rekeyed(settings.group)])
     if sent.last_event_time is not None:
-        end = sent.last_event_time + settings.window + settings.lateness
-        _send_end_markers(broker, replayer, settings.group, end)
+        _send_end_markers(broker, replayer, settings.group, end_of(sent.last_event_time, settings))
     wait.until_committed([item_deltas(settings.group)])
 
 
@@ -73,6 +73,13 @@ class _Wait:
 def lag(ends: Offsets, beginnings: Offsets, committed: Offsets) -> int:
     """Records before `ends` that a group has yet to commit; what was deleted before it came counts as read."""
     return sum(max(0, end - max(committed.get(partition, 0), beginnings[partition])) for partition, end in ends.items())
+
+
+def end_of(last_event_time: int, settings: Settings) -> int:
+    """The time that closes every window; a day may have 25 hours."""
+    windows = windows_of(settings.window, settings.timezone)
+    over = start_of(number_at(last_event_time, windows) + 1, windows)
+    return max(over, last_event_time + settings.window) + settings.lateness
 
 
 def _send_end_markers(broker: Broker, replayer: Replayer, group: str, time_ms: int) -> None:

@@ -67,7 +67,9 @@ def conclude(
         categories_of: the categories of an item, for demand that a category shares.
     """
     answers = _Answers({}, {}, {}) if answer is None else _read(closings, asked, answer, rules)
-    origin = outputs.Origin(model, fallback, rules.window_ms, tuple(f"{level:g}" for level in rules.levels))
+    origin = outputs.Origin(
+        model, fallback, rules.window_ms, tuple(f"{level:g}" for level in rules.levels), rules.windows
+    )
     made: list[DemandForecast | DemandAlert] = []
     # A window's threshold comes from the windows before it, so that the order of items says nothing.
     for _, grouped in groupby(closings, key=lambda closing: closing.window_start):
@@ -135,7 +137,9 @@ def _conclude_one(
 def _forecast(closing: Closing, answers: _Answers, origin: outputs.Origin) -> DemandForecast:
     after = closing.window_start + origin.window_ms
     key = closing.item_id, after
-    return outputs.forecast(item_of(closing.item_id), after, answers.forecasts[key], answers.stock[key], origin)
+    number = after // origin.window_ms
+    item_id = item_of(closing.item_id)
+    return outputs.forecast(item_id, number, answers.forecasts[key], answers.stock[key], origin)
 
 
 def _open(

@@ -43,7 +43,6 @@ class OfflineDemand:
         self._fallback = fallback
         self._categories_of: CategoriesOf = lambda key: categories_of(item_of(key))
         self._rules = rules
-        self._window_ms = rules.window_ms
         self._lateness_ms = lateness_ms
         self.activities: defaultdict[str, ItemActivity] = defaultdict(ItemActivity)
         self.index = DemandIndex()
@@ -55,26 +54,26 @@ class OfflineDemand:
         closings: list[Closing] = []
         for entry in map(with_keys, entries):
             if isinstance(entry, ItemDelta):
-                demand_index.observe(self.index, source, entry, self._window_ms)
-                item.fold(self.activities[entry.item_id], entry, self._window_ms)
+                demand_index.observe(self.index, source, entry, self._rules.windows)
+                item.fold(self.activities[entry.item_id], entry, self._rules.windows)
             elif isinstance(entry, Shown):
                 demand_index.hear(self.index, source)
                 for item_id in entry.items:
-                    item.fold_shown(self.activities[item_id], entry.timestamp, self._window_ms)
+                    item.fold_shown(self.activities[item_id], entry.timestamp, self._rules.windows)
             else:
                 closings += demand_index.advance(
                     self.index,
                     source,
                     entry,
                     sources=self._sources,
-                    window_ms=self._window_ms,
+                    windows=self._rules.windows,
                     lateness_ms=self._lateness_ms,
                 )
         return self._conclude(closings)
 
     def _conclude(self, closings: list[Closing]) -> list[DemandForecast | DemandAlert]:
         self.closed += len(closings)
-        asked = queries(closings, self.activities, self._categories_of, self._window_ms, self.kept)
+        asked = queries(closings, self.activities, self._categories_of, self._rules.window_ms, self.kept)
         answer = None if asked.tensors is None else self._forecaster(asked.tensors)
         model = ModelRef(DEMAND_MODEL, "offline")
         return conclude(

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from feature_repo.item import Episode, ItemActivity
 from feature_repo.scopes import scope_of
+from feature_repo.windows import Windows, start_of
 from streams.messages.ids import alert_id, episode_id, forecast_id
 from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
 from streams.scenarios.demand.episodes import Evidence
@@ -25,21 +26,26 @@ class Origin(NamedTuple):
     fallback: str | None
     window_ms: int
     levels: tuple[str, ...]
+    windows: Windows
+
+    def start(self, number: int) -> int:
+        """Where a window begins, ms."""
+        return start_of(number, self.windows)
 
 
 def forecast(
     item_id: str, first: int, quantiles: Sequence[Sequence[float]], stock: StockAdvice, origin: Origin
 ) -> DemandForecast:
-    """The forecast of the windows from `first` (ms) on, made when the window before it closed. quantiles [Z, levels]"""
-    ms = origin.window_ms
+    """The forecast of the windows from number `first` on, made when the one before it closed. quantiles [Z, levels]"""
+    start = origin.start
     return DemandForecast(
-        id=forecast_id(item_id, first - ms, first),
-        timestamp=first,
+        id=forecast_id(item_id, start(first - 1), start(first)),
+        timestamp=start(first),
         model=origin.model,
         fallback=origin.fallback,
         item_id=item_id,
         windows=[
-            ForecastWindow(first + z * ms, first + (z + 1) * ms, dict(zip(origin.levels, levels, strict=True)))
+            ForecastWindow(start(first + z), start(first + z + 1), dict(zip(origin.levels, levels, strict=True)))
             for z, levels in enumerate(quantiles)
         ],
         stock=stock,
@@ -57,22 +63,22 @@ def alert(
 ) -> DemandAlert:
     """The alert raised, kept up or ended when window number `window` closed."""
     before = window + 1 - evidence.windows
-    ms = origin.window_ms
-    end = (window + 1) * ms
+    start = origin.start
+    end = start(window + 1)
     direction = "spike" if episode.spike else "drop"
     scope = scope_of(key)
-    opened = episode.opened * ms
-    name = episode_id(scope.kind, scope.name, opened, opened + ms, direction)
+    opened = episode.opened
+    name = episode_id(scope.kind, scope.name, start(opened), start(opened + 1), direction)
     lower, upper = interval(evidence.moments)
     return DemandAlert(
-        id=alert_id(name, state, end - ms, end),
+        id=alert_id(name, state, start(window), end),
         timestamp=end,
         model=origin.model,
         fallback=origin.fallback,
         scope=scope.kind,
         episode=name,
         state=state,
-        window_start=end - evidence.windows * ms,
+        window_start=start(before),
         window_end=end,
         observed=float(evidence.observed),
         expected=round(evidence.moments.mean, 4),

@@ -54,6 +54,17 @@ async def test_windows_of_another_length_stop_the_worker_with_what_to_do(headrac
     await store.close()
 
 
+async def test_days_of_another_place_stop_the_worker_with_what_to_do(headrace_stack: Stack, headrace_group: str):
+    settings = headrace_stack.settings(headrace_group).model_copy(update={"window": 86_400_000})
+    store = await RowStore.open(settings)
+    await hold_against_store(settings, ["events"], store)
+    await hold_against_store(settings, ["events"], store)
+    berlin = settings.model_copy(update={"timezone": "Europe/Berlin"})
+    with pytest.raises(StreamError, match=r"in UTC, not 86400000 ms in Europe/Berlin.*HEADRACE_TIMEZONE=UTC"):
+        await hold_against_store(berlin, ["events"], store)
+    await store.close()
+
+
 async def test_a_rebuild_needs_the_rows_of_the_group_that_it_is_of(headrace_stack: Stack, headrace_group: str):
     settings = headrace_stack.settings(headrace_group).model_copy(update={"rebuild_of": f"{headrace_group}-not"})
     with pytest.raises(UsageError, match="no group of this name"):

@@ -23,7 +23,7 @@ def sell(index, item, hour, *, source=0, late=False, action="purchase"):
 def close_through(index, hour, *, source=0, sources=1, idle=False):
     """The source's time passes the end of `hour` plus lateness."""
     mark = Watermark(0, (hour + 1) * HOUR + LATENESS, idle)
-    return advance(index, source, mark, sources=sources, window_ms=HOUR, lateness_ms=LATENESS)
+    return advance(index, source, mark, sources=sources, windows=HOUR, lateness_ms=LATENESS)
 
 
 def named(closings):
@@ -35,7 +35,7 @@ def test_a_window_closes_when_every_source_has_passed_its_end_and_lateness():
     sell(index, "tea", 5)
     assert close_through(index, 5, source=0, sources=2) == []
     early = Watermark(0, 6 * HOUR + LATENESS - 1, idle=False)
-    assert advance(index, 1, early, sources=2, window_ms=HOUR, lateness_ms=LATENESS) == []
+    assert advance(index, 1, early, sources=2, windows=HOUR, lateness_ms=LATENESS) == []
     assert named(close_through(index, 5, source=1, sources=2)) == [("tea", 5)]
 
 

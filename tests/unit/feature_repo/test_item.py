@@ -6,6 +6,7 @@ from itertools import permutations
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item import KEPT_WINDOWS, ItemActivity, as_features, fold, forget_before, pack, price_before, unpack
 from feature_repo.money import held
+from feature_repo.windows import LocalDays
 from streams.messages.internal import ItemDelta
 from streams.messages.wire import DEMAND_SPAN
 
@@ -21,6 +22,14 @@ def folded(deltas):
     for one in deltas:
         fold(state, one, HOUR)
     return state
+
+
+def test_what_happens_at_midnight_where_the_shop_is_counts_for_the_day_there():
+    """22:00 UTC of the 9th of June 2026 is midnight in Berlin."""
+    state, midnight = ItemActivity(), 1_781_042_400_000
+    for at in (midnight - 1, midnight):
+        fold(state, ItemDelta(0, "tea", ACTION_CODE["purchase"], at, 1, -1, False), LocalDays(1, "Europe/Berlin"))
+    assert list(state.sold) == [20_613, 20_614]  # days since 1970
 
 
 def test_counts_what_happened_in_whole_numbers():

@@ -11,6 +11,9 @@ from streams.settings import load_settings
     [
         ("HEADRACE_LOG", "xml", "'text' or 'json'"),
         ("HEADRACE_LOG_LEVEL", "chatty", "'debug', 'info', 'warning' or 'error'"),
+        ("HEADRACE_TIMEZONE", "Berlin", "a place of the IANA database, such as UTC or Europe/Berlin"),
+        ("HEADRACE_TIMEZONE", "Europe", "a place of the IANA database, such as UTC or Europe/Berlin"),
+        ("HEADRACE_TIMEZONE", "../UTC", "a place of the IANA database, such as UTC or Europe/Berlin"),
         # The answer to a larger event would not fit into any message.
         ("HEADRACE_MAX_EVENT_BYTES", "4194305", "less than or equal to 4194304"),
     ],

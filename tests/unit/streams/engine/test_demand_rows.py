@@ -77,7 +77,7 @@ def test_an_index_is_the_same_however_often_it_was_written_and_read(stored):
         row.observe(0, one, HOUR)
         if n % 700 == 0:
             word = Watermark(0, one.timestamp - HOUR, False)
-            bounds = {"sources": 1, "window_ms": HOUR, "lateness_ms": 0}
+            bounds = {"sources": 1, "windows": HOUR, "lateness_ms": 0}
             closings = demand_index.advance(expected, 0, word, **bounds)
             assert row.advance(0, word, **bounds) == closings
         if order.random() < 0.05:
@@ -92,7 +92,7 @@ def test_the_bulk_of_an_index_is_written_when_a_window_closes_or_many_items_are_
         row.observe(0, delta(f"item-{n % 1_500}", 10), HOUR)
         stored.take(row.write("deltas/0", n))
     assert stored.whole_writes == 3  # at first, and twice for news: the second half sells what has sold
-    row.advance(0, Watermark(0, 12 * HOUR, False), sources=1, window_ms=HOUR, lateness_ms=0)
+    row.advance(0, Watermark(0, 12 * HOUR, False), sources=1, windows=HOUR, lateness_ms=0)
     stored.take(row.write("deltas/0", 3_000))
     assert stored.whole_writes == 4
     assert len(stored.row.states[0]) < 100

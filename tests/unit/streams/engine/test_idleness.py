@@ -127,7 +127,7 @@ async def test_one_synthetic_user_alone_in_a_partition_holds_no_window_of_the_sh
             if isinstance(entry, ItemDelta):
                 demand_index.observe(index, source, entry, HOUR)
             elif isinstance(entry, Watermark):
-                closings = demand_index.advance(index, source, entry, sources=2, window_ms=HOUR, lateness_ms=LATENESS)
+                closings = demand_index.advance(index, source, entry, sources=2, windows=HOUR, lateness_ms=LATENESS)
                 closed.extend((one.window_start // HOUR, stage.now) for one in closings if one.judged)
             else:
                 assert isinstance(entry, Shown)

@@ -11,6 +11,7 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.demand_index import Closing
 from feature_repo.identity import item_hash
 from feature_repo.item import ItemActivity, pack
+from feature_repo.windows import LocalDays, number_at, start_of
 from streams.messages.internal import ItemDelta, Watermark
 from streams.messages.outputs import DemandAlert, DemandForecast
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
@@ -149,6 +150,28 @@ def test_a_forecast_tells_the_next_windows_with_ordered_quantiles():
         low, middle, high = (window.quantiles[level] for level in ("0.1", "0.5", "0.9"))
         assert 0 <= low <= middle <= high
         assert middle == pytest.approx(6, rel=0.3)
+
+
+def test_forecasts_and_alerts_of_days_begin_and_end_where_the_shop_has_midnight():
+    """Clocks went back on the 25th of October 2026, a day of 25 hours."""
+    berlin, day = LocalDays(1, "Europe/Berlin"), 86_400_000
+    rules = DemandRules(day, (0.1, 0.5, 0.9), 1e-6, StockPolicy(day, 0.95), berlin)
+    road = OfflineDemand(forecaster, sources=1, rules=rules, lateness_ms=LATENESS)
+    last = number_at(1_792_900_000_000, berlin)  # of the 25th of October
+    outputs = []
+    for number in range(last - 60, last + 2):
+        sold, midnight = (900 if number == last else 6), start_of(number + 1, berlin)
+        at = midnight - 60_000  # one minute to midnight there, 21:59 or 22:59 in UTC
+        outputs += road.take(0, [ItemDelta(0, "tea", ACTION_CODE["purchase"], at, sold, 100, False)])
+        outputs += road.take(0, [Watermark(0, midnight + LATENESS, False)])
+    told = [(o.timestamp, o.windows) for o in outputs if isinstance(o, DemandForecast)]
+    assert [time for time, _ in told] == [start_of(number + 1, berlin) for number in range(last - 60, last + 2)]
+    lengths = {(w.end - w.start) // HOUR for w in told[-3][1]}
+    assert (told[-3][1][0].start, told[-3][1][0].end) == (start_of(last, berlin), start_of(last + 1, berlin))
+    assert lengths == {25, 24}
+    [opened] = alerts(outputs, "open")
+    assert (opened.window_start, opened.window_end) == (1_792_879_200_000, 1_792_969_200_000)
+    assert opened.episode == "item:tea/1792879200000/1792969200000/spike"
 
 
 def closing(key, number):

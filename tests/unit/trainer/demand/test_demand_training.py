@@ -1,6 +1,7 @@
 """The demand forecaster learns a daily shape and is served as it was trained."""
 
 import json
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import torch
 
 from feature_repo.identity import item_hash
+from feature_repo.windows import LocalDays
 from model_repo.headrace.programs import load_program
 from streams.errors import ModelError
 from streams.messages.wire import DEMAND_QUANTILES
 from trainer.demand.describing import describe
+from trainer.demand.evaluation import _column
 from trainer.demand.fitting import quantile_loss
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, carried_on, read_series, sample
@@ -90,6 +93,30 @@ def test_the_traced_program_answers_its_reference_request(trained):
     single = program(*(whole if name == "window_ms" else whole[:1] for name, whole in zip(INPUTS, inputs, strict=True)))
     np.testing.assert_allclose(single.numpy(), expected[:1], atol=1e-4)
     assert json.loads((folder / "meta.json").read_text())["window_ms"] == HOUR
+
+
+def test_the_version_says_where_its_days_begin(trained):
+    folder, _, _ = trained
+    assert json.loads((folder / "meta.json").read_text())["timezone"] == "UTC"
+
+
+def test_days_of_a_place_are_counted_as_they_are_there(tmp_path):
+    """The last Sunday of March 2026 begins in Berlin at 23:00 UTC and ends at 22:00."""
+    begin, end = 1_774_738_800_000, 1_774_821_600_000
+    path = tmp_path / "stream.jsonl"
+    path.write_bytes(b"\n".join(purchase("tea", at, n + 1) for n, at in enumerate((begin - 1, begin, end - 1, end))))
+    series = read_series(path, LocalDays(1, "Europe/Berlin"))
+    assert series.units[0, -3:].tolist() == [1, 5, 4]
+    assert series.first + (series.units.shape[1] - 2) * series.window_ms == 1_774_742_400_000  # a calendar's Sunday
+
+
+def test_a_split_without_a_zone_is_a_date_where_the_shop_is(tmp_path):
+    berlin, midnight = LocalDays(1, "Europe/Berlin"), 1_774_738_800_000  # of the 29th of March 2026 there
+    path = tmp_path / "stream.jsonl"
+    path.write_bytes(b"\n".join(purchase("tea", at) for at in (midnight - 60 * 86_400_000, midnight - 1, midnight)))
+    series = read_series(path, berlin)
+    for split in (datetime(2026, 3, 29), datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 28, 1)):
+        assert _column(series, split, berlin, HORIZON) == series.units.shape[1] - 1
 
 
 def test_it_makes_nothing_that_would_stay_on_the_cpu_where_it_was_traced(trained):

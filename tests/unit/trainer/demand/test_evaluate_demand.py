@@ -60,7 +60,7 @@ def done(stream: Path) -> DemandEvaluation:
 
 
 def evaluate(stream: Path, split: datetime = datetime(2023, 5, 1), **changed: int) -> DemandEvaluation:
-    options = {"window_ms": DAY, "horizon": 7, "items": 500, "seed": 0} | changed
+    options = {"windows": DAY, "horizon": 7, "items": 500, "seed": 0} | changed
     return evaluate_demand(stream, split, tell=lambda *_: None, **options)
 
 

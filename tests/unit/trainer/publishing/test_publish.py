@@ -55,6 +55,20 @@ def test_without_a_triton_nothing_changes(tmp_path: Path):
     assert not models.exists()
 
 
+def test_a_version_of_days_that_begin_elsewhere_is_not_published(tmp_path: Path):
+    source, models = trained(tmp_path / "trained"), tmp_path / "models"
+    with whole_folder(source / "headrace_demand") as version:
+        (version / "config.pbtxt").write_text('name: "headrace_demand"\n')
+        (version / "meta.json").write_text('{"window_ms": 86400000, "timezone": "Europe/Berlin"}')
+    days = settings_for(models).model_copy(update={"window": 86_400_000})
+    with pytest.raises(UsageError, match="days that begin in Europe/Berlin, not in UTC: train again"):
+        publish(source, days)
+    for other in (days.model_copy(update={"timezone": "Europe/Berlin"}), settings_for(models)):
+        with pytest.raises(ModelUnavailable):  # that far it may go: the same days, or windows of another length
+            publish(source, other)
+    assert not models.exists()
+
+
 def test_a_folder_without_a_model_is_wrong_usage(tmp_path: Path):
     with pytest.raises(UsageError, match="holds no trained model"):
         publish(tmp_path, settings_for(tmp_path / "models"))
