@@ -23,6 +23,7 @@ from streams.messages.wire import DEMAND_SPAN
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _GROUP = r"^[a-zA-Z0-9_-]{1,80}$"
+_A_DATE = "a date from 1970-01-01 on, such as 2000-01-01"
 _DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
 
 
@@ -43,8 +44,11 @@ def parse_time_ms(value: object) -> object:
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
-        raise ValueError("a date such as 2000-01-01") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+        raise ValueError(_A_DATE) from None
+    time_ms = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+    if time_ms < 0:
+        raise ValueError(_A_DATE)
+    return time_ms
 
 
 def _parse_switch(value: object) -> object:

@@ -5,7 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -93,11 +93,10 @@ def refuse(records: int, seed: int, settings: Settings) -> Refusals:
     now_ms = time.time_ns() // 1_000_000
     broken = list(malformed(records, seed, now_ms, settings.max_event_bytes))
     stream = list(_with_good_ones(broken, seed, now_ms))
-    slowest, slowest_ms = slowest_refusal(settings)
+    slowest = slowest_refusal(settings)
     with Listener(settings.kafka_connection, _HEARD, from_beginning=False) as listener:
         replay_records(lambda: stream, settings, wait=True)
-        found = _judge(listener.until_now(), broken, len(stream) - len(broken))
-    return Refusals(**found, slowest_ms=slowest_ms, slowest=slowest)
+        return _judge(listener.until_now(), broken, len(stream) - len(broken), slowest)
 
 
 def _with_good_ones(broken: Sequence[Malformed], seed: int, now_ms: int) -> Iterator[Record]:
@@ -109,7 +108,9 @@ def _with_good_ones(broken: Sequence[Malformed], seed: int, now_ms: int) -> Iter
             yield Record(Topic.EVENTS, event["user_id"], now_ms, json.dumps(event).encode())
 
 
-def _judge(heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int) -> dict[str, Any]:
+def _judge(
+    heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int, slowest: tuple[str, float]
+) -> Refusals:
     sent = Counter(one.value for one in broken)
     allowed: defaultdict[bytes | None, set[str]] = defaultdict(set)
     for one in broken:
@@ -117,15 +118,18 @@ def _judge(heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int)
     letters = {_header(r, "headrace.id"): r for r in heard if r.topic == Topic.DEAD_LETTERS}
     reasons = {place: _header(letter, "headrace.reason") for place, letter in letters.items()}
     came = Counter(letter.value for letter in letters.values())
-    return {
-        "sent": len(broken),
-        "dead_letters": len(letters),
-        "by_reason": dict(sorted(Counter(reasons.values()).items())),
-        "wrong_reason": sum(reason not in allowed[letters[place].value] for place, reason in reasons.items()),
-        "changed": (came - sent).total(),
-        "good": good,
-        "answered": len({_decoder.decode(r.value or b"").event_id for r in heard if r.topic == Topic.RECOMMENDATIONS}),
-    }
+    name, took_ms = slowest
+    return Refusals(
+        sent=len(broken),
+        dead_letters=len(letters),
+        by_reason=dict(sorted(Counter(reasons.values()).items())),
+        wrong_reason=sum(reason not in allowed[letters[place].value] for place, reason in reasons.items()),
+        changed=(came - sent).total(),
+        good=good,
+        answered=len({_decoder.decode(r.value or b"").event_id for r in heard if r.topic == Topic.RECOMMENDATIONS}),
+        slowest_ms=took_ms,
+        slowest=name,
+    )
 
 
 def _header(record: KafkaRecord, name: str) -> str:

@@ -160,7 +160,7 @@ def soak(
 
 @bench.command()
 def malformed(
-    records: Annotated[int, typer.Option(min=1, help="malformed records")] = 100_000,
+    records: Annotated[int, typer.Option(min=1, help="malformed records")] = 200_000,
     seed: Seed = 1,
     out: Out = _RESULTS,
     as_json: JsonFlag = False,

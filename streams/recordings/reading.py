@@ -35,12 +35,15 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+_Ms = Annotated[int, Meta(ge=0, le=LAST_MS)]
+
+
 class Line(Struct, omit_defaults=True):
     """A record as a line holds it: `value` word for word, or in base64 where it is no JSON on one line."""
 
     topic: str
     key: str | None
-    timestamp: Annotated[int, Meta(ge=0, le=LAST_MS)]
+    timestamp: _Ms | float
     value: Raw | UnsetType = UNSET
     value_base64: str | UnsetType = UNSET
     key_base64: str | UnsetType = UNSET
@@ -96,7 +99,12 @@ def parse_line(line: bytes, previous_timestamp: int = 0) -> Record:
 def _record(line: Line) -> Record:
     headers = line.headers
     pairs = () if not headers else tuple(headers.items() if isinstance(headers, dict) else headers)
-    return Record(line.topic, _key(line), line.timestamp, _value(line), pairs)
+    return Record(line.topic, _key(line), _whole(line.timestamp), _value(line), pairs)
+
+
+def _whole(timestamp: int | float) -> int:
+    """A time without a fraction, however it is written."""
+    return timestamp if isinstance(timestamp, int) else msgspec.convert(timestamp, _Ms, strict=False)
 
 
 def _key(line: Line) -> str | None:
@@ -119,6 +127,8 @@ def _bare_record(line: bytes, previous_timestamp: int) -> Record:
     if event.topic is not UNSET:
         _record(_decode_line(line))  # the full form's own error says what is wrong with it
     key, timestamp = _any(event.user_id), _any(event.timestamp)
+    if isinstance(timestamp, float) and timestamp.is_integer():
+        timestamp = int(timestamp)
     return Record(
         Topic.EVENTS.value,
         key if isinstance(key, str) else None,

@@ -14,6 +14,8 @@ from streams.settings import load_settings
         ("HEADRACE_TIMEZONE", "Berlin", "a place of the IANA database, such as UTC or Europe/Berlin"),
         ("HEADRACE_TIMEZONE", "Europe", "a place of the IANA database, such as UTC or Europe/Berlin"),
         ("HEADRACE_TIMEZONE", "../UTC", "a place of the IANA database, such as UTC or Europe/Berlin"),
+        ("HEADRACE_PAST", "946684800000", "a date from 1970-01-01 on, such as 2000-01-01"),
+        ("HEADRACE_PAST", "1969-12-31", "a date from 1970-01-01 on, such as 2000-01-01"),
         # The answer to a larger event would not fit into any message.
         ("HEADRACE_MAX_EVENT_BYTES", "4194305", "less than or equal to 4194304"),
     ],
@@ -23,3 +25,18 @@ def test_what_is_not_allowed_is_refused(monkeypatch: pytest.MonkeyPatch, variabl
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert str(refused.value) == f"{variable}={value!r} is not allowed: it must be {allowed}."
+
+
+@pytest.mark.parametrize(
+    ("value", "past"),
+    [
+        ("1970-01-01", 0),
+        ("2015-06-01", 1_433_116_800_000),
+        ("2015-06-01T02:00:00+02:00", 1_433_116_800_000),
+        (None, 946_684_800_000),
+    ],
+)
+def test_the_past_is_a_date_in_utc(monkeypatch: pytest.MonkeyPatch, value: str | None, past: int):
+    if value is not None:
+        monkeypatch.setenv("HEADRACE_PAST", value)
+    assert load_settings().past == past

@@ -64,7 +64,25 @@ def test_a_line_without_topic_is_the_value_of_an_event(tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
+        '{"topic": "events", "key": "k", "timestamp": 1767225600000.0, "value": {}}',
+        '{"topic": "events", "key": "k", "timestamp": 1.7672256e12, "value": {}}',
+        '{"user_id": "k", "timestamp": 1767225600000.0}',
+    ],
+)
+def test_a_time_without_a_fraction_is_an_integer_however_it_is_written(tmp_path, line):
+    path = tmp_path / "s.jsonl"
+    path.write_text(line)
+    [record] = read_recording(path)
+    assert (record.key, record.timestamp) == ("k", 1_767_225_600_000)
+    assert type(record.timestamp) is int
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "nonsense",
+        '{"topic": "events", "key": "k", "timestamp": 1.5, "value": {}}',
+        '{"topic": "events", "key": "k", "timestamp": 1e300, "value": {}}',
         "[1]",
         '{"topic": "events", "key": 5, "timestamp": 1, "value": {}}',
         '{"topic": "events", "key": "k", "timestamp": -1, "value": {}}',
