@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
 _FETCH_WAIT_MS = 100
 _ENDS_S = 1.0
-# The client asks for ever where a topic is gone, and this thread has room for few calls: a worker that is to end for want
-# of the topic would never have ended.
+# The client asks for ever where a topic is gone, and this thread has room for few calls: a worker that is to end for
+# want of the topic would never have ended.
 _COMMIT_S = 10.0
 _LAGS_S = 5.0
 
