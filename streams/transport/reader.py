@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, credentials_to_aiokafka_auth, server_list
 from faust.types import TP
 
@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
 _FETCH_WAIT_MS = 100
 _ENDS_S = 1.0
-# The client asks for ever, and of a topic that is gone no offset is taken: a worker that ends would never have ended.
+# The client asks for ever where a topic is gone, and this thread has room for few calls: a worker that is to end for
+# want of the topic would never have ended.
 _COMMIT_S = 10.0
 _FOLDED = "folded="
 """Before an offset in what a worker notes beside its commits. A tool that sets a group's offsets leaves no such note,
@@ -36,6 +37,9 @@ class Start(NamedTuple):
 
     offset: int
     folded: int
+
+
+_LAGS_S = 5.0
 
 
 class ReaderThread(AIOKafkaConsumerThread):
@@ -70,6 +74,13 @@ class ReaderThread(AIOKafkaConsumerThread):
     def highwater(self, tp: TP) -> int:
         """Where the log ends as last heard, for a reader of what is committed: before the first open transaction."""
         return cast(int, self._ensure_consumer().last_stable_offset(tp))
+
+    async def _highwaters(self, partitions: Sequence[TP]) -> Mapping[TP, int]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        try:
+            async with asyncio.timeout(_LAGS_S):
+                return cast(Mapping[TP, int], await self._ensure_consumer().end_offsets(partitions))
+        except TimeoutError as error:
+            raise KafkaTimeoutError(f"Kafka does not say where its logs end for {_LAGS_S:.0f} s") from error
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf
