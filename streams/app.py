@@ -19,6 +19,7 @@ from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
 from streams import logs
+from streams.connections.files import revealed
 from streams.connections.kafka import KafkaConnection
 from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
@@ -349,8 +350,9 @@ def _credentials(connection: KafkaConnection) -> faust.SASLCredentials | faust.S
     context = connection.context() if connection.security.tls else None
     if connection.login is not None:
         mechanism, username, password = connection.login
-        secret = password.get_secret_value()
-        return faust.SASLCredentials(username=username, password=secret, ssl_context=context, mechanism=mechanism.value)
+        return faust.SASLCredentials(
+            username=username, password=revealed(password), ssl_context=context, mechanism=mechanism.value
+        )
     return None if context is None else faust.SSLCredentials(context)
 
 

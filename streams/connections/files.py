@@ -26,6 +26,20 @@ class PemNames(NamedTuple):
     key: str
 
 
+class Hidden(str):
+    """A secret among a client's options, which some clients print to their log."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def revealed(secret: SecretStr | None) -> Hidden | None:
+    """A secret as a client takes it."""
+    return None if secret is None else Hidden(secret.get_secret_value())
+
+
 def tls_context(files: PemFiles, names: PemNames) -> ssl.SSLContext:
     """A client's TLS.
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import SecretStr
 
 from streams.connections.addresses import not_allowed, not_set, parse_endpoint
-from streams.connections.files import PemFiles, PemNames, tls_context
+from streams.connections.files import PemFiles, PemNames, revealed, tls_context
 from streams.errors import SettingsError
 
 _DEFAULT_PORT: Final = 9_092
@@ -74,7 +74,7 @@ class KafkaConnection(NamedTuple):
         if self.login is not None:
             options["sasl_mechanism"] = self.login.mechanism.value
             options["sasl_plain_username"] = self.login.username
-            options["sasl_plain_password"] = self.login.password.get_secret_value()
+            options["sasl_plain_password"] = revealed(self.login.password)
         return options
 
     def context(self) -> ssl.SSLContext:

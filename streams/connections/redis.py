@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import SecretStr
 
 from streams.connections.addresses import Endpoint, not_allowed, not_set, parse_endpoint
-from streams.connections.files import PemFiles, PemNames, secret, tls_context
+from streams.connections.files import PemFiles, PemNames, revealed, secret, tls_context
 
 _VARIABLE: Final = "HEADRACE_REDIS"
 _DEFAULT_PORT: Final = 6_379
@@ -61,7 +61,7 @@ class RedisConnection(NamedTuple):
             "port": self.endpoint.port,
             "db": self.database,
             "username": self.username,
-            "password": None if self.password is None else self.password.get_secret_value(),
+            "password": revealed(self.password),
             **(tls if self.tls else {}),
         }
 

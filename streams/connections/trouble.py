@@ -14,14 +14,14 @@ _PROBE_S: Final = 2.0
 
 def kafka_trouble(connection: KafkaConnection, error: Exception) -> StackError:
     """An error of kafka-python's as ours: a client that is refused, or not understood, hears of it only as silence."""
-    from kafka.errors import AuthorizationError, KafkaTimeoutError, SaslAuthenticationFailedError
+    from kafka.errors import AuthorizationError, KafkaTimeoutError
 
     if isinstance(error, KafkaTimeoutError) and (reason := _tls_trouble(connection)):
         return StackError(f"Kafka at {connection.address} is there, and no connection comes about: {reason}.")
     if isinstance(error, KafkaTimeoutError) and connection.login is not None:
         error = _refusal(connection) or error
     said = str(error) or type(error).__name__
-    if isinstance(error, SaslAuthenticationFailedError):
+    if _is_refusal(error):
         user = connection.login.username if connection.login else "without a login"
         return StackError(
             f"Kafka at {connection.address} refuses the user {user} ({said}): check HEADRACE_KAFKA_USERNAME, its "
@@ -80,7 +80,7 @@ class _Failures(logging.Handler):
 def _refusal(connection: KafkaConnection) -> Exception | None:
     """Try once more, listening to why the login fails; None where it is not the login."""
     import kafka.admin
-    from kafka.errors import KafkaError, SaslAuthenticationFailedError
+    from kafka.errors import KafkaError
 
     admin: Any = kafka.admin.KafkaAdminClient
     failures, log = _Failures(), logging.getLogger("kafka.net.manager")
@@ -91,7 +91,13 @@ def _refusal(connection: KafkaConnection) -> Exception | None:
         failures.found.append(error)
     finally:
         log.removeHandler(failures)
-    return next((found for found in failures.found if isinstance(found, SaslAuthenticationFailedError)), None)
+    return next((found for found in failures.found if _is_refusal(found)), None)
+
+
+def _is_refusal(error: Exception) -> bool:
+    from kafka.errors import SaslAuthenticationFailedError, UnsupportedSaslMechanismError
+
+    return isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError)
 
 
 def _trusting_everyone() -> ssl.SSLContext:

@@ -128,6 +128,7 @@ def test_a_password_is_set_once(monkeypatch: pytest.MonkeyPatch):
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
     setting(monkeypatch, **SASL)
     settings = load_settings()
-    assert "sesame" not in f"{settings!r} {settings} {settings.kafka_connection!r} {settings.model_dump()}"
+    kafka = settings.kafka_connection
+    assert "sesame" not in f"{settings!r} {settings} {settings.model_dump()} {kafka!r} {kafka.options()}"
     line = refusal(monkeypatch, HEADRACE_KAFKA="shop:sesame-42@broker:9092")
     assert line.startswith("HEADRACE_KAFKA='***@broker:9092' is not allowed") and "sesame" not in line

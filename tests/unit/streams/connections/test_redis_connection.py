@@ -120,5 +120,7 @@ def test_a_missing_file_is_named():
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HEADRACE_REDIS", "redis://u:kuckuck@h:1/2")
     settings = load_settings()
-    assert "kuckuck" not in f"{settings!r} {settings} {settings.redis_connection!r} {settings.redis_address}"
+    shown = f"{settings!r} {settings} {settings.redis_connection!r} {settings.redis_address} "
+    shown += f"{settings.redis_connection.options()}"
+    assert "kuckuck" not in shown
     assert settings.redis_address == "h:1"
