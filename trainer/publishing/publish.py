@@ -11,7 +11,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from streams.errors import ModelError, ModelUnavailable, UsageError
-from streams.messages.wire import DEMAND_MODEL, MODEL
+from streams.messages.wire import DEMAND_MODEL, MODEL, DescribeAnswer, ScoreAnswer
 from streams.settings import Settings
 from trainer.publishing import repository
 from trainer.publishing.version_folder import check_whole
@@ -32,7 +32,7 @@ def publish(directory: Path, settings: Settings) -> int:
         version: the same for every model in the folder.
 
     Raises:
-        UsageError: the folder holds no trained model, or one that was not written to its end.
+        UsageError: the folder holds no trained model, or one that was not written to its end, or by another release.
         ModelError: a version does not load, or does not answer as trained; the versions before are served again.
         ModelUnavailable: Triton does not answer; nothing is changed.
     """
@@ -42,6 +42,7 @@ def publish(directory: Path, settings: Settings) -> int:
     for name in names:
         check_whole(directory / name)
     client = _connect(settings)
+    check_outputs(directory / MODEL)
     models = settings.models
     version = repository.next_version(models, names)
     before = {name: repository.served_version(models, name) for name in names}
@@ -54,6 +55,19 @@ def publish(directory: Path, settings: Settings) -> int:
         _undo(client, models, before, version)
         raise ModelError(f"Version {version} is not published: {error}") from error
     return version
+
+
+def check_outputs(folder: Path) -> None:
+    """Refuse a version that workers of this release would answer for.
+
+    Raises:
+        UsageError: naming the outputs that its configuration lacks.
+    """
+    config = (folder / "config.pbtxt").read_text("utf-8")
+    needed = {*ScoreAnswer._fields, *DescribeAnswer._fields}
+    if missing := sorted(name for name in needed if f'name: "{name}"' not in config):
+        lacks = f"its configuration has no output {', '.join(missing)}"
+        raise UsageError(f"{folder.parent} was trained by another release of Headrace: {lacks}; train again")
 
 
 def rollback(settings: Settings) -> int:
