@@ -48,7 +48,7 @@ class ServerFacts(NamedTuple):
 
     @property
     def evicts_rows(self) -> bool:
-        """Whether a full memory costs rows. The `volatile` policies drop what has a time to live, and no row has."""
+        """Whether a full memory costs rows. The `volatile` policies drop what has a time to live, and would go anyway."""
         return self.policy.startswith("allkeys")
 
 

@@ -133,7 +133,7 @@ class Runtime:
             follower.catalogue.categories,
             item_rows,
             Stints(shoppers.is_waited_for, time.monotonic),
-            Unlisted(time.monotonic, lambda: len(follower.catalogue) > 0),
+            Unlisted(time.monotonic, follower.catalogue.may_have),
             ends,
             continuity,
         )

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from feature_repo import demand_index
 from feature_repo.demand_index import Closing
-from feature_repo.row_store import Kind, PackedRows, RowStore
+from feature_repo.row_store import FOR_GOOD, Kind, PackedRows, RowStore
 from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from feature_repo.windows import windows_of
 from streams.engine import logbook, metrics
@@ -126,11 +126,10 @@ class DemandRoad:
         with timed(_ROAD, "emit"):
             await self._producer.send(outbox)
         with timed(_ROAD, "write"):
-            unlisted = {key for key, row in rows.items() if not row.listed}
-            lasting_ms = self._unlisted.last_ms(len(unlisted))
-            await self._write(parts, rows, lasting_ms)
-            # Most of those never come again, and a row that has gone meanwhile is not to be in memory.
-            self._cache.put({key: row for key, row in rows.items() if not lasting_ms or key not in unlisted})
+            lasts = self._unlisted.lasts(rows)
+            await self._write(parts, rows, lasts)
+            # Those that are to go hardly come again, and what has gone meanwhile is not to be in memory.
+            self._cache.put({key: row for key, row in rows.items() if lasts.get(key, 0) <= FOR_GOOD})
         metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
         logbook.dead_letters(refused)
         for one in refused:
@@ -241,12 +240,12 @@ class DemandRoad:
             outbox.say(topic, key, output)
             metrics.OUTPUTS.labels(topic, fallback or "none").inc()
 
-    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], unlisted_ms: int) -> None:
+    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], lasts: Mapping[str, int]) -> None:
         """Write each partition's rows, in a call of its own: the store answers nobody else meanwhile."""
         writing: list[asyncio.Task[None]] = []
         try:
             for part in parts:  # one is packed while the one before is written
-                packed = await self._packed(part, rows, unlisted_ms)
+                packed = await self._packed(part, rows, lasts)
                 writing.append(asyncio.create_task(self._store.write_packed(packed)))
         finally:  # whoever travels again must find no write under way
             done = await asyncio.gather(*writing, return_exceptions=True)
@@ -264,11 +263,11 @@ class DemandRoad:
                 row.whole()
             await self._stints.rest()
 
-    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow], unlisted_ms: int) -> list[PackedRows]:
+    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow], lasts: Mapping[str, int]) -> list[PackedRows]:
         """The rows of a partition as they are to be written, its own last."""
         packed: list[PackedRows] = []
         for some in _slices(list(part.keys)):
-            writes = (rows[key].write(part.origin, part.last_offset, unlisted_ms) for key in some)
+            writes = (rows[key].write(part.origin, part.last_offset, lasts.get(key, 0)) for key in some)
             packed.append(self._store.pack(writes))
             await self._stints.rest()
         return [*packed, self._store.pack([part.index.write(part.origin, part.last_offset)])]

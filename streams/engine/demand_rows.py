@@ -30,7 +30,7 @@ class DemandRow:
         self.fence = Fence(stored.fence)
         *catalogue, activity, self._aside = stored.states
         self.listed = is_scope(key) or any(catalogue)
-        """Whether a catalogue has the item, or had it."""
+        """Whether the row has the item's record, or had it."""
         self._activity = item.unpack(activity)
         self._forecasts = b""
         self._made_by = ""
@@ -61,13 +61,13 @@ class DemandRow:
         """What is kept of a version's forecasts; empty where nothing is, or another version made them."""
         return self._forecasts if self._made_by == version else b""
 
-    def write(self, origin: str, offset: int, unlisted_ms: int = 0) -> RowWrite:
+    def write(self, origin: str, offset: int, lasts: int = 0) -> RowWrite:
         """The row as it is to be written; the chunk's own place goes into the fence, so that it always moves.
 
         From now on it counts as written.
 
         Args:
-            unlisted_ms: how long it lasts where no catalogue has the item; 0 for ever.
+            lasts: as in `RowWrite`.
         """
         self.fence.advance(origin, offset)
         expected, self._expected = self._expected, self.fence.pack()
@@ -83,7 +83,7 @@ class DemandRow:
             seen=self._seen,
             states=states if is_scope(self.key) else (None, *states),
             timestamp=self._activity.newest,
-            lasts=0 if self.listed else unlisted_ms,
+            lasts=lasts,
         )
 
 

@@ -6,8 +6,12 @@ bounded number of such rows in the store. Each write begins the time anew, and t
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
+
+from feature_repo.row_store import FOR_GOOD
+from feature_repo.scopes import item_of
+from streams.engine.demand_rows import DemandRow
 
 _MOST: Final = 20_000
 """Rows at a time, for a worker: 14 MB of the store's memory."""
@@ -23,19 +27,24 @@ class Unlisted:
 
     Args:
         clock: monotonic seconds.
-        there_is_a_catalogue: a shop without one has no unlisted items.
+        may_have: whether the catalogue has an item; every one, of a shop without a catalogue.
     """
 
-    def __init__(self, clock: Callable[[], float], there_is_a_catalogue: Callable[[], bool]) -> None:
-        self._clock, self._there_is_a_catalogue = clock, there_is_a_catalogue
+    def __init__(self, clock: Callable[[], float], may_have: Callable[[str], bool]) -> None:
+        self._clock, self._may_have = clock, may_have
         self._written = _MOST * _FADING_S / _FIRST_S
         """In the last minutes, those longer ago counting less."""
         self._noted = clock()
 
+    def lasts(self, rows: Mapping[str, DemandRow]) -> dict[str, int]:
+        """Of rows that are written now: how long those last that do not say themselves that they are an item's."""
+        unsure = [key for key, row in rows.items() if not row.listed]
+        # What the catalogue has was perhaps written before it was announced; its record comes to its row as well.
+        unknown = [key for key in unsure if not self._may_have(item_of(key))]
+        return dict.fromkeys(unsure, FOR_GOOD) | dict.fromkeys(unknown, self.last_ms(len(unknown)))
+
     def last_ms(self, rows: int) -> int:
-        """Milliseconds that so many rows, which are written now, last; 0 for ever."""
-        if not self._there_is_a_catalogue():
-            return 0
+        """Milliseconds that so many rows of no item, which are written now, last."""
         now = self._clock()
         self._written = self._written * math.exp((self._noted - now) / _FADING_S) + rows
         self._noted = now

@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from feature_repo.windows import length_of, windows_of, zone_of
 from streams.errors import ModelError, ModelUnavailable, UsageError
-from streams.messages.wire import DEMAND_MODEL, MODEL
+from streams.messages.wire import DEMAND_MODEL, MODEL, DescribeAnswer, ScoreAnswer
 from streams.settings import Settings
 from trainer.publishing import repository
 from trainer.publishing.version_folder import check_whole
@@ -34,7 +34,8 @@ def publish(directory: Path, settings: Settings) -> int:
         version: the same for every model in the folder.
 
     Raises:
-        UsageError: the folder holds no trained model, one that was not written to its end, or one of other days.
+        UsageError: the folder holds no trained model, one that was not written to its end, one of other days, or one of
+            another release.
         ModelError: a version does not load, or does not answer as trained; the versions before are served again.
         ModelUnavailable: Triton does not answer; nothing is changed.
     """
@@ -46,6 +47,7 @@ def publish(directory: Path, settings: Settings) -> int:
     if DEMAND_MODEL in names:
         _check_days(directory / DEMAND_MODEL, settings)
     client = _connect(settings)
+    check_outputs(directory / MODEL)
     models = settings.models
     version = repository.next_version(models, names)
     before = {name: repository.served_version(models, name) for name in names}
@@ -72,6 +74,19 @@ def _check_days(folder: Path, settings: Settings) -> None:
             f"{folder.parent} was trained on days that begin in {trained}, not in {zone_of(windows)}: train again, or "
             f"set HEADRACE_TIMEZONE={trained}"
         )
+
+
+def check_outputs(folder: Path) -> None:
+    """Refuse a version that workers of this release would answer for.
+
+    Raises:
+        UsageError: naming the outputs that its configuration lacks.
+    """
+    config = (folder / "config.pbtxt").read_text("utf-8")
+    needed = {*ScoreAnswer._fields, *DescribeAnswer._fields}
+    if missing := sorted(name for name in needed if f'name: "{name}"' not in config):
+        lacks = f"its configuration has no output {', '.join(missing)}"
+        raise UsageError(f"{folder.parent} was trained by another release of Headrace: {lacks}; train again")
 
 
 def rollback(settings: Settings) -> int:

@@ -11,7 +11,7 @@ import pytest
 from feature_repo import item_windows
 from feature_repo.actions import ACTION_CODE
 from feature_repo.item_windows import joined
-from feature_repo.row_store import VIEWS, Kind, StoredRow
+from feature_repo.row_store import FOR_GOOD, VIEWS, Kind, StoredRow
 from feature_repo.scopes import SHARDS, SHOP, item_key, scopes_of
 from streams.engine import stints
 from streams.engine.continuity import Continuity
@@ -95,7 +95,7 @@ class Road:
         self.cache: RowCache[DemandRow] = RowCache(100)
         self.trending = Trending(servers, on=trending)
         self.others_wait = True
-        self.has_catalogue = False
+        self.catalogue = {str(n) for n in range(ITEMS)}
         self.road = DemandRoad(
             DEMAND,
             SETTINGS,
@@ -108,7 +108,7 @@ class Road:
             lambda _: (),
             self.cache,
             Stints(lambda: self.others_wait, time.monotonic),
-            Unlisted(lambda: 0.0, lambda: self.has_catalogue),
+            Unlisted(lambda: 0.0, lambda item_id: item_id in self.catalogue),
             servers,
             Continuity(SETTINGS.group),
         )
@@ -243,22 +243,22 @@ async def test_an_item_whose_id_reads_like_a_scope_is_an_item(odd):
 
 
 async def test_rows_of_ids_that_no_catalogue_has_are_to_go_and_are_not_kept_in_memory(steady):
-    assert {row.lasts for row in steady.servers.written} == {0}
-    steady.has_catalogue = True
+    assert {row.lasts for row in steady.servers.written if row.kind is Kind.ITEM} == {FOR_GOOD}
+    steady.catalogue = {"2"}
     steady.servers.written.clear()
     steady.servers.describe("1")
     steady.road.forget()
     await steady.next_window()
     lasts = {row.key: row.lasts for row in steady.servers.written if row.kind is Kind.ITEM}
-    assert lasts.pop("1") == 0
-    assert set(lasts) == {"0", "2", "3", "4"}
+    assert (lasts.pop("1"), lasts.pop("2")) == (0, FOR_GOOD)
+    assert set(lasts) == {"0", "3", "4"}
     assert min(lasts.values()) >= 600_000
-    assert set(steady.cache.take(f"{n}" for n in range(ITEMS))) == {"1"}
+    assert set(steady.cache.take(f"{n}" for n in range(ITEMS))) == {"1", "2"}
     assert all(row.lasts == 0 for row in steady.servers.written if row.kind is not Kind.ITEM)
 
 
 async def test_a_window_closes_of_an_item_whose_row_has_gone(steady):
-    steady.has_catalogue = True
+    steady.catalogue = set()
     steady.servers.rows.pop("3")
     steady.road.forget()
     await steady.next_window()

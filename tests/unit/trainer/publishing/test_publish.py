@@ -8,7 +8,7 @@ import pytest
 from streams.errors import ModelError, ModelUnavailable, UsageError
 from streams.settings import Settings
 from trainer.publishing import repository
-from trainer.publishing.publish import disagreement, publish, rollback
+from trainer.publishing.publish import check_outputs, disagreement, publish, rollback
 from trainer.publishing.version_folder import whole_folder
 
 
@@ -94,3 +94,14 @@ def test_disagreement_sees_a_difference_and_forgives_a_swap_of_equals():
     assert disagreement(right, {**right, "rec_score": np.array([[0.6, 0.5]], np.float32)}) > 0.05
     assert disagreement(right, {**right, "ctr": np.array([0.5], np.float32)}) == np.inf
     assert disagreement(right, {**right, "rec_ctr": np.empty((1, 0), np.float32)}) == np.inf
+
+
+def test_a_version_of_another_release_is_not_published_in_place_of_one_that_answers(tmp_path: Path):
+    config = (Path(__file__).parents[4] / "model_repo" / "headrace" / "config.pbtxt").read_text()
+    folder = tmp_path / "model" / "headrace"
+    folder.mkdir(parents=True)
+    (folder / "config.pbtxt").write_text(config)
+    check_outputs(folder)
+    (folder / "config.pbtxt").write_text(config.replace('name: "encoder"', 'name: "other"'))
+    with pytest.raises(UsageError, match="no output encoder; train again"):
+        check_outputs(folder)
