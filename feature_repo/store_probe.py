@@ -48,7 +48,7 @@ class ServerFacts(NamedTuple):
 
     @property
     def evicts_rows(self) -> bool:
-        """Whether a full memory costs rows. The `volatile` policies drop what has a time to live, and would go anyway."""
+        """Whether a full memory costs rows. The `volatile` policies drop what is to go anyway."""
         return self.policy.startswith("allkeys")
 
 

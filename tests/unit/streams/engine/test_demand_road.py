@@ -48,8 +48,8 @@ class Servers:
 
     def describe(self, item_id):
         """The catalogue tells of an item."""
-        row = self.rows[item_id]
-        self.rows[item_id] = row._replace(states=(b"described", *row.states[1:]))
+        row = self.rows[Kind.ITEM, item_id]
+        self.rows[Kind.ITEM, item_id] = row._replace(states=(b"described", *row.states[1:]))
 
     async def read(self, kind, ids):
         return [self._row(kind, key) for key in ids]
@@ -223,6 +223,7 @@ async def test_of_two_partitions_one_may_be_written_and_the_other_refused_and_al
 @pytest.mark.parametrize("odd", [SHOP, scopes_of(["tea"])[1], "\x1f" + SHOP])
 async def test_an_item_whose_id_reads_like_a_scope_is_an_item(odd):
     road = Road(trending=True)
+    road.catalogue |= {odd}
     at, purchase = 300 * SETTINGS.window, ACTION_CODE["purchase"]
     entries = [
         ItemDelta(0, odd, purchase, at, 2, 100, False),
@@ -259,7 +260,7 @@ async def test_rows_of_ids_that_no_catalogue_has_are_to_go_and_are_not_kept_in_m
 
 async def test_a_window_closes_of_an_item_whose_row_has_gone(steady):
     steady.catalogue = set()
-    steady.servers.rows.pop("3")
+    steady.servers.rows.pop((Kind.ITEM, "3"))
     steady.road.forget()
     await steady.next_window()
     assert steady.servers.units("3") == 1

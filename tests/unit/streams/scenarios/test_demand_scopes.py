@@ -142,7 +142,7 @@ def test_an_alert_of_an_item_has_no_id_of_a_scopes_alert(odd):
 
 def episode_of(key: str) -> str:
     evidence = Evidence(1, 1, Moments(1.0, 1.0), 1e-9, True)
-    origin = Origin(ModelRef("m", "1"), None, HOUR, ("0.5",))
+    origin = Origin(ModelRef("m", "1"), None, HOUR, ("0.5",), HOUR)
     return alert(key, 1, Episode(1, 1, True), "open", evidence, ItemActivity(), origin).id
 
 
