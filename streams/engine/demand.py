@@ -77,7 +77,7 @@ class DemandRoad:
     ) -> None:
         self._cache = cache
         self._indexes: dict[int, IndexRow] = {}
-        self._categories_of = lambda key: categories_of(item_of(key))
+        self._categories_of: CategoriesOf = lambda key: categories_of(item_of(key))
         self._scenario = scenario
         self._rules = scenario.rules(settings)
         self._settings = settings
