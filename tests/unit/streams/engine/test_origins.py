@@ -19,7 +19,9 @@ PARTITIONS = 4
 SETTINGS = Settings()
 HOME = partition_of("u1", PARTITIONS)
 NOW = 1_770_000_000_000
-VIEW = msgspec.json.encode({"event_id": "e", "type": "view", "user_id": "u1", "timestamp": 1_767_225_600_000, "item_id": "a"})
+VIEW = msgspec.json.encode(
+    {"event_id": "e", "type": "view", "user_id": "u1", "timestamp": 1_767_225_600_000, "item_id": "a"}
+)
 GOOD = {"topic": b"events", "partition": b"2", "offset": b"41"}
 
 
