@@ -179,7 +179,7 @@ def _finite(values: Array, there: Flags) -> Flags:
     if finite.all():
         return ~_none(len(there))
     finite = finite.reshape(*there.shape, -1).all(axis=2)
-    return (finite | ~there).all(axis=1)
+    return np.all(finite | ~there, axis=1)
 
 
 def _out(values: Array, low: int, high: int) -> Flags:
