@@ -5,7 +5,7 @@ input from outside. What does not fit is the model's fault and answered from pop
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,7 +179,7 @@ def _finite(values: Array, there: Flags) -> Flags:
     if finite.all():
         return ~_none(len(there))
     finite = finite.reshape(*there.shape, -1).all(axis=2)
-    return cast(Flags, (finite | ~there).all(axis=1))
+    return np.all(finite | ~there, axis=1)
 
 
 def _out(values: Array, low: int, high: int) -> Flags:

@@ -110,6 +110,8 @@ class NewItems:
             ModelUnavailable: Triton cannot say.
         """
         ids = list(texts)
+        if not ids:
+            return {}
         answer, _ = await self._describe([item_hash(item_id) for item_id in ids], [])
         unknown = [item_id for item_id, known in zip(ids, answer.known, strict=True) if not known]
         vectors: dict[str, Vector] = {}

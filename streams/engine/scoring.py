@@ -52,6 +52,8 @@ class Scorer:
         self._trending = trending
         self._context = ShopContext(catalogue, new_items, trending)
         self._faults = ModelFaults()
+        self._failed = 0
+        """Requests in a row, of one load or of several."""
         self._best: tuple[object, list[int]] = (None, [])
         self._met: set[int] = set()
         """Of the items that lists named, those that the catalogue has: none of them leaves it again."""
@@ -69,9 +71,10 @@ class Scorer:
             self._note(error)
             self._new_items.doubt()
             return self._stand_in(questions)
-        if not halving.answered:
+        self._failed = 0 if halving.answered else self._failed + halving.asked
+        if self._failed >= _HOPELESS:
             self._new_items.doubt()
-            self._triton.give_up(MODEL, f"it fails on {halving.asked} requests in a row")
+            self._triton.give_up(MODEL, f"it fails on {self._failed} requests in a row")
         return answers
 
     async def _ask_for(self, questions: Sequence[Question], halving: _Halving) -> Iterable[Answer]:

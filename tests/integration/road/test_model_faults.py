@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.recordings.reading import read_recording
 from streams.settings import Settings
 from streams.testing import Stack, event, item, raw
 from streams.testing.plugin import StartWorker
@@ -75,7 +76,10 @@ def faulty(settings: Settings, trained_shop: TrainedShop, tmp_path: Path) -> Gen
     repository.remove_version(settings.models, "headrace", version)
 
 
-def test_no_fault_of_a_version_is_an_events(faulty: int, headrace_worker: StartWorker, replay, expect, headrace_client):
+def test_no_fault_of_a_version_is_an_events(
+    faulty: int, trained_shop: TrainedShop, headrace_worker: StartWorker, replay, expect, headrace_client
+):
+    replay([record for record in read_recording(trained_shop.recording) if record.topic == Topic.ITEMS])
     worker = headrace_worker()
     stamp = time.time_ns()
     good, newcomer = f"good-{stamp}", f"newcomer-{stamp}"

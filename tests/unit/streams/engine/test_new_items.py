@@ -152,6 +152,12 @@ async def test_of_two_versions_that_answer_in_turns_each_gets_its_own_vectors():
     assert triton.requests <= 6 * 3 * 6
 
 
+async def test_a_chunk_of_withdrawn_items_alone_needs_no_vector():
+    triton = Triton(Version("1", 4))
+    assert await NewItems(Catalogue(), Rows(), triton).vectors_of_unknown({}) == {}
+    assert triton.requests == 0
+
+
 async def test_vectors_for_the_store_are_stamped_by_whoever_made_them():
     triton = Triton(Version("1", 4, encoder=5), Version("1", 4, encoder=6))
     texts = {f"i{n}": f"title {n}" for n in range(130)}

@@ -208,6 +208,21 @@ async def test_an_answer_that_nothing_can_be_made_of_is_stood_in_for():
     assert answer.fallback == MODEL_UNAVAILABLE
 
 
+async def test_one_shopper_alone_that_the_model_fails_on_costs_nobody_else_an_answer():
+    scorer, triton, _ = shop(Failing(), first=0)
+    for _ in range(5):
+        assert [answer.fallback for answer in await scorer.answer([at(13)])] == [MODEL_UNAVAILABLE]
+        assert [answer.fallback for answer in await scorer.answer([at(1)])] == [None]
+    assert triton.given_up == []
+
+
+async def test_a_version_that_fails_on_load_after_load_is_given_up_too():
+    scorer, triton, _ = shop(Failing(), first=0)
+    for _ in range(12):
+        await scorer.answer([at(13)])
+    assert len(triton.given_up) == 1
+
+
 class Odd(Instance):
     """What it lists for the shopper of the time 13 makes no sense."""
 
