@@ -10,7 +10,6 @@ from typing import Final, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
@@ -135,7 +134,7 @@ def _find_what_is_wrong(path: Path) -> None:
 
 def _holds_line_ends(table: pa.Table) -> bool:
     columns = (table.column(name).chunks[0].dictionary for name in table.column_names if table.num_rows)
-    return any(bool(pc.any(pc.match_substring(values, "\n")).as_py()) for values in columns)
+    return any("\n" in value for values in columns for value in values.to_pylist())
 
 
 def _column(table: pa.Table, name: str) -> Column:

@@ -45,9 +45,9 @@ class Dates:
             if moment.tzinfo is not None or not text[:5].endswith("-"):
                 raise ValueError(text)
             return moment
-        first, second, year, *clock = (int(part or 0) for part in found.groups())
+        first, second, year, hour, minute, seconds = (int(part or 0) for part in found.groups())
         day, month = (first, second) if self._order() is DateOrder.DAY_FIRST else (second, first)
-        return datetime(year, month, day, *clock)
+        return datetime(year, month, day, hour, minute, seconds)
 
 
 def order_of(column: Iterable[tuple[int, str]]) -> DateOrder:
