@@ -6,11 +6,10 @@ Columns are kept as codes into their distinct values, so that a million rows of 
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as arrow_compute
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
@@ -134,9 +133,8 @@ def _find_what_is_wrong(path: Path) -> None:
 
 
 def _holds_line_ends(table: pa.Table) -> bool:
-    compute: Any = arrow_compute  # its functions are made when it is loaded, unseen by type checkers
     columns = (table.column(name).chunks[0].dictionary for name in table.column_names if table.num_rows)
-    return any(bool(compute.any(compute.match_substring(values, "\n")).as_py()) for values in columns)
+    return any("\n" in value for values in columns for value in values.to_pylist())
 
 
 def _column(table: pa.Table, name: str) -> Column:
