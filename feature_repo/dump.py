@@ -49,10 +49,11 @@ def shopper_features(packed: bytes) -> dict[str, Any]:
         e._asdict() | {"action": ACTIONS[e.action], "price_cents": money.hundredths(e.price_cents)}
         for e in state.recent
     ]
-    features["price_sum"] = money.hundredths_of(state.price_sum, features.pop("price_rest"))
-    features["spent"] = money.hundredths_of(state.spent, features.pop("spent_rest"))
+    features["price_sum"] = money.hundredths_of(state.price_sum, state.price_rest)
+    features["spent"] = money.hundredths_of(state.spent, state.spent_rest)
     features["seen"] = b64encode(np.unique(hashes(shopper.seen_items(state))).tobytes()).decode()
-    del features["events_2"]
+    for name in ("events_2", "price_rest", "spent_rest"):
+        del features[name]
     return features
 
 
