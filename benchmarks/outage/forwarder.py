@@ -16,13 +16,14 @@ class Forwarder:
     Attributes:
         address: where clients connect.
         target: `host:port` of the server that new connections are led to.
+        loop: runs in a thread of its own.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.address = ""
         self._open: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
 
     async def listen(self) -> None:
         """Begin to accept connections on a free port."""
@@ -32,7 +33,7 @@ class Forwarder:
 
     def cut(self) -> None:
         """Break every connection."""
-        self._loop.call_soon_threadsafe(self._cut)
+        self.loop.call_soon_threadsafe(self._cut)
 
     def _cut(self) -> None:
         for writer in self._open:
@@ -65,11 +66,11 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 def forwarding(target: str) -> Generator[Forwarder]:
     """A forwarder in a thread of its own."""
     forwarder = Forwarder(target)
-    loop = forwarder._loop
-    loop.run_until_complete(forwarder.listen())
+    loop = forwarder.loop
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
+        asyncio.run_coroutine_threadsafe(forwarder.listen(), loop).result()
         yield forwarder
     finally:
         forwarder.cut()
