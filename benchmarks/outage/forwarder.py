@@ -31,6 +31,14 @@ class Forwarder:
         host, port = server.sockets[0].getsockname()
         self.address = f"{host}:{port}"
 
+    async def close(self) -> None:
+        """Break every connection and accept no more."""
+        forwarding = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in forwarding:
+            task.cancel()
+        await asyncio.gather(*forwarding, return_exceptions=True)
+        self._cut()
+
     def cut(self) -> None:
         """Break every connection."""
         self.loop.call_soon_threadsafe(self._cut)
@@ -38,6 +46,7 @@ class Forwarder:
     def _cut(self) -> None:
         for writer in self._open:
             writer.close()
+        self._open.clear()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, _, port = self.target.rpartition(":")
@@ -51,6 +60,8 @@ class Forwarder:
         try:
             await asyncio.gather(_pass_on(reader, writer_there), _pass_on(reader_there, writer))
         finally:
+            for side in both:
+                side.close()
             self._open -= both
 
 
@@ -73,6 +84,6 @@ def forwarding(target: str) -> Generator[Forwarder]:
         asyncio.run_coroutine_threadsafe(forwarder.listen(), loop).result()
         yield forwarder
     finally:
-        forwarder.cut()
+        asyncio.run_coroutine_threadsafe(forwarder.close(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
