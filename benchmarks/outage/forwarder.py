@@ -23,16 +23,19 @@ class Forwarder:
         self.target = target
         self.address = ""
         self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
         self.loop = asyncio.new_event_loop()
 
     async def listen(self) -> None:
         """Begin to accept connections on a free port."""
-        server = await asyncio.start_server(self._forward, _HOST, 0)
-        host, port = server.sockets[0].getsockname()
+        self._server = await asyncio.start_server(self._forward, _HOST, 0)
+        host, port = self._server.sockets[0].getsockname()
         self.address = f"{host}:{port}"
 
     async def close(self) -> None:
         """Break every connection and accept no more."""
+        if self._server is not None:
+            self._server.close()
         forwarding = asyncio.all_tasks() - {asyncio.current_task()}
         for task in forwarding:
             task.cancel()
@@ -87,3 +90,4 @@ def forwarding(target: str) -> Generator[Forwarder]:
         asyncio.run_coroutine_threadsafe(forwarder.close(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
