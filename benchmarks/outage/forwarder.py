@@ -36,11 +36,8 @@ class Forwarder:
         """Break every connection and accept no more."""
         if self._server is not None:
             self._server.close()
-        forwarding = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in forwarding:
-            task.cancel()
-        await asyncio.gather(*forwarding, return_exceptions=True)
         self._cut()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
 
     def cut(self) -> None:
         """Break every connection."""
