@@ -16,27 +16,37 @@ class Forwarder:
     Attributes:
         address: where clients connect.
         target: `host:port` of the server that new connections are led to.
+        loop: runs in a thread of its own.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.address = ""
         self._open: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
+        self.loop = asyncio.new_event_loop()
 
     async def listen(self) -> None:
         """Begin to accept connections on a free port."""
-        server = await asyncio.start_server(self._forward, _HOST, 0)
-        host, port = server.sockets[0].getsockname()
+        self._server = await asyncio.start_server(self._forward, _HOST, 0)
+        host, port = self._server.sockets[0].getsockname()
         self.address = f"{host}:{port}"
+
+    async def close(self) -> None:
+        """Break every connection and accept no more."""
+        if self._server is not None:
+            self._server.close()
+        self._cut()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
 
     def cut(self) -> None:
         """Break every connection."""
-        self._loop.call_soon_threadsafe(self._cut)
+        self.loop.call_soon_threadsafe(self._cut)
 
     def _cut(self) -> None:
         for writer in self._open:
             writer.close()
+        self._open.clear()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, _, port = self.target.rpartition(":")
@@ -50,6 +60,8 @@ class Forwarder:
         try:
             await asyncio.gather(_pass_on(reader, writer_there), _pass_on(reader_there, writer))
         finally:
+            for side in both:
+                side.close()
             self._open -= both
 
 
@@ -65,13 +77,14 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 def forwarding(target: str) -> Generator[Forwarder]:
     """A forwarder in a thread of its own."""
     forwarder = Forwarder(target)
-    loop = forwarder._loop
-    loop.run_until_complete(forwarder.listen())
+    loop = forwarder.loop
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
+        asyncio.run_coroutine_threadsafe(forwarder.listen(), loop).result()
         yield forwarder
     finally:
-        forwarder.cut()
+        asyncio.run_coroutine_threadsafe(forwarder.close(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
