@@ -10,7 +10,7 @@ import pytest
 from feature_repo import shopper
 from feature_repo.row_store import Kind, RowStore
 from streams import scenarios
-from streams.copartition import prepare
+from streams.copartition import Prepared, prepare
 from streams.engine.partitions import partition_of
 from streams.engine.stints import Stints
 from streams.line import Line
@@ -18,6 +18,7 @@ from streams.logs import JsonLines
 from streams.runtime import Runtime
 from streams.settings import Settings
 from streams.testing import Client, Stack
+from streams.topic_check import Outputs
 from streams.transport import Load, RawRecord, RecordChunk
 
 APPENDED = 1_770_000_000_000
@@ -70,6 +71,11 @@ async def travel(worker: Runtime, *chunks: RecordChunk) -> None:
     running.cancel()
 
 
+async def opened(settings: Settings) -> Runtime:
+    """A worker's parts; all topics have the partitions of the settings."""
+    return await Runtime.open(settings, Prepared(settings.partitions, Outputs({})))
+
+
 async def views_of(store: RowStore, user_id: str) -> int:
     [row] = await store.read(Kind.USER, [user_id])
     return sum(shopper.unpack(row.states[0]).counts)
@@ -80,7 +86,7 @@ async def test_of_two_workers_with_one_chunk_each_event_counts_once(
 ):
     user_id = f"torn-{settings.group}"
     chunk = chunk_of(settings, user_id, "e0", "e1", "e2")
-    workers = [await Runtime.open(settings, settings.partitions) for _ in range(2)]
+    workers = [await opened(settings) for _ in range(2)]
     await asyncio.gather(*(travel(worker, chunk) for worker in workers))
     for worker in workers:
         await worker.close()
@@ -93,7 +99,7 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"next-{settings.group}"
-    worker = await Runtime.open(settings, settings.partitions)
+    worker = await opened(settings)
     loads = [chunk_of(settings, user_id, f"e{n}", first=n) for n in range(6)]
     await travel(worker, *loads)
     await worker.close()
@@ -106,7 +112,7 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
 async def test_shoppers_wait_while_their_loads_are_under_way(settings: Settings, store: RowStore):
     user_id = f"waiting-{settings.group}"
     for catching_up in (False, True):
-        worker = await Runtime.open(settings.model_copy(update={"catching_up": catching_up}), settings.partitions)
+        worker = await opened(settings.model_copy(update={"catching_up": catching_up}))
         assert not worker.shoppers.is_waited_for()
         travelling = asyncio.create_task(travel(worker, chunk_of(settings, user_id, "e0")))
         seen = set[bool]()
@@ -127,7 +133,7 @@ async def test_items_give_way_to_the_shoppers_of_the_same_worker(settings: Setti
         return Stints(others_wait, clock)
 
     monkeypatch.setattr("streams.runtime.Stints", made)
-    worker = await Runtime.open(settings, settings.partitions)
+    worker = await opened(settings)
     await worker.close()
     assert waited_for == [worker.shoppers.is_waited_for]
 
@@ -136,7 +142,7 @@ async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"asked-{settings.group}"
-    worker = await Runtime.open(settings, settings.partitions)
+    worker = await opened(settings)
     before, after = chunk_of(settings, user_id, "e0"), chunk_of(settings, user_id, "e1", first=1)
     request = json.dumps({"request_id": "r", "user_id": user_id, "timestamp": APPENDED, "items": ["a"]}).encode()
     asked = RawRecord("score.requests", before.partition, 0, APPENDED, user_id.encode(), request, ())
@@ -152,7 +158,7 @@ async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_fold
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"back-{settings.group}"
-    first, other = [await Runtime.open(settings, settings.partitions) for _ in range(2)]
+    first, other = [await opened(settings) for _ in range(2)]
     await travel(first, chunk_of(settings, user_id, "e0"))
     await travel(other, chunk_of(settings, user_id, "e0", "e1"))
     await travel(first, chunk_of(settings, user_id, "e0", "e1", "e2"))  # the row it keeps is of before
@@ -172,7 +178,7 @@ async def test_a_chunk_that_comes_again_says_and_folds_nothing(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"again-{settings.group}"
-    worker = await Runtime.open(settings, settings.partitions)
+    worker = await opened(settings)
     for _ in range(3):
         await travel(worker, chunk_of(settings, user_id, "e0", "e1"))
     await worker.close()
@@ -200,7 +206,7 @@ async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_o
     settings: Settings, store: RowStore, headrace_client: Client, poison: None
 ):
     user_id = f"poisoned-{settings.group}"
-    worker = await Runtime.open(settings, settings.partitions)
+    worker = await opened(settings)
     await travel(worker, chunk_of(settings, user_id, "before", "poison", "after"))
     assert not worker.shoppers.is_waited_for()
     await worker.close()
@@ -217,7 +223,7 @@ async def test_a_record_that_cannot_be_processed_is_found_in_the_log_by_its_even
     settings: Settings, poison: None, caplog: pytest.LogCaptureFixture
 ):
     chunk = chunk_of(settings, f"poisoned-{settings.group}", "before", "poison", "after")
-    worker = await Runtime.open(settings, settings.partitions)
+    worker = await opened(settings)
     await travel(worker, chunk)
     await worker.close()
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
