@@ -85,7 +85,7 @@ async def test_outputs_are_compressed_as_the_setting_says_and_read_by_every_clie
     topic = own_topic(kafka)
     settings = Settings(kafka=kafka, compression=codec)
     producer, outbox = await Producer.open(settings, Outputs({})), Outbox(settings, 1)
-    outbox.messages[topic, 0] += [Message(b"ann", b"%04d" % n + b"x" * 1_000, 0) for n in range(500)]
+    outbox.messages[topic, 0] += [Message(b"ann", b"%04d" % n + b"x" * 1_000) for n in range(500)]
     await producer.send(outbox)
     await producer.close()
     with Listener(KafkaConnection(kafka), [topic], from_beginning=True) as listener:

@@ -67,10 +67,14 @@ class Nobody:
     async def send(self, _: Any, spoken: Any = lambda: None) -> None:
         spoken()
 
-    async def vectors_of_unknown(self, _: Any) -> tuple[dict[str, bytes], str]:
-        return {}, ""
+    async def vectors_of_unknown(self, _: Any) -> dict[str, Any]:
+        return {}
 
-    def busy(self, _: Any) -> None:
+    async def reaching(self, claims: Any) -> dict[Any, int]:
+        assert not claims
+        return {}
+
+    def heard(self, *_: Any) -> None:
         """Nothing idles."""
 
 
@@ -82,7 +86,17 @@ class Roads:
         self.continuity = Continuity(settings.group)
         self.watch = StoreWatch(store, self.continuity, settings.group, time.monotonic)
         with_ = Collaborators(
-            settings, PARTITIONS, store, nobody, nobody, nobody, Predecessor(None), nobody, nobody, self.continuity
+            settings,
+            PARTITIONS,
+            store,
+            nobody,
+            nobody,
+            nobody,
+            Predecessor(None),
+            nobody,
+            nobody,
+            nobody,
+            self.continuity,
         )
         self.shoppers = ShoppersRoad((), with_)
         self.items = ItemRowsRoad(settings, PARTITIONS, store, nobody, nobody, RowCache(10), self.continuity)
