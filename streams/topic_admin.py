@@ -57,7 +57,7 @@ def describe(connection: KafkaConnection, names: Iterable[str], timeout_ms: int 
     """
     with _admin(connection, timeout_ms) as admin:
         described: list[dict[str, Any]] = admin.describe_topics(sorted(names))
-        if hidden := [topic["name"] for topic in described if topic["error_code"] == _NOT_AUTHORISED]:
+        if hidden := sorted(topic["name"] for topic in described if topic["error_code"] == _NOT_AUTHORISED):
             raise StackError(
                 f"Kafka at {connection.address}: {who(connection)} may not see {', '.join(hidden)}: grant it what "
                 "docs/how-to/connect-your-cluster.md lists."

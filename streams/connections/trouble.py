@@ -10,6 +10,8 @@ from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError
 
 _PROBE_S: Final = 2.0
+_LOGIN_S: Final = 10.0
+"""The client does not end when it is refused: it tries until so much time is up."""
 
 
 def kafka_trouble(connection: KafkaConnection, error: Exception) -> StackError:
@@ -86,7 +88,7 @@ def _refusal(connection: KafkaConnection) -> Exception | None:
     failures, log = _Failures(), logging.getLogger("kafka.net.manager")
     log.addHandler(failures)
     try:
-        admin(**connection.options(), bootstrap_timeout_ms=_PROBE_S * 1000).close()
+        admin(**connection.options(), bootstrap_timeout_ms=_LOGIN_S * 1000).close()
     except KafkaError as error:
         failures.found.append(error)
     finally:

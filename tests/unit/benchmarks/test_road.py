@@ -114,9 +114,8 @@ async def test_the_hand_written_loop_forecasts_without_a_model_as_a_worker_does(
     told: list[tuple[int, Entry]] = []
     for record in workload.events(SIZE, 1, ms_an_event=6_000):
         event = decode_event(record.value, appended_ms=record.timestamp, settings=chosen)
-        told += [
-            (0, entry) for entry in tell(mark, event, 0, chosen.window, chosen.lateness, loop.catalogue.categories)
-        ]
+        entries = tell(mark, event, 0, record.timestamp, chosen.window, chosen.lateness, loop.catalogue.categories)
+        told += [(0, entry) for entry in entries]
     await items._fold(told)
     forecasts = [json.loads(value) for topic, value in loop.said if topic == Topic.DEMAND_FORECASTS]
     assert forecasts
