@@ -3,6 +3,8 @@
 import logging
 import socket
 import ssl
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from streams.connections.addresses import parse_endpoint
@@ -10,7 +12,7 @@ from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError
 
 _PROBE_S: Final = 2.0
-_LOGIN_S: Final = 10.0
+_LOGIN_S: Final = 5.0
 """The client does not end when it is refused: it tries until so much time is up."""
 
 
@@ -85,15 +87,38 @@ def _refusal(connection: KafkaConnection) -> Exception | None:
     from kafka.errors import KafkaError
 
     admin: Any = kafka.admin.KafkaAdminClient
-    failures, log = _Failures(), logging.getLogger("kafka.net.manager")
-    log.addHandler(failures)
+    with _heard_failures() as failures:
+        try:
+            admin(**connection.options(), bootstrap_timeout_ms=_LOGIN_S * 1000).close()
+        except KafkaError as error:
+            failures.append(error)
+    told = next((found for found in failures if _is_refusal(found)), None)
+    return told or _closed_at_login(failures)
+
+
+def _closed_at_login(failures: Sequence[Exception]) -> Exception | None:
+    """The client often misses what a broker says right before it closes the connection: that it was closed tells."""
+    from kafka.errors import KafkaConnectionError, SaslAuthenticationFailedError
+
+    if any(isinstance(found, KafkaConnectionError) and "disconnected" in str(found) for found in failures):
+        return SaslAuthenticationFailedError("it closes the connection at the login")
+    return None
+
+
+@contextmanager
+def _heard_failures() -> Generator[list[Exception]]:
+    """What connections fail with meanwhile, which is said to nobody else, also where the client's log is silenced."""
+    heard, log = _Failures(), logging.getLogger("kafka.net.manager")
+    level, propagate = log.level, log.propagate
+    log.addHandler(heard)
+    log.setLevel(logging.WARNING)
+    log.propagate = False
     try:
-        admin(**connection.options(), bootstrap_timeout_ms=_LOGIN_S * 1000).close()
-    except KafkaError as error:
-        failures.found.append(error)
+        yield heard.found
     finally:
-        log.removeHandler(failures)
-    return next((found for found in failures.found if _is_refusal(found)), None)
+        log.removeHandler(heard)
+        log.setLevel(level)
+        log.propagate = propagate
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from tests.integration.field.secured_stack import secured_stack
 __all__ = ["own_settings", "secured_stack"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def own_settings(headrace_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Of a stack whose Kafka is its own; the store and the model's server are those of all tests."""
     own = {"home": tmp_path_factory.mktemp("own") / "home", "port_offset": load_settings().port_offset + 1_900}

@@ -83,3 +83,11 @@ def test_a_refused_user_is_named_and_no_password():
     assert "refuses the user shop" in line(connection, SaslAuthenticationFailedError("no"))
     assert "user shop may not do this" in line(connection, TopicAuthorizationFailedError("events"))
     assert "sesame" not in line(connection, SaslAuthenticationFailedError("no"))
+
+
+def test_a_listener_that_closes_the_connection_at_the_login_refuses_the_user(tmp_path: Path):
+    """The client often misses what a broker says right before it closes."""
+    login = Login(SaslMechanism.PLAIN, "shop", SecretStr("wrong"))
+    with listening() as address:
+        said = line(KafkaConnection(address, KafkaSecurity.SASL_TLS, login=login, files=pem(tmp_path, AUTHORITY)))
+    assert f"Kafka at {address} refuses the user shop" in said
