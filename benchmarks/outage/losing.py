@@ -20,6 +20,7 @@ from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.waiting import lag
+from streams.settings import Settings
 from streams.testing.worker import Worker
 from streams.topics import Topic
 
@@ -95,7 +96,10 @@ def _run(running: Running, both: Stores, case: _Case, stream: Sequence[Record], 
     topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
     over = Event()
     events = takewhile(lambda _: not over.is_set(), stream)
-    with Listener(address, topics, from_beginning=False) as listener, ThreadPoolExecutor(1) as feeder:
+    with (
+        Listener(running.settings.kafka_connection, topics, from_beginning=False) as listener,
+        ThreadPoolExecutor(1) as feeder,
+    ):
         fed = feeder.submit(feed, address, partitions, events, rate)
         try:
             time.sleep(_BEFORE_S)
@@ -107,7 +111,7 @@ def _run(running: Running, both: Stores, case: _Case, stream: Sequence[Record], 
             over.set()
         fed.result()
         if ended is None:
-            _await_committed(address, running.settings.group)
+            _await_committed(running.settings)
         records = listener.until_now()
     asked = judge(records, Moments(gone, time.time_ns() // 1_000_000))
     rows = asyncio.run(rows_of(running.settings.model_copy(update={"redis": both.address}), places(records)))
@@ -122,11 +126,11 @@ def _until_ended(worker: Worker, struck: float) -> float | None:
     return None
 
 
-def _await_committed(address: str, group: str) -> None:
+def _await_committed(settings: Settings) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    with Broker(address) as broker:
+    with Broker(settings.kafka_connection) as broker:
         ends, beginnings = broker.ends([Topic.EVENTS]), broker.beginnings([Topic.EVENTS])
-        while lag(ends, beginnings, broker.committed(group)) and time.monotonic() < deadline:
+        while lag(ends, beginnings, broker.committed(settings.group)) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
 
