@@ -65,7 +65,7 @@ def main() -> None:
         shell.headrace("publish", model)
         with shell.worker(home / "worker.log"):
             found["replay"] = shell.headrace("replay", recording, "--speed", "max", "--wait")
-        found["answers"] = account(recording, str(servers["kafka"]))
+        found["answers"] = account(recording, KafkaConnection(str(servers["kafka"])))
     finally:
         shell.headrace("down")
     found["answers"]["events_per_second"] = round(found["answers"]["events"] / found["replay"]["seconds"], 1)
