@@ -83,7 +83,7 @@ class ItemRowsRoad:
             metrics.DEAD_LETTERS.labels(bad.why.reason).inc()
         await self._producer.send(outbox)
         logbook.dead_letters(refused)
-        await self._note_ghosts(fresh)
+        await self._note_withdrawals(fresh)
         newest = {item_id: (one, row) for item_id, (one, row) in fresh.items() if one.is_newest(row)}
         vectors = await self._vectors([one.item for one, _ in newest.values()])
         self._cache.take(map(item_key, newest))  # the same rows, whose fences move now: they are to be read again
@@ -114,7 +114,7 @@ class ItemRowsRoad:
             listed[item.item_id] = _Listed(item, record.offset, record.timestamp, order)
         return listed, refused
 
-    async def _note_ghosts(self, fresh: Mapping[str, tuple[_Listed, StoredRow]]) -> None:
+    async def _note_withdrawals(self, fresh: Mapping[str, tuple[_Listed, StoredRow]]) -> None:
         """Kafka forgets a withdrawal after a day. A record of the item that lies in another partition it keeps."""
         withdrawn: dict[str, int] = {}
         back: list[str] = []

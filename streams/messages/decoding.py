@@ -87,11 +87,10 @@ def _check_time(timestamp: int, appended_ms: int, settings: Settings) -> None:
 
 
 def _withdrawn_id(key: bytes | None) -> str:
-    hint = lookalikes.of_key(key or b"")
-    try:
-        if hint is None:
-            return msgspec.convert((key or b"").decode(), Id)
-    except (UnicodeDecodeError, msgspec.ValidationError):
-        pass
     detail = "The field `item_id` is missing: the value withdraws an item and the key is no item id"
-    raise BadRecord(Reason.MISSING_FIELD, f"{detail}; {hint}." if hint else f"{detail}.")
+    if hint := lookalikes.of_key(key or b""):
+        raise BadRecord(Reason.MISSING_FIELD, f"{detail}; {hint}.")
+    try:
+        return msgspec.convert((key or b"").decode(), Id)
+    except (UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise BadRecord(Reason.MISSING_FIELD, f"{detail}.") from error

@@ -57,6 +57,7 @@ async def test_a_store_that_would_evict_rows_is_refused_with_what_to_set(store, 
 async def test_a_store_that_evicts_only_what_has_a_time_to_live_is_taken(store, valkey, policy):
     async with configured(valkey, **{"maxmemory-policy": policy}):
         await store.probe()
+        assert (await store.facts()).policy == policy
 
 
 async def test_a_full_store_is_refused_and_nothing_is_half_written(store, valkey):

@@ -205,6 +205,8 @@ async def test_records_that_leave_no_row_move_the_partitions_place_all_the_same(
     no_item = chunk("items", "ann", {"no title": 1}, "item_id", 3)
     await roads.items.travel(no_item)
     await Roads(settings, store).watch.take({("events", ANNS): 2, ("items", ANNS): 3})
+    with pytest.raises(RowsLost, match="items partition"):
+        await Roads(settings, store).watch.take({("events", ANNS): 2, ("items", ANNS): 4})
 
 
 async def test_one_row_that_goes_ends_this_worker_and_the_next_until_somebody_decides(roads, settings, store, admin):

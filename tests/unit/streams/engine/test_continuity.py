@@ -42,6 +42,9 @@ def test_offsets_that_nobody_has_noted_ask_nothing_of_the_store():
     continuity = Continuity(GROUP)
     continuity.take({(Topic.EVENTS, 0): -1, (Topic.SCORE_REQUESTS, 0): 7})
     continuity.verify("events/0", Fence())
+    continuity.written(Topic.EVENTS, 0, 0)
+    with pytest.raises(RowsLost):
+        continuity.verify("events/0", Fence())
 
 
 def test_what_this_worker_has_written_must_be_there_as_well():
@@ -63,6 +66,8 @@ def test_of_two_origins_that_share_a_row_each_counts():
 def test_partitions_that_went_to_another_worker_are_its_business():
     continuity = Continuity(GROUP)
     continuity.take({(Topic.EVENTS, 0): 5, (Topic.EVENTS, 1): 5})
+    with pytest.raises(RowsLost):
+        continuity.verify("events/0", Fence())
     continuity.take({(Topic.EVENTS, 1): 6})
     continuity.verify("events/0", Fence())
 
