@@ -35,10 +35,6 @@ class Fence:
         """Whether the record at `offset` is already folded and answered."""
         return offset <= self._offsets.get(origin, -1)
 
-    def offset(self, origin: str) -> int:
-        """The last record of an origin that is folded; -1 for none."""
-        return self._offsets.get(origin, -1)
-
     def enter(self, origin: str, offset: int) -> bool:
         """Note that the record at `offset` is folded now; False where it was already, and nothing is noted."""
         if offset <= self._offsets.get(origin, -1):

@@ -67,7 +67,7 @@ def _verify(folded: Mapping[str, int], fence: Fence) -> None:
         if fence.passed(origin, offset):
             continue
         topic, _, partition = origin.rpartition("/")
-        held = fence.offset(origin)
+        held = fence.at(origin)
         raise RowsLost(
             f"The online store has lost features of {topic} partition {partition}: offset {offset} was folded, and "
             + (f"its rows reach {held}" if held >= 0 else "its rows are gone")

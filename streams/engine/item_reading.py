@@ -1,7 +1,7 @@
 """Messages of the item-deltas topic, decoded with a wary eye: what no worker can have sent is refused."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,8 @@ from streams.settings import Settings
 from streams.transport import RawRecord, RecordChunk
 
 _decoder = msgspec.msgpack.Decoder(ItemBatch)
+_LONGER_DAY_MS: Final = 3_600_000
+"""A window of days has an hour more where summer time ends."""
 
 
 class Decoded(NamedTuple):
@@ -55,7 +57,7 @@ class BatchReading:
         self._group = settings.group
         self._partitions = partitions
         # An event lies so far after its append time at most, and the marker of a replay's end so far after its event.
-        self._ahead_ms = settings.future + settings.window + settings.lateness
+        self._ahead_ms = settings.future + settings.window + _LONGER_DAY_MS + settings.lateness
 
     def decode(self, chunk: RecordChunk, fence: Fence) -> ReadBatches:
         """All of a chunk that its fence has not passed."""

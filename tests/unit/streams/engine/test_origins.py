@@ -81,7 +81,7 @@ def test_a_misplaced_event_that_stood_beyond_the_end_of_its_log_is_not_passed_on
 
 DELTA = ItemDelta(41, "a", ACTION_CODE["purchase"], NOW, 1, -1, False)
 BATCH = ItemBatch("events/2", 2, [DELTA, Shown(41, NOW, ["a"]), Watermark(41, NOW, idle=False)])
-LATEST = NOW + SETTINGS.future + SETTINGS.window + SETTINGS.lateness
+LATEST = NOW + SETTINGS.future + SETTINGS.window + 3_600_000 + SETTINGS.lateness  # a day may have 25 hours
 
 
 def read(value: bytes | None, fence: int = -1):
