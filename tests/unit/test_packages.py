@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -119,3 +120,9 @@ def test_every_command_that_needs_an_extra_says_which_in_one_line(tmp_path: Path
         assert code == 1, (command, code, line)
         assert f"pip install 'headrace[{extra}]'" in line, (command, line)
         assert line.count("\n") == 1, (command, line)
+
+
+def test_no_two_test_files_have_one_name():
+    """Without packages, pytest imports a test file by its name alone and refuses the second of one name."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []
