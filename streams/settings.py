@@ -20,6 +20,7 @@ from streams.connections.triton import TritonConnection, triton_connection
 from streams.errors import SettingsError
 from streams.messages.events import EventType
 from streams.messages.wire import DEMAND_SPAN
+from streams.reason_texts import reason_texts
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _GROUP = r"^[a-zA-Z0-9_-]{1,80}$"
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
         frozenset(TRIGGERS), description="events answered with recommendations"
     )
     exclude: Exclude = Field(Exclude.CURRENT, description="what is never recommended")
+    reasons: str = Field("en", description="what reasons say: en, de, zh, or a TOML file with texts of your own")
     trending: Switch = Field(True, description="live popularity in scores and fallbacks; off: exact replay")
     # What is answered goes into `feature.log`, whose messages the broker bounds as it does all others.
     max_event_bytes: int = Field(
@@ -326,6 +328,7 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
     # They agree, and files hold what they should.
+    reason_texts(found.reasons)
     for connection in (found.kafka_connection, found.redis_connection, found.triton_connection):
         connection.options()
     return found

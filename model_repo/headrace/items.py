@@ -14,6 +14,10 @@ NO_ITEM = 0
 Tensors = Mapping[str, Tensor]
 
 
+_LEAST_SAID = 0.1
+"""Of what an item's text says on average: a new item whose text says less is as one that is unknown."""
+
+
 class Lookup(NamedTuple):
     """The version's items, then the request's extra ones, then one row for everything unknown."""
 
@@ -21,6 +25,7 @@ class Lookup(NamedTuple):
     extra_item: Tensor  # [E] sorted
     tail_vector: Tensor  # [E + 1, D]
     tail_bias: Tensor  # [E + 1]  -inf for the unknown
+    tail_speaks: Tensor  # [E + 1]  whether a vector says more than that of the unknown
     unknown: int  # N + E, the row of everything unknown
 
 
@@ -39,7 +44,11 @@ class Items:
         self.hashes = arrays["item_hash"]
         self.table = arrays["item_vector"]
         self.mean_bias = arrays["item_bias"].mean()
-        self._nothing_new = self._extended(self.hashes[:0], self.table[:0])
+        self.mean_vector = self.table.mean(dim=0)
+        self.mean_text = arrays["item_text"].mean(dim=0)
+        self._least_said = _LEAST_SAID * arrays["item_text"].norm(dim=1).mean()
+        self.nothing_new = self._extended(self.hashes[:0], self.table[:0])
+        """The items of the version, and no others."""
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -50,7 +59,7 @@ class Items:
 
     def lookup(self, items: Tensor, vectors: Tensor) -> Lookup:
         """These and the items that a request brings along, less those that the version knows."""
-        return self._extended(items, vectors) if items.any() else self._nothing_new
+        return self._extended(items, vectors) if items.any() else self.nothing_new
 
     def rows(self, lookup: Lookup, items: Tensor) -> Tensor:
         """Rows of items in version, extras, unknown; any shape."""
@@ -60,6 +69,11 @@ class Items:
             return row
         extra = _find(lookup.extra_item, items)
         return torch.where(row < n, row, torch.where(extra < e, n + extra, n + e))
+
+    def speak(self, lookup: Lookup, rows: Tensor) -> Tensor:
+        """Whether of an item more is known than that it is one. [...]"""
+        beyond = (rows - len(self)).clamp(min=0)
+        return (rows < len(self)) | lookup.tail_speaks[beyond]
 
     def vectors(self, lookup: Lookup, rows: Tensor) -> Tensor:
         """What the behaviour encoder and the scores know items by. [..., D]"""
@@ -94,7 +108,8 @@ class Items:
         bias = self._arrays["new_bias"].expand(len(tail)).clone()
         bias[-1] = -torch.inf
         every = torch.cat([self.hashes, items[first], items.new_full((1,), NO_ITEM)])
-        return Lookup(every, items[first], tail, bias, len(every) - 1)
+        speaks = (tail - self._arrays["unknown_vector"]).norm(dim=1) > self._least_said
+        return Lookup(every, items[first], tail, bias, speaks, len(every) - 1)
 
     def _with_tail(self, table_ND: Tensor, lookup: Lookup, rows: Tensor) -> Tensor:
         """A table's rows, and the tail's vectors for rows beyond it: few or none, so these are put in one by one."""

@@ -1,4 +1,4 @@
-"""Why an item: the events that added most to its score. Stands alone beside `scorer.py`.
+"""Why an item: the events without which it would stand lower. Stands alone beside `scorer.py`.
 
 Shape letters: r shoppers, K recommended items, L events of history, R reasons.
 """
@@ -8,12 +8,32 @@ from torch import Tensor
 
 REASONS = 2
 """Of an item: `reasons` looks for the best and the one after it."""
+_ACTION_MASK = 15
+_SPEAKS_AGAINST = (4, 6)
+"""Codes of remove_from_cart and return: they may move a score, and are no reason for an item."""
 
 
-def reasons(share_rKL: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:
-    """The events that added most to each score, and how much; -1 and 0 where none added. [r, K, R] each"""
-    best, first = share_rKL.max(dim=2, keepdim=True)  # two passes, where `topk` sorts
-    second = share_rKL.scatter(2, first, -torch.inf).max(dim=2, keepdim=True)
+def speaks_for(action_rL: Tensor) -> Tensor:
+    """Which events may be a reason, by what was done. [r, L]"""
+    code_rL = action_rL & _ACTION_MASK
+    for code in _SPEAKS_AGAINST:
+        code_rL = torch.where(code_rL == code, 0, code_rL)
+    return code_rL > 0
+
+
+def reasons(weight_rKL: Tensor, row_rL: Tensor, told_rL: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:
+    """The events that weigh most, of two items, and how much; -1 and 0 where none weighs. [r, K, R] each
+
+    Args:
+        weight_rKL: what an item would lose without an event.
+        row_rL: the events' items.
+        told_rL: events that may be a reason.
+        there_rK: places of a list that hold an item.
+    """
+    weight_rKL = weight_rKL.masked_fill(~told_rL.unsqueeze(1), -torch.inf)
+    best, first = weight_rKL.max(dim=2, keepdim=True)  # two passes, where `topk` sorts
+    same_rKL = row_rL.unsqueeze(1) == row_rL.gather(1, first.flatten(1)).view_as(first)
+    second = weight_rKL.masked_fill_(same_rKL, -torch.inf).max(dim=2, keepdim=True)
     weight, event = torch.cat([best, second.values], dim=2), torch.cat([first, second.indices], dim=2)
     counts = (weight > 0) & there_rK.unsqueeze(2)
     return torch.where(counts, event, -1).int(), torch.where(counts, weight, 0.0)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .diversity import marginal_relevance
 from .items import NO_ITEM, Context, Items, Lookup, Tensors
-from .reasons import REASONS, reasons
+from .reasons import REASONS, reasons, speaks_for
 from .retrieval import Own, best_items
 from .returning import worth_again
 
@@ -66,7 +66,7 @@ class Scorer:
     def __init__(
         self,
         arrays: Tensors,
-        encode: Callable[..., Tensor],
+        encode: Callable[..., tuple[Tensor, Tensor]],
         click: Callable[..., Tensor] | None,
         diversity: float = 0.0,
     ) -> None:
@@ -74,14 +74,15 @@ class Scorer:
         arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_text` [N, D] (the part of it that the item's text
             makes), `item_bias` [N], `item_prior` [N], `unknown_vector` [D], `new_bias` [1], `new_prior` [1],
             `popular` [100], `again` [2] (`returning.worth_again`).
-        encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to what each event gives [B, L, D].
+        encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to the user vector [B, D], and what it would
+            be without each event [B, L, D].
         click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
         diversity: from 0, lists in order of score, to 1: how much less of the same a list should hold; for requests
             that do not say so themselves.
         """
         self.arrays = arrays
         self.items = Items(arrays)
-        self._encode = encode
+        self.encode = encode
         self._click = click
         self._diversity = _share(diversity)
 
@@ -99,9 +100,8 @@ class Scorer:
         row_BK = torch.full((count, TOP_K), lookup.unknown, device=device)
         answer = _nothing(count, device)
         for some in _by_length(asked):
-            given_rlD = self._given(request, some)
-            user_BD[some.rows] = given_rlD.sum(dim=1)
-            wanting, theirs_rlD = _wanting(asked, some, given_rlD)
+            user_BD[some.rows], without_rlD = self._encoded(request, some)
+            wanting, theirs_rlD = _wanting(asked, some, without_rlD)
             if len(theirs_rlD):
                 user_rD = user_BD[wanting.rows]
                 row_BK[wanting.rows] = self._recommend(request, wanting, theirs_rlD, user_rD, answer)
@@ -112,13 +112,13 @@ class Scorer:
         """Which hashes this version knows. [P] uint8"""
         return self.items.known(probe)
 
-    def _given(self, request: Request, some: Some) -> Tensor:
-        """What each event gives to the shopper's vector. [r, l, D]"""
+    def _encoded(self, request: Request, some: Some) -> tuple[Tensor, Tensor]:
+        """The shoppers' vectors [r, D], and what they would be without each event [r, l, D]."""
         vectors = self.items.vectors(request.lookup, request.row_BL[some.rows, some.events])
-        return self._encode(vectors, *_happened(request.asked, some))
+        return self.encode(vectors, *_happened(request.asked, some))
 
     def _recommend(
-        self, request: Request, some: Some, given_rlD: Tensor, user_rD: Tensor, answer: dict[str, Tensor]
+        self, request: Request, some: Some, without_rlD: Tensor, user_rD: Tensor, answer: dict[str, Tensor]
     ) -> Tensor:
         """Fill in all of the answer but the click rates; the rows of the lists' items. [r, K]"""
         rows = some.rows
@@ -126,8 +126,8 @@ class Scorer:
         own = Own(request.row_BL[rows, some.events], worth_rl)
         best = self._retrieve(request, user_rD, own, request.asked["exclude"][rows])
         answer["rec_item"][rows], answer["rec_score"][rows], row_rK = best
-        event, weight = self._reasons(request.lookup, given_rlD, own, best)
-        before = request.row_BL.shape[1] - given_rlD.shape[1]  # places that these histories leave empty
+        event, weight = self._reasons(request, some, (user_rD, without_rlD), own, best)
+        before = request.row_BL.shape[1] - without_rlD.shape[1]  # places that these histories leave empty
         answer["reason_event"][rows] = torch.where(event < 0, event, event + before)
         answer["reason_weight"][rows] = weight
         answer["reason_part"][rows] = self._parts(request, user_rD, best)
@@ -152,15 +152,22 @@ class Scorer:
         row = torch.where(there, pad(row, (0, missing))[:, :TOP_K], lookup.unknown)
         return Best(lookup.every_item[row], torch.where(there, score, 0.0), row)
 
-    def _reasons(self, lookup: Lookup, given_rlD: Tensor, own: Own, best: Best) -> tuple[Tensor, Tensor]:
+    def _reasons(
+        self, request: Request, some: Some, shoppers: tuple[Tensor, Tensor], own: Own, best: Best
+    ) -> tuple[Tensor, Tensor]:
+        """The events without which an item would lead the catalogue's mean by less, and by how much. [r, K, R] each"""
         same_rKl = best.row_rK.unsqueeze(2) == own.row_rL.unsqueeze(1)
-        vectors = self.items.vectors(lookup, best.row_rK)
-        share_rKl = vectors @ given_rlD.transpose(1, 2) + same_rKl * own.worth_rL.unsqueeze(1)
-        return reasons(share_rKl, best.item_rK != NO_ITEM)
+        vectors = self.items.vectors(request.lookup, best.row_rK) - self.items.mean_vector
+        user_rD, without_rlD = shoppers
+        lead_rK1, left_rKl = vectors @ user_rD.unsqueeze(2), vectors @ without_rlD.transpose(1, 2)
+        weight_rKl = lead_rK1 - left_rKl + same_rKl * own.worth_rL.unsqueeze(1)
+        action_rl = request.asked["history_action"][some.rows, some.events]
+        told_rl = speaks_for(action_rl) & self.items.speak(request.lookup, own.row_rL)
+        return reasons(weight_rKl, own.row_rL, told_rl, best.item_rK != NO_ITEM)
 
     def _parts(self, request: Request, user_rD: Tensor, best: Best) -> Tensor:
-        """What an item's text, and its popularity beyond the mean item's, added to its score. [r, K, 2]"""
-        text = self.items.text_parts(request.lookup, best.row_rK)
+        """What an item's text, and its popularity, add to its score beyond what the mean item's do. [r, K, 2]"""
+        text = self.items.text_parts(request.lookup, best.row_rK) - self.items.mean_text
         popular = request.bias[best.row_rK] - self.items.mean_bias
         part = torch.stack([torch.einsum("rkd,rd->rk", text, user_rD), popular], dim=-1)
         return torch.where((best.item_rK != NO_ITEM).unsqueeze(-1), part, 0.0)
@@ -203,13 +210,13 @@ def _by_length(asked: Tensors) -> Iterator[Some]:
         yield Some(rows, _last(int(events_B[rows].max())))
 
 
-def _wanting(asked: Tensors, some: Some, given_rlD: Tensor) -> tuple[Some, Tensor]:
-    """Those of some shoppers who want a list, and what their events give."""
+def _wanting(asked: Tensors, some: Some, without_rlD: Tensor) -> tuple[Some, Tensor]:
+    """Those of some shoppers who want a list, and what their vectors would be without each event."""
     wanted_r = asked["recommend"][some.rows] > 0
     if wanted_r.all():
-        return some, given_rlD
+        return some, without_rlD
     at = wanted_r.nonzero().squeeze(1)
-    return Some(at if isinstance(some.rows, slice) else some.rows[at], some.events), given_rlD[at]
+    return Some(at if isinstance(some.rows, slice) else some.rows[at], some.events), without_rlD[at]
 
 
 def _last(events: int) -> slice:

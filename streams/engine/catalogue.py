@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     """What a worker knows of an item."""
 
     item_id: str
-    title: str
+    title: str  # empty where an item was withdrawn before it was told of
     text: str  # what the text encoder reads
     categories: tuple[str, ...]
     available: bool
@@ -53,7 +53,7 @@ class Catalogue:
         key = item_hash(item_id)
         if not self._is_later(key, order):
             return
-        known = self._entries.get(key, Entry(item_id, item_id, item_id, (), available=False))
+        known = self._entries.get(key, Entry(item_id, "", "", (), available=False))
         self._entries[key] = known._replace(available=False, order=order)
         self._withdrawn.add(key)
         self._note(key)
@@ -81,10 +81,10 @@ class Catalogue:
         """The entries of item hashes, in order; None for what is unknown, `NO_ITEM` too."""
         return map(self._entries.get, keys)
 
-    def title(self, item_id: str) -> str:
-        """An item's title, or its id when the catalogue lacks it."""
+    def title(self, item_id: str) -> str | None:
+        """An item's title; None when the catalogue lacks it."""
         entry = self._entries.get(item_hash(item_id))
-        return entry.title if entry else item_id
+        return entry.title or None if entry else None
 
     def categories(self, item_id: str) -> tuple[str, ...]:
         """An item's categories; none when the catalogue lacks it."""

@@ -95,4 +95,4 @@ class Scenario(NamedTuple):
     before_fold: bool
     wants: Callable[[Caused, Settings], bool]
     ask: Callable[["Scenario", Caused, str, ShopperState, Settings], Question]
-    answer: Callable[[Question, Answer, Catalogue], Cause]
+    answer: Callable[[Question, Answer, Catalogue, Settings], Cause]

@@ -233,7 +233,7 @@ class ShoppersRoad:
     def _say(self, outbox: Outbox, asked: Asked, answer: Answer, headers: Headers) -> None:
         question = asked.question
         user_id = question.cause.user_id
-        output = question.scenario.answer(question, answer, self._with.follower.catalogue)
+        output = question.scenario.answer(question, answer, self._with.follower.catalogue, self._with.settings)
         outbox.say(question.scenario.topic, user_id, output, headers)
         if is_logged(question.output_id, self._with.settings.feature_log):
             outbox.say(Topic.FEATURE_LOG, user_id, feature_log(question, answer.model))

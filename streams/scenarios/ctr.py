@@ -26,7 +26,7 @@ def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState,
     )
 
 
-def _answer(question: Question, answer: Answer, _: Catalogue) -> CtrScores:
+def _answer(question: Question, answer: Answer, _: Catalogue, __: Settings) -> CtrScores:
     cause = question.cause
     return CtrScores(
         id=question.output_id,

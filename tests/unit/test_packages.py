@@ -70,6 +70,7 @@ COMMANDS = {
     "evaluate sentiment --train x": "train",
     "evaluate matching x y z": "train",
     "evaluate diversity --stream x --model y": "train",
+    "evaluate reasons --stream x --model y": "train",
     "bench road": "train,serve,local,bench",
     "bench model": "train,serve,local,bench",
     "bench scale": "train,serve,local,bench",

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from streams.messages.wire import HISTORY
 
 _HIDDEN_KEY = -1e9
+_LEAST_REST = 0.02
+"""Of a softmax's weights: where one key has nearly all of them, what the others would say is hardly known."""
 
 
 class Block(nn.Module):
@@ -27,6 +29,22 @@ class Block(nn.Module):
 
     def forward(self, x_BLD: Tensor, mask_BLL: Tensor, distance_LL: Tensor) -> Tensor:
         """Mix events. [B, L, D]"""
+        return self._mix(x_BLD, mask_BLL, distance_LL)[0]
+
+    def with_losses(self, x_BLD: Tensor, mask_BLL: Tensor, distance_LL: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix events, and say what the newest one's state loses without each of the others. [B, L, D] each
+
+        The attention over the rest is exact; what the feed-forward layer makes of the difference is left out.
+        """
+        x_BLD, (q, k, v) = self._mix(x_BLD, mask_BLL, distance_LL)
+        bias = self.distance[:, distance_LL[-1]].view(1, self.heads, 1, -1)
+        logits = attention_logits(q[:, :, -1:], k, bias).masked_fill(~mask_BLL[:, None, -1:], _HIDDEN_KEY)
+        weight_BHL = logits.softmax(dim=-1).squeeze(2)
+        return x_BLD, F.linear(losses(weight_BHL, v, attended(weight_BHL, v)), self.out.weight)
+
+    def _mix(
+        self, x_BLD: Tensor, mask_BLL: Tensor, distance_LL: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm_attention(x_BLD)).chunk(3, dim=-1))
         bias = self.distance[:, distance_LL].unsqueeze(0).masked_fill(~mask_BLL.unsqueeze(1), _HIDDEN_KEY)
         if self.training:
@@ -35,7 +53,7 @@ class Block(nn.Module):
         else:  # the same in one kernel
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
         x_BLD = x_BLD + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
-        return x_BLD + self.dropout(self.feed(self.norm_feed(x_BLD)))
+        return x_BLD + self.dropout(self.feed(self.norm_feed(x_BLD))), (q, k, v)
 
 
 class Pooling(nn.Module):
@@ -88,6 +106,18 @@ class Pooling(nn.Module):
 def attention_logits(q_BHLd: Tensor, k_BHLd: Tensor, bias: Tensor) -> Tensor:
     """Scaled products plus a bias, in float32. [B, H, L, L]"""
     return (q_BHLd @ k_BHLd.transpose(-1, -2)).float() / math.sqrt(q_BHLd.shape[-1]) + bias
+
+
+def attended(weight_BHL: Tensor, value_BHLd: Tensor) -> Tensor:
+    """What one query's attention answers. [B, H, 1, D/H]"""
+    return weight_BHL.unsqueeze(2) @ value_BHLd
+
+
+def losses(weight_BHL: Tensor, value_BHLd: Tensor, answer_BH1d: Tensor) -> Tensor:
+    """What an attention's answer loses without each key, the others' weights shared out anew: exact. [B, L, D]"""
+    odds_BHL = weight_BHL / (1 - weight_BHL).clamp(min=_LEAST_REST)
+    beyond_BLHd = (value_BHLd - answer_BH1d).transpose(1, 2)
+    return (beyond_BLHd * odds_BHL.transpose(1, 2).unsqueeze(-1)).flatten(2)
 
 
 def split_heads(x_BLD: Tensor, heads: int) -> Tensor:

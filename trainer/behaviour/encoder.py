@@ -1,9 +1,9 @@
-"""The behaviour encoder: causal attention over a shopper's events, pooled so that a score splits into their shares.
+"""The behaviour encoder: causal attention over a shopper's events, and what the shopper's vector owes to each of them.
 
 Shape letters as in `streams.messages.wire`, and H attention heads.
 """
 
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from feature_repo.actions import ACTIONS
 from feature_repo.channel import ACTION_BITS, BUCKETS
 from streams.messages.wire import HISTORY
-from trainer.behaviour.attention import Block, Pooling
+from trainer.behaviour.attention import Block, Pooling, attended, losses
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.wishes import WishMaps
 
@@ -51,8 +51,7 @@ class EventEmbedding(nn.Module):
 class BehaviourEncoder(nn.Module):
     """Events to user vectors: after every event at once (training), or now, event by event (serving).
 
-    A user vector is the newest event's own state plus what the pooling takes of every event, at unit size. The size is
-    one number a shopper, so the vector stays a sum over events and every score splits into their shares.
+    A user vector is the newest event's own state plus what the pooling takes of every event, at unit size.
     """
 
     edges: Tensor
@@ -77,51 +76,58 @@ class BehaviourEncoder(nn.Module):
         distance = (places.unsqueeze(1) - places).clamp(min=0)
         self.register_buffer("distance", distance, persistent=False)
 
-    def forward(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor, now_B: Tensor) -> Tensor:
-        """What each event gives to the user vector as of `now`; their sum is the user vector. [B, L, D]
+    def forward(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor, now_B: Tensor) -> tuple[Tensor, Tensor]:
+        """The user vector as of `now` [B, D], and what it would be without each event [B, L, D], to first order.
 
-        The wishes are combined by their weights: a product with an item vector is that event's share of its score.
+        Wishes are combined by their weights, so that products with item vectors are scores.
 
         Args:
             item_BLD: item representations; anything where `action_BL` is 0.
             action_BL, time_BL: codes of action and channel, and ms, right-aligned; 0 before the first event.
             now_B: ms.
         """
-        x_BLD, _, distance = self._mix(item_BLD, action_BL, time_BL)
-        age_BL = torch.bucketize(now_B.unsqueeze(1) - time_BL, self.edges, right=True)
+        x_BLD, mask_BLL, distance = self._embed(item_BLD, action_BL, time_BL)
+        for block in self.blocks[:-1]:
+            x_BLD = block(x_BLD, mask_BLL, distance)
+        x_BLD, lost_BLD = cast(Block, self.blocks[-1]).with_losses(x_BLD, mask_BLL, distance)
         known_BL = action_BL > 0
-        weights_BLH = self.pooling.newest_weights(x_BLD, known_BL, distance[-1], age_BL).transpose(1, 2)
-        values_BLHd = self.pooling.values(x_BLD).transpose(1, 2)
-        given_BLD = (values_BLHd * weights_BLH.unsqueeze(-1)).flatten(2)  # nothing before the first event: no weight
-        given_BLD[:, -1] += x_BLD[:, -1] * known_BL[:, -1:]
-        size_B11 = _inverse_size(given_BLD.sum(dim=1, keepdim=True))
-        return (given_BLD * size_B11) @ (self.gain.unsqueeze(1) * self.wishes.map())
+        newest_BD, before_BD = x_BLD[:, -1] * known_BL[:, -1:], x_BLD[:, -2] * known_BL[:, -2:-1]
+        lost_BLD[:, -1] = newest_BD - before_BD  # without the newest event, the one before it is the newest
+        age_BL = torch.bucketize(now_B.unsqueeze(1) - time_BL, self.edges, right=True)
+        weight_BHL = self.pooling.newest_weights(x_BLD, known_BL, distance[-1], age_BL)
+        value_BHLd = self.pooling.values(x_BLD)
+        pooled_BH1d = attended(weight_BHL, value_BHLd)
+        lost_BLD += losses(weight_BHL, value_BHLd, pooled_BH1d)
+        user_B1D = (newest_BD + pooled_BH1d.flatten(1)).unsqueeze(1)
+        turn_DD = self.gain.unsqueeze(1) * self.wishes.map()
+        return _sized(user_B1D).squeeze(1) @ turn_DD, _sized(user_B1D - lost_BLD) @ turn_DD
 
     def after_each(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> Tensor:
         """The user vector after each event, as of that event, before it is turned to one wish. [B, L, D]"""
-        x_BLD, mask, distance = self._mix(item_BLD, action_BL, time_BL)
+        x_BLD, mask, distance = self._embed(item_BLD, action_BL, time_BL)
+        for block in self.blocks:
+            x_BLD = block(x_BLD, mask, distance)
+        mask = mask & (action_BL > 0).unsqueeze(1)
         weights = self.pooling.weights(x_BLD, mask, distance, self._age(time_BL, time_BL))
         user_BLD = x_BLD + (weights.to(x_BLD.dtype) @ self.pooling.values(x_BLD)).transpose(1, 2).flatten(2)
         user_BLD = user_BLD.float() * (action_BL > 0).unsqueeze(-1)
-        return user_BLD * _inverse_size(user_BLD) * self.gain
+        return _sized(user_BLD) * self.gain
 
-    def _mix(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _embed(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Events before they are mixed, which may look at which, and how many lie between."""
         length = action_BL.shape[1]
         causal = self.causal[:length, :length]
         known = (action_BL > 0).unsqueeze(1)
         # A padding event may look at itself: a row of softmax needs one key, and nobody looks back at it.
         mask_BLL = (causal & known) | self.itself[:length, :length]
         distance_LL = self.distance[:length, :length]
-        x_BLD = self.dropout(self.embedding(item_BLD, action_BL, time_BL))
-        for block in self.blocks:
-            x_BLD = block(x_BLD, mask_BLL, distance_LL)
-        return x_BLD, mask_BLL & known, distance_LL
+        return self.dropout(self.embedding(item_BLD, action_BL, time_BL)), mask_BLL, distance_LL
 
     def _age(self, time_BL: Tensor, now_BL: Tensor) -> Tensor:
         """Bucket of the time between event j and the moment i. [B, L, L]"""
         return torch.bucketize(now_BL.unsqueeze(2) - time_BL.unsqueeze(1), self.edges, right=True)
 
 
-def _inverse_size(vector: Tensor) -> Tensor:
-    """One over the root mean square (Zhang & Sennrich 2019); of no history, which is all zeros, any finite number."""
-    return (vector.square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt()
+def _sized(user: Tensor) -> Tensor:
+    """Vectors at unit size, the root of their mean square (Zhang & Sennrich 2019); of no history, zeros stay zeros."""
+    return user * (user.square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt()

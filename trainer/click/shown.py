@@ -49,7 +49,7 @@ def shown_rows(model: ShopperModel, item_hash: Ints, shown: Impressions, prior_M
     with torch.no_grad():
         for rows in torch.arange(len(now)).split(_USERS):
             items, action, time = (part[rows].to(device) for part in history)
-            users.append(model.encoder(table[items], action, time, now[rows].to(device)).sum(dim=1))
+            users.append(model.encoder(table[items], action, time, now[rows].to(device))[0])
     known = (shown.history_action > 0).sum(axis=1)
     row = np.searchsorted(item_hash, shown.shown_item)
     place, clicked = shown.position, shown.clicked

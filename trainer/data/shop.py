@@ -58,6 +58,7 @@ class Shop(NamedTuple):
     impressions: Impressions
     events: int
     refused: int
+    categories: list[tuple[str, ...]]  # [N]  of each item, none where nothing tells
 
 
 class _Reader:
@@ -157,6 +158,7 @@ def _assemble(reader: _Reader, histories: list[list[RecentEvent]]) -> Shop:
         impressions,
         reader.events,
         reader.refused,
+        [tuple(i.categories or ()) if i else () for i in items],
     )
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from feature_repo.identity import NO_ITEM
 from model_repo.headrace.scorer import Scorer
 from streams.errors import ModelError
-from trainer.behaviour.items import TextProjection
+from trainer.behaviour.familiarity import Familiarity
+from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.click.fit import ClickFit
 from trainer.data.shop import Shop
@@ -21,17 +22,27 @@ NOT_AGAIN = (0.0, 1.0)
 
 
 class TextToItem(nn.Module):
-    """Token ids to the vector of an item that has nothing but a text."""
+    """Token ids to the vector of an item that has nothing but a text.
 
-    def __init__(self, sentence: SentenceEncoder, projection: TextProjection, unknown: Tensor) -> None:
+    A text unlike any of the catalogue's says nothing that was learnt: its item is as one that is unknown.
+    """
+
+    def __init__(self, sentence: SentenceEncoder, items: ItemTable) -> None:
+        """Raises: ModelError: the items have no texts."""
         super().__init__()
+        if items.text is None:
+            raise ModelError(
+                "A model is served with the texts of its items; train it on a stream that has `items` records"
+            )
         self.sentence = sentence
-        self.projection = projection
-        self.register_buffer("unknown", unknown.detach().clone())
+        self.projection = items.text
+        self.familiarity = Familiarity(items.text_NT)
+        self.register_buffer("unknown", items.unknown.detach().clone())
 
     def forward(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
         """Encode. [N, D]"""
-        return self.unknown + self.projection(self.sentence(ids_NS, mask_NS))
+        text_NT = self.sentence(ids_NS, mask_NS)
+        return self.unknown + self.familiarity(text_NT) * self.projection(text_NT)
 
 
 class Trained(NamedTuple):
@@ -59,9 +70,7 @@ class Trained(NamedTuple):
 def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks: ClickFit | None) -> Trained:
     """Bring a fitted model to the CPU and lay out what serving needs."""
     model = model.cpu().eval()
-    if model.items.text is None:
-        raise ModelError("A model is served with the texts of its items; train it on a stream that has `items` records")
-    text = TextToItem(sentence.cpu(), model.items.text, model.items.unknown).eval()
+    text = TextToItem(sentence.cpu(), model.items).eval()
     with torch.no_grad():
         arrays = {
             "item_hash": torch.from_numpy(shop.item_hash),

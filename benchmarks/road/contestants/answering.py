@@ -67,7 +67,9 @@ def messages(
     answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
     for question, one in zip(questions, answers, strict=True):
         user, time_ms = question.cause.user_id, question.cause.timestamp
-        yield Said(question.scenario.topic, user, _encode(question.scenario.answer(question, one, catalogue)), time_ms)
+        yield Said(
+            question.scenario.topic, user, _encode(question.scenario.answer(question, one, catalogue, chosen)), time_ms
+        )
         if is_logged(question.output_id, chosen.feature_log):
             yield Said(Topic.FEATURE_LOG, user, _encode(feature_log(question, one.model)), time_ms)
 

@@ -73,35 +73,80 @@ def answered(
     return Answer(listed, [], ModelRef("headrace", "3"), None)
 
 
-def recommend(answer: Answer) -> Recommendation:
+def recommend(
+    answer: Answer, *events: Event, reasons: str = "en", items: tuple[str, ...] = ("mug", "bowl")
+) -> Recommendation:
     shop = Catalogue()
-    for item_id in ("mug", "bowl"):
+    for item_id in items:
         shop.put(Item(item_id=item_id, title=item_id.title()))
-    cause = event(EventType.ADD_TO_CART, "mug", 2)
-    state = shopper(event(EventType.VIEW, "mug", 1), cause)
-    message = RECOMMEND.answer(ask(cause, state), answer, shop)
+    shop.withdraw("gone")
+    cause = event(EventType.ADD_TO_CART, "mug", 9)
+    state = shopper(event(EventType.VIEW, "bowl", 1), *events, cause)
+    message = RECOMMEND.answer(ask(cause, state), answer, shop, Settings(reasons=reasons))
     assert isinstance(message, Recommendation)
     return message
 
 
+def texts(message: Recommendation) -> list[str]:
+    return [reason.text for reason in message.items[0].reasons]
+
+
 def test_reasons_name_the_events_that_moved_the_score():
-    message = recommend(answered(["bowl"], [[HISTORY - 1, HISTORY - 2]]))
+    message = recommend(answered(["teapot"], [[HISTORY - 1, HISTORY - 2]]), items=("mug", "bowl", "teapot"))
     assert [(r.kind, r.item_id, r.text) for r in message.items[0].reasons] == [
-        ("add_to_cart", "mug", "because you added to the cart Mug"),
-        ("view", "mug", "because you viewed Mug"),
+        ("add_to_cart", "mug", "because you added Mug to your cart"),
+        ("view", "bowl", "because you viewed Bowl"),
     ]
     assert ACTION_CODE["add_to_cart"] == 3
 
 
-def test_an_item_that_no_event_moved_says_that_it_is_popular():
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "because you added Mug to your cart"),
+        ("de", "weil Sie Mug in den Warenkorb gelegt haben"),
+        ("zh", "因为您把Mug加入了购物车"),
+    ],
+)
+def test_reasons_speak_the_language_that_is_set(language: str, text: str):
+    assert texts(recommend(answered(["bowl"], [[HISTORY - 1, -1]]), reasons=language)) == [text]
+
+
+def test_an_item_that_was_had_before_says_so_itself():
+    message = recommend(answered(["bowl"], [[HISTORY - 2, -1]]))
+    assert [(r.kind, r.item_id, r.text) for r in message.items[0].reasons] == [("view", "bowl", "you viewed it before")]
+
+
+@pytest.mark.parametrize("unknown", ["nowhere", "gone"])
+def test_an_item_that_the_catalogue_never_told_of_is_not_named(unknown: str):
+    message = recommend(answered(["bowl"], [[HISTORY - 2, HISTORY - 1]]), event(EventType.VIEW, unknown, 5))
+    assert texts(message) == ["because you added Mug to your cart"]
+
+
+@pytest.mark.parametrize("kind", [EventType.REMOVE_FROM_CART, EventType.RETURN])
+def test_what_speaks_against_an_item_is_no_reason_whatever_the_model_says(kind: EventType):
+    message = recommend(answered(["bowl"], [[HISTORY - 2, HISTORY - 1]]), event(kind, "bowl", 5))
+    assert texts(message) == ["because you added Mug to your cart"]
+
+
+def test_a_text_is_not_said_twice():
+    message = recommend(answered(["teapot"], [[HISTORY - 2, HISTORY - 3]]), event(EventType.VIEW, "BOWL", 5), items=(
+        "mug", "bowl", "BOWL", "teapot"))  # fmt: skip
+    assert texts(message) == ["because you viewed Bowl"]
+
+
+def test_an_item_that_nothing_speaks_for_fills_the_list():
     message = recommend(answered(["bowl"], [[-1, -1]]))
-    assert [r.kind for r in message.items[0].reasons] == ["popular"]
+    assert [(r.kind, r.weight) for r in message.items[0].reasons] == [("range", 0.0)]
 
 
 @pytest.mark.parametrize(("parts", "kind"), [((0.4, 0.1), "description"), ((0.1, 0.4), "popular")])
-def test_what_lies_in_the_item_is_told_after_the_events(parts: tuple[float, float], kind: str):
+def test_what_lies_in_the_item_is_told_by_its_weight(parts: tuple[float, float], kind: str):
     [item] = recommend(answered(["bowl"], [[HISTORY - 1, -1]], parts=parts)).items
     assert [(r.kind, round(r.weight, 3)) for r in item.reasons] == [("add_to_cart", 0.5), (kind, 0.4)]
+    heavier = (parts[0] + 0.2, parts[1] + 0.2)
+    [item] = recommend(answered(["bowl"], [[HISTORY - 1, -1]], parts=heavier)).items
+    assert [(r.kind, round(r.weight, 3)) for r in item.reasons] == [(kind, 0.6), ("add_to_cart", 0.5)]
 
 
 def test_places_left_empty_are_left_out():

@@ -1,4 +1,4 @@
-"""The behaviour encoder sees the past alone, and its user vector is the sum of what each event gives."""
+"""The behaviour encoder sees the past alone, and knows what its user vector would be without each event."""
 
 import torch
 
@@ -34,7 +34,7 @@ def test_serving_and_training_give_the_same_user_vector():
         torch.nn.functional.pad(time, (padding, 0)),
     )
     with torch.no_grad():
-        served = made(*padded, time[:, -1]).sum(dim=1)
+        served, _ = made(*padded, time[:, -1])
         trained = made.wishes.combined(made.after_each(item, action, time))[:, -1]
     assert torch.allclose(served, trained, atol=1e-5)
 
@@ -53,19 +53,41 @@ def test_an_event_leaves_earlier_user_vectors_alone():
 def test_a_shopper_without_history_is_the_zero_vector():
     nothing = torch.zeros(1, HISTORY, dtype=torch.int32)
     with torch.no_grad():
-        given = encoder()(torch.randn(1, HISTORY, WIDTH), nothing, nothing.long(), torch.tensor([5]))
-    assert given.abs().max() == 0
+        user, without = encoder()(torch.randn(1, HISTORY, WIDTH), nothing, nothing.long(), torch.tensor([5]))
+    assert user.abs().max() == 0
+    assert without.abs().max() == 0
 
 
 def test_how_long_ago_an_event_was_counts():
     item, action, time = history(1, HISTORY)
     with torch.no_grad():
-        soon, later = (encoder()(item, action, time, time[:, -1] + wait) for wait in (1_000, 40 * 86_400_000))
+        soon, later = (encoder()(item, action, time, time[:, -1] + wait)[0] for wait in (1_000, 40 * 86_400_000))
     assert not torch.allclose(soon, later, atol=1e-3)
 
 
 def test_where_an_event_happened_counts():
     item, action, time = history(1, HISTORY)
     with torch.no_grad():
-        web, app = (encoder()(item, action | channel << ACTION_BITS, time, time[:, -1]) for channel in (1, 2))
+        web, app = (encoder()(item, action | channel << ACTION_BITS, time, time[:, -1])[0] for channel in (1, 2))
     assert not torch.allclose(web, app, atol=1e-3)
+
+
+def test_without_its_only_event_a_shopper_is_the_zero_vector():
+    item, action, time = history(1, HISTORY)
+    action[:, :-1] = 0
+    with torch.no_grad():
+        user, without = encoder()(item, action, time, time[:, -1])
+    assert user.abs().max() > 0.1
+    assert without[0, -1].abs().max() < 1e-4
+    assert torch.allclose(without[0, :-1], user.expand(HISTORY - 1, -1), atol=1e-5)
+
+
+def test_an_event_that_no_attention_looks_at_is_not_missed():
+    item, action, time = history(1, 8)
+    made = encoder()
+    with torch.no_grad():
+        made.pooling.distance[:, 5] = -1e9
+        made.blocks[0].distance[:, 5] = -1e9
+        user, without = made(item, action, time, time[:, -1])
+    assert torch.allclose(without[0, 2], user[0], atol=1e-5)
+    assert not torch.allclose(without[0, 3], user[0], atol=1e-2)

@@ -1,93 +1,109 @@
-"""Reasons are faithful: without the event that is said to have moved a score most, the score falls more than without
-the others; and what an item's description is said to add is what it loses without one."""
+"""Reasons are faithful: without the event told first, an item falls further than without another, and than without the
+newest; and what an item's description is said to add is what it loses without one."""
 
-import itertools
+from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 from small_shop import Lesson
 
 from feature_repo.identity import NO_ITEM
-from streams.messages.wire import HISTORY, ScoreTensors
+from streams.messages.wire import HISTORY
 from trainer.data.asking import Case, as_tensors, request_of
+from trainer.measure.faithfulness import Faithfulness, explained, faithfulness, without_each
 
 
-def moments(lesson: Lesson, shoppers: int) -> ScoreTensors:
+def moments(lesson: Lesson) -> list[Case]:
+    """Every shopper with more than five events, as of the end of the stream."""
     start, now = lesson.shop.sequences.start, int(lesson.shop.sequences.time.max())
-    spans = [(int(b), int(e)) for b, e in itertools.pairwise(start)][:shoppers]
-    cases = [Case(slice(max(b, e - HISTORY), e), now, NO_ITEM, frozenset()) for b, e in spans if e - b > 5]
-    return request_of(lesson.shop, cases, lesson.trained.model.config.width)
+    spans = [(int(b), int(e)) for b, e in pairwise(start)]
+    return [Case(slice(max(b, e - HISTORY), e), now, NO_ITEM, frozenset()) for b, e in spans if e - b > 5]
 
 
-def of_two_minds(asked: ScoreTensors, apart: int) -> ScoreTensors:
-    """Histories whose events alternate between two shoppers so many rows apart, who want different kinds of items."""
-    parts: dict[str, np.ndarray] = {}
-    for name in ("history_item", "history_action", "history_time"):
-        rows = getattr(asked, name)
-        parts[name] = np.where(np.arange(HISTORY) % 2 == 0, rows, np.roll(rows, apart, axis=0))
-    order = np.argsort(np.where(parts["history_action"] > 0, parts["history_time"], 0), axis=1, kind="stable")
-    return asked._replace(**{name: np.take_along_axis(rows, order, axis=1) for name, rows in parts.items()})
+@pytest.fixture(scope="module")
+def found(lesson: Lesson) -> Faithfulness:
+    return faithfulness(lesson.trained.scorer(), lesson.shop, moments(lesson)[:60], 0, lambda *_: None)
 
 
-def without(asked: ScoreTensors, events: np.ndarray) -> ScoreTensors:
-    """The same histories, each less one event, the older ones moved up."""
-    parts: dict[str, np.ndarray] = {}
-    for name in ("history_item", "history_action", "history_time"):
-        rows = getattr(asked, name)
-        shorter = [np.append(0, np.delete(row, event)) for row, event in zip(rows, events, strict=True)]
-        parts[name] = np.stack(shorter).astype(rows.dtype)
-    return asked._replace(**parts)
+def test_without_the_event_told_first_an_item_falls_further_than_without_another(found: Faithfulness):
+    assert found.entries > 500
+    assert found.beats_random is not None
+    assert found.beats_random > 0.8
+    assert found.beats_newest is not None
+    assert found.beats_newest > 0.8
 
 
-def scores_of(lesson: Lesson, asked: ScoreTensors, items: np.ndarray) -> np.ndarray:
-    """Scores of one item a shopper, by the encoder and the catalogue's vectors."""
-    trained = lesson.trained
-    tensors = as_tensors(asked)
-    hashes, vectors = trained.arrays["item_hash"], trained.arrays["item_vector"]
-    past = vectors[torch.searchsorted(hashes, tensors["history_item"]).clamp(max=len(hashes) - 1)]
+def test_hardly_a_reason_is_told_without_which_an_item_would_not_fall(found: Faithfulness):
+    assert found.negative is not None
+    assert found.negative < 0.1
+
+
+def test_no_entry_names_one_item_twice(found: Faithfulness):
+    assert found.duplicates == 0
+
+
+def test_reasons_drawn_by_lot_are_not_faithful(lesson: Lesson):
+    """The measure fails what is not true."""
+    scorer, random = lesson.trained.scorer(), np.random.default_rng(0)
+    score = scorer.score
+
+    def by_lot(asked: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        answer, known = score(asked), int((asked["history_action"][0] > 0).sum())
+        drawn = random.integers(HISTORY - known, HISTORY, answer["reason_event"].shape)
+        return {**answer, "reason_event": torch.from_numpy(drawn).int()}
+
+    scorer.score = by_lot  # pyright: ignore[reportAttributeAccessIssue]
+    drawn = faithfulness(scorer, lesson.shop, moments(lesson)[:60], 0, lambda *_: None)
+    assert drawn.beats_random is not None
+    assert 0.3 < drawn.beats_random < 0.7
+    assert drawn.duplicates is not None
+    assert drawn.duplicates > 0
+
+
+def test_histories_without_an_event_are_the_others_in_order(lesson: Lesson):
+    case = next(case for case in moments(lesson) if 5 < case.history.stop - case.history.start < HISTORY)
+    known = case.history.stop - case.history.start
+    whole = as_tensors(request_of(lesson.shop, [case], lesson.trained.model.config.width))
+    parted = without_each(whole, known)
+    assert parted["history_time"].shape == (1 + known, HISTORY)
+    assert torch.equal(parted["history_item"][0], whole["history_item"][0])
+    left = [*range(HISTORY - known, HISTORY - known + 2), *range(HISTORY - known + 3, HISTORY)]
+    assert parted["history_item"][3, HISTORY - known + 1 :].tolist() == whole["history_item"][0, left].tolist()
+    assert int((parted["history_action"][3] > 0).sum()) == known - 1
+
+
+def test_an_effect_is_what_a_score_falls_by(lesson: Lesson):
+    """For one entry, worked out by asking again with one event less."""
+    scorer, case = lesson.trained.scorer(), moments(lesson)[0]
+    told = explained(scorer, lesson.shop, case)
+    asked = as_tensors(request_of(lesson.shop, [case], lesson.trained.model.config.width))
+    known = case.history.stop - case.history.start
+    parted = without_each(asked, known)
+    fewer = {**asked, **{name: tensor[2:3] for name, tensor in parted.items()}}
     with torch.inference_mode():
-        given = trained.model.encoder(past, tensors["history_action"], tensors["history_time"], tensors["now"])
-        row = torch.searchsorted(hashes, torch.from_numpy(items))
-        return ((given.sum(dim=1) * vectors[row]).sum(dim=1) + trained.arrays["item_bias"][row]).numpy()
-
-
-def falls(lesson: Lesson, asked: ScoreTensors) -> tuple[np.ndarray, np.ndarray]:
-    """By how much the first item's score falls without the event told as its reason, and without another on average."""
-    with torch.inference_mode():
-        answer = lesson.trained.scorer().score(as_tensors(asked))
-    item, top = answer["rec_item"][:, 0].numpy(), answer["reason_event"][:, 0, 0].numpy()
-    assert (top >= 0).all()
-    before, first = scores_of(lesson, asked, item), HISTORY - (asked.history_action > 0).sum(axis=1)
-    fall = np.full((len(item), HISTORY), np.nan)
-    for event in range(first.min(), HISTORY):
-        fallen = before - scores_of(lesson, without(asked, np.full(len(item), event)), item)
-        fall[:, event] = np.where(event >= first, fallen, np.nan)
-    rows = np.arange(len(item))
-    others = fall.copy()
-    others[rows, top] = np.nan
-    return fall[rows, top], np.nanmean(others, axis=1)
-
-
-def test_without_the_top_event_a_score_falls_more_than_without_another(lesson: Lesson):
-    asked = moments(lesson, 120)
-    found = [falls(lesson, of_two_minds(asked, apart)) for apart in (1, 2, 3)]
-    top, others = (np.concatenate(part) for part in zip(*found, strict=True))
-    more = top - others  # paired: of each history its own
-    standard_error = more.std() / np.sqrt(len(more))
-    assert more.mean() > 4 * standard_error  # 9 to 11 over seeds and instruction sets; a reason drawn by lot: 0
-    assert top.mean() > 3 * max(others.mean(), 0.0)  # 27 and more
+        scores = [
+            dict(zip(answer["rec_item"][0].tolist(), answer["rec_score"][0].tolist(), strict=True))
+            for answer in (scorer.score(asked), scorer.score(fewer))
+        ]
+    both = [row for row in told.row if int(lesson.shop.item_hash[row]) in scores[1]][:2]
+    assert len(both) == 2
+    fell = [scores[0][key] - scores[1][key] for key in (int(lesson.shop.item_hash[row]) for row in both)]
+    effect = [float(told.effect[list(told.row).index(row), 1]) for row in both]
+    assert effect[0] - effect[1] == pytest.approx(fell[0] - fell[1], abs=1e-4)  # the mean item's fall is left out
 
 
 def test_what_the_description_is_said_to_add_is_what_an_item_loses_without_it(lesson: Lesson):
-    asked = as_tensors(moments(lesson, 20))
+    asked = as_tensors(request_of(lesson.shop, moments(lesson)[:20], lesson.trained.model.config.width))
     model = lesson.trained.model
     with torch.inference_mode():
         answer = lesson.trained.scorer().score(asked)
         hashes = lesson.trained.arrays["item_hash"]
-        bare = {**lesson.trained.arrays, "item_vector": model.items() - model.items.text_part()}
+        bare = model.items() - model.items.text_part()
         full = lesson.trained.arrays["item_vector"]
         past = full[torch.searchsorted(hashes, asked["history_item"]).clamp(max=len(hashes) - 1)]
-        given = model.encoder(past, asked["history_action"], asked["history_time"], asked["now"]).sum(dim=1)
+        user, _ = model.encoder(past, asked["history_action"], asked["history_time"], asked["now"])
+        lost = full - bare
         row = torch.searchsorted(hashes, answer["rec_item"])
-        loss = torch.einsum("bkd,bd->bk", full[row] - bare["item_vector"][row], given)
+        loss = torch.einsum("bkd,bd->bk", lost[row] - lost.mean(dim=0), user)
     assert torch.allclose(answer["reason_part"][:, :, 0], loss, atol=1e-4)

@@ -11,8 +11,10 @@ from model_repo.headrace.scorer import TOP_K, Scorer
 ITEMS, WIDTH, HISTORY = 60, 8, 50
 
 
-def encode(item: Tensor, action: Tensor, time: Tensor, now: Tensor) -> Tensor:
-    return item * 0.1 * (action > 0).unsqueeze(-1)
+def encode(item: Tensor, action: Tensor, time: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
+    given = item * 0.1 * (action > 0).unsqueeze(-1)
+    user = given.sum(dim=1)
+    return user, user.unsqueeze(1) - given
 
 
 def click(user: Tensor, item: Tensor, prior: Tensor, place: Tensor, context: Tensor, known: Tensor) -> Tensor:
@@ -76,32 +78,68 @@ def test_the_best_of_the_whole_catalogue_come_back_in_order():
     assert torch.allclose(answer["rec_score"][0], expected[order], atol=1e-5)
 
 
-def test_contributions_and_bias_add_up_to_the_score():
+def reasons_of(answer: dict[str, Tensor], place: int) -> dict[int, float]:
+    """Events told as reasons of an entry, with their weights, heaviest first."""
+    event, weight = answer["reason_event"][0, place].tolist(), answer["reason_weight"][0, place].tolist()
+    return {e: w for e, w in zip(event, weight, strict=True) if e >= 0}
+
+
+def test_a_reason_weighs_by_what_an_items_lead_over_the_mean_item_loses_without_the_event():
     made = scorer()
     answer = made.score(request([[12, 15]]))
     row = answer["rec_item"][0] - 10
-    share = made.arrays["item_vector"][row] @ made.arrays["item_vector"][[2, 5]].T * 0.1
-    assert torch.allclose(share.sum(dim=1) + made.arrays["item_bias"][row], answer["rec_score"][0], atol=1e-5)
+    table = made.arrays["item_vector"]
+    loss = (table[row] - table.mean(dim=0)) @ table[[2, 5]].T * 0.1
     for place in range(TOP_K):
-        told = dict(
-            zip(answer["reason_event"][0, place].tolist(), answer["reason_weight"][0, place].tolist(), strict=True)
-        )
-        for event, weight in zip((48, 49), share[place].tolist(), strict=True):
-            assert (event in told) == (weight > 0)
-            assert event not in told or abs(told[event] - weight) < 1e-5
+        expected = {event: w for event, w in zip((48, 49), loss[place].tolist(), strict=True) if w > 0}
+        assert reasons_of(answer, place) == pytest.approx(expected, abs=1e-5)
 
 
-def test_text_and_popularity_are_told_as_parts_of_the_score():
+def test_reasons_come_by_weight_and_are_of_different_items():
+    answer = scorer().score(request([[12, 15, 12, 15, 12, 18]]))
+    several = 0
+    for place in range(TOP_K):
+        told = reasons_of(answer, place)
+        assert list(told.values()) == sorted(told.values(), reverse=True)
+        assert len({(12, 15, 12, 15, 12, 18)[event - 44] for event in told}) == len(told)
+        several += len(told) == 2
+    assert several
+
+
+@pytest.mark.parametrize("code", [4, 6])
+def test_what_speaks_against_an_item_is_no_reason(code: int):
+    history = request([[12, 15, 18]])
+    assert any(48 in reasons_of(scorer().score(history), place) for place in range(TOP_K))
+    history["history_action"][0, 48] = code
+    answer = scorer().score(history)
+    assert not any(48 in reasons_of(answer, place) for place in range(TOP_K))
+
+
+def test_an_item_that_is_unknown_is_no_reason():
+    made = scorer()
+    made.arrays["unknown_vector"] += 3 * made.arrays["item_vector"][7]
+    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]]))
+    assert not any(49 in reasons_of(answer, place) for place in range(TOP_K))
+    strange = {"extra_item": torch.tensor([999]), "extra_vector": made.arrays["unknown_vector"].unsqueeze(0)}
+    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **strange))
+    assert not any(49 in reasons_of(answer, place) for place in range(TOP_K))
+    told = {"extra_item": torch.tensor([999]), "extra_vector": 9 * made.arrays["item_vector"][7:8]}
+    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **told))
+    assert any(49 in reasons_of(answer, place) for place in range(TOP_K))
+
+
+def test_text_and_popularity_are_told_by_what_they_add_beyond_the_mean_item():
     made = scorer()
     user = made.arrays["item_vector"][[2, 5]].sum(dim=0) * 0.1
     extra = torch.tensor([5])
     answer = made.score(request([[12, 15]], extra_item=extra, extra_vector=10 * user.unsqueeze(0)))
+    mean_text = made.arrays["item_text"].mean(dim=0)
     for place, key in enumerate(answer["rec_item"][0].tolist()):
         text, popular = answer["reason_part"][0, place].tolist()
         new = key == 5
-        expected = 10 * user @ user if new else made.arrays["item_text"][key - 10] @ user
+        own = 10 * user if new else made.arrays["item_text"][key - 10]
         bias = made.arrays["new_bias"][0] if new else made.arrays["item_bias"][key - 10]
-        assert abs(text - float(expected)) < 1e-4
+        assert abs(text - float((own - mean_text) @ user)) < 1e-4
         assert abs(popular - float(bias - made.arrays["item_bias"].mean())) < 1e-5
     assert 5 in answer["rec_item"][0].tolist()
 

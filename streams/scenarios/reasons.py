@@ -1,0 +1,81 @@
+"""Why each item of a list is in it, in the words of a table: the shopper's events and what lies in the item."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+
+from feature_repo.actions import ACTIONS
+from feature_repo.recent import Recent
+from streams.engine.catalogue import Catalogue, Entry
+from streams.engine.questions import Listed
+from streams.messages.outputs import RecommendationReason
+from streams.messages.wire import HISTORY, PARTS
+from streams.reason_texts import ReasonTexts
+
+_BY_WEIGHT = attrgetter("weight")
+
+
+class Because:
+    """Reasons of one shopper's list; the same few events are the reason of many items.
+
+    Args:
+        recent: the history that the model saw, oldest first.
+    """
+
+    def __init__(self, recent: Recent, catalogue: Catalogue, texts: ReasonTexts) -> None:
+        self._recent = recent
+        self._catalogue = catalogue
+        self._texts = texts
+        self._begin = HISTORY - len(recent)  # the first place of an event: the model's histories are right-aligned
+        self._told: dict[int, tuple[str, str, str] | None] = {}
+
+    def of_list(
+        self, listed: Listed, entries: Sequence[Entry | None], otherwise: str
+    ) -> Iterator[list[RecommendationReason]]:
+        """The reasons of each entry, those of more weight first.
+
+        Args:
+            otherwise: the kind of reason of what nothing speaks for.
+        """
+        (events, more_events), (weights, more_weights) = listed.reason_events, listed.reason_weights
+        columns = zip(
+            entries,
+            zip(events, weights, strict=True),
+            zip(more_events, more_weights, strict=True),
+            zip(listed.parts, listed.part_weights, strict=True),
+            strict=True,
+        )
+        nothing = [RecommendationReason(otherwise, self._texts.other[otherwise], 0.0)]
+        for entry, first, second, (part, part_weight) in columns:
+            if entry is None:
+                yield []
+                continue
+            reasons = list(self._of_events(entry, (first, second)))
+            if part_weight > 0:
+                kind = PARTS[part]
+                reasons.append(RecommendationReason(kind, self._texts.other[kind], part_weight))
+                reasons.sort(key=_BY_WEIGHT, reverse=True)
+            yield reasons or nothing
+
+    def _of_events(self, entry: Entry, places: Iterable[tuple[int, float]]) -> Iterator[RecommendationReason]:
+        before = ""
+        for place, weight in places:
+            told = self._told[place] if place in self._told else self._tell(place)
+            if told is None:
+                continue
+            kind, text, item_id = told
+            if item_id == entry.item_id:
+                text = self._texts.of_itself[kind]
+            if text != before:  # two items may have one title
+                yield RecommendationReason(kind, text, weight, item_id)
+            before = text
+
+    def _tell(self, place: int) -> tuple[str, str, str] | None:
+        """Kind, text and item of the reason that lies in the event at a place; None where nothing can be said."""
+        told = None
+        if place >= self._begin:
+            kind, item_id = ACTIONS[self._recent.actions[place - self._begin]], self._recent.items[place - self._begin]
+            title = self._catalogue.title(item_id)
+            if title is not None and kind in self._texts.of_action:
+                told = kind, self._texts.of_action[kind].format(title=title), item_id
+        self._told[place] = told
+        return told
