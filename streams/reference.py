@@ -14,6 +14,7 @@ from streams.messages.depth import MAX_DEPTH
 from streams.messages.events import MAX_TITLE, NEEDED, Event
 from streams.messages.items import Item
 from streams.messages.requests import ScoreRequest
+from streams.reason_texts import reason_texts
 from streams.schemas import INPUTS, schema_of
 from streams.settings import UNITS_MS, Settings, describe, load_settings, parse_duration_ms, parse_time_ms
 from streams.topics import Topic, TopicSpec, public_topics
@@ -50,6 +51,18 @@ what a worker with default settings takes, but for three limits that no schema c
 - A null value on `items`, an empty one and the JSON `null` withdraw the item that the key names.
 - A time is ms since 1970 UTC and no earlier than `HEADRACE_PAST`, so that seconds are not taken for ms.
 - Money is exact to a millionth of its unit.""".split("\n")
+
+_REASONS = """Reasons come by weight, the heaviest first; none names an item or says a text twice, and none lowers the
+score. Their texts come from one table (`HEADRACE_REASONS`).
+
+- All weights are in units of `score`, and say how much of the item's lead over the catalogue's mean item is gone
+  without what the reason names. They do not add up to the score: events speak of the same things, and of one another.
+- A reason with an `item_id` is an event of the shopper's: its weight is what the lead loses when the event is left out
+  of the history, worked out to first order. What was removed from the cart or returned is no reason, nor is an item
+  that no catalogue has.
+- `description` is what the item's text adds, `popular` what it scores for everyone: the one that adds more is told.
+- `range` has weight 0: nothing speaks for the item but that the list has a place for it. Lists that were answered
+  without the model (`fallback`) say `popular`, with weight 0."""
 
 
 def pages() -> dict[str, str]:
@@ -119,7 +132,16 @@ def _messages_page() -> str:
         if message is Event:
             parts += ["", "A type needs its field:", "", "| type | field |", "|---|---|"]
             parts += [f"| `{kind}` | `{field}` |" for kind, field in NEEDED.items()]
+        if message is outputs.Recommendation:
+            parts += ["", _REASONS, "", *_kinds_of_reasons()]
     return "\n".join([*parts, ""])
+
+
+def _kinds_of_reasons() -> list[str]:
+    texts = reason_texts("en")
+    events = [f"| `{kind}` | {text}; {texts.of_itself[kind]} |" for kind, text in texts.of_action.items()]
+    others = [f"| `{kind}` | {text} |" for kind, text in texts.other.items()]
+    return ["| kind | text in English; where it is the item itself |", "|---|---|", *events, *others]
 
 
 def _summary(message: type[Struct]) -> str:

@@ -22,9 +22,9 @@ class Cause(Struct, frozen=True, kw_only=True):
 
 
 class RecommendationReason(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Why an item is in the list, and what that added to its score.
+    """Why an item is in the list, and how much of its lead over the catalogue's mean item is gone without that.
 
-    `kind` is the action of the shopper's event with `item_id`, or `description` or `popular`, which lie in the item.
+    `kind` is the action of the shopper's event with `item_id`, or another of `streams.reason_texts`.
     """
 
     kind: str

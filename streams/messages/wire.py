@@ -12,9 +12,10 @@ Model `headrace`, request "score" (all tensors of `ScoreTensors`, and where it l
 place of the version's own setting):
     answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
     (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
-    FP32 [B, K, R] (what that event added to the score), `reason_part` FP32 [B, K, 2] (what each of `PARTS` of the item
-    itself added), `ctr` FP32 [M] (the item's average where nothing else is known), `encoder` INT64 [1]. Of blocks that
-    the instance does not hold it answers their names, `unknown_block` INT64 [A or fewer], and nothing else.
+    FP32 [B, K, R] (how much of the lead over the catalogue's mean item is gone without that event), `reason_part` FP32
+    [B, K, 2] (what each of `PARTS` of the item itself adds beyond the mean item's), `ctr` FP32 [M] (the item's average
+    where nothing else is known), `encoder` INT64 [1]. Of blocks that the instance does not hold it answers their
+    names, `unknown_block` INT64 [A or fewer], and nothing else.
 Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
     `has_ctr` UINT8 [1], `encoder` INT64 [1] (a hash of what makes vectors of texts: weights and tokenizer).
@@ -106,7 +107,7 @@ class ScoreAnswer(NamedTuple):
     rec_ctr: Floats  # [B, K]
     reason_event: Int32s  # [B, K, R]
     reason_weight: Floats  # [B, K, R]
-    reason_part: Floats  # [B, K, 2]  what each of `PARTS` of the item added to the score
+    reason_part: Floats  # [B, K, 2]  what each of `PARTS` of the item adds beyond the mean item's
     ctr: Floats  # [M]
     encoder: Ints = NO_ENCODER  # [1]
 
