@@ -41,11 +41,20 @@ class Beyond(Struct, frozen=True):
     gini: float  # of exposure over the catalogue: 0 all items alike, 1 one item takes all
     novelty: float  # bits: mean of -log2 of a shown item's share of training events
     diversity: float  # mean over lists of 1 - cosine between two of its items
+    alike_by: str  # what tells items apart there: only figures of one kind of vectors compare
     by_popularity: list[Slice]  # of the wanted item: head, torso, tail, unseen
     by_activity: list[Slice]  # of the shopper: new, few, medium, many events known
 
 
-def beyond(list_UK: Ints, rank_P: Ints, target_P: Ints, count_N: Ints, history_P: Ints, vector_ND: Reals) -> Beyond:
+def beyond(
+    list_UK: Ints,
+    rank_P: Ints,
+    target_P: Ints,
+    count_N: Ints,
+    history_P: Ints,
+    vector_ND: Reals,
+    alike_by: str = "texts",
+) -> Beyond:
     """Measure lists.
 
     Args:
@@ -54,7 +63,8 @@ def beyond(list_UK: Ints, rank_P: Ints, target_P: Ints, count_N: Ints, history_P
         target_P: row of each wanted item.
         count_N: training events of each item.
         history_P: events known of the shopper who wanted.
-        vector_ND: what tells items apart: sentence vectors, attributes.
+        vector_ND: what tells items apart.
+        alike_by: what that is: "texts" (sentence vectors), "attributes", or "item vectors" (the model's own).
     """
     k, items = list_UK.shape[1], len(count_N)
     shown_N = np.bincount(list_UK[list_UK != NOTHING], minlength=items)
@@ -65,6 +75,7 @@ def beyond(list_UK: Ints, rank_P: Ints, target_P: Ints, count_N: Ints, history_P
         gini(shown_N),
         novelty(list_UK, count_N),
         diversity(list_UK, vector_ND),
+        alike_by,
         _slices(popularity_groups(count_N)[target_P], ("head", "torso", "tail", "unseen"), rank_P, k),
         _slices(activity_groups(history_P), tuple(name for name, _, _ in _ACTIVITY), rank_P, k),
     )

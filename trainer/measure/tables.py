@@ -31,7 +31,7 @@ def _rows(models: list[Beyond]) -> Iterator[list[str]]:
     yield ["catalogue coverage", *(f"{m.coverage:.1%}" for m in models)]
     yield ["Gini of exposure", *(f"{m.gini:.3f}" for m in models)]
     yield ["novelty, bits", *(f"{m.novelty:.2f}" for m in models)]
-    yield ["intra-list diversity", *(f"{m.diversity:.3f}" for m in models)]
+    yield [f"intra-list diversity of {first.alike_by}", *(f"{m.diversity:.3f}" for m in models)]
     for what, column in (("item", [m.by_popularity for m in models]), ("shopper", [m.by_activity for m in models])):
         for slices in zip(*column, strict=True):
             yield _slice_row(what, first.k, list(slices))

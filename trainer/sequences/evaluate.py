@@ -80,11 +80,11 @@ def evaluate_next_item(
     }
     ranked = {name: rank_all(score, testing.history, testing.target) for name, score in contestants.items()}
     validated = rank_all(contestants["strict"], validating.history, validating.target)
-    vectors_ND = _describe(known, strict)
+    described = _describe(known, strict)
     return NextItemReport(
         **{name: _accuracies(found.rank) for name, found in ranked.items()},
         validation=_accuracies(validated.rank),
-        beyond={name: _beyond(found, testing, shelf.items, vectors_ND) for name, found in ranked.items()},
+        beyond={name: _beyond(found, testing, shelf.items, *described) for name, found in ranked.items()},
         users=len(source.user_ids),
         tested=len(testing.target),
         items=shelf.items,
@@ -103,22 +103,22 @@ def _accuracies(rank_U: Ints) -> dict[str, float]:
     return {**depths, "mrr": accuracy_of_ranks(rank_U, int(rank_U.max())).mrr}
 
 
-def _beyond(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals) -> Beyond:
+def _beyond(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals, alike_by: str) -> Beyond:
     target_rank = np.minimum(found.rank, LISTED + 1)
     count_N = np.bincount(np.concatenate(fold.learnt), minlength=items)
     known = np.array([len(items) for items in fold.history], np.int64)
-    return beyond(found.listed, target_rank, fold.target, count_N, known, vectors_ND)
+    return beyond(found.listed, target_rank, fold.target, count_N, known, vectors_ND, alike_by)
 
 
-def _describe(known: Attributes | None, model: ShopperModel) -> Reals:
+def _describe(known: Attributes | None, model: ShopperModel) -> tuple[Reals, str]:
     """What diversity is measured by: attributes where there are any to hold, else what the model makes of the items."""
     if known is None or len(known.start) * known.kinds > _MOST_CELLS:
         with torch.inference_mode():
-            return model.items().float().cpu().numpy()
+            return model.items().float().cpu().numpy(), "item vectors"
     ends = np.append(known.start[1:].numpy(), len(known.flat))
     vectors = np.zeros((len(known.start), known.kinds), np.float32)
     vectors[np.repeat(np.arange(len(known.start)), ends - known.start.numpy()), known.flat.numpy()] = 1.0
-    return vectors
+    return vectors, "attributes"
 
 
 def _refuse_too_little(path: Path, source: SequenceFile, fold: Holdout) -> None:
