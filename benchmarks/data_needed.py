@@ -2,8 +2,8 @@
 
     python -m benchmarks.data_needed [--users 5,15,50,150,500] [--seeds 3]
 
-`headrace simulate --users U --items 200 --days 21 --seed S` and `headrace train`, all else as it comes. Each head is held
-against what needs no learning, on the stream's last tenth: next items against what is popular, click rates against
+`headrace simulate --users U --items 200 --days 21 --seed S` and `headrace train`, all else as it comes. Each head is
+held against what needs no learning, on the stream's last tenth: next items against what is popular, click rates against
 the items' average rates, demand against a constant rate. A head that does no better has too little to learn from.
 """
 
