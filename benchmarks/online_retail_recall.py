@@ -7,7 +7,9 @@ judged by Recall@20 on the month before, learnt from what came before that; the 
 before the month. `own items` is not among the baselines that must be beaten, but hard to beat.
 `next_purchase`: after each purchase of the month that another follows, the next item bought must be among the 20; the
 item just bought is excluded, for the baselines too. `next_basket`: before each basket whose shopper has a past, what
-share of the basket is among the 20; nothing is excluded. All contestants see the same 50 events of history.
+share of the basket is among the 20. Headrace's lists leave out what `HEADRACE_EXCLUDE=auto` does, of which its version
+has learnt that this shop's customers buy again; the baselines may list all else. All
+contestants see the same 50 events of history.
 """
 
 import argparse

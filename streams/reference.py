@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.atomic import write_atomic
+from streams.lists import PerTrigger
 from streams.messages import outputs
 from streams.messages.depth import MAX_DEPTH
 from streams.messages.events import MAX_TITLE, NEEDED, Event
@@ -47,7 +48,7 @@ what a worker with default settings takes, but for three limits that no schema c
   absent.
 - A context value that is null, a boolean, a list or an object leaves that pair out, and the event goes on; the metric
   `headrace_context_left_out_total` counts such pairs. An integer beyond 64 bits becomes a float.
-- `categories` may be one string. A title longer than {MAX_TITLE:,} characters is cut.
+- `categories` and `pinned_for` may be one string. A title longer than {MAX_TITLE:,} characters is cut.
 - A null value on `items`, an empty one and the JSON `null` withdraw the item that the key names.
 - A time is ms since 1970 UTC and no earlier than `HEADRACE_PAST`, so that seconds are not taken for ms.
 - Money is exact to a millionth of its unit.""".split("\n")
@@ -87,7 +88,7 @@ def _settings_page() -> str:
 
 
 def _default(name: str, value: Any) -> str:
-    if value is None:
+    if value is None or (isinstance(value, PerTrigger) and value.default is None):
         return "–"
     if isinstance(value, int) and _is_read_by(parse_duration_ms, name):
         return f"`{_duration(value)}`"

@@ -101,7 +101,8 @@ class Runtime:
         new_items = NewItems(follower.catalogue, store, triton)
         on = settings.trending and not settings.catching_up
         trending = Trending(store, on=on, counts=follower.catalogue.may_have)
-        scorer = Scorer(triton, follower.catalogue, new_items, trending)
+        categories = settings.holds_to_categories
+        scorer = Scorer(triton, follower.catalogue, new_items, trending, categories=categories)
         tracer = open_tracer(settings)
         idleness = Idleness(settings, partitions, store, producer, time.monotonic)
         ends = await LogEnds.open(settings)

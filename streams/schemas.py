@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.messages.events import NEEDED, Event
-from streams.messages.fields import ZERO_IS_NOTHING
+from streams.messages.fields import LISTS_OF_NAMES, ZERO_IS_NOTHING
 from streams.messages.items import Item
 from streams.messages.requests import ScoreRequest
 from streams.settings import Settings
@@ -51,7 +51,7 @@ def _strict(name: str, typed: Schema) -> Schema:
         case "context":
             spec["additionalProperties"] = True
             spec["description"] = "Values other than text and numbers are left out."
-        case "categories":
+        case _ if name in LISTS_OF_NAMES:
             return {"anyOf": [spec, {"type": "string"}], "default": spec.pop("default")}
         case "title":
             spec["description"] = f"Cut to {spec.pop('maxLength')} characters."

@@ -18,6 +18,7 @@ from streams.connections.kafka import KafkaConnection, KafkaSecurity, SaslMechan
 from streams.connections.redis import RedisConnection, redis_connection
 from streams.connections.triton import TritonConnection, triton_connection
 from streams.errors import SettingsError
+from streams.lists import Categories, Diversities, Lengths, ListRule, PerTrigger
 from streams.messages.events import EventType
 from streams.messages.wire import DEMAND_SPAN
 from streams.reason_texts import reason_texts
@@ -75,6 +76,7 @@ TRIGGERS = (EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE, EventType
 class Exclude(StrEnum):
     """What is never recommended."""
 
+    AUTO = "auto"
     CURRENT = "current"
     PURCHASED = "purchased"
     SEEN = "seen"
@@ -201,8 +203,25 @@ class Settings(BaseSettings):
     triggers: Annotated[frozenset[EventType], NoDecode] = Field(
         frozenset(TRIGGERS), description="events answered with recommendations"
     )
-    exclude: Exclude = Field(Exclude.CURRENT, description="what is never recommended")
+    exclude: Exclude = Field(
+        Exclude.AUTO,
+        description="what is never recommended: `auto` (the event's item, what the shopper had to do with in the last "
+        "five minutes, and what was bought unless its kind is bought again in this shop), `current` (the event's "
+        "item), `purchased`, `seen` (each with the event's item), `none`",
+    )
     reasons: str = Field("en", description="what reasons say: en, de, zh, or a TOML file with texts of your own")
+    list: Lengths = Field(
+        PerTrigger(20, {}), description="items of a list, 1 to 100; for some triggers apart: `20,search=50`"
+    )
+    diversity: Diversities = Field(
+        PerTrigger(None, {}),
+        description="0 to 1, how much less of the same a list holds; default the version's; `0.3,view=0` likewise",
+    )
+    list_categories: Categories = Field(
+        PerTrigger((), {}),
+        description="categories that lists are held to: `any`, `same` (as the event's item), or names between `|`; "
+        "`view=same,search=Kitchen|Dining` likewise",
+    )
     trending: Switch = Field(True, description="live popularity in scores and fallbacks; off: exact replay")
     # What is answered goes into `feature.log`, whose messages the broker bounds as it does all others.
     max_event_bytes: int = Field(
@@ -254,6 +273,15 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("a place of the IANA database, such as UTC or Europe/Berlin") from error
         return value
+
+    def list_rule(self, kind: EventType) -> ListRule:
+        """What the list that answers a trigger is to be."""
+        return ListRule(self.list.of(kind), self.diversity.of(kind), self.list_categories.of(kind))
+
+    @property
+    def holds_to_categories(self) -> bool:
+        """Whether some lists are held to categories."""
+        return any(self.list_categories.values())
 
     def port(self, default: int) -> int:
         """A local server's port: its default moved by `HEADRACE_PORT_OFFSET`."""

@@ -25,6 +25,7 @@ from trainer.demand.describing import TextVectors, made_already
 from trainer.demand.train import train_demand
 from trainer.measure.coming_back import choose_again
 from trainer.measure.recall import measure_next_item
+from trainer.measure.repeats import bought_again, choose_level
 from trainer.practice.card import CARD, METRICS, Metrics, figures, write_card
 from trainer.practice.device import leave_a_core, make_deterministic, pick_device
 from trainer.practice.facts import Facts
@@ -183,6 +184,10 @@ def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
     trained = assemble(fit.model, fit.tuned.model.encoder, shop, fit.clicks)
     as_of_split = int(fit.popularity.step(np.array([fit.split]))[0])
     trained = trained.coming_back(choose_again(trained.as_of(as_of_split), shop, fit.split))
+    level = choose_level(trained.as_of(as_of_split), shop, fit.split)
+    trained = trained.repeating(bought_again(shop, level))
+    if level is None:  # a shopper's own items are those that they looked at, which may be worth another weight
+        trained = trained.coming_back(choose_again(trained.as_of(as_of_split), shop, fit.split))
     recall = measure_next_item(trained.as_of(as_of_split), shop, fit.split)
     metrics = Metrics.of(shop, fit.tuned, fit.next_item, fit.clicks, recall)
     if out is not None:

@@ -129,4 +129,5 @@ def _arrays(model: ShopperModel, items: int, seed: int) -> dict[str, Tensor]:
         "new_prior": torch.zeros(1),
         "popular": torch.full((100,), NO_ITEM),
         "again": torch.tensor(NOT_AGAIN),
+        "repeats": torch.zeros(items, dtype=torch.uint8),
     }

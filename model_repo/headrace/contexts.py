@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .items import Context, Items, Lookup, Tensors
 
-WITHDRAWN, EXTRA, BOOST = 1, 2, 3
+WITHDRAWN, EXTRA, BOOST, CATEGORY = 1, 2, 3, 4
 """Kinds of blocks."""
 MOST_BYTES: Final = 128 * 2**20
 """Of blocks that no request of the moment names: half a million new items of 64 numbers each."""
@@ -27,7 +27,7 @@ V = TypeVar("V")
 
 
 class Block(NamedTuple):
-    """Items of one kind; vectors [R, D] of new ones, additions [R] of popular ones, nothing of withdrawn ones."""
+    """Items of one kind; of new ones vectors [R, D], of others additions to scores or categories [R], or nothing."""
 
     kind: int
     item: Tensor
@@ -95,12 +95,13 @@ class Contexts:
         if lookup is None:
             lookup = self._items.lookup(tensors["extra_item"], tensors["extra_vector"])
         _keep(self._lookups, extra, lookup, _LOOKUPS)
-        return Context(lookup, self._items.bias(tensors, lookup))
+        return Context(lookup, self._items.bias(tensors, lookup), self._items.kinds(tensors, lookup))
 
     def _joined(self, blocks: Mapping[int, Block], extra: tuple[int, ...]) -> dict[str, Tensor]:
         """The tensors of a context that comes whole."""
         table = self._items.table
         popular = [block for block in blocks.values() if block.kind == BOOST]
+        placed = [block for block in blocks.values() if block.kind == CATEGORY]
         new = [] if extra in self._lookups else [blocks[name] for name in extra]
         return {
             "withdrawn": _cat((b.item for b in blocks.values() if b.kind == WITHDRAWN), self._items.hashes[:0]),
@@ -108,6 +109,8 @@ class Contexts:
             "extra_vector": _cat((b.value for b in new if b.value is not None), table[:0]),
             "boost_item": _cat((b.item for b in popular), self._items.hashes[:0]),
             "boost": _cat((b.value for b in popular if b.value is not None), table[:0, 0]),
+            "category_item": _cat((b.item for b in placed), self._items.hashes[:0]),
+            "category": _cat((b.value for b in placed if b.value is not None), self._items.hashes[:0]),
         }
 
     def _hold(self, name: int, block: Block) -> None:
@@ -129,6 +132,8 @@ def _sent(asked: Tensors) -> Iterable[tuple[int, Block]]:
     """The blocks that come along, copied: a request's memory is Triton's."""
     items = {WITHDRAWN: asked["withdrawn"], EXTRA: asked["extra_item"], BOOST: asked["boost_item"]}
     values = {EXTRA: asked["extra_vector"], BOOST: asked["boost"]}
+    if "category" in asked:
+        items[CATEGORY], values[CATEGORY] = asked["category_item"], asked["category"]
     at = dict.fromkeys(items, 0)
     for name, kind, rows in asked["block_sent"].tolist() if "block_sent" in asked else ():
         if kind not in items:  # zeros: none

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def marginal_relevance(score_rM: Tensor, vector_rMD: Tensor, diversity: float, k: int) -> Tensor:
+def marginal_relevance(score_rM: Tensor, vector_rMD: Tensor, diversity: float | Tensor, k: int) -> Tensor:
     """Choose one item after the other: the best by (1 - diversity) × relevance - diversity × likeness. [r, K] places
 
     Relevance is the score, brought to 0..1 among the shopper's own M items; likeness is the largest cosine with an
@@ -19,7 +19,7 @@ def marginal_relevance(score_rM: Tensor, vector_rMD: Tensor, diversity: float, k
 
     Args:
         score_rM: any scale; -inf for a place that holds no item, which is chosen last.
-        diversity: from 0, the order of the scores, to 1, likeness alone.
+        diversity: of all, or of each shopper [r, 1]: from 0, the order of the scores, to 1, likeness alone.
         k: at most M.
     """
     there_rM = score_rM > -torch.inf

@@ -29,11 +29,19 @@ class Lookup(NamedTuple):
     unknown: int  # N + E, the row of everything unknown
 
 
+class Kinds(NamedTuple):
+    """Which rows are of which categories: pairs in order of category."""
+
+    category: Tensor  # [S] hashes, ascending
+    row: Tensor  # [S]
+
+
 class Context(NamedTuple):
     """What a request says of the shop, the same for all its shoppers, worked out."""
 
     lookup: Lookup
     bias: Tensor  # [N + E + 1]
+    kinds: Kinds | None = None  # where it says something of categories
 
 
 class Items:
@@ -56,6 +64,12 @@ class Items:
     def known(self, probe: Tensor) -> Tensor:
         """Which hashes this version knows. [P] uint8"""
         return (_find(self.hashes, probe) < len(self)).to(torch.uint8)
+
+    def repeats(self, probe: Tensor) -> Tensor:
+        """Which hashes are of items that are bought again in this shop. [P] uint8"""
+        row = _find(self.hashes, probe)
+        told = self._arrays["repeats"][row.clamp(max=len(self) - 1)]
+        return torch.where(row < len(self), told, 0).to(torch.uint8)
 
     def lookup(self, items: Tensor, vectors: Tensor) -> Lookup:
         """These and the items that a request brings along, less those that the version knows."""
@@ -86,7 +100,14 @@ class Items:
     def context(self, asked: Tensors) -> Context:
         """The context that a request brings along whole."""
         lookup = self.lookup(asked["extra_item"], asked["extra_vector"])
-        return Context(lookup, self.bias(asked, lookup))
+        return Context(lookup, self.bias(asked, lookup), self.kinds(asked, lookup))
+
+    def kinds(self, asked: Tensors, lookup: Lookup) -> Kinds | None:
+        """The categories of items, where a context says any."""
+        if "category" not in asked or not len(asked["category"]):
+            return None
+        category, order = asked["category"].sort(stable=True)
+        return Kinds(category, self.rows(lookup, asked["category_item"])[order])
 
     def bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
         """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""

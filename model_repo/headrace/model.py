@@ -72,6 +72,7 @@ class TritonPythonModel:
     def _describe(self, asked: dict[str, Tensor]) -> dict[str, Tensor]:
         return {
             "known": self._scorer.known(asked["probe_item"]),
+            "repeats": self._scorer.items.repeats(asked["probe_item"]),
             "text_vector": self._texts.vectors(asked["text_bytes"], asked["text_length"]),
             "popular": self._scorer.arrays["popular"],
             "has_ctr": self._has_ctr,

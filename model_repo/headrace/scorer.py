@@ -13,11 +13,11 @@ from torch import Tensor
 
 from .diversity import marginal_relevance
 from .items import NO_ITEM, Context, Items, Lookup, Tensors
+from .list_rules import TOP_K, Rules, closed, pins_first, rules_of, share
 from .reasons import REASONS, reasons, speaks_for
 from .retrieval import Own, best_items
 from .returning import worth_again
 
-TOP_K = 20
 _MARGIN = 12
 """Items beyond K that are ranked too, so that items of equal score are cut off by hash and not by chance."""
 _POOL = 100
@@ -47,9 +47,19 @@ class Request(NamedTuple):
     """What is asked, and what is the same for all its shoppers."""
 
     asked: Tensors
-    lookup: Lookup
+    shop: Context
     row_BL: Tensor
-    bias: Tensor  # [N + E + 1]
+    rules: Rules
+
+    @property
+    def lookup(self) -> Lookup:
+        """The items of the version and of the request."""
+        return self.shop.lookup
+
+    @property
+    def bias(self) -> Tensor:
+        """What each item scores for everyone. [N + E + 1]"""
+        return self.shop.bias
 
 
 class Best(NamedTuple):
@@ -84,7 +94,7 @@ class Scorer:
         self.items = Items(arrays)
         self.encode = encode
         self._click = click
-        self._diversity = _share(diversity)
+        self._diversity = share(diversity)
 
     def score(self, asked: Tensors, context: Context | None = None) -> dict[str, Tensor]:
         """Answer a "score" request: names, shapes and meanings as in the wire contract.
@@ -92,13 +102,13 @@ class Scorer:
         Args:
             context: in place of the one that the request brings along.
         """
-        lookup, bias = context or self.items.context(asked)
-        row_BL = self.items.rows(lookup, asked["history_item"])
-        request = Request(asked, lookup, row_BL, bias)
+        shop = context or self.items.context(asked)
+        row_BL = self.items.rows(shop.lookup, asked["history_item"])
+        request = Request(asked, shop, row_BL, rules_of(asked, self._diversity))
         count, device = len(row_BL), row_BL.device
         user_BD = torch.zeros(count, self.items.table.shape[1], device=device)
-        row_BK = torch.full((count, TOP_K), lookup.unknown, device=device)
-        answer = _nothing(count, device)
+        row_BK = torch.full((count, request.rules.length), shop.lookup.unknown, device=device)
+        answer = _nothing(count, request.rules.length, device)
         for some in _by_length(asked):
             user_BD[some.rows], without_rlD = self._encoded(request, some)
             wanting, theirs_rlD = _wanting(asked, some, without_rlD)
@@ -124,7 +134,7 @@ class Scorer:
         rows = some.rows
         worth_rl = worth_again(*_happened(request.asked, some), self.arrays["again"])
         own = Own(request.row_BL[rows, some.events], worth_rl)
-        best = self._retrieve(request, user_rD, own, request.asked["exclude"][rows])
+        best = self._retrieve(request, user_rD, own, rows)
         answer["rec_item"][rows], answer["rec_score"][rows], row_rK = best
         event, weight = self._reasons(request, some, (user_rD, without_rlD), own, best)
         before = request.row_BL.shape[1] - without_rlD.shape[1]  # places that these histories leave empty
@@ -133,24 +143,50 @@ class Scorer:
         answer["reason_part"][rows] = self._parts(request, user_rD, best)
         return row_rK
 
-    def _retrieve(self, request: Request, user_rD: Tensor, own: Own, exclude_rX: Tensor) -> Best:
-        """The best items of each shopper, ties by hash; re-ranked where that is set."""
-        asked, lookup, _, bias = request
-        diversity = _share(float(asked["diversity"][0])) if "diversity" in asked else self._diversity
-        most = _POOL if diversity > 0 else TOP_K + _MARGIN
-        score, row = best_items(self.items, lookup, bias, user_rD, own, exclude_rX, most)
-        order = lookup.every_item[row].argsort(dim=1)
-        score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
-        row = row.gather(1, order.gather(1, best))
-        if diversity > 0:
+    def _retrieve(self, request: Request, user_rD: Tensor, own: Own, rows: Tensor | slice) -> Best:
+        """The best items of each shopper, ties by hash; re-ranked where that is set, what is pinned first."""
+        lookup, bias, rules = request.lookup, request.bias, request.rules
+        exclude_rX, shut_Nr, k = request.asked["exclude"][rows], _shut(request, rows), rules.length
+        pins = None
+        if rules.pinned is not None:
+            pinned_rP = rules.pinned[rows]
+            pins = self._pinned(request, user_rD, own, exclude_rX, pinned_rP, shut_Nr)
+            exclude_rX = torch.cat([exclude_rX, pinned_rP], dim=1)
+        most = k + _MARGIN if rules.diversity is None else _POOL
+        score, row = best_items(self.items, lookup, bias, user_rD, own, exclude_rX, most, shut_Nr)
+        score, row = _in_order(lookup, score, row)
+        if rules.diversity is not None:
             vectors = self.items.vectors(lookup, row)
-            place = marginal_relevance(score, vectors, diversity, min(TOP_K, score.shape[1]))
+            diversity = rules.diversity[rows] if len(rules.diversity) > 1 else rules.diversity
+            place = marginal_relevance(score, vectors, diversity.unsqueeze(1), min(k, score.shape[1]))
             row, score = row.gather(1, place), score.gather(1, place)
-        pad, missing = torch.nn.functional.pad, max(0, TOP_K - row.shape[1])
-        score = pad(score, (0, missing), value=-torch.inf)[:, :TOP_K]
+        if pins is not None:
+            score, row = pins_first(pins, (score, row))
+        pad, missing = torch.nn.functional.pad, max(0, k - row.shape[1])
+        score = pad(score, (0, missing), value=-torch.inf)[:, :k]
         there = score > -torch.inf
-        row = torch.where(there, pad(row, (0, missing))[:, :TOP_K], lookup.unknown)
+        row = torch.where(there, pad(row, (0, missing))[:, :k], lookup.unknown)
         return Best(lookup.every_item[row], torch.where(there, score, 0.0), row)
+
+    def _pinned(
+        self,
+        request: Request,
+        user_rD: Tensor,
+        own: Own,
+        exclude_rX: Tensor,
+        pinned_rP: Tensor,
+        shut_Nr: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Scores and rows of pinned items, best first; -inf for what a shopper is not to get. [r, P] each"""
+        row_rP = self.items.rows(request.lookup, pinned_rP)
+        same_rPl = row_rP.unsqueeze(2) == own.row_rL.unsqueeze(1)
+        worth_rP = (same_rPl * own.worth_rL.unsqueeze(1)).sum(dim=2)
+        vectors = self.items.vectors(request.lookup, row_rP)
+        score_rP = (vectors * user_rD.unsqueeze(1)).sum(dim=2) + request.bias[row_rP] + worth_rP
+        barred_rP = (pinned_rP.unsqueeze(2) == exclude_rX.unsqueeze(1)).any(dim=2)
+        if shut_Nr is not None:
+            barred_rP |= shut_Nr.T.gather(1, row_rP)
+        return _in_order(request.lookup, score_rP.masked_fill(barred_rP, -torch.inf), row_rP)
 
     def _reasons(
         self, request: Request, some: Some, shoppers: tuple[Tensor, Tensor], own: Own, best: Best
@@ -176,13 +212,14 @@ class Scorer:
         """Click rates of lists and candidates, in one go."""
         asked = request.asked
         listed = (asked["recommend"] > 0).nonzero().squeeze(1)
-        place = torch.arange(TOP_K, device=user_BD.device).repeat(len(listed))
+        k = row_BK.shape[1]
+        place = torch.arange(k, device=user_BD.device).repeat(len(listed))
         item = torch.cat([row_BK[listed].flatten(), self.items.rows(request.lookup, asked["candidate_item"])])
-        who = torch.cat([listed.repeat_interleave(TOP_K), asked["candidate_row"].long()])
+        who = torch.cat([listed.repeat_interleave(k), asked["candidate_row"].long()])
         place = torch.cat([place, asked["candidate_position"].long()])
         rate = self._rates(request, user_BD, item, who, place)
-        count = len(listed) * TOP_K
-        answer["rec_ctr"][listed] = rate[:count].view(len(listed), TOP_K)
+        count = len(listed) * k
+        answer["rec_ctr"][listed] = rate[:count].view(len(listed), k)
         answer["ctr"] = rate[count:]
 
     def _rates(self, request: Request, user_BD: Tensor, item_M: Tensor, who_M: Tensor, place_M: Tensor) -> Tensor:
@@ -229,19 +266,26 @@ def _happened(asked: Tensors, some: Some) -> tuple[Tensor, Tensor, Tensor]:
     return asked["history_action"][rows, events], asked["history_time"][rows, events], asked["now"][rows]
 
 
-def _nothing(count: int, device: torch.device) -> dict[str, Tensor]:
+def _in_order(lookup: Lookup, score: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+    """The best first, ties by hash."""
+    order = lookup.every_item[row].argsort(dim=1)
+    score, best = score.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return score, row.gather(1, order.gather(1, best))
+
+
+def _shut(request: Request, rows: Tensor | slice) -> Tensor | None:
+    """What is in none of the categories that lists are held to, where some are. [N + E + 1, r]"""
+    kept = request.rules.kept
+    return None if kept is None else closed(request.shop.kinds, kept[rows], len(request.bias))
+
+
+def _nothing(count: int, k: int, device: torch.device) -> dict[str, Tensor]:
     """An answer that says nothing of anybody."""
     return {
-        "rec_item": torch.full((count, TOP_K), NO_ITEM, dtype=torch.int64, device=device),
-        "rec_score": torch.zeros(count, TOP_K, device=device),
-        "rec_ctr": torch.full((count, TOP_K), torch.nan, device=device),
-        "reason_event": torch.full((count, TOP_K, REASONS), -1, dtype=torch.int32, device=device),
-        "reason_weight": torch.zeros(count, TOP_K, REASONS, device=device),
-        "reason_part": torch.zeros(count, TOP_K, 2, device=device),
+        "rec_item": torch.full((count, k), NO_ITEM, dtype=torch.int64, device=device),
+        "rec_score": torch.zeros(count, k, device=device),
+        "rec_ctr": torch.full((count, k), torch.nan, device=device),
+        "reason_event": torch.full((count, k, REASONS), -1, dtype=torch.int32, device=device),
+        "reason_weight": torch.zeros(count, k, REASONS, device=device),
+        "reason_part": torch.zeros(count, k, 2, device=device),
     }
-
-
-def _share(diversity: float) -> float:
-    if not 0 <= diversity <= 1:
-        raise ValueError(f"diversity {diversity} must be from 0 to 1")
-    return diversity

@@ -1,7 +1,7 @@
 """The catalogue that every worker holds: what is sold, what it is called, whether it can be had."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -26,6 +26,13 @@ class Entry(NamedTuple):
     categories: tuple[str, ...]
     available: bool
     order: int = NEVER  # of the append that said so
+    boost: float = 0.0  # points; each doubles the item's odds
+    pinned_for: tuple[str, ...] = ()  # categories
+
+
+def _entry(item: Item, text: str, order: int) -> Entry:
+    categories, pinned = tuple(item.categories or ()), tuple(item.pinned_for or ())
+    return Entry(item.item_id, item.title, text, categories, item.available, order, item.boost or 0.0, pinned)
 
 
 class Catalogue:
@@ -34,6 +41,8 @@ class Catalogue:
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
         self._withdrawn: set[int] = set()
+        self._boosted: dict[int, float] = {}
+        self._pinned: dict[str, set[int]] = {}
         self._changed: deque[int] = deque(maxlen=_REMEMBERED)
         self.changes = 0
         """Counts updates, so that what is derived from the catalogue knows when it is stale."""
@@ -44,7 +53,7 @@ class Catalogue:
         if not self._is_later(key, order):
             return
         text = item_text(item.title, item.description, item.brand, item.categories)
-        self._entries[key] = Entry(item.item_id, item.title, text, tuple(item.categories or ()), item.available, order)
+        self._place(key, _entry(item, text, order))
         (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
         self._note(key)
 
@@ -54,9 +63,22 @@ class Catalogue:
         if not self._is_later(key, order):
             return
         known = self._entries.get(key, Entry(item_id, "", "", (), available=False))
-        self._entries[key] = known._replace(available=False, order=order)
+        self._place(key, known._replace(available=False, order=order, boost=0.0, pinned_for=()))
         self._withdrawn.add(key)
         self._note(key)
+
+    def _place(self, key: int, entry: Entry) -> None:
+        """Put an entry in the place of what was known, with what the shop has set for the item."""
+        before = self._entries.get(key)
+        for name in before.pinned_for if before else ():
+            self._pinned.get(name, set()).discard(key)
+        for name in entry.pinned_for:
+            self._pinned.setdefault(name, set()).add(key)
+        if entry.boost:
+            self._boosted[key] = entry.boost
+        else:
+            self._boosted.pop(key, None)
+        self._entries[key] = entry
 
     def _note(self, key: int) -> None:
         self._changed.append(key)
@@ -90,6 +112,16 @@ class Catalogue:
         """An item's categories; none when the catalogue lacks it."""
         entry = self._entries.get(item_hash(item_id))
         return entry.categories if entry else ()
+
+    @property
+    def boosted(self) -> Mapping[int, float]:
+        """Points of the items that the shop boosts, by hash."""
+        return self._boosted
+
+    def pinned(self, categories: Iterable[str]) -> list[int]:
+        """Hashes of what is pinned for some categories and can be had, each once, ascending."""
+        keys = {key for name in categories for key in self._pinned.get(name, ())} if self._pinned else ()
+        return sorted(key for key in keys if key not in self._withdrawn)
 
     def may_have(self, item_id: str) -> bool:
         """Whether it is an item, as far as the catalogue tells: one that is empty tells nothing."""

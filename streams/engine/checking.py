@@ -37,13 +37,14 @@ Array = NDArray[np.generic]
 Flags = NDArray[np.bool_]
 
 _LISTS: Final[Mapping[str, tuple[type[np.generic], tuple[int, ...]]]] = {
-    "rec_item": (np.int64, (TOP_K,)),
-    "rec_score": (np.float32, (TOP_K,)),
-    "rec_ctr": (np.float32, (TOP_K,)),
-    "reason_event": (np.int32, (TOP_K, REASONS)),
-    "reason_weight": (np.float32, (TOP_K, REASONS)),
-    "reason_part": (np.float32, (TOP_K, 2)),
+    "rec_item": (np.int64, ()),
+    "rec_score": (np.float32, ()),
+    "rec_ctr": (np.float32, ()),
+    "reason_event": (np.int32, (REASONS,)),
+    "reason_weight": (np.float32, (REASONS,)),
+    "reason_part": (np.float32, (2,)),
 }
+"""Of each place of a list."""
 
 
 class Checked(NamedTuple):
@@ -69,8 +70,9 @@ def check_scored(answer: ScoreAnswer, asked: ScoreTensors) -> Checked:
     """
     _is_of("encoder", answer.encoder, np.int64, (1,))
     count = len(asked.now)
+    length = int(asked.list_length[0]) if asked.list_length.size else TOP_K
     faults: dict[str, str] = {}
-    lists = {name: (kind, (count, *shape)) for name, (kind, shape) in _LISTS.items()}
+    lists = {name: (kind, (count, length, *shape)) for name, (kind, shape) in _LISTS.items()}
     if not _fits(answer, lists, faults):
         answer = answer._replace(**{name: np.zeros(shape, kind) for name, (kind, shape) in lists.items()})
         bad_lists = np.ones(count, np.bool_)
@@ -94,6 +96,8 @@ def check_described(answer: DescribeAnswer, asked: DescribeTensors) -> DescribeA
     _is_of("encoder", answer.encoder, np.int64, (1,))
     _is_of("known", answer.known, np.uint8, asked.probe_item.shape)
     _is_of("popular", answer.popular, np.int64, (POPULAR,))
+    if answer.repeats.size:
+        _is_of("repeats", answer.repeats, np.uint8, asked.probe_item.shape)
     width = answer.text_vector.shape[1] if answer.text_vector.ndim == 2 else 1
     _is_of("text_vector", answer.text_vector, np.float32, (len(asked.text_length), width))
     if not width or not np.isfinite(answer.text_vector).all():

@@ -5,17 +5,19 @@ An item's hash decides its block, so that one new item changes one block, and al
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from feature_repo.identity import NO_ITEM
 from streams.messages.wire import (
     BOOST_BLOCK,
+    CATEGORY_BLOCK,
     EXTRA_BLOCK,
     NO_BLOCK,
     NO_BLOCK_SENT,
     NO_ENCODER,
+    NOT_SENT,
     WITHDRAWN_BLOCK,
     Floats,
     Ints,
@@ -28,12 +30,13 @@ _NOTHING: Final = np.array([NO_ITEM], np.int64)
 
 
 class Block(NamedTuple):
-    """Items of one kind: withdrawn, new with their vectors [R, D], or popular with what is added to their score [R]."""
+    """Items of one kind: withdrawn, new with their vectors [R, D], with what is added to their score [R], or once for
+    each of their categories with its hash [R]."""
 
     name: int
     kind: int
     item: Ints
-    value: Floats | None
+    value: Floats | Ints | None
 
 
 class Surroundings(NamedTuple):
@@ -47,6 +50,8 @@ class Surroundings(NamedTuple):
     context_block: Ints = NO_BLOCK  # [A]
     block_sent: Ints = NO_BLOCK_SENT  # [Y, 3]
     extra_encoder: Ints = NO_ENCODER  # [1]
+    category_item: Ints = NOT_SENT  # [S]
+    category: Ints = NOT_SENT  # [S]
 
 
 def named(blocks: Sequence[Block], sent: Iterable[int] = (), encoder: int = 0) -> Surroundings:
@@ -56,6 +61,7 @@ def named(blocks: Sequence[Block], sent: Iterable[int] = (), encoder: int = 0) -
     along = [block for block in blocks if block.name in wanted]
     new = [block for block in along if block.kind == EXTRA_BLOCK]
     popular = [block for block in along if block.kind == BOOST_BLOCK]
+    placed = [block for block in along if block.kind == CATEGORY_BLOCK]
     rows = [(block.name, block.kind, len(block.item)) for block in along]
     return Surroundings(
         withdrawn=_joined([block.item for block in along if block.kind == WITHDRAWN_BLOCK]),
@@ -66,10 +72,12 @@ def named(blocks: Sequence[Block], sent: Iterable[int] = (), encoder: int = 0) -
         context_block=np.array([block.name for block in blocks], np.int64),
         block_sent=np.array(rows, np.int64) if rows else NO_BLOCK_SENT,
         extra_encoder=np.array([encoder], np.int64),
+        category_item=_joined([block.item for block in placed]) if placed else NOT_SENT,
+        category=np.concatenate(_values(placed)) if placed else NOT_SENT,
     )
 
 
-def block_of(kind: int, item: Ints, value: Floats | None = None) -> Block:
+def block_of(kind: int, item: Ints, value: Floats | Ints | None = None) -> Block:
     """A block, named by what it holds; never 0."""
     digest = blake2b(np.array([kind, len(item)], np.int64).tobytes(), digest_size=8)
     digest.update(item.tobytes())
@@ -85,7 +93,8 @@ class Blocks:
     """Items of one kind, in blocks; only those are made anew in which something has changed.
 
     Args:
-        kind: of the blocks. New items have vectors, as float32 bytes, withdrawn ones nothing.
+        kind: of the blocks. Of new items they hold vectors, of boosted ones a number, as float32 bytes, of categories
+            hashes of eight bytes, of withdrawn items nothing.
     """
 
     def __init__(self, kind: int) -> None:
@@ -135,10 +144,16 @@ class Blocks:
 
     def _make(self, part: dict[int, bytes]) -> Block:
         keys = sorted(part)
+        item, content = np.array(keys, np.int64), b"".join([part[key] for key in keys])
         value = None
         if self._kind == EXTRA_BLOCK:
-            value = np.frombuffer(b"".join([part[key] for key in keys]), np.float32).reshape(len(keys), -1)
-        return block_of(self._kind, np.array(keys, np.int64), value)
+            value = np.frombuffer(content, np.float32).reshape(len(keys), -1)
+        elif self._kind == BOOST_BLOCK:
+            value = np.frombuffer(content, np.float32)
+        elif self._kind == CATEGORY_BLOCK:
+            item = item.repeat([len(part[key]) // 8 for key in keys])
+            value = np.frombuffer(content, "<i8").astype(np.int64)
+        return block_of(self._kind, item, value)
 
     def _part_anew(self, parts: int) -> None:
         before, self._parts, self._made = self._parts, [{} for _ in range(parts)], {}
@@ -151,5 +166,5 @@ def _joined(parts: list[Ints]) -> Ints:
     return np.concatenate(parts) if parts else _NOTHING
 
 
-def _values(blocks: Iterable[Block]) -> list[Floats]:
+def _values(blocks: Iterable[Block]) -> list[Any]:
     return [block.value for block in blocks if block.value is not None]

@@ -1,16 +1,17 @@
 """What is answered when the model does not, and how an answer says that it is not the model's best."""
 
-from collections.abc import Collection, Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from math import nan
 
+from feature_repo.exclusion import without_repeats
 from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM
 from streams.engine.catalogue import Catalogue
+from streams.engine.list_rules import boosted_first, by_popularity
 from streams.engine.questions import NO_LIST, Answer, Listed, Question
 from streams.messages.events import Event
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import REASONS, TOP_K, Ints
+from streams.messages.wire import REASONS, Ints
 
 MODEL_UNAVAILABLE = "model_unavailable"
 UNKNOWN_USER = "unknown_user"
@@ -36,28 +37,38 @@ def best_sellers(trending: Iterable[int], popular: Ints, catalogue: Catalogue) -
     known = sorted(catalogue)
     listed = set(known)  # what the catalogue never told of cannot be named, and would leave a gap in the list
     first = (key for key in (*trending, *popular.tolist()) if key in listed)
-    return list(dict.fromkeys([*first, *known]))
+    ranking = dict.fromkeys([*first, *known])
+    return boosted_first([key for key in ranking if not catalogue.is_withdrawn(key)], catalogue)
 
 
 def popularity_answer(
-    question: Question, ranking: Sequence[int], unavailable: Collection[int], model: ModelRef
+    question: Question,
+    ranking: Sequence[int],
+    catalogue: Catalogue,
+    model: ModelRef,
+    repeats: Ints | None = None,
 ) -> Answer:
-    """Answer from a popularity ranking, under the question's exclusions. Pure; shapes as the model's answers."""
-    excluded = set(hashes(question.exclude).tolist())
+    """Answer from a popularity ranking, under the question's exclusions and rule. Pure; shapes as the model's answers.
+
+    Args:
+        repeats: as in `tensors.to_tensors`; None: all that was bought is left out.
+    """
     listed = NO_LIST
     if question.recommend:
-        fit = (key for key in ranking if key not in excluded and key not in unavailable and key != NO_ITEM)
-        listed = _list(list(islice(fit, TOP_K)))
+        bought = hashes(question.bought)
+        kept_out = bought if repeats is None else without_repeats(bought, repeats)
+        left_out = {*hashes(question.exclude).tolist(), *kept_out.tolist()}
+        listed = _list(by_popularity(question, ranking, left_out, catalogue), question.rule.length)
     return Answer(listed, [BASE_CTR] * len(question.candidates), model, MODEL_UNAVAILABLE)
 
 
-def _list(best: list[int]) -> Listed:
+def _list(best: list[int], length: int) -> Listed:
     return Listed(
-        items=best + [NO_ITEM] * (TOP_K - len(best)),
-        scores=[1 / (1 + place) for place in range(TOP_K)],
-        ctrs=[nan] * TOP_K,
-        reason_events=[[-1] * TOP_K] * REASONS,
-        reason_weights=[[0.0] * TOP_K] * REASONS,
-        parts=[0] * TOP_K,
-        part_weights=[0.0] * TOP_K,
+        items=best + [NO_ITEM] * (length - len(best)),
+        scores=[1 / (1 + place) for place in range(length)],
+        ctrs=[nan] * length,
+        reason_events=[[-1] * length] * REASONS,
+        reason_weights=[[0.0] * length] * REASONS,
+        parts=[0] * length,
+        part_weights=[0.0] * length,
     )

@@ -1,6 +1,7 @@
 """Items that the served version does not know: they ride along as extra candidates, with their text vectors."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
@@ -21,6 +22,8 @@ _LOOKS: Final = 6
 """At one refresh. Where two versions answer at one address, half of what is asked for is of the other one."""
 _VERSIONS: Final = 2
 """Looked up and kept: that which answers and the one before, or the two that answer in turns."""
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -53,6 +56,23 @@ class _Served:
         self.stamps: dict[int, str] = {}
         """Of the items that it does not know: what their vectors were made by and of; "" before they are."""
         self.extra = Blocks(EXTRA_BLOCK)
+        self.repeats: Ints | None = np.zeros(0, np.int64)
+        """Ascending."""
+
+    def learn(self, probed: Sequence[int], answer: DescribeAnswer) -> None:
+        """Take in what the version says of items that it was probed for."""
+        self.popular = answer.popular
+        self.probed.update(probed)
+        self.stamps |= {key: "" for key, known in zip(probed, answer.known, strict=False) if not known}
+        if not answer.repeats.size:
+            if self.repeats is not None:
+                logger.warning(
+                    "version %s does not tell what is bought again: it lists what was bought",
+                    self.version,
+                )
+            self.repeats = None
+        elif probed and self.repeats is not None:
+            self.repeats = np.union1d(self.repeats, np.array(probed, np.int64)[answer.repeats[: len(probed)] > 0])
 
 
 class NewItems:
@@ -81,6 +101,16 @@ class NewItems:
     def popular(self) -> Ints:
         """The version's most popular items: the fallback when the model does not answer."""
         return self._now.popular
+
+    @property
+    def repeats(self) -> Ints | None:
+        """Hashes of the items that are bought again, ascending; None where the version does not tell."""
+        return self._now.repeats
+
+    @property
+    def takes_rules(self) -> bool:
+        """Whether the version takes requests for lists of another length, with pins, or held to categories."""
+        return self._now.repeats is not None
 
     def blocks(self) -> list[Block]:
         """The extra candidates, as blocks of the catalogue context."""
@@ -141,9 +171,7 @@ class NewItems:
             answer, version = await self._describe(unprobed, [])
             self._in_doubt = False
             served = self._turn_to(version, int(answer.encoder[0]))  # whichever has answered: what it says holds
-            served.popular = answer.popular
-            served.probed.update(unprobed)
-            served.stamps |= {key: "" for key, known in zip(unprobed, answer.known, strict=False) if not known}
+            served.learn(unprobed, answer)
             changed = list(self._catalogue.changed_since(served.seen_changes))
             if any(key not in served.probed for key in changed):
                 return False

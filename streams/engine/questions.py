@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from feature_repo.recent import Recent
 from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
+from streams.lists import ListRule
 from streams.messages.events import Event
 from streams.messages.outputs import Cause, ModelRef
 from streams.messages.requests import ScoreRequest
@@ -27,6 +28,8 @@ class Question(NamedTuple):
         recommend: whether recommendations are wanted.
         candidates: items whose click probability is wanted, in the order shown.
         channel: the platform of the cause; context for the click head, as `cause.context` is.
+        rule: what the list is to be.
+        bought: item hashes that are not recommended either unless items of their kind are bought again, 8 bytes each.
     """
 
     scenario: "Scenario"
@@ -37,6 +40,8 @@ class Question(NamedTuple):
     recommend: bool
     candidates: Sequence[str]
     channel: str
+    bought: bytes = b""
+    rule: ListRule = ListRule()
 
 
 class Listed(NamedTuple):

@@ -11,11 +11,12 @@ from streams.engine.catalogue import Catalogue
 from streams.engine.checking import ITEMS, Checked, Flags, check_scored
 from streams.engine.context_blocks import Block, named
 from streams.engine.fallback import BASE_CTR, NO_CLICK_HEAD, best_sellers, popularity_answer, shortfall
+from streams.engine.list_rules import rule_tensors
 from streams.engine.model_faults import FAILED, UNAVAILABLE, ModelFaults
 from streams.engine.new_items import NewItems
 from streams.engine.questions import Answer, Question
 from streams.engine.shop_context import ShopContext
-from streams.engine.tensors import to_answers, to_tensors
+from streams.engine.tensors import to_answers, to_tensors, without_boosts
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
 from streams.errors import ModelUnavailable, RequestFailed, UnknownBlocks, WrongAnswer
@@ -45,12 +46,15 @@ class _Halving:
 class Scorer:
     """Answers questions with the served version, whichever that is."""
 
-    def __init__(self, triton: Triton, catalogue: Catalogue, new_items: NewItems, trending: Trending) -> None:
+    def __init__(
+        self, triton: Triton, catalogue: Catalogue, new_items: NewItems, trending: Trending, *, categories: bool = False
+    ) -> None:
+        """Args: categories: whether lists are held to categories."""
         self._triton = triton
         self._catalogue = catalogue
         self._new_items = new_items
         self._trending = trending
-        self._context = ShopContext(catalogue, new_items, trending)
+        self._context = ShopContext(catalogue, new_items, trending, categories=categories)
         self._faults = ModelFaults()
         self._failed = 0
         """Requests in a row, of one load or of several."""
@@ -119,16 +123,28 @@ class Scorer:
             ModelUnavailable: as `Triton.ask`.
         """
         blocks, encoder = self._context.blocks(), self._new_items.encoder
-        asked = to_tensors(questions, named(blocks, encoder=encoder))
+        asked = to_tensors(questions, named(blocks, encoder=encoder), self._new_items.repeats)
+        rules = rule_tensors(questions, self._catalogue) if self._new_items.takes_rules else {}
+        asked = asked._replace(**rules)
         rows = len(questions) + len(asked.candidate_item) // 10
         for turn in range(3):
             try:
                 answer, version = await self._triton.ask(MODEL, asked, rows, ScoreAnswer)
                 return answer, asked, version
+            except RequestFailed:
+                if not rules or await self._takes_rules():
+                    raise
+                return await self._send(questions)
             except UnknownBlocks as unknown:
                 # Of several instances each has its own: what comes whole needs none.
                 asked = asked._replace(**named(blocks, _to_send(turn, unknown, blocks), encoder)._asdict())
         raise WrongAnswer(ITEMS, "it asks for blocks of the catalogue context that it was sent")
+
+    async def _takes_rules(self) -> bool:
+        """Whether the version takes them that is served now: after a rollback it may be one that does not."""
+        self._new_items.doubt()
+        await self._new_items.refresh()
+        return self._new_items.takes_rules
 
     def _unsaleable(self, checked: Checked) -> set[int]:
         """What lists name and nobody can have: withdrawn meanwhile, or gone long ago and known to the version alone."""
@@ -149,6 +165,7 @@ class Scorer:
             faults.setdefault(ITEMS, "its lists name items that the shop has not, or has withdrawn")
         for fault, detail in faults.items():
             self._faults.note(MODEL, version, fault, detail)
+        answer = without_boosts(answer, self._catalogue.boosted)
         fallbacks = [shortfall(question, self._catalogue) for question in questions]
         answers: Iterable[Answer] = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
         if np.isnan(answer.ctr).any():
@@ -183,9 +200,9 @@ class Scorer:
         if made_of != self._best[0]:  # the whole catalogue is in it, and a load may ask for it more than once
             self._best = made_of, best_sellers(self._trending.ranking, popular, self._catalogue)
         ranking = self._best[1]
-        unavailable = set(self._catalogue.withdrawn().tolist())
         model = ModelRef(MODEL, self._new_items.version)
-        return [popularity_answer(question, ranking, unavailable, model) for question in questions]
+        repeats = self._new_items.repeats
+        return [popularity_answer(question, ranking, self._catalogue, model, repeats) for question in questions]
 
 
 def _to_send(turn: int, unknown: UnknownBlocks, blocks: Sequence[Block]) -> frozenset[int]:

@@ -1,18 +1,20 @@
 """Questions of a chunk to the tensors of one request, and the tensors of its answer back to one answer a question."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
 import numpy as np
 
 from feature_repo.context import context_hashes
+from feature_repo.exclusion import without_repeats
 from feature_repo.history import cells, hashes, write_histories
 from feature_repo.identity import NO_ITEM, item_hash
 from streams.engine.context_blocks import Surroundings
 from streams.engine.questions import NO_LIST, Answer, Listed, Question
+from streams.engine.shop_context import BOOST_POINT
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import CONTEXT, HISTORY, Floats, Ints, ScoreAnswer, ScoreTensors
+from streams.messages.wire import CONTEXT, HISTORY, PARTS, Floats, Ints, ScoreAnswer, ScoreTensors
 
 _AT_ONCE: Final = 32
 """Lists that are made plain numbers of in one go. Those of a whole load are a hundred thousand numbers, and out of a
@@ -21,8 +23,13 @@ _DECIMALS: Final = 6
 _RATE_DECIMALS: Final = 8
 
 
-def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensors:
-    """Assemble one request for all questions of a chunk. Pure."""
+def to_tensors(questions: Sequence[Question], shop: Surroundings, repeats: Ints | None = None) -> ScoreTensors:
+    """Assemble one request for all questions of a chunk. Pure.
+
+    Args:
+        repeats: hashes of the items that are bought again, ascending; None where the version does not tell: what was
+            bought stays in its lists, as it did before.
+    """
     n = len(questions)
     history_item = np.zeros((n, HISTORY), np.int64)
     history_action = np.zeros((n, HISTORY), np.int32)
@@ -40,7 +47,7 @@ def to_tensors(questions: Sequence[Question], shop: Surroundings) -> ScoreTensor
         now=np.array([q.cause.timestamp for q in questions], np.int64),
         context=context,
         recommend=np.array([q.recommend for q in questions], np.int32),
-        exclude=_exclusions(questions),
+        exclude=_exclusions(questions, repeats),
         candidate_item=np.ascontiguousarray(flat[:, 0]),
         candidate_row=np.ascontiguousarray(flat[:, 1], np.int32),
         candidate_position=np.ascontiguousarray(flat[:, 2], np.int32),
@@ -62,12 +69,39 @@ def to_answers(
     rates = iter(_plain(tensors.ctr, _RATE_DECIMALS))
     return (
         Answer(
-            next(lists) if question.recommend else NO_LIST,
+            _cut(next(lists), question.rule.length) if question.recommend else NO_LIST,
             list(islice(rates, len(question.candidates))),
             model,
             fallback,
         )
         for question, fallback in zip(questions, fallbacks, strict=True)
+    )
+
+
+def without_boosts(answer: ScoreAnswer, boosted: Mapping[int, float]) -> ScoreAnswer:
+    """The answer without the shop's own boosts in what popularity added: they are told as what they are."""
+    if not boosted:
+        return answer
+    keys = np.array(sorted(boosted), np.int64)
+    points = np.array([boosted[key] for key in keys.tolist()], np.float32)
+    at = np.searchsorted(keys, answer.rec_item).clip(max=len(keys) - 1)
+    part = answer.reason_part.copy()
+    part[..., PARTS.index("popular")] -= np.where(keys[at] == answer.rec_item, BOOST_POINT * points[at], 0)
+    return answer._replace(reason_part=part.astype(np.float32))
+
+
+def _cut(listed: Listed, length: int) -> Listed:
+    """The first places of a list: a request is for the longest of its lists."""
+    if len(listed.items) <= length:
+        return listed
+    return Listed(
+        listed.items[:length],
+        listed.scores[:length],
+        listed.ctrs[:length],
+        [row[:length] for row in listed.reason_events],
+        [row[:length] for row in listed.reason_weights],
+        listed.parts[:length],
+        listed.part_weights[:length],
     )
 
 
@@ -91,8 +125,18 @@ def _plain(array: Floats, decimals: int = _DECIMALS) -> Any:
     return np.round(array.astype(np.float64), decimals).tolist()
 
 
-def _exclusions(questions: Sequence[Question]) -> Ints:
+def _exclusions(questions: Sequence[Question], repeats: Ints | None) -> Ints:
     lengths = [len(q.exclude) // 8 for q in questions]
+    rows, _ = cells(lengths)
+    left_out = hashes(b"".join([q.exclude for q in questions]))
+    if repeats is not None and any(q.bought for q in questions):
+        bought = without_repeats(hashes(b"".join([q.bought for q in questions])), repeats)
+        theirs, _ = cells([len(q.bought) // 8 for q in questions])
+        counts = bought != NO_ITEM
+        rows, left_out = np.append(rows, theirs[counts]), np.append(left_out, bought[counts])
+        order = rows.argsort(kind="stable")
+        left_out = left_out[order]
+        lengths = np.bincount(rows, minlength=len(questions)).tolist()
     exclude = np.zeros((len(questions), max(1, *lengths)), np.int64)
-    exclude[cells(lengths)] = hashes(b"".join([q.exclude for q in questions]))
+    exclude[cells(lengths)] = left_out
     return exclude

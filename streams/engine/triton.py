@@ -20,6 +20,7 @@ from streams.messages.wire import (
     DescribeTensors,
     ScoreAnswer,
     ScoreTensors,
+    sent,
 )
 from streams.settings import Settings
 
@@ -128,7 +129,7 @@ class Triton:
             return False
 
     async def _infer(self, model: str, tensors: Tensors, rows: int) -> _Raw:
-        inputs = [_input(name, array) for name, array in tensors._asdict().items()]
+        inputs = [_input(name, array) for name, array in sent(tensors).items()]
         result = await self._client.infer(model, inputs, client_timeout=deadline_s(self._base_ms, rows))
         if result is None:
             raise ModelUnavailable(f"{model} answered nothing")

@@ -17,6 +17,8 @@ LeftOut = Callable[[str], None]
 """Told the name of each pair of a context whose value is neither text nor a number."""
 
 _INTEGERS: Final = frozenset({"timestamp", "quantity"})
+LISTS_OF_NAMES: Final = frozenset({"categories", "pinned_for"})
+"""One name may stand for a list of one."""
 ZERO_IS_NOTHING: Final = frozenset({"timestamp", "quantity", "rating"})
 _DIGIT: Final = frozenset(b"-0123456789")
 _FRACTION: Final = frozenset(b".eE")
@@ -52,7 +54,7 @@ class Field:
         try:
             if self.name == "context":
                 return _context(part, left_out)
-            if part[:1] == b'"' and self.name == "categories":
+            if part[:1] == b'"' and self.name in LISTS_OF_NAMES:
                 return [_text.decode(part)]
             if part[:1] == b'"' and self.name == "title":
                 return msgspec.convert(_text.decode(part)[:MAX_TITLE], self._kind)

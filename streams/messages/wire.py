@@ -5,11 +5,12 @@ version), D model width, K recommended items, R reasons an item, W withdrawn ite
 P probed items, N texts, S bytes of all texts, A blocks of a context, Y blocks sent; G demand series, H windows of
 history, Z horizon, Q quantiles.
 
-Every tensor is two-dimensional or less and never empty: a list with nothing in it is one `NO_ITEM`, because a
-zero-size tensor does not survive Triton's Python backend. Item ids travel as `feature_repo.identity.item_hash`.
+Every tensor is two-dimensional or less and none that is sent is empty: a list with nothing in it is one `NO_ITEM`,
+because a zero-size tensor does not survive Triton's Python backend; one of no size is not sent at all (`sent`).
+Item ids travel as `feature_repo.identity.item_hash`.
 
-Model `headrace`, request "score" (all tensors of `ScoreTensors`, and where it likes `diversity` FP32 [1], 0 to 1, in
-place of the version's own setting):
+Model `headrace`, request "score" (all tensors of `ScoreTensors`; those from `list_length` on where lists are to be
+other than a version makes them, and to no version that does not tell `repeats`):
     answers `rec_item` INT64 [B, K] (NO_ITEM where fewer remain), `rec_score` FP32 [B, K], `rec_ctr` FP32 [B, K]
     (NaN without a click head), `reason_event` INT32 [B, K, R] (position in the history, -1 for none), `reason_weight`
     FP32 [B, K, R] (how much of the lead over the catalogue's mean item is gone without that event), `reason_part` FP32
@@ -18,21 +19,23 @@ place of the version's own setting):
     names, `unknown_block` INT64 [A or fewer], and nothing else.
 Model `headrace`, request "describe" (`probe_item` INT64 [P], `text_bytes` UINT8 [S], `text_length` INT32 [N]):
     answers `known` UINT8 [P], `text_vector` FP32 [N, D] (ready to ride along as `extra_vector`), `popular` INT64 [100],
-    `has_ctr` UINT8 [1], `encoder` INT64 [1] (a hash of what makes vectors of texts: weights and tokenizer).
+    `has_ctr` UINT8 [1], `encoder` INT64 [1] (a hash of what makes vectors of texts: weights and tokenizer), `repeats`
+    UINT8 [P] (whether the probed item is bought again in this shop). Versions of the first release lack `repeats`.
 Model `headrace_demand` (`units` FP32 [G, H] newest last, `window_start` INT64 [G] of the first window to forecast
 by the shop's clock (`feature_repo.windows`), `window_ms` INT64 [1], `item` INT64 [G], `category` INT64 [G] and `price`
 FP32 [G]):
     answers `quantiles` FP32 [G, Z, Q] for the levels `DEMAND_QUANTILES`.
 
 The catalogue context of a "score" request is what a version does not know of the shop: withdrawn items, items that are
-new to it and their vectors, live popularity. It is parted into blocks, each named by a hash of its content
+new to it and their vectors, live popularity and the shop's own boosts, categories where lists are held to them. It is
+parted into blocks, each named by a hash of its content
 (`context_block`). An instance of a model keeps the blocks that it was sent lately, so a request names them all and
 brings none; whichever are unknown come along with the next try (`block_sent`, and their content one after the other in
-`withdrawn`, `extra_item` and `extra_vector`, `boost_item` and `boost`). A request that names no block is complete in
-itself: those five tensors are its context.
+`withdrawn`, `extra_item` and `extra_vector`, `boost_item` and `boost`, `category_item` and `category`). A request that
+names no block is complete in itself: those tensors are its context.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +46,7 @@ DEMAND_MODEL: Final = "headrace_demand"
 HISTORY: Final = 50
 """L: events of history that travel."""
 TOP_K: Final = 20
-"""K: items in a recommendation."""
+"""K: items in a recommendation, unless a request asks for more or fewer."""
 REASONS: Final = 2
 """R: reasons an item, of the shopper's events."""
 PARTS: Final = ("description", "popular")
@@ -62,7 +65,9 @@ DEMAND_QUANTILES: Final = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 WITHDRAWN_BLOCK: Final = 1
 EXTRA_BLOCK: Final = 2
 BOOST_BLOCK: Final = 3
-"""Kinds of a context's blocks: hashes alone, hashes and vectors, hashes and what is added to their scores."""
+CATEGORY_BLOCK: Final = 4
+"""Kinds of a context's blocks: hashes alone, hashes and vectors, hashes and what is added to their scores, hashes and
+those of their categories."""
 
 Ints = NDArray[np.int64]
 Int32s = NDArray[np.int32]
@@ -72,6 +77,10 @@ Bytes = NDArray[np.uint8]
 NO_BLOCK: Final = np.zeros(1, np.int64)
 NO_BLOCK_SENT: Final = np.zeros((1, 3), np.int64)
 NO_ENCODER: Final = np.zeros(1, np.int64)
+NOT_SENT: Final = np.zeros(0, np.int64)
+NOT_TOLD: Final = np.zeros(0, np.uint8)
+"""An output that older versions lack."""
+LATER_OUTPUTS: Final = frozenset({"repeats"})
 
 
 class ScoreTensors(NamedTuple):
@@ -97,6 +106,17 @@ class ScoreTensors(NamedTuple):
     extra_encoder: Ints = (
         NO_ENCODER  # [1]  whose vectors the new items have; another version leaves them out; 0: its own
     )
+    list_length: Int32s = NOT_SENT.astype(np.int32)  # [1]  K, 1 to 100
+    diversity: Floats = NOT_SENT.astype(np.float32)  # [B], or [1] for all: 0 to 1; NaN: the version's own
+    pinned: Ints = NOT_SENT  # [B, any]  come first, the best of them foremost, unless they are left out
+    kept_category: Ints = NOT_SENT  # [B, any]  item_hash of the categories that a list is held to; none: any
+    category_item: Ints = NOT_SENT  # [S]  items of categories, an item once for each of its categories
+    category: Ints = NOT_SENT  # [S]  item_hash of the category
+
+
+def sent(tensors: NamedTuple) -> dict[str, NDArray[Any]]:
+    """The tensors of a request by name, without those of no size."""
+    return {name: array for name, array in tensors._asdict().items() if array.size}
 
 
 class ScoreAnswer(NamedTuple):
@@ -128,6 +148,7 @@ class DescribeAnswer(NamedTuple):
     popular: Ints  # [100]
     has_ctr: Bytes  # [1]
     encoder: Ints  # [1]
+    repeats: Bytes = NOT_TOLD  # [P]; of no size where the version does not tell
 
 
 class DemandTensors(NamedTuple):

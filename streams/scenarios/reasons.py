@@ -1,12 +1,13 @@
 """Why each item of a list is in it, in the words of a table: the shopper's events and what lies in the item."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 
 from feature_repo.actions import ACTIONS
 from feature_repo.recent import Recent
 from streams.engine.catalogue import Catalogue, Entry
 from streams.engine.questions import Listed
+from streams.engine.shop_context import BOOST_POINT
 from streams.messages.outputs import RecommendationReason
 from streams.messages.wire import HISTORY, PARTS
 from streams.reason_texts import ReasonTexts
@@ -19,12 +20,16 @@ class Because:
 
     Args:
         recent: the history that the model saw, oldest first.
+        categories: that the list is for; what is pinned for one of them is so.
     """
 
-    def __init__(self, recent: Recent, catalogue: Catalogue, texts: ReasonTexts) -> None:
+    def __init__(
+        self, recent: Recent, catalogue: Catalogue, texts: ReasonTexts, categories: Collection[str] = ()
+    ) -> None:
         self._recent = recent
         self._catalogue = catalogue
         self._texts = texts
+        self._categories = categories
         self._begin = HISTORY - len(recent)  # the first place of an event: the model's histories are right-aligned
         self._told: dict[int, tuple[str, str, str] | None] = {}
 
@@ -54,7 +59,18 @@ class Because:
                 kind = PARTS[part]
                 reasons.append(RecommendationReason(kind, self._texts.other[kind], part_weight))
                 reasons.sort(key=_BY_WEIGHT, reverse=True)
+            if entry.boost or entry.pinned_for:
+                reasons += self._of_the_shop(entry)
+                reasons.sort(key=_BY_WEIGHT, reverse=True)
             yield reasons or nothing
+
+    def _of_the_shop(self, entry: Entry) -> Iterator[RecommendationReason]:
+        """Why an item is there that the shop has set: a pin moves its place and adds nothing to its score."""
+        if entry.boost:
+            weight = round(BOOST_POINT * entry.boost, 6)
+            yield RecommendationReason("boosted", self._texts.other["boosted"], weight)
+        if any(name in self._categories for name in entry.pinned_for):
+            yield RecommendationReason("pinned", self._texts.other["pinned"], 0.0)
 
     def _of_events(self, entry: Entry, places: Iterable[tuple[int, float]]) -> Iterator[RecommendationReason]:
         before = ""

@@ -2,10 +2,12 @@
 
 from math import isnan
 
+from feature_repo.exclusion import lately, owned
 from feature_repo.identity import packed_hash
 from feature_repo.shopper import ShopperState, seen_items
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import MODEL_UNAVAILABLE
+from streams.engine.list_rules import listed_for
 from streams.engine.questions import Answer, Caused, Question, Scenario
 from streams.messages.events import Event
 from streams.messages.outputs import Recommendation, RecommendedItem
@@ -30,6 +32,8 @@ def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState,
         recommend=True,
         candidates=(),
         channel=cause.channel,
+        bought=owned(state) if settings.exclude is Exclude.AUTO else b"",
+        rule=settings.list_rule(cause.type),
     )
 
 
@@ -37,6 +41,8 @@ def _exclude(cause: Event, state: ShopperState, rule: Exclude) -> bytes:
     if rule is Exclude.NONE:
         return b""
     current = packed_hash(cause.item_id) if cause.item_id else b""
+    if rule is Exclude.AUTO:
+        return current + lately(state.recent, cause.timestamp)
     if rule is Exclude.PURCHASED:
         return current + state.bought
     return current + seen_items(state) if rule is Exclude.SEEN else current
@@ -46,7 +52,8 @@ def _answer(question: Question, answer: Answer, catalogue: Catalogue, settings: 
     cause = question.cause
     assert isinstance(cause, Event)
     listed, entries = answer.listed, list(catalogue.entries(answer.listed.items))
-    because = Because(question.recent, catalogue, reason_texts(settings.reasons))
+    texts, categories = reason_texts(settings.reasons), listed_for(question, catalogue)
+    because = Because(question.recent, catalogue, texts, categories)
     otherwise = "popular" if answer.fallback == MODEL_UNAVAILABLE else "range"
     reasons = because.of_list(listed, entries, otherwise)
     return Recommendation(

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from feature_repo.identity import NO_ITEM
 from model_repo.headrace.items import Tensors
-from streams.messages.wire import CONTEXT, HISTORY, Int32s, Ints, ScoreTensors
+from streams.messages.wire import CONTEXT, HISTORY, Int32s, Ints, ScoreTensors, sent
 from trainer.data.shop import Sequences, Shop
 
 
@@ -60,4 +60,4 @@ def _histories(sequences: Sequences, hashes: Ints, cases: Sequence[Case]) -> tup
 
 def as_tensors(asked: ScoreTensors) -> Tensors:
     """A request as the scorer takes it."""
-    return {name: torch.from_numpy(array) for name, array in asked._asdict().items()}
+    return {name: torch.from_numpy(array) for name, array in sent(asked).items()}

@@ -39,12 +39,15 @@ class Targets(NamedTuple):
     time: Ints  # [T]  when; 0 without target
 
 
-def next_items(sequences: Sequences) -> Targets:
+def next_items(sequences: Sequences, asked: NDArray[np.bool_] | None = None) -> Targets:
     """Find, for each event, the next wanted item that differs from the event's own.
 
     The event's own item is never recommended in answer to it, so to predict it would be wasted.
+
+    Args:
+        asked: the events whose items are looked for; None for all wanted ones. [T]
     """
-    return _next_where(sequences, sequences.wanted)
+    return _next_where(sequences, sequences.wanted if asked is None else asked)
 
 
 def next_wishes(sequences: Sequences) -> Targets:

@@ -6,7 +6,7 @@ import numpy as np
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.identity import NO_ITEM
-from streams.messages.wire import HISTORY
+from streams.messages.wire import HISTORY, Ints
 from trainer.data.asking import Case
 from trainer.data.shop import Shop
 from trainer.data.windows import NO_TARGET, next_items
@@ -16,10 +16,19 @@ _MOST_CASES: Final = 5_000
 
 def next_item_cases(shop: Shop, split: int) -> list[Case]:
     """One case for each event that is followed by another wanted item at or after `split`; evenly thinned."""
-    sequences = shop.sequences
-    targets = next_items(sequences)
+    targets = next_items(shop.sequences)
     at = np.flatnonzero((targets.item != NO_TARGET) & (targets.time >= split))
-    at = at[:: max(1, -(-len(at) // _MOST_CASES))]
+    return cases_of(shop, at[:: max(1, -(-len(at) // _MOST_CASES))], targets.item)
+
+
+def cases_of(shop: Shop, at: Ints, target: Ints) -> list[Case]:
+    """Cases of events, each of which wants one item.
+
+    Args:
+        at: places of the events.
+        target: rows of the items that follow each event of the sequences. [T]
+    """
+    sequences = shop.sequences
     owner = np.searchsorted(sequences.start, at, side="right") - 1
     begin = np.maximum(sequences.start[owner], at + 1 - HISTORY)
     hashes = shop.item_hash
@@ -28,7 +37,7 @@ def next_item_cases(shop: Shop, split: int) -> list[Case]:
             slice(int(b), int(i) + 1),
             int(sequences.time[i]),
             int(hashes[sequences.item[i]]),
-            frozenset([int(hashes[targets.item[i]])]),
+            frozenset([int(hashes[target[i]])]),
         )
         for b, i in zip(begin, at, strict=True)
     ]
@@ -37,7 +46,7 @@ def next_item_cases(shop: Shop, split: int) -> list[Case]:
 def basket_cases(shop: Shop, since: int) -> list[Case]:
     """One case for each basket bought from `since` (ms) on: all that a shopper buys at one moment.
 
-    Known is what the shopper did before the basket; a shopper's first basket is left out; nothing is excluded.
+    Known is what the shopper did before the basket; a shopper's first basket is left out; no item is the event's own.
     """
     sequences, hashes = shop.sequences, shop.item_hash
     bought = sequences.action == ACTION_CODE["purchase"]

@@ -10,6 +10,7 @@ from msgspec import Struct
 from feature_repo.identity import NO_ITEM
 from streams.messages.wire import TOP_K, Ints
 from trainer.data.asking import Case, as_tensors, request_of
+from trainer.data.excluding import exclusions, listable, repeats_of
 from trainer.data.shop import Shop
 from trainer.measure.beyond import NOTHING, Beyond
 from trainer.measure.lists import Known, measure_lists, rows_of
@@ -33,16 +34,21 @@ class Recall(Struct, frozen=True):
 
 
 def measure_next_item(trained: Trained, shop: Shop, split: int) -> Recall:
-    """Recall@20 of the next wanted item, for targets from `split` (ms) on; the event's own item is excluded."""
-    return measure(trained, shop, next_item_cases(shop, split), split)
+    """Recall@20 of the next wanted item, for targets from `split` (ms) on.
+
+    Lists leave out what `HEADRACE_EXCLUDE=auto` does, so moments at which nothing else was wanted are not measured.
+    """
+    cases = listable(shop, next_item_cases(shop, split), repeats_of(trained.arrays))
+    return measure(trained, shop, cases, split)
 
 
 def measure(trained: Trained, shop: Shop, cases: Sequence[Case], split: int) -> Recall:
     """Recall@20 of the model and of popularity before `split` (ms), on the same cases."""
     known = known_before(trained, shop, split)
+    exclude = exclusions(shop, cases, repeats_of(trained.arrays))
     model = measure_lists(recommend(trained, shop, cases), cases, known)
     ever, lately = (
-        measure_lists(_popular(counts(shop, since, split), shop, cases), cases, known)
+        measure_lists(_popular(counts(shop, since, split), shop, exclude), cases, known)
         for since in (0, split - _LATELY_MS)
     )
     return Recall(
@@ -56,11 +62,12 @@ def measure(trained: Trained, shop: Shop, cases: Sequence[Case], split: int) -> 
 
 
 def recommend(trained: Trained, shop: Shop, cases: Sequence[Case]) -> Ints:
-    """The served scorer's lists, as item hashes. [U, K]"""
-    scorer, width = trained.scorer(), trained.model.config.width
+    """The served scorer's lists, as item hashes, under the exclusion `auto`. [U, K]"""
+    scorer, width, repeats = trained.scorer(), trained.model.config.width, repeats_of(trained.arrays)
     parts = [np.zeros((0, TOP_K), np.int64)]
     for at in range(0, len(cases), _ROWS):
-        asked = request_of(shop, cases[at : at + _ROWS], width)
+        some = cases[at : at + _ROWS]
+        asked = request_of(shop, some, width)._replace(exclude=exclusions(shop, some, repeats))
         with torch.inference_mode():
             parts.append(scorer.score(as_tensors(asked))["rec_item"].numpy())
     return np.concatenate(parts)
@@ -84,10 +91,12 @@ def counts(shop: Shop, since: int, until: int) -> Ints:
     return np.bincount(sequences.item[counted], minlength=len(shop.item_hash))
 
 
-def _popular(count_N: Ints, shop: Shop, cases: Sequence[Case]) -> Ints:
-    """The most wanted items, for everyone but for what a case excludes. [U, K]"""
-    best = np.full(TOP_K + 1, NO_ITEM, np.int64)
-    most = shop.item_hash[np.argsort(-count_N, kind="stable")[: TOP_K + 1]]
-    best[: len(most)] = most
-    lists = [best[(best != case.exclude) | (best == NO_ITEM)][:TOP_K] for case in cases]
-    return np.stack(lists) if lists else np.zeros((0, TOP_K), np.int64)
+def _popular(count_N: Ints, shop: Shop, exclude_UX: Ints) -> Ints:
+    """The most wanted items, for everyone but for what each moment leaves out. [U, K]"""
+    most = TOP_K + exclude_UX.shape[1]
+    best = shop.item_hash[np.argsort(-count_N, kind="stable")[:most]]
+    lists = np.full((len(exclude_UX), TOP_K), NO_ITEM, np.int64)
+    for row, exclude in enumerate(exclude_UX):
+        listed = best[~np.isin(best, exclude)][:TOP_K]
+        lists[row, : len(listed)] = listed
+    return lists

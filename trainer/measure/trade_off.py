@@ -13,6 +13,7 @@ from model_repo.headrace.scorer import Scorer
 from streams.errors import UsageError
 from streams.messages.wire import TOP_K, Floats, Ints
 from trainer.data.asking import Case, as_tensors, request_of
+from trainer.data.excluding import exclusions, listable, repeats_of
 from trainer.data.shop import Shop, read_shop
 from trainer.measure.lists import Known, measure_lists
 from trainer.measure.moments import next_item_cases
@@ -63,7 +64,7 @@ def measure_trade_off(
     scorer = load_recommender(model)
     shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
     split = _split(shop, since)
-    cases = next_item_cases(shop, split)
+    cases = listable(shop, next_item_cases(shop, split), repeats_of(scorer.arrays))
     if not cases:
         raise UsageError(f"--stream {stream}: nobody wants an item from {_date(split)} on; give an earlier --since")
     known = known_items(scorer, shop, _vectors(shop, text_encoder, tell), split)
@@ -76,10 +77,11 @@ def measure_trade_off(
 
 def lists(scorer: Scorer, shop: Shop, cases: Sequence[Case], diversity: float) -> Ints:
     """Lists of item hashes at one setting. [U, K]"""
-    width = scorer.arrays["item_vector"].shape[1]
+    width, repeats = scorer.arrays["item_vector"].shape[1], repeats_of(scorer.arrays)
     parts = [np.zeros((0, TOP_K), np.int64)]
     for at in range(0, len(cases), _ROWS):
-        asked = as_tensors(request_of(shop, cases[at : at + _ROWS], width))
+        some = cases[at : at + _ROWS]
+        asked = as_tensors(request_of(shop, some, width)._replace(exclude=exclusions(shop, some, repeats)))
         with torch.inference_mode():
             answer = scorer.score({**asked, "diversity": torch.tensor([diversity], dtype=torch.float64)})
         parts.append(answer["rec_item"].numpy())

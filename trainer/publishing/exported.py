@@ -21,6 +21,8 @@ def load_recommender(directory: Path) -> Scorer:
     try:
         with np.load(folder / "arrays.npz") as stored:
             arrays = {name: torch.from_numpy(array) for name, array in stored.items()}
+        # Versions of the first release do not tell: what was bought stays in their lists.
+        arrays.setdefault("repeats", torch.ones(len(arrays["item_hash"]), dtype=torch.uint8))
         encode = load_program(folder / "history.ts", torch.device("cpu"))
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(

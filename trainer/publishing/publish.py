@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from feature_repo.windows import length_of, windows_of, zone_of
 from streams.errors import ModelError, ModelUnavailable, UsageError
-from streams.messages.wire import DEMAND_MODEL, MODEL, DescribeAnswer, ScoreAnswer
+from streams.messages.wire import DEMAND_MODEL, LATER_OUTPUTS, MODEL, DescribeAnswer, ScoreAnswer
 from streams.settings import Settings
 from trainer.publishing import repository
 from trainer.publishing.version_folder import check_whole
@@ -83,7 +83,7 @@ def check_outputs(folder: Path) -> None:
         UsageError: naming the outputs that its configuration lacks.
     """
     config = (folder / "config.pbtxt").read_text("utf-8")
-    needed = {*ScoreAnswer._fields, *DescribeAnswer._fields}
+    needed = {*ScoreAnswer._fields, *DescribeAnswer._fields} - LATER_OUTPUTS
     if missing := sorted(name for name in needed if f'name: "{name}"' not in config):
         lacks = f"its configuration has no output {', '.join(missing)}"
         raise UsageError(f"{folder.parent} was trained by another release of Headrace: {lacks}; train again")

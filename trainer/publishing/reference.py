@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feature_repo.identity import NO_ITEM, context_hash, item_hash
 from model_repo.headrace.items import Tensors
 from model_repo.headrace.texts import Texts
-from streams.messages.wire import HISTORY, DescribeTensors, ScoreTensors
+from streams.messages.wire import HISTORY, DescribeTensors, ScoreTensors, sent
 from trainer.data.asking import Case, as_tensors, request_of
 from trainer.data.shop import Shop
 from trainer.publishing.serving import Trained
@@ -46,6 +46,7 @@ def references(trained: Trained, text: TextModel, shop: Shop) -> list[Reference]
         scorer = trained.scorer()
         describe_answer = {
             "known": scorer.known(torch.from_numpy(described.probe_item)),
+            "repeats": scorer.items.repeats(torch.from_numpy(described.probe_item)),
             "text_vector": vectors,
             "popular": trained.arrays["popular"],
             "has_ctr": torch.tensor([trained.clicks is not None], dtype=torch.uint8),
@@ -55,7 +56,7 @@ def references(trained: Trained, text: TextModel, shop: Shop) -> list[Reference]
     return [
         Reference("describe", described._asdict(), _arrays(describe_answer)),
         # The order of scores is what was trained, whatever diversity a configuration asks for.
-        Reference("score", {**asked._asdict(), "diversity": np.zeros(1, np.float32)}, _arrays(score_answer)),
+        Reference("score", {**sent(asked), "diversity": np.zeros(1, np.float32)}, _arrays(score_answer)),
     ]
 
 

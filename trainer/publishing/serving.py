@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from feature_repo.identity import NO_ITEM
@@ -61,6 +62,10 @@ class Trained(NamedTuple):
         """The model with what a shopper's own items are worth again (`model_repo.headrace.returning`)."""
         return self._replace(arrays={**self.arrays, "again": torch.tensor(again)})
 
+    def repeating(self, repeats_N: NDArray[np.bool_]) -> "Trained":
+        """The model with what is known of which items are bought again (`trainer.measure.repeats`)."""
+        return self._replace(arrays={**self.arrays, "repeats": torch.from_numpy(repeats_N).to(torch.uint8)})
+
     def as_of(self, step: int) -> "Trained":
         """The model with the popularity that was known at an earlier point in time, for measuring on what followed."""
         with torch.no_grad():
@@ -83,6 +88,7 @@ def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks:
             "new_prior": torch.tensor([clicks.rates.shop if clicks else 0.0]),
             "popular": _popular(model, shop),
             "again": torch.tensor(NOT_AGAIN),
+            "repeats": torch.ones(len(shop.item_hash), dtype=torch.uint8),
         }
     return Trained(model, text, arrays, clicks)
 

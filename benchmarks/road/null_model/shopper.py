@@ -52,6 +52,7 @@ class TritonPythonModel:
     def _describe(self, asked: _Tensors) -> _Tensors:
         return {
             "known": torch.isin(asked["probe_item"], self._known).to(torch.uint8),
+            "repeats": torch.zeros(len(asked["probe_item"]), dtype=torch.uint8),
             "text_vector": torch.zeros(len(asked["text_length"]), self._width),
             "popular": self._popular,
             "has_ctr": torch.ones(1, dtype=torch.uint8),

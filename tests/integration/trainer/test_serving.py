@@ -19,6 +19,7 @@ from streams.messages.wire import (
     DescribeTensors,
     ScoreAnswer,
     ScoreTensors,
+    sent,
 )
 from streams.testing import Stack
 from tests.trained_shop import TrainedShop
@@ -41,7 +42,7 @@ class Served:
         return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
 
     def score(self, request: ScoreTensors) -> ScoreAnswer:
-        answer = self.ask(request._asdict())
+        answer = self.ask(sent(request))
         return ScoreAnswer(**{name: answer[name] for name in ScoreAnswer._fields})
 
     def describe(self, probe: list[int], texts: list[str]) -> DescribeAnswer:
@@ -51,7 +52,7 @@ class Served:
             np.frombuffer(b"".join(encoded), np.uint8),
             np.array([len(text) for text in encoded], np.int32),
         )
-        answer = self.ask(request._asdict())
+        answer = self.ask(sent(request))
         return DescribeAnswer(**{name: answer[name] for name in DescribeAnswer._fields})
 
 
@@ -98,6 +99,25 @@ def test_what_is_excluded_or_withdrawn_is_not_listed(served: Served, request_of_
     again = served.score(request_of_many._replace(withdrawn=banned, exclude=listed[:, 3:6].copy())).rec_item
     assert not np.isin(again, banned).any()
     assert not any(np.isin(row, gone).any() for row, gone in zip(again, listed[:, 3:6], strict=True))
+
+
+def test_lists_are_as_a_request_wants_them(served: Served, request_of_many: ScoreTensors):
+    usual = served.score(request_of_many).rec_item
+    items = np.unique(usual)[1:]
+    pinned = np.full((70, 1), items[0])
+    of_two = {
+        "category_item": np.append(items[:6], items[3:9]),
+        "category": np.repeat(np.array([item_hash("mugs"), item_hash("bowls")]), 6),
+        "kept_category": np.where(np.arange(70)[:, None] % 2, item_hash("mugs"), NO_ITEM),
+        "pinned": pinned,
+        "list_length": np.array([7], np.int32),
+        "diversity": np.where(np.arange(70) % 3, np.nan, 0.5).astype(np.float32),
+    }
+    listed = served.score(request_of_many._replace(exclude=np.zeros((70, 1), np.int64), **of_two)).rec_item
+    assert listed.shape == (70, 7)
+    assert (listed[:, 0] == items[0]).all()
+    assert np.isin(listed[1::2], [*items[:6], NO_ITEM]).all()
+    assert not np.isin(listed[::2], [*items[:6], NO_ITEM]).all()
 
 
 def test_a_new_item_with_only_a_title_rides_along(served: Served, request_of_many: ScoreTensors):
@@ -152,9 +172,9 @@ def test_a_context_by_the_names_of_its_blocks_answers_as_one_that_comes_whole(
     whole = named(blocks, every)._replace(context_block=NO_BLOCK)
     expected = served.score(request_of_many._replace(**whole._asdict()))
     by_name = request_of_many._replace(**named(blocks, encoder=encoder)._asdict())
-    assert set(served.ask(by_name._asdict())["unknown_block"].tolist()) == every
-    for sent in (every, ()):
-        answer = served.score(request_of_many._replace(**named(blocks, sent, encoder)._asdict()))
+    assert set(served.ask(sent(by_name))["unknown_block"].tolist()) == every
+    for along in (every, ()):
+        answer = served.score(request_of_many._replace(**named(blocks, along, encoder)._asdict()))
         for name in ("rec_item", "rec_score", "reason_event", "ctr"):
             np.testing.assert_array_equal(getattr(answer, name), getattr(expected, name))
     assert (expected.rec_item[:, 0] == newcomer).all()

@@ -46,8 +46,7 @@ def test_the_stand_in_skips_what_is_excluded_or_unavailable():
     shop.withdraw("b")
     ranking = best_sellers([item_hash("b")], np.array([item_hash("a"), NO_ITEM]), shop)
     excluded = packed_hash("a")
-    unavailable = set(shop.withdrawn().tolist())
-    answer = popularity_answer(question(exclude=excluded), ranking, unavailable, ModelRef("m", ""))
+    answer = popularity_answer(question(exclude=excluded), ranking, shop, ModelRef("m", ""))
     listed = [key for key in answer.listed.items if key != NO_ITEM]
     assert sorted(listed) == sorted([item_hash("c"), item_hash("d")])
     assert answer.fallback == "model_unavailable"

@@ -68,6 +68,46 @@ def put(catalogue, **titles):
         catalogue.put(Item(item_id=item_id, title=title))
 
 
+class Telling(Version):
+    """Tells which items are bought again, as versions of the first release do not."""
+
+    def __init__(self, name, *again):
+        super().__init__(name, 4, *again)
+        self.again = {item_hash(item) for item in again}
+
+    async def ask(self, _model, tensors, _rows, _kind):
+        answer, name = await super().ask(_model, tensors, _rows, _kind)
+        told = [key in self.again for key in tensors.probe_item.tolist()]
+        return answer._replace(repeats=np.array(told, np.uint8)), name
+
+
+async def test_what_is_bought_again_is_learnt_from_the_version_as_the_catalogue_grows():
+    catalogue, triton = Catalogue(), Triton(Telling("1", "soap", "ink"))
+    new_items = NewItems(catalogue, Rows(), triton)
+    assert new_items.repeats.tolist() == []
+    put(catalogue, soap="Soap", lamp="Lamp")
+    await new_items.refresh()
+    assert new_items.repeats.tolist() == [item_hash("soap")]
+    put(catalogue, ink="Ink")
+    await new_items.refresh()
+    assert new_items.repeats.tolist() == sorted([item_hash("soap"), item_hash("ink")])
+    triton.versions = [Telling("2", "lamp")]
+    await new_items.refresh("2", 2)
+    assert (new_items.repeats.tolist(), new_items.takes_rules) == ([item_hash("lamp")], True)
+
+
+async def test_a_version_that_does_not_tell_is_said_so_once(caplog):
+    catalogue = Catalogue()
+    new_items = NewItems(catalogue, Rows(), Triton(Version("1", 4)))
+    for name in ("soap", "lamp"):
+        put(catalogue, **{name: name})
+        await new_items.refresh()
+    assert (new_items.repeats, new_items.takes_rules) == (None, False)
+    assert [record.message for record in caplog.records] == [
+        "version 1 does not tell what is bought again: it lists what was bought"
+    ]
+
+
 def test_a_title_of_blanks_makes_no_empty_tensor():
     asked = describe([], [""])
     assert asked.text_bytes.size == asked.text_length.sum() == 1

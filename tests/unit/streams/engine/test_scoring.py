@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.identity import NO_ITEM, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import BASE_CTR, MODEL_UNAVAILABLE, NO_CLICK_HEAD
@@ -11,6 +11,7 @@ from streams.engine.new_items import NewItems
 from streams.engine.questions import Question
 from streams.engine.scoring import Scorer
 from streams.errors import RequestFailed, UnknownBlocks, WrongAnswer
+from streams.lists import ListRule
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.wire import NO_BLOCK, REASONS, TOP_K, WITHDRAWN_BLOCK, DescribeAnswer, ScoreAnswer
@@ -111,6 +112,54 @@ async def test_a_version_without_a_click_head_owes_the_base_rate_and_says_so():
     scorer, _, _ = shop(Instance(), first=0)
     [answer] = await scorer.answer([SHOWN])
     assert (answer.candidate_ctrs, answer.fallback) == ([BASE_CTR] * 2, NO_CLICK_HEAD)
+
+
+class Telling(Instance):
+    """A version of this release, that knows of items that are bought again."""
+
+    def __init__(self, *again, **fields):
+        super().__init__(**fields)
+        self.again = {item_hash(item) for item in again}
+
+    def described(self, tensors):
+        told = [key in self.again for key in tensors.probe_item.tolist()]
+        return super().described(tensors)._replace(repeats=np.array(told, np.uint8))
+
+
+BOUGHT = QUESTION._replace(bought=packed_hash("31") + packed_hash("32"), rule=ListRule(7))
+
+
+async def test_what_was_bought_is_excluded_unless_the_version_tells_that_it_is_bought_again():
+    scorer, triton, _ = shop(Telling("32"))
+    await scorer.answer([BOUGHT])
+    [*_, asked] = triton.instances[0].asked
+    assert asked.exclude.tolist() == [[item_hash("31")]]
+    assert asked.list_length.tolist() == [7]
+
+
+async def test_a_version_of_the_first_release_is_asked_as_ever_and_its_lists_are_cut():
+    scorer, triton, _ = shop(Instance())
+    [answer] = await scorer.answer([BOUGHT])
+    [*_, asked] = triton.instances[0].asked
+    assert (asked.exclude.tolist(), asked.list_length.size) == ([[NO_ITEM]], 0)
+    assert answer.listed.items == triton.instances[0].ranked[30:37]
+
+
+class Strict(Instance):
+    """A version of the first release, which refuses tensors that it does not know, as Triton does."""
+
+    def scored(self, tensors):
+        if tensors.list_length.size:
+            raise RequestFailed("unexpected inference input 'list_length'")
+        return super().scored(tensors)
+
+
+async def test_after_a_rollback_to_the_first_release_lists_are_asked_for_without_rules():
+    scorer, triton, _ = shop(Telling(version="2", encoder=2), first=0)
+    await scorer.answer([QUESTION])
+    triton.instances = [Strict()]
+    [answer] = await scorer.answer([BOUGHT])
+    assert (answer.fallback, answer.model.version, len(answer.listed.items)) == (None, "1", 7)
 
 
 async def test_what_an_instance_holds_is_not_sent_again():

@@ -8,10 +8,11 @@ from feature_repo.identity import NO_ITEM, context_hash, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.context_blocks import Surroundings
 from streams.engine.questions import NO_LIST, Question
-from streams.engine.tensors import to_answers, to_tensors
+from streams.engine.tensors import to_answers, to_tensors, without_boosts
+from streams.lists import ListRule
 from streams.messages.events import Event, EventType
 from streams.messages.outputs import ModelRef
-from streams.messages.wire import HISTORY, PARTS, REASONS, TOP_K, ScoreAnswer
+from streams.messages.wire import HISTORY, PARTS, REASONS, TOP_K, ScoreAnswer, ScoreTensors, sent
 from streams.scenarios import CTR, RECOMMEND
 
 SHOP = Surroundings(
@@ -40,8 +41,38 @@ def test_histories_are_right_aligned():
     assert tensors.history_time[1].tolist() == list(range(3, HISTORY + 3))
 
 
-def test_no_tensor_is_ever_empty():
-    assert all(tensor.size > 0 for tensor in to_tensors([question(0)], SHOP))
+def test_no_tensor_that_is_sent_is_empty_and_rules_are_sent_where_they_are_set_alone():
+    tensors = sent(to_tensors([question(0)], SHOP))
+    assert all(tensor.size > 0 for tensor in tensors.values())
+    assert set(ScoreTensors._fields) - set(tensors) == {
+        "list_length",
+        "diversity",
+        "pinned",
+        "kept_category",
+        "category_item",
+        "category",
+    }
+
+
+def test_each_list_is_cut_to_its_own_length():
+    asked = [question(1)._replace(rule=ListRule(length)) for length in (3, TOP_K)]
+    for length, answer in zip(
+        (3, TOP_K), to_answers(asked, silent(2, [0.0]), ModelRef("m", "1"), [None] * 2), strict=True
+    ):
+        listed = answer.listed
+        assert {
+            len(column) for column in (listed.items, listed.scores, listed.ctrs, listed.parts, listed.part_weights)
+        } == {length}
+        assert {len(row) for row in (*listed.reason_events, *listed.reason_weights)} == {length}
+
+
+def test_what_the_shop_boosts_is_not_told_as_popular():
+    answer = silent(1, [0.0])
+    answer.rec_item[0, :2] = [5, 7]
+    answer.reason_part[0, :2, 1] = 3.0
+    part = without_boosts(answer, {7: 2.0, 9: 1.0}).reason_part
+    assert part[0, :2, 1].tolist() == [3.0, pytest.approx(3.0 - 2 * np.log(2))]
+    assert without_boosts(answer, {}) is answer
 
 
 def test_each_question_brings_the_context_of_its_own_cause():
@@ -64,6 +95,24 @@ def test_exclusions_are_padded_to_the_longest():
     key = packed_hash("a")
     tensors = to_tensors([question(1), question(1, exclude=key + key)], SHOP)
     assert tensors.exclude.tolist() == [[NO_ITEM, NO_ITEM], [item_hash("a")] * 2]
+
+
+def test_of_what_was_bought_that_which_is_bought_again_is_not_excluded():
+    a, b, c = (packed_hash(name) for name in "abc")
+    asked = [question(1)._replace(bought=a + b), question(1, exclude=c), question(1, exclude=c)._replace(bought=b)]
+    exclude = to_tensors(asked, SHOP, np.array([item_hash("b")])).exclude
+    assert exclude.tolist() == [[item_hash("a")], [item_hash("c")], [item_hash("c")]]
+    nothing_again = to_tensors(asked, SHOP, np.zeros(0, np.int64)).exclude
+    assert [set(row) - {NO_ITEM} for row in nothing_again.tolist()] == [
+        {item_hash("a"), item_hash("b")},
+        {item_hash("c")},
+        {item_hash("b"), item_hash("c")},
+    ]
+
+
+def test_what_was_bought_stays_where_the_version_does_not_tell_what_is_bought_again():
+    tensors = to_tensors([question(1)._replace(bought=packed_hash("a"))], SHOP)
+    assert tensors.exclude.tolist() == [[NO_ITEM]]
 
 
 def silent(rows: int, rates: list[float]) -> ScoreAnswer:

@@ -284,6 +284,9 @@ def test_an_item_is_kept_for_what_it_has():
     assert item(**empty) == item(timestamp=0.0) == item()
     assert item(timestamp=float(NOW)).timestamp == NOW
     assert item(attributes={"size": 4, "colours": ["red"]}) == item()
+    assert item(boost=10, pinned_for="kitchen") == item(boost=10.0, pinned_for=["kitchen"])
+    assert item(boost="", pinned_for=[]) == item()
+    assert item(boost=0).boost == 0
 
 
 @pytest.mark.parametrize(
@@ -293,6 +296,10 @@ def test_an_item_is_kept_for_what_it_has():
         ({"title": None}, Reason.MISSING_FIELD),
         ({"available": 0}, Reason.WRONG_TYPE),
         ({"categories": ["tea", None]}, Reason.WRONG_TYPE),
+        ({"boost": 10.5}, Reason.OUT_OF_RANGE),
+        ({"boost": -1}, Reason.OUT_OF_RANGE),
+        ({"boost": True}, Reason.WRONG_TYPE),
+        ({"pinned_for": ["tea", 5]}, Reason.WRONG_TYPE),
         ({"timestamp": NOW // 1_000}, Reason.OUT_OF_RANGE),
         ({"timestamp": NOW + 7_200_000}, Reason.TIMESTAMP_IN_FUTURE),
     ],

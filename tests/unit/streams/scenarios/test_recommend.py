@@ -3,17 +3,19 @@
 import pytest
 
 from feature_repo.actions import ACTION_CODE
+from feature_repo.exclusion import MOMENT_MS
 from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import ShopperState, fold
 from streams.engine.catalogue import Catalogue
 from streams.engine.questions import Answer, Listed, Question
+from streams.lists import ListRule, PerTrigger
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.outputs import ModelRef, Recommendation
 from streams.messages.wire import HISTORY, REASONS, TOP_K
 from streams.scenarios import RECOMMEND
-from streams.settings import Exclude, Settings
+from streams.settings import Exclude, Settings, load_settings
 
 
 def event(kind: EventType, item_id: str | None, at: int) -> Event:
@@ -26,6 +28,9 @@ def shopper(*events: Event) -> ShopperState:
     for one in events:
         fold(state, one)
     return state
+
+
+LONG_AGO, NOW = 1, 10 * MOMENT_MS
 
 
 def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -> Question:
@@ -42,18 +47,42 @@ def test_trigger_events_are_answered(kind: EventType, wanted: bool):
 
 def test_what_is_excluded_follows_the_setting():
     bought, viewed, now = (
-        event(EventType.PURCHASE, "bought", 1),
-        event(EventType.VIEW, "viewed", 2),
-        event(EventType.VIEW, "now", 3),
+        event(EventType.PURCHASE, "bought", LONG_AGO),
+        event(EventType.VIEW, "viewed", LONG_AGO + 1),
+        event(EventType.VIEW, "now", NOW),
     )
     state = shopper(bought, viewed, now)
     excluded = {rule: set(hashes(ask(now, state, rule).exclude).tolist()) for rule in Exclude}
     assert excluded == {
+        Exclude.AUTO: {item_hash("now")},
         Exclude.NONE: set(),
         Exclude.CURRENT: {item_hash("now")},
         Exclude.PURCHASED: {item_hash("now"), item_hash("bought")},
         Exclude.SEEN: {item_hash(i) for i in ("now", "bought", "viewed")},
     }
+
+
+def test_by_itself_what_was_bought_is_left_out_unless_it_is_bought_again():
+    state = shopper(event(EventType.PURCHASE, "bought", 1), event(EventType.RETURN, "sent back", 2))
+    now = event(EventType.VIEW, "now", NOW)
+    bought = {rule: set(hashes(ask(now, state, rule).bought).tolist()) for rule in Exclude}
+    others = {rule: set[int]() for rule in Exclude}
+    assert bought == {**others, Exclude.AUTO: {item_hash("bought"), item_hash("sent back")}}
+
+
+def test_a_search_does_not_list_what_was_looked_at_a_moment_ago():
+    state = shopper(event(EventType.VIEW, "before", LONG_AGO), event(EventType.VIEW, "just", NOW - 1_000))
+    search = event(EventType.SEARCH, None, NOW)
+    assert hashes(ask(search, state, Exclude.AUTO).exclude).tolist() == [item_hash("just")]
+    assert ask(search, state, Exclude.CURRENT).exclude == b""
+
+
+def test_a_question_carries_the_rule_of_its_trigger():
+    settings = load_settings().model_copy(update={"list": PerTrigger(20, {EventType.SEARCH: 50})})
+    for kind, length in ((EventType.SEARCH, 50), (EventType.VIEW, 20)):
+        item_id = None if kind is EventType.SEARCH else "a"
+        question = RECOMMEND.ask(RECOMMEND, event(kind, item_id, 1), "recommend/x", shopper(), settings)
+        assert question.rule == ListRule(length)
 
 
 def answered(
@@ -74,11 +103,12 @@ def answered(
 
 
 def recommend(
-    answer: Answer, *events: Event, reasons: str = "en", items: tuple[str, ...] = ("mug", "bowl")
+    answer: Answer, *events: Event, reasons: str = "en", items: tuple[str, ...] = ("mug", "bowl"), **of_bowl: object
 ) -> Recommendation:
     shop = Catalogue()
     for item_id in items:
-        shop.put(Item(item_id=item_id, title=item_id.title()))
+        own = of_bowl if item_id == "bowl" else {"categories": ["Kitchen"]}
+        shop.put(Item(item_id=item_id, title=item_id.title(), **own))
     shop.withdraw("gone")
     cause = event(EventType.ADD_TO_CART, "mug", 9)
     state = shopper(event(EventType.VIEW, "bowl", 1), *events, cause)
@@ -147,6 +177,27 @@ def test_what_lies_in_the_item_is_told_by_its_weight(parts: tuple[float, float],
     heavier = (parts[0] + 0.2, parts[1] + 0.2)
     [item] = recommend(answered(["bowl"], [[HISTORY - 1, -1]], parts=heavier)).items
     assert [(r.kind, round(r.weight, 3)) for r in item.reasons] == [(kind, 0.6), ("add_to_cart", 0.5)]
+
+
+def test_what_the_shop_has_set_is_said_with_its_weight():
+    message = recommend(answered(["bowl"], [[HISTORY - 1, -1]]), boost=0.5, pinned_for=["Garden", "Kitchen"])
+    assert [(r.kind, r.text, r.weight) for r in message.items[0].reasons[:1]] == [
+        ("add_to_cart", "because you added Mug to your cart", 0.5)
+    ]
+    assert [(r.kind, r.text, r.weight) for r in message.items[0].reasons[1:]] == [
+        ("boosted", "recommended by our shop", 0.346574),
+        ("pinned", "our pick in this category", 0.0),
+    ]
+
+
+def test_a_strong_boost_is_the_first_reason():
+    message = recommend(answered(["bowl"], [[HISTORY - 1, -1]]), boost=10)
+    assert [r.kind for r in message.items[0].reasons] == ["boosted", "add_to_cart"]
+
+
+def test_what_is_pinned_for_another_category_says_nothing_of_it():
+    message = recommend(answered(["bowl"], [[HISTORY - 1, -1]]), pinned_for=["Garden"])
+    assert [r.kind for r in message.items[0].reasons] == ["add_to_cart"]
 
 
 def test_places_left_empty_are_left_out():

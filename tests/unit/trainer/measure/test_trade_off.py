@@ -15,7 +15,7 @@ from model_repo.headrace.scorer import Scorer
 from streams.cli import evaluate, evaluate_diversity
 from streams.errors import UsageError
 from trainer.measure.moments import next_item_cases
-from trainer.measure.recall import measure
+from trainer.measure.recall import measure_next_item
 from trainer.measure.trade_off import SETTINGS, TradeOff, known_items, lists, measure_trade_off
 from trainer.measure.trade_off_report import draw_trade_off, trade_off_table
 from trainer.publishing.exported import load_recommender
@@ -47,7 +47,7 @@ def test_more_diversity_brings_other_kinds_and_costs_accuracy(curve: TradeOff, l
 def test_the_first_point_is_the_order_of_the_scores(curve: TradeOff, lesson: Lesson):
     sequences = lesson.shop.sequences
     split = int(np.quantile(sequences.time[sequences.wanted], 0.9))
-    plain = measure(lesson.trained, lesson.shop, next_item_cases(lesson.shop, split), split)
+    plain = measure_next_item(lesson.trained, lesson.shop, split)
     assert curve.moments == plain.cases
     assert curve.points[0].recall == pytest.approx(plain.model, abs=1e-3)
     assert curve.points[0].ndcg == pytest.approx(plain.accuracy.ndcg, abs=1e-3)

@@ -7,7 +7,7 @@ import torch
 from model_repo.headrace.contexts import Contexts, UnknownBlocks
 from model_repo.headrace.scorer import Scorer
 from streams.engine.context_blocks import Block, Blocks, Surroundings, block_of, named
-from streams.messages.wire import BOOST_BLOCK, EXTRA_BLOCK, WITHDRAWN_BLOCK
+from streams.messages.wire import BOOST_BLOCK, CATEGORY_BLOCK, EXTRA_BLOCK, WITHDRAWN_BLOCK
 from tests.unit.trainer.publishing.test_scorer import WIDTH, request, scorer
 
 ENCODER = 77
@@ -126,3 +126,17 @@ def test_a_block_that_lies_about_its_rows_is_an_error(made: Scorer):
     sent["block_sent"][:, 2] += 50
     with pytest.raises(ValueError, match="fewer rows"):
         Contexts(made.items, ENCODER).of(sent)
+
+
+def test_categories_by_the_names_of_their_blocks_answer_as_those_that_come_whole(made: Scorer):
+    placed = Blocks(CATEGORY_BLOCK)
+    for number in range(10, 70):
+        placed.put(number, np.array([100 + number % 2, 300], np.int64).tobytes())
+    held, blocks = Contexts(made.items, ENCODER), [*context(0), *placed.blocks()]
+    kept = {"kept_category": torch.tensor([[101], [300]])}
+    inline = made.score({**request([[11, 13], [14]], **whole(blocks)), **kept})
+    for sent in (names(blocks), set[int]()):
+        again = {**asked(blocks, sent), **kept}
+        assert same(made.score(again, held.of(again)), inline)
+    assert (inline["rec_item"][0] % 2 == 1).all()
+    assert (inline["rec_item"][1] % 2 == 0).any()
