@@ -27,7 +27,7 @@ from streams.errors import HeadraceError, StreamError
 from streams.line import Line, Way
 from streams.membership import client_id
 from streams.roads import roads_of
-from streams.settings import RoadChoice, Settings, settings
+from streams.settings import LogForm, RoadChoice, Settings, settings
 from streams.topic_identity import TopicWatch
 from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import Load
@@ -360,5 +360,9 @@ def __getattr__(name: str) -> HeadraceApp:
     # `faust -A streams.app worker` asks for `app`; an import alone reads no settings.
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["app"] = build_app(settings())
+    try:
+        globals()["app"] = build_app(settings())
+    except HeadraceError as error:  # Faust's command would show where it was raised
+        logs.tell(f"headrace: {error}", LogForm.TEXT, logging.ERROR)
+        raise SystemExit(error.exit_code) from None
     return globals()["app"]
