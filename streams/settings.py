@@ -24,6 +24,7 @@ from streams.messages.wire import DEMAND_SPAN
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _GROUP = r"^[a-zA-Z0-9_-]{1,80}$"
+_TOPIC_PREFIX = r"^[a-zA-Z0-9._-]{0,100}$"
 _A_DATE = "a date from 1970-01-01 on, such as 2000-01-01"
 _DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
 
@@ -170,6 +171,15 @@ class Settings(BaseSettings):
         pattern=_GROUP,
         description="Faust app id, consumer group, Feast project",
     )
+    topic_prefix: str = Field(
+        "",
+        pattern=_TOPIC_PREFIX,
+        description="before every topic's name on the cluster, internal ones included: letters, digits, . _ and -",
+    )
+    answer_again: Switch = Field(
+        False,
+        description="on: a new group may begin beside another on the same topics, and answers all of them again",
+    )
     road: RoadChoice = Field(
         RoadChoice.BOTH,
         description="of a worker's process: both roads, or `shoppers` or `items` where other processes take the other",
@@ -273,6 +283,7 @@ class Settings(BaseSettings):
             username=self.kafka_username,
             password=secret("HEADRACE_KAFKA_PASSWORD", self.kafka_password, self.kafka_password_file),
             files=PemFiles(self.kafka_ca, self.kafka_cert, self.kafka_key),
+            prefix=self.topic_prefix,
         )
 
     @property

@@ -18,6 +18,7 @@ from tests.integration.field.secured_stack import SecuredStack
 from tests.integration.field.test_secured_stack import headrace
 
 UNSET = tuple(f"HEADRACE_KAFKA_{name}" for name in ("SECURITY", "SASL_MECHANISM", "USERNAME", "PASSWORD", "CA"))
+BESIDE = {"HEADRACE_ANSWER_AGAIN": "on"}  # the stack's own group has answered there
 BY_DEFAULT = {"message.timestamp.type": "CreateTime", "max.message.bytes": "1048588"}
 
 
@@ -27,7 +28,7 @@ def operator(secured_stack: SecuredStack) -> SecuredStack:
     ensure_topics(KafkaConnection(secured_stack.admin), public_topics(Settings()))
     theirs = {name: value for name, value in secured_stack.environment.items() if name not in UNSET}
     return secured_stack._replace(
-        environment={**theirs, "HEADRACE_KAFKA": secured_stack.admin, "HEADRACE_GROUP": "others"}
+        environment={**theirs, "HEADRACE_KAFKA": secured_stack.admin, "HEADRACE_GROUP": "others", **BESIDE}
     )
 
 
