@@ -19,6 +19,7 @@ from streams.topics import MAX_MESSAGE_BYTES
 # `list_group_offsets`, nor `MemberToRemove`: hence a mapping here, and `Any` below.
 kafka_admin: Any = kafka.admin
 _PATIENCE_MS = 10_000
+_PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": _PATIENCE_MS}
 _COORDINATOR_S = 15.0
 
 Offsets = Mapping[TopicPartition, int]
@@ -42,7 +43,7 @@ class Broker:
 
     def __init__(self, connection: KafkaConnection, patience_ms: int = _PATIENCE_MS) -> None:
         self._connection = connection
-        options = {**connection.options(), "bootstrap_timeout_ms": patience_ms}
+        options: dict[str, Any] = {**connection.options(), "bootstrap_timeout_ms": patience_ms}
         with kafka_errors(self._connection):
             self._consumer = KafkaConsumer(**options, enable_auto_commit=False, isolation_level="read_committed")
             self._admin: Any = kafka_admin.KafkaAdminClient(**options)
@@ -152,7 +153,7 @@ def make_producer(connection: KafkaConnection) -> KafkaProducer:
     with kafka_errors(connection):
         return KafkaProducer(
             **connection.options(),
-            bootstrap_timeout_ms=_PATIENCE_MS,
+            **_PATIENCE,
             enable_idempotence=True,
             acks="all",
             linger_ms=5,
