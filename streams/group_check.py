@@ -11,6 +11,7 @@ from typing import Final
 from streams.errors import StackError, UsageError
 from streams.recordings.traffic.broker import Broker
 from streams.settings import Settings
+from streams.topic_admin import topic_names
 from streams.topics import Topic, groups_of, item_deltas
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,13 @@ def check_group(settings: Settings) -> None:
         UsageError: its name is that of a group of topics with another prefix, or another group answers these topics.
         StackError: Kafka cannot be reached.
     """
-    with Broker(settings.kafka_connection, _PATIENCE_MS) as broker:
-        names = broker.names()
-        check_prefix(settings, names)
-        if settings.answer_again or settings.rebuild_of or _has_begun(broker, settings, names):
-            return
-        if other := _other_group(broker, settings, names):
+    kafka = settings.kafka_connection
+    names = topic_names(kafka, _PATIENCE_MS)
+    check_prefix(settings, names)
+    if settings.answer_again or settings.rebuild_of or kafka.name_of(item_deltas(settings.group)) in names:
+        return
+    with Broker(kafka, _PATIENCE_MS) as broker:
+        if not broker.committed(settings.group) and (other := _other_group(broker, settings, names)):
             raise UsageError(
                 f"HEADRACE_GROUP={settings.group} is new, and group {other} answers these topics: {settings.group} "
                 "would read them from their beginning, answer everything on them again beside it, and keep rows of "
@@ -63,10 +65,6 @@ def of_another_prefix(settings: Settings, prefix: str) -> UsageError:
         f"Group {settings.group} is that of the topics with HEADRACE_TOPIC_PREFIX={prefix or '(none)'}, not "
         f"{settings.topic_prefix or '(none)'}: its offsets and rows are of those. Set HEADRACE_GROUP to another name."
     )
-
-
-def _has_begun(broker: Broker, settings: Settings, names: Collection[str]) -> bool:
-    return f"{settings.topic_prefix}{item_deltas(settings.group)}" in names or bool(broker.committed(settings.group))
 
 
 def _other_group(broker: Broker, settings: Settings, names: Collection[str]) -> str | None:

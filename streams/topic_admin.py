@@ -50,6 +50,16 @@ def ensure_topics(connection: KafkaConnection, specs: Sequence[TopicSpec]) -> To
     return TopicsReport(created, [spec.name for spec in specs if spec.name in present])
 
 
+def topic_names(connection: KafkaConnection, timeout_ms: int = _TIMEOUT_MS) -> set[str]:
+    """Every topic that this client may see, by its name on the cluster.
+
+    Raises:
+        StackError: Kafka cannot be reached.
+    """
+    with _admin(connection, timeout_ms) as admin:
+        return set(admin.list_topics())
+
+
 def describe(connection: KafkaConnection, names: Iterable[str], timeout_ms: int = _TIMEOUT_MS) -> dict[str, FoundTopic]:
     """The topics that there are, by their names in the contract; a missing one is left out.
 
