@@ -7,8 +7,8 @@ from feature_repo.refusals import LEAST_VERSION
 from streams.errors import StoreRefused
 
 RESTORE: Final = (
-    "Restore a backup that holds what was folded, or set HEADRACE_GROUP to a new name, which folds and answers the "
-    "topics again."
+    "Restore a backup that holds what was folded, or set HEADRACE_GROUP to a new name and HEADRACE_ANSWER_AGAIN=on, "
+    "which folds and answers the topics again."
 )
 
 

@@ -24,10 +24,11 @@ from streams.connections.kafka import KafkaConnection
 from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
 from streams.errors import HeadraceError, StreamError
+from streams.group_check import check_group
 from streams.line import Line, Way
 from streams.membership import client_id
 from streams.roads import roads_of
-from streams.settings import RoadChoice, Settings, settings
+from streams.settings import LogForm, RoadChoice, Settings, settings
 from streams.topic_identity import TopicWatch
 from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import Load
@@ -121,6 +122,7 @@ class HeadraceApp(faust.App):
         self.settings = settings
         self.failure: BaseException | None = None
         self._open_roads = open_roads
+        self._topic_of = settings.kafka_connection.topic_of
         self._shoppers = self._line(lambda: self.roads.shoppers)
         self._items = self._line(lambda: self.roads.items)
         self._carrying: list[asyncio.Task[None]] = []
@@ -130,7 +132,12 @@ class HeadraceApp(faust.App):
         roads = roads_of(settings)
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(roads.values()))
         self.transport = ChunkTransport(
-            self.conf.broker_consumer, self, chunking=chunking, fail=self.fail, taken=self._taken
+            self.conf.broker_consumer,
+            self,
+            chunking=chunking,
+            fail=self.fail,
+            taken=self._taken,
+            topic_of=self._topic_of,
         )
         lines = {RoadChoice.SHOPPERS: self._shoppers, RoadChoice.ITEMS: self._items}
         for name, topics in roads.items():
@@ -156,6 +163,7 @@ class HeadraceApp(faust.App):
 
     async def on_start(self) -> None:
         """Open everything a load needs before the group gives this worker partitions."""
+        await asyncio.to_thread(check_group, self.settings)
         prepared = await asyncio.to_thread(prepare, self.settings)
         topics = [*sorted(INPUTS), rekeyed(self.settings.group), item_deltas(self.settings.group)]
         self._topics = await asyncio.to_thread(TopicWatch, self.settings, topics)
@@ -241,7 +249,9 @@ class HeadraceApp(faust.App):
             self.roads.revoked()
 
     async def _taken(self, folded: Mapping[TP, int]) -> None:
-        await self._or_fail(self.roads.take({(tp.topic, tp.partition): offset for tp, offset in folded.items()}))
+        await self._or_fail(
+            self.roads.take({(self._topic_of(tp.topic), tp.partition): offset for tp, offset in folded.items()})
+        )
 
     async def _look_after_store(self) -> None:
         if self.failure is None:
@@ -275,7 +285,7 @@ class HeadraceApp(faust.App):
 
     def _quiet_sources(self, lag: Callable[[TP], int | None]) -> frozenset[int]:
         feeds = {Topic.EVENTS, rekeyed(self.settings.group)}
-        mine = [tp for tp in self._chunks.assignment() if tp.topic in feeds]
+        mine = [tp for tp in self._chunks.assignment() if self._topic_of(tp.topic) in feeds]
         behind = {tp.partition for tp in mine if lag(tp) != 0}
         return frozenset(tp.partition for tp in mine) - behind
 
@@ -297,7 +307,7 @@ class HeadraceApp(faust.App):
             return 0  # Kafka itself is away: another worker would fare no better
         by_topic: Counter[str] = Counter()
         for tp, lag in lags.items():
-            by_topic[tp.topic] += lag
+            by_topic[self._topic_of(tp.topic)] += lag
         for topic, lag in by_topic.items():
             metrics.LAG.labels(topic).set(lag)
         return by_topic.total()
@@ -360,5 +370,9 @@ def __getattr__(name: str) -> HeadraceApp:
     # `faust -A streams.app worker` asks for `app`; an import alone reads no settings.
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["app"] = build_app(settings())
+    try:
+        globals()["app"] = build_app(settings())
+    except HeadraceError as error:  # Faust's command would show where it was raised
+        logs.tell(f"headrace: {error}", LogForm.TEXT, logging.ERROR)
+        raise SystemExit(error.exit_code) from None
     return globals()["app"]

@@ -32,13 +32,15 @@ def prepare(settings: Settings) -> Prepared:
     """
     kafka = settings.kafka_connection
     public = describe(kafka, Topic, _PATIENCE_MS)
-    partitions = agree({topic: public[topic].partitions if topic in public else 0 for topic in Topic})
+    partitions = agree(
+        {topic: public[topic].partitions if topic in public else 0 for topic in Topic}, settings.topic_prefix
+    )
     internal = internal_topics(settings.group, partitions, settings.replication)
     ensure_topics(kafka, internal)
     own = describe(kafka, [spec.name for spec in internal], _PATIENCE_MS)
     if {topic.partitions for topic in own.values()} != {partitions}:
         raise StreamError(
-            f"events has {partitions} partitions, but {settings.group} has begun with "
+            f"{kafka.name_of(Topic.EVENTS)} has {partitions} partitions, but {settings.group} has begun with "
             f"{min(topic.partitions for topic in own.values())}: fold its topics into a group of another name, with "
             "`headrace rebuild`."
         )
@@ -51,27 +53,27 @@ def _check(topics: Sequence[FoundTopic], settings: Settings) -> None:
     for mismatch in found:
         if mismatch.bearable:
             log.warning("%s", sentence([mismatch], settings.kafka_address))
-    if unseen := [topic.name for topic in topics if topic.config is None]:
+    if unseen := [f"{settings.topic_prefix}{topic.name}" for topic in topics if topic.config is None]:
         log.warning("%s: their settings are not checked, since this client may not see them", ", ".join(unseen))
     if fatal := [mismatch for mismatch in found if not mismatch.bearable]:
         raise StreamError(sentence(fatal, settings.kafka_address))
 
 
-def agree(counts: Mapping[str, int]) -> int:
-    """The one partition count of all inputs.
+def agree(counts: Mapping[str, int], prefix: str = "") -> int:
+    """The one partition count of all inputs; `prefix` stands before their names on the cluster.
 
     Raises:
         StreamError: naming the topics that are missing, or the inputs whose counts differ from that of `events`.
     """
-    missing = sorted(topic for topic, count in counts.items() if count == 0)
+    missing = sorted(f"{prefix}{topic}" for topic, count in counts.items() if count == 0)
     if missing:
         raise StreamError(f"No topic {', '.join(missing)}: create it with `headrace topics create`.")
     wanted = counts[Topic.EVENTS]
     odd = sorted(topic for topic, count in counts.items() if topic in INPUTS and count != wanted)
-    others = ", ".join(f"{topic} has {counts[topic]}" for topic in odd)
+    others = ", ".join(f"{prefix}{topic} has {counts[topic]}" for topic in odd)
     if others:
         raise StreamError(
-            f"events has {wanted} partitions, but {others}: a worker needs equal counts. "
+            f"{prefix}{Topic.EVENTS} has {wanted} partitions, but {others}: a worker needs equal counts. "
             "Recreate these topics, or give all of them the same number of partitions."
         )
     return wanted

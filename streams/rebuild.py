@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from streams.copartition import prepare
 from streams.errors import CheckFailed, StreamError, UsageError
+from streams.group_check import check_prefix
 from streams.recordings import Report, say_nothing
 from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.waiting import PATIENCE_S, lag
@@ -52,6 +53,7 @@ def rebuild(old: Settings, group: str, processes: int, report: Report = say_noth
     began = time.monotonic()
     with Broker(old.kafka_connection) as broker:
         _refuse(broker, old.group, group)
+        check_prefix(new, broker.names())
         prepare(new)
         watch = _Watch(broker, old.group, new, report)
         with _workers(new, processes) as (worker, log):
@@ -111,7 +113,8 @@ def _refuse(broker: Broker, old: str, new: str) -> None:
     if lost := [place for place, offset in done.items() if offset > ends.get(place, 0)]:
         raise StreamError(
             f"{old} has read further than {lost[0].topic}/{lost[0].partition} goes: the topic was recreated, or has "
-            "lost data. Start workers of a new group instead, without HEADRACE_REBUILD_OF."
+            "lost data. Start workers of a new group instead, with HEADRACE_ANSWER_AGAIN=on and without "
+            "HEADRACE_REBUILD_OF."
         )
 
 

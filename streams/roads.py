@@ -16,11 +16,13 @@ _SHOPPERS_PACE: Final = 0.5
 
 
 def roads_of(settings: Settings) -> dict[RoadChoice, RoadTopics]:
-    """Topics by the name of their road. A group needs processes for both."""
+    """Topics, as the cluster calls them, by the name of their road. A group needs processes for both."""
     asked = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
+    shoppers, items = asked | {Topic.EVENTS, rekeyed(settings.group)}, {Topic.ITEMS, item_deltas(settings.group)}
+    name_of = settings.kafka_connection.name_of
     pause_s = min(_ITEMS_PAUSE_S, settings.window / 1000 * _OF_A_WINDOW)
     roads = {
-        RoadChoice.SHOPPERS: RoadTopics(asked | {Topic.EVENTS, rekeyed(settings.group)}, share=_SHOPPERS_PACE),
-        RoadChoice.ITEMS: RoadTopics(frozenset({Topic.ITEMS, item_deltas(settings.group)}), pause_s=pause_s),
+        RoadChoice.SHOPPERS: RoadTopics(frozenset(map(name_of, shoppers)), share=_SHOPPERS_PACE),
+        RoadChoice.ITEMS: RoadTopics(frozenset(map(name_of, items)), pause_s=pause_s),
     }
     return {name: topics for name, topics in roads.items() if settings.road in (RoadChoice.BOTH, name)}

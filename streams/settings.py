@@ -17,6 +17,7 @@ from streams.connections.files import PemFiles, secret
 from streams.connections.kafka import KafkaConnection, KafkaSecurity, SaslMechanism, kafka_connection
 from streams.connections.redis import RedisConnection, redis_connection
 from streams.connections.triton import TritonConnection, triton_connection
+from streams.environment import PREFIX, check_environment
 from streams.errors import SettingsError
 from streams.lists import Categories, Diversities, Lengths, ListRule, PerTrigger
 from streams.messages.events import EventType
@@ -25,6 +26,7 @@ from streams.reason_texts import reason_texts
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _GROUP = r"^[a-zA-Z0-9_-]{1,80}$"
+_TOPIC_PREFIX = r"^[a-zA-Z0-9._-]{0,100}$"
 _A_DATE = "a date from 1970-01-01 on, such as 2000-01-01"
 _DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
 
@@ -61,14 +63,9 @@ def _parse_switch(value: object) -> object:
     raise ValueError("on or off")
 
 
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
-
-
 DurationMs = Annotated[int, BeforeValidator(parse_duration_ms)]
 TimeMs = Annotated[int, BeforeValidator(parse_time_ms)]
 Switch = Annotated[bool, BeforeValidator(_parse_switch)]
-File = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 
 TRIGGERS = (EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.SEARCH)
 
@@ -128,22 +125,26 @@ class LogLevel(StrEnum):
 class Settings(BaseSettings):
     """The settings of CONTRACT, with their defaults. Durations are milliseconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(Path(".headrace"), description="everything the local stack writes")
     kafka: str | None = Field(None, description="bootstrap servers; set: use that cluster, start none")
     kafka_security: KafkaSecurity = Field(
         KafkaSecurity.PLAINTEXT, description="plaintext, tls, sasl_plaintext or sasl_tls"
     )
-    kafka_sasl_mechanism: Annotated[SaslMechanism | None, BeforeValidator(_none_if_empty)] = Field(
+    kafka_sasl_mechanism: SaslMechanism | None = Field(
         None, description="with sasl: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
     )
     kafka_username: str | None = Field(None, description="with sasl: the user")
     kafka_password: SecretStr | None = Field(None, description="with sasl: the password")
-    kafka_password_file: File = Field(None, description="or a file that holds it")
-    kafka_ca: File = Field(None, description="with tls: PEM file of the authorities to trust; default: the system's")
-    kafka_cert: File = Field(None, description="with tls: PEM file of the client's certificate, where brokers ask")
-    kafka_key: File = Field(None, description="and of its private key, without a passphrase")
+    kafka_password_file: Path | None = Field(None, description="or a file that holds it")
+    kafka_ca: Path | None = Field(
+        None, description="with tls: PEM file of the authorities to trust; default: the system's"
+    )
+    kafka_cert: Path | None = Field(
+        None, description="with tls: PEM file of the client's certificate, where brokers ask"
+    )
+    kafka_key: Path | None = Field(None, description="and of its private key, without a passphrase")
     # Not shown with the settings: it may hold a password, and so may the headers.
     redis: str | None = Field(
         None,
@@ -151,10 +152,10 @@ class Settings(BaseSettings):
         description="Redis or Valkey: host, host:port, host:port,option=value,… or a redis:// or rediss:// URL; "
         "set: use it, start none",
     )
-    redis_password_file: File = Field(None, description="a file that holds its password")
+    redis_password_file: Path | None = Field(None, description="a file that holds its password")
     triton: str | None = Field(None, description="Triton gRPC host:port; set: use it, start none")
     triton_tls: Switch = Field(False, description="on: over TLS")
-    triton_ca: File = Field(None, description="with TLS: PEM file of the authorities to trust")
+    triton_ca: Path | None = Field(None, description="with TLS: PEM file of the authorities to trust")
     triton_headers: str | None = Field(None, repr=False, description="name=value,… sent with every call")
     port_offset: int = Field(0, ge=0, le=40_000, description="added to every local default port")
     data: Path = Field(Path("../shared/data"), description="public data sets for measuring")
@@ -172,6 +173,15 @@ class Settings(BaseSettings):
         "headrace",
         pattern=_GROUP,
         description="Faust app id, consumer group, Feast project",
+    )
+    topic_prefix: str = Field(
+        "",
+        pattern=_TOPIC_PREFIX,
+        description="before every topic's name on the cluster, internal ones included: letters, digits, . _ and -",
+    )
+    answer_again: Switch = Field(
+        False,
+        description="on: a new group may begin beside another on the same topics, and answers all of them again",
     )
     road: RoadChoice = Field(
         RoadChoice.BOTH,
@@ -300,9 +310,10 @@ class Settings(BaseSettings):
             self.kafka or f"127.0.0.1:{self.port(19_092)}",
             self.kafka_security,
             mechanism=self.kafka_sasl_mechanism,
-            username=self.kafka_username or None,
+            username=self.kafka_username,
             password=secret("HEADRACE_KAFKA_PASSWORD", self.kafka_password, self.kafka_password_file),
             files=PemFiles(self.kafka_ca, self.kafka_cert, self.kafka_key),
+            prefix=self.topic_prefix,
         )
 
     @property
@@ -345,12 +356,22 @@ class Settings(BaseSettings):
         return self.model_repo or self.home / "models"
 
 
+def check_variables() -> None:
+    """See that every `HEADRACE_…` variable is a setting and holds something.
+
+    Raises:
+        SettingsError: naming those that do not, and the nearest setting.
+    """
+    check_environment(os.environ, _names())
+
+
 def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
         SettingsError: naming the variable, its value and what is allowed.
     """
+    check_variables()
     try:
         found = Settings()  # pyright: ignore[reportCallIssue]  (fields come from the environment)
     except ValidationError as error:
@@ -368,6 +389,10 @@ def settings() -> Settings:
     return load_settings()
 
 
+def _names() -> list[str]:
+    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+
+
 def _without(variable: str, server: str) -> SettingsError:
     return SettingsError(f"{variable} is set, and {server} is not: name the server, the local one has no such thing.")
 
@@ -381,7 +406,5 @@ def _explain(error: ValidationError) -> str:
 
 def describe(render: Callable[[str, Any, str], str]) -> list[str]:
     """One rendered line for each setting: name, default, meaning (for the reference documentation)."""
-    return [
-        render(f"HEADRACE_{name.upper()}", field.default, field.description or "")
-        for name, field in Settings.model_fields.items()
-    ]
+    fields = Settings.model_fields.values()
+    return [render(name, field.default, field.description or "") for name, field in zip(_names(), fields, strict=True)]

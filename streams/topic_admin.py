@@ -31,7 +31,7 @@ def connect(connection: KafkaConnection, timeout_ms: int) -> Any:
 
 
 class TopicsReport(NamedTuple):
-    """What `ensure_topics` found and did."""
+    """What `ensure_topics` found and did; topics by their names on the cluster."""
 
     created: list[str]
     existing: list[str]
@@ -43,20 +43,31 @@ def ensure_topics(connection: KafkaConnection, specs: Sequence[TopicSpec]) -> To
     Raises:
         StackError: Kafka cannot be reached, or refuses a topic.
     """
+    specs = [spec._replace(name=connection.name_of(spec.name)) for spec in specs]
     with _admin(connection, _TIMEOUT_MS) as admin:
         present = set(admin.list_topics())
         created = _create(admin, [spec for spec in specs if spec.name not in present])
     return TopicsReport(created, [spec.name for spec in specs if spec.name in present])
 
 
+def topic_names(connection: KafkaConnection, timeout_ms: int = _TIMEOUT_MS) -> set[str]:
+    """Every topic that this client may see, by its name on the cluster.
+
+    Raises:
+        StackError: Kafka cannot be reached.
+    """
+    with _admin(connection, timeout_ms) as admin:
+        return set(admin.list_topics())
+
+
 def describe(connection: KafkaConnection, names: Iterable[str], timeout_ms: int = _TIMEOUT_MS) -> dict[str, FoundTopic]:
-    """The topics that there are, by name; a missing one is left out.
+    """The topics that there are, by their names in the contract; a missing one is left out.
 
     Raises:
         StackError: Kafka cannot be reached, or keeps a topic from this client.
     """
     with _admin(connection, timeout_ms) as admin:
-        described: list[dict[str, Any]] = admin.describe_topics(sorted(names))
+        described: list[dict[str, Any]] = admin.describe_topics(sorted(map(connection.name_of, names)))
         if hidden := sorted(topic["name"] for topic in described if topic["error_code"] == _NOT_AUTHORISED):
             raise StackError(
                 f"Kafka at {connection.address}: {who(connection)} may not see {', '.join(hidden)}: grant it what "
@@ -64,10 +75,16 @@ def describe(connection: KafkaConnection, names: Iterable[str], timeout_ms: int 
             )
         present = {topic["name"]: topic["partitions"] for topic in described if topic["partitions"]}
         configs = _configs(admin, present)
-    return {
-        name: FoundTopic(name, len(parts), min(len(p["replica_nodes"]) for p in parts), configs.get(name) or None)
+    found = [
+        FoundTopic(
+            connection.topic_of(name),
+            len(parts),
+            min(len(p["replica_nodes"]) for p in parts),
+            configs.get(name) or None,
+        )
         for name, parts in present.items()
-    }
+    ]
+    return {topic.name: topic for topic in found}
 
 
 def contract_mismatches(settings: Settings) -> list[Mismatch]:

@@ -43,6 +43,7 @@ class Mismatch(NamedTuple):
     """A topic that is not what is needed.
 
     Attributes:
+        topic: its name on the cluster.
         wanted: in words.
         value: what to set; None where that is not for Headrace to decide.
         bearable: whether a worker runs all the same.
@@ -71,7 +72,8 @@ def mismatches(found: FoundTopic, settings: Settings) -> list[Mismatch]:
         _deletion(name, config),
         _room_for_letters(name, config) if name == Topic.DEAD_LETTERS else None,
     ]
-    return [check for check in checks if check is not None]
+    on_cluster = f"{settings.topic_prefix}{name}"
+    return [check._replace(topic=on_cluster) for check in checks if check is not None]
 
 
 def _append_time(name: str, config: Mapping[str, str]) -> Mismatch | None:

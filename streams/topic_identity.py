@@ -20,7 +20,7 @@ Identities = Mapping[str, str]
 
 
 def identities(kafka: KafkaConnection, topics: Sequence[str]) -> Identities:
-    """Each topic's id and number of partitions.
+    """Each topic's id and number of partitions, by its name in the contract.
 
     Raises:
         TopicMissing: a topic does not exist.
@@ -28,16 +28,17 @@ def identities(kafka: KafkaConnection, topics: Sequence[str]) -> Identities:
     """
     try:
         with closing(connect(kafka, _PATIENCE_MS)) as admin:
-            described = {topic["name"]: topic for topic in admin.describe_topics(list(topics))}
+            described = {topic["name"]: topic for topic in admin.describe_topics([*map(kafka.name_of, topics)])}
     except KafkaError as error:
         raise StackError(f"Kafka at {kafka.address} does not answer: {error!r}") from error
-    missing = [t for t in topics if t not in described or described[t].get("error_code")]
+    names = {topic: kafka.name_of(topic) for topic in topics}
+    missing = [name for name in names.values() if name not in described or described[name].get("error_code")]
     if missing:
         raise TopicMissing(
             f"Topic {missing[0]!r} does not exist: `headrace topics create` makes those of the contract, and a worker "
             "those of its group."
         )
-    return {t: f"{described[t]['topic_id']}:{len(described[t]['partitions'])}" for t in topics}
+    return {t: f"{described[name]['topic_id']}:{len(described[name]['partitions'])}" for t, name in names.items()}
 
 
 def hold_against(then: Identities, now: Identities, group: str) -> None:
@@ -51,7 +52,7 @@ def hold_against(then: Identities, now: Identities, group: str) -> None:
         if old != new:
             raise TopicChanged(
                 f"Topic {topic!r} is not the one group {group!r} has read: it was recreated ({old} then, {new} now). "
-                "Set HEADRACE_GROUP to a new name to start over from its beginning."
+                "Set HEADRACE_GROUP to a new name, with HEADRACE_ANSWER_AGAIN=on, to start over from its beginning."
             )
         if before != after:
             raise TopicChanged(

@@ -1,6 +1,10 @@
-"""Names, keys, partitions and retention of every topic, in one place."""
+"""Names, keys, partitions and retention of every topic, in one place.
 
-from collections.abc import Mapping
+Names are those of the contract: in records, ids, fences, metrics and recordings a topic has no other. On the cluster
+`HEADRACE_TOPIC_PREFIX` stands before each, which only whoever speaks to Kafka knows (`KafkaConnection.name_of`).
+"""
+
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -53,6 +57,18 @@ def rekeyed(group: str) -> str:
 def item_deltas(group: str) -> str:
     """Internal topic that carries what shoppers did to items, keyed by item."""
     return f"headrace.{group}.item-deltas"
+
+
+def group_of(topic: str) -> str | None:
+    """The group whose item deltas a topic carries; None for other topics."""
+    before = topic.rpartition(".")[0]
+    begin, _, group = before.rpartition(".")
+    return group if begin == "headrace" and topic == item_deltas(group) else None
+
+
+def groups_of(topics: Collection[str]) -> set[str]:
+    """The groups that have begun, by their own topics."""
+    return {group for topic in topics if (group := group_of(topic)) is not None}
 
 
 def public_topics(settings: Settings) -> list[TopicSpec]:

@@ -1,6 +1,5 @@
 """What the tests on real servers share: a small simulated shop, and a model trained on it and published, once."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,11 +12,16 @@ from streams.testing import Stack
 
 
 class TrainedShop(NamedTuple):
-    """A recording, and the folder of the model that was trained on it and is served now."""
+    """A recording, and the folder of the model that was trained on it and is served now.
+
+    Attributes:
+        said: what `headrace train` and `headrace publish` printed.
+    """
 
     recording: Path
     model: Path
     version: str
+    said: tuple[str, str] = ("", "")
 
 
 def headrace(stack: Stack, *words: str | Path, group: str = "headrace") -> str:
@@ -42,6 +46,6 @@ def trained_shop(headrace_stack: Stack, tmp_path_factory: pytest.TempPathFactory
     recording, model = folder / "shop.jsonl.gz", folder / "model"
     shape = ("--users", "60", "--items", "40", "--days", "6", "--anomalies", "1", "--seed", "5")
     headrace(headrace_stack, "simulate", "--out", recording, *shape)
-    headrace(headrace_stack, "train", "--stream", recording, "--out", model)
-    published = json.loads(headrace(headrace_stack, "publish", model, "--json").splitlines()[-1])
-    return TrainedShop(recording, model, str(published["version"]))
+    trained = headrace(headrace_stack, "train", "--stream", recording, "--out", model)
+    published = headrace(headrace_stack, "publish", model)
+    return TrainedShop(recording, model, published.split()[-1], (trained, published))

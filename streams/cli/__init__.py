@@ -19,6 +19,7 @@ from streams.cli import (
     features,
     finetune,
     finetune_multitask,
+    import_csv,
     models,
     pretrain,
     rebuild,
@@ -32,6 +33,9 @@ from streams.cli import (
 from streams.cli.extras import advice
 from streams.cli.output import complain
 from streams.errors import HeadraceError, StackError
+from streams.settings import check_variables
+
+_ASKS_FOR_HELP = {"--help", "-h", "--version"}
 
 app = typer.Typer(
     name="headrace",
@@ -45,6 +49,7 @@ for group in (
     topics,
     worker,
     recordings,
+    import_csv,
     traffic,
     dead_letters,
     features,
@@ -71,6 +76,8 @@ for group in (
 def main() -> None:
     """Run the command line; every error of ours is one line and its exit code, and so is a missing extra."""
     try:
+        if not _ASKS_FOR_HELP.intersection(sys.argv[1:]):
+            check_variables()
         app()
     except HeadraceError as error:
         complain(str(error))

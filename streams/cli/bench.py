@@ -8,6 +8,7 @@ import typer
 
 from streams.cli.output import JsonFlag, console, print_json
 from streams.errors import CheckFailed, UsageError
+from streams.settings import settings
 
 Out = Annotated[Path, typer.Option("--out", help="folder for the page and the pictures")]
 Seed = Annotated[int, typer.Option("--seed", help="of the shop and its events")]
@@ -26,6 +27,8 @@ def register(app: typer.Typer) -> None:
 def _here() -> None:
     if find_spec("benchmarks") is None:
         raise UsageError("the measurements are not installed: run `headrace bench` in a checkout of the project")
+    if settings().topic_prefix:
+        raise UsageError("HEADRACE_TOPIC_PREFIX is set: unset it, the programs that are compared know of none")
 
 
 @bench.command()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 OutFile = Annotated[Path, typer.Option("--out", help="recorded stream: .jsonl, .jsonl.gz or .jsonl.zst")]
 _COLOURS = {"PASS": "green", "WARN": "yellow", "FAIL": "red"}
 
-importers = typer.Typer(help="Turn a public data set into a recorded stream.", no_args_is_help=True)
+importers = typer.Typer(
+    help="Turn a shop's own export, or a public data set, into a recorded stream.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:

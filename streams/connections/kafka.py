@@ -48,16 +48,26 @@ class Login(NamedTuple):
 
 
 class KafkaConnection(NamedTuple):
-    """How a cluster is reached. Printing it shows no secret.
+    """How a cluster is reached, and what this shop's topics are called there. Printing it shows no secret.
 
     Attributes:
         address: bootstrap servers, `host:port` separated by commas.
+        prefix: what every topic's name begins with on the cluster, and nowhere else.
     """
 
     address: str
     security: KafkaSecurity = KafkaSecurity.PLAINTEXT
     login: Login | None = None
     files: PemFiles = PemFiles()
+    prefix: str = ""
+
+    def name_of(self, topic: str) -> str:
+        """What a topic is called on the cluster."""
+        return f"{self.prefix}{topic}"
+
+    def topic_of(self, name: str) -> str:
+        """The topic that is called so on the cluster."""
+        return name.removeprefix(self.prefix)
 
     def options(self) -> dict[str, Any]:
         """What every client of aiokafka and of kafka-python takes to reach the cluster.
@@ -94,6 +104,7 @@ def kafka_connection(
     username: str | None,
     password: SecretStr | None,
     files: PemFiles,
+    prefix: str = "",
 ) -> KafkaConnection:
     """The connection that the settings ask for.
 
@@ -102,7 +113,7 @@ def kafka_connection(
     """
     _refuse_without_effect(security, {"SASL_MECHANISM": mechanism, "USERNAME": username, "PASSWORD": password}, files)
     login = _login(security, mechanism, username, password) if security.sasl else None
-    return KafkaConnection(_addresses(address), security, login, files)
+    return KafkaConnection(_addresses(address), security, login, files, prefix)
 
 
 def _addresses(text: str) -> str:

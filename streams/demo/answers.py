@@ -48,7 +48,8 @@ def values(kafka: KafkaConnection, topic: Topic) -> Iterator[bytes]:
         **kafka.options(), auto_offset_reset="earliest", enable_auto_commit=False, isolation_level="read_committed"
     )
     try:
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        name = kafka.name_of(topic)
+        partitions = [TopicPartition(name, p) for p in consumer.partitions_for_topic(name) or ()]
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
         consumer.seek_to_beginning(*partitions)

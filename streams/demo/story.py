@@ -9,49 +9,66 @@ from rich.table import Table
 from streams.demo.answers import Answers
 from streams.demo.shop import Shop, Truth
 from streams.demo.verdict import Verdict, alert_for
-from streams.messages.events import Event
-from streams.messages.outputs import Recommendation
+from streams.messages.events import Event, EventType
+from streams.messages.outputs import Recommendation, RecommendedItem
 
 _SHOPPERS = 3
-_DONE = 4
-_LISTED = 4
+_DONE = 3
+_LISTED = 2
+_SCORED = 4
 _LISTS = 2
+#: What was shown to a shopper is nothing that the shopper did.
+_SHOWN_TO = frozenset({EventType.IMPRESSION, EventType.IDENTIFY})
+
+_Step = tuple[Event, Recommendation | None]
+"""What a shopper did, and the answer to that very event."""
 
 
 def tell(out: Console, shop: Shop, truth: Truth, answers: Answers, verdict: Verdict, window_ms: int) -> None:
     """Print the story."""
-    for shopper, recommendation in _examples(shop, answers):
-        out.print(_shopper_table(shop, shopper, recommendation))
+    for user_id, steps in _examples(shop, answers):
+        out.print(_shopper_table(shop, user_id, steps))
     out.print(_clicks_table(shop, truth, answers))
     out.print(_anomaly_table(shop, truth, answers, window_ms))
     out.print(_summary(verdict))
 
 
-def _examples(shop: Shop, answers: Answers) -> list[tuple[list[Event], Recommendation]]:
-    """The last recommendations of the shoppers who did most in the time that the model had not seen."""
+def _examples(shop: Shop, answers: Answers) -> list[tuple[str, list[_Step]]]:
+    """The last things that the busiest shoppers did in the time that the model had not seen, each with the answer to
+    it: of what was not to be answered there is none."""
     did: defaultdict[str, list[Event]] = defaultdict(list)
     for event in shop.events:
-        if event.item_id is not None:
+        if event.type not in _SHOWN_TO and event.timestamp >= shop.cut:
             did[event.user_id].append(event)
-    last = {r.user_id: r for r in answers.recommendations.values() if r.timestamp >= shop.cut}
-    busiest = sorted(last, key=lambda user: (-len(did[user]), user))[:_SHOPPERS]
-    return [([e for e in did[user] if e.timestamp <= last[user].timestamp][-_DONE:], last[user]) for user in busiest]
+    answer_to = {(answer.user_id, answer.event_id): answer for answer in answers.recommendations.values()}
+    steps = {
+        user: [(event, answer_to.get((user, event.event_id))) for event in events[-_DONE:]]
+        for user, events in did.items()
+        if any((user, event.event_id) in answer_to for event in events[-_DONE:])
+    }
+    busiest = sorted(steps, key=lambda user: (-len(did[user]), user))[:_SHOPPERS]
+    return [(user, steps[user]) for user in busiest]
 
 
-def _shopper_table(shop: Shop, events: list[Event], recommendation: Recommendation) -> Table:
-    table = Table(title=f"Shopper {recommendation.user_id}", title_justify="left", expand=False)
+def _shopper_table(shop: Shop, user_id: str, steps: list[_Step]) -> Table:
+    table = Table(title=f"Shopper {user_id}", title_justify="left", expand=False)
     for column in ("did", "then recommended", "score", "click", "why"):
         table.add_column(column, overflow="fold")
-    for row in range(max(len(events), _LISTED)):
-        done = f"{events[row].type} {shop.titles.get(events[row].item_id or '', '')}" if row < len(events) else ""
-        if row < min(_LISTED, len(recommendation.items)):
-            item = recommendation.items[row]
-            ctr = "" if item.ctr is None else f"{item.ctr:.1%}"
-            why = "; ".join(f"{reason.text} ({reason.weight:+.2f})" for reason in item.reasons[:1])
-            table.add_row(done, shop.titles[item.item_id], f"{item.score:.2f}", ctr, why)
-        else:
+    for event, answer in steps:
+        items = [] if answer is None else answer.items[:_LISTED]
+        done = f"{event.type} {shop.titles.get(event.item_id or '', event.query or '')}"
+        for row, item in enumerate(items):
+            table.add_row("" if row else done, *_listed(shop, item))
+        if not items:
             table.add_row(done, "", "", "", "")
+        table.add_section()
     return table
+
+
+def _listed(shop: Shop, item: RecommendedItem) -> tuple[str, str, str, str]:
+    ctr = "" if item.ctr is None else f"{item.ctr:.1%}"
+    why = "; ".join(f"{reason.text} ({reason.weight:+.2f})" for reason in item.reasons[:1])
+    return shop.titles[item.item_id], f"{item.score:.2f}", ctr, why
 
 
 def _clicks_table(shop: Shop, truth: Truth, answers: Answers) -> Table:
@@ -62,7 +79,7 @@ def _clicks_table(shop: Shop, truth: Truth, answers: Answers) -> Table:
     recent = [e for e in shop.impressions() if e.timestamp >= shop.cut and shop.clicked.get(e.event_id)]
     for event in recent[:_LISTS]:
         ranked = sorted(enumerate(scores[event.event_id].items), key=lambda pair: -pair[1].ctr)
-        for place, scored in ranked[:_LISTED]:
+        for place, scored in ranked[:_SCORED]:
             hit = "yes" if scored.item_id in shop.clicked[event.event_id] else ""
             true = f"{truth.ctr[event.event_id][place]:.1%}"
             table.add_row(event.user_id, shop.titles[scored.item_id], f"{scored.ctr:.1%}", true, hit)

@@ -47,7 +47,8 @@ class CatalogueFollower:
         """
         consumer, lookout = _consumer(settings), _consumer(settings)
         await asyncio.gather(consumer.start(), lookout.start())
-        tps = [TopicPartition(Topic.ITEMS, p) for p in range(partitions)]
+        items = settings.kafka_connection.name_of(Topic.ITEMS)
+        tps = [TopicPartition(items, p) for p in range(partitions)]
         consumer.assign(tps)
         await consumer.seek_to_beginning(*tps)
         catalogue = Catalogue()

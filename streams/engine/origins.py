@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from feature_repo.actions import ACTIONS
 from feature_repo.scopes import SHARDS
+from streams.connections.kafka import KafkaConnection
 from streams.errors import BadRecord, Reason
 from streams.messages.events import MOST
 from streams.messages.internal import Entry, ItemBatch, Shown, Watermark
@@ -32,16 +33,18 @@ Claims = Mapping[tuple[str, int], int]
 class LogEnds:
     """Where the logs end that this group's own records come from, asked again where one claims to lie beyond."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, kafka: KafkaConnection) -> None:
         self._consumer = consumer
+        self._kafka = kafka
         self._ends: dict[tuple[str, int], int] = {}
 
     @classmethod
     async def open(cls, settings: Settings) -> "LogEnds":
         """Connect."""
-        consumer = CommittedConsumer(**settings.kafka_connection.options(), enable_auto_commit=False)
+        kafka = settings.kafka_connection
+        consumer = CommittedConsumer(**kafka.options(), enable_auto_commit=False)
         await consumer.start()
-        return cls(consumer)
+        return cls(consumer, kafka)
 
     async def reaching(self, claims: Claims) -> Claims:
         """For each origin that is named, an end that lies beyond the highest offset named, or the present one.
@@ -51,10 +54,14 @@ class LogEnds:
         Raises:
             KafkaError: Kafka is away.
         """
-        beyond = [TopicPartition(*origin) for origin, offset in claims.items() if offset >= self._ends.get(origin, 0)]
+        beyond = [
+            TopicPartition(self._kafka.name_of(topic), partition)
+            for (topic, partition), offset in claims.items()
+            if offset >= self._ends.get((topic, partition), 0)
+        ]
         if beyond:
             ends = await self._consumer.end_offsets(beyond)
-            self._ends |= {(tp.topic, tp.partition): end for tp, end in ends.items()}
+            self._ends |= {(self._kafka.topic_of(tp.topic), tp.partition): end for tp, end in ends.items()}
         return {origin: self._ends[origin] for origin in claims}
 
     async def close(self) -> None:

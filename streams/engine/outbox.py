@@ -97,16 +97,18 @@ def _origin_headers(place: Place) -> Headers:
 class Producer:
     """Sends outboxes whole and in order."""
 
-    def __init__(self, producer: AIOKafkaProducer, outputs: Outputs) -> None:
+    def __init__(self, producer: AIOKafkaProducer, outputs: Outputs, name_of: Callable[[str], str] = str) -> None:
         self._producer = producer
         self._outputs = outputs
+        self._name_of = name_of
         self._lost = False
 
     @classmethod
     async def open(cls, settings: Settings, outputs: Outputs) -> "Producer":
         """Connect an idempotent producer."""
+        kafka = settings.kafka_connection
         producer = AIOKafkaProducer(
-            **settings.kafka_connection.options(),
+            **kafka.options(),
             enable_idempotence=True,
             acks="all",
             # Counted before it is compressed, so that whatever fits in here fits on the broker.
@@ -116,7 +118,7 @@ class Producer:
             request_timeout_ms=30_000,
         )
         await producer.start()
-        return cls(producer, outputs)
+        return cls(producer, outputs, kafka.name_of)
 
     async def send(self, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
         """Produce everything and wait for the acks. The outbox is used up: what is sent holds the bytes by then.
@@ -135,7 +137,7 @@ class Producer:
             acks = [
                 ack
                 for (topic, partition), messages in placed(outbox, self._outputs).items()
-                for ack in await self._queue(topic, partition, messages)
+                for ack in await self._queue(self._name_of(topic), partition, messages)
             ]
             outbox.messages.clear()
             if queued is not None:

@@ -6,10 +6,12 @@ from typing import Final
 from feature_repo.row_store import RowStore
 from feature_repo.windows import DAY_MS, Windows, label_of, labelled, length_of, windows_of, zone_of
 from streams.errors import StreamError
+from streams.group_check import of_another_prefix
 from streams.settings import Settings
 from streams.topic_identity import hold_against, identities
 
 WINDOW: Final = "HEADRACE_WINDOW"
+_PREFIX: Final = "HEADRACE_TOPIC_PREFIX"
 
 
 async def hold_against_store(settings: Settings, topics: Sequence[str], store: RowStore) -> None:
@@ -17,11 +19,13 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
 
     Raises:
         TopicChanged: a topic was recreated or repartitioned; skipping in silence would be the alternative.
-        StreamError: rows count by other windows.
+        StreamError: rows count by other windows, or are those of a shop whose topics have another prefix.
     """
     now = identities(settings.kafka_connection, topics)
     window = label_of(windows_of(settings.window, settings.timezone))
-    then = await store.remember({**now, WINDOW: window})
+    then = await store.remember({**now, WINDOW: window, _PREFIX: settings.topic_prefix})
+    if then[_PREFIX] != settings.topic_prefix:
+        raise of_another_prefix(settings, then[_PREFIX])
     hold_against(then, now, settings.group)
     if then[WINDOW] != window:
         raise StreamError(

@@ -32,11 +32,13 @@ def headrace_stack() -> "Generator[Stack]":
 
 
 @pytest.fixture
-def headrace_group(headrace_stack: "Stack") -> str:
+def headrace_group(headrace_stack: "Stack") -> Generator[str]:
     """A group of the test's own, which sees only what is sent from now on: tests share one stack undisturbed."""
-    from streams.testing.stack import fresh_group
+    from streams.testing.stack import forget_group, fresh_group
 
-    return fresh_group(headrace_stack)
+    group = fresh_group(headrace_stack)
+    yield group
+    forget_group(headrace_stack, group)
 
 
 @pytest.fixture

@@ -64,3 +64,9 @@ def fresh_group(stack: Stack) -> str:
     with Broker(stack.settings(group).kafka_connection) as broker:
         broker.start_group_at(group, broker.ends(sorted(INPUTS)))
     return group
+
+
+def forget_group(stack: Stack, group: str) -> None:
+    """Delete what a group without workers has committed, so that none takes it for one that still answers."""
+    with Broker(stack.settings(group).kafka_connection) as broker:
+        broker.forget_group(group)

@@ -8,7 +8,7 @@ class RawRecord(NamedTuple):
     """One record as the broker keeps it; nothing is decoded.
 
     Attributes:
-        topic: where it was read.
+        topic: where it was read, as the contract calls it, whatever prefix it has on the cluster.
         partition: where it was read.
         offset: its place there.
         timestamp: append or create time as the topic is configured, ms since 1970 UTC.

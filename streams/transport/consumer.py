@@ -51,7 +51,7 @@ class _InHand:
         self.topics = topics
         self.read_at = time.monotonic()
         self.spans = spans
-        self.load = Load([RecordChunk(tp.topic, tp.partition, span.records) for tp, span in spans])
+        self.load = Load([RecordChunk(span.records[0].topic, tp.partition, span.records) for tp, span in spans])
         self.is_open = False
         """Whether the road has begun with it so far that another may follow."""
 
@@ -182,7 +182,7 @@ class ChunkConsumer(driver.Consumer):
                     return
                 held = _InHand(topics, part)
                 self._in_hand[id(held.load)] = held
-                yield part[0][0], self._message(held.load)
+                yield part[0][0], self._message(part[0][0], held.load)
 
     async def _admit_all(self, spans: list[tuple[TP, Span]]) -> list[tuple[TP, Span]]:
         """What of the spans is to be delivered; nothing without a record."""
@@ -231,11 +231,11 @@ class ChunkConsumer(driver.Consumer):
         mine = [held for held in self._in_hand.values() if held.topics is topics]
         return len(mine) < UNDER_WAY and all(held.is_open for held in mine)
 
-    def _message(self, load: Load) -> ConsumerMessage:
+    def _message(self, tp: TP, load: Load) -> ConsumerMessage:
         last: RawRecord = load.chunks[0].records[-1]
         return ConsumerMessage(
-            topic=last.topic,
-            partition=last.partition,
+            topic=tp.topic,
+            partition=tp.partition,
             offset=last.offset,
             timestamp=last.timestamp / 1000,
             timestamp_type=0,
@@ -243,7 +243,7 @@ class ChunkConsumer(driver.Consumer):
             key=None,
             value=cast(Any, load),
             checksum=None,
-            tp=TP(last.topic, last.partition),
+            tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
 
@@ -272,6 +272,7 @@ class ChunkTransport(driver.Transport):
         fail: told when a partition cannot be consumed any more.
         taken: told which partitions this worker has from now on, and the last record of each that the group has
             processed, -1 where that is not known; nothing is delivered before it returns.
+        topic_of: the topic that is called so on the cluster.
     """
 
     Consumer = ChunkConsumer
@@ -284,8 +285,10 @@ class ChunkTransport(driver.Transport):
         chunking: Chunking,
         fail: Callable[[BaseException], None],
         taken: Callable[[Mapping[TP, int]], Awaitable[None]],
+        topic_of: Callable[[str], str] = str,
     ) -> None:
         super().__init__(url, app)
+        self.topic_of = topic_of
         self.chunking = chunking
         self.fail = fail
         self.taken = taken

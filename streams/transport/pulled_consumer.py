@@ -6,7 +6,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -50,10 +50,14 @@ class PulledConsumer(CommittedConsumer):
     A fetch that is sent as soon as the last one's records are taken comes back with the one record that had come by
     then, and the next load is that one record. Sent when the road can take a load, it brings all that has come since;
     and each costs the broker more than the records in it.
+
+    Args:
+        topic_of: the topic that is called so on the cluster; records bear its name.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, topic_of: Callable[[str], str] = str, **settings: Any) -> None:
         super().__init__(**settings)
+        self._topic_of = topic_of
         self._is_waited_for = self._is_wanted_once = False
         self._asked_at = 0.0
 
@@ -181,12 +185,13 @@ class PulledConsumer(CommittedConsumer):
         taken = await fetcher.fetched_records([tp], timeout=0, max_records=most)
         if state.position == begin:
             return None
-        return Span(begin, state.position, [_raw(record) for record in taken.get(tp, ())])
+        topic = self._topic_of(tp.topic)
+        return Span(begin, state.position, [_raw(topic, record) for record in taken.get(tp, ())])
 
 
-def _raw(record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
+def _raw(topic: str, record: "ConsumerRecord[bytes, bytes]") -> RawRecord:
     return RawRecord(
-        record.topic,
+        topic,
         record.partition,
         record.offset,
         record.timestamp,

@@ -85,6 +85,7 @@ class ReaderThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         conf = self.app.conf
         return PulledConsumer(
+            topic_of=transport.topic_of,
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=",".join(server_list(transport.url, transport.default_port)),
@@ -180,7 +181,8 @@ def _start(tp: TopicPartition, committed: int | None, first: int, end: int) -> i
     if committed > end:
         raise TopicChanged(
             f"{tp.topic} partition {tp.partition} ends at {end}, but the group has committed {committed}: the topic "
-            "was recreated or has lost data. Use another HEADRACE_GROUP, or delete this group's offsets and features."
+            "was recreated or has lost data. Use another HEADRACE_GROUP with HEADRACE_ANSWER_AGAIN=on, or delete this "
+            "group's offsets and features."
         )
     if committed < first:
         log.warning("%s/%d: retention has deleted offsets %d to %d", tp.topic, tp.partition, committed, first - 1)

@@ -18,7 +18,8 @@ from streams.topics import MAX_MESSAGE_BYTES
 # The client's published type stubs are of its version 2 and know no `bootstrap_timeout_ms` and no
 # `list_group_offsets`, nor `MemberToRemove`: hence a mapping here, and `Any` below.
 kafka_admin: Any = kafka.admin
-_PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": 10_000}
+_PATIENCE_MS = 10_000
+_PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": _PATIENCE_MS}
 _COORDINATOR_S = 15.0
 
 Offsets = Mapping[TopicPartition, int]
@@ -34,15 +35,15 @@ def kafka_errors(connection: KafkaConnection) -> Generator[None]:
 
 
 class Broker:
-    """A cluster's metadata; a context manager that holds one connection.
+    """A cluster's metadata; a context manager that holds one connection. Topics have the names of the contract here.
 
     Raises:
         StackError: the cluster cannot be reached.
     """
 
-    def __init__(self, connection: KafkaConnection) -> None:
+    def __init__(self, connection: KafkaConnection, patience_ms: int = _PATIENCE_MS) -> None:
         self._connection = connection
-        options = {**connection.options(), **_PATIENCE}
+        options: dict[str, Any] = {**connection.options(), "bootstrap_timeout_ms": patience_ms}
         with kafka_errors(self._connection):
             self._consumer = KafkaConsumer(**options, enable_auto_commit=False, isolation_level="read_committed")
             self._admin: Any = kafka_admin.KafkaAdminClient(**options)
@@ -61,35 +62,41 @@ class Broker:
             UsageError: a topic does not exist.
         """
         found: list[TopicPartition] = []
+        present = self.names()
         with kafka_errors(self._connection):
-            present = self._consumer.topics()
             for topic in topics:
-                if topic not in present:
+                name = self._connection.name_of(topic)
+                if name not in present:
                     visible = f" that {who(self._connection)} may see" if self._connection.login else ""
                     raise UsageError(
-                        f"there is no topic {topic} on {self._connection.address}{visible}: `headrace topics create` "
+                        f"there is no topic {name} on {self._connection.address}{visible}: `headrace topics create` "
                         "makes those of the contract, a worker its own"
                     )
-                numbers: set[int] = self._consumer.partitions_for_topic(topic) or set()
+                numbers: set[int] = self._consumer.partitions_for_topic(name) or set()
                 found += [TopicPartition(topic, number) for number in sorted(numbers)]
         return found
+
+    def names(self) -> set[str]:
+        """Every topic that this client may see, by its name on the cluster."""
+        with kafka_errors(self._connection):
+            return set(self._consumer.topics())
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """The last stable offset of each partition: before its first open transaction, or after its last record."""
         partitions = self.partitions(topics)
         with kafka_errors(self._connection):
-            return self._consumer.end_offsets(partitions)
+            return self._by_topic(self._consumer.end_offsets(self._there(partitions)))
 
     def beginnings(self, topics: Iterable[str]) -> Offsets:
         """The offset of the first record that each partition still holds."""
         partitions = self.partitions(topics)
         with kafka_errors(self._connection):
-            return self._consumer.beginning_offsets(partitions)
+            return self._by_topic(self._consumer.beginning_offsets(self._there(partitions)))
 
     def committed(self, group: str) -> Offsets:
-        """What the group has committed; partitions without a commit are left out."""
+        """What the group has committed; partitions without a commit are left out, and so are topics of other shops."""
         offsets = self._of_group(lambda: self._admin.list_group_offsets(group))[group]
-        return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+        return self._by_topic({partition: found.offset for partition, found in offsets.items() if found.offset >= 0})
 
     def members(self, group: str) -> Mapping[str, str]:
         """The members of a group: id → what their client calls itself."""
@@ -103,8 +110,26 @@ class Broker:
 
     def start_group_at(self, group: str, offsets: Offsets) -> None:
         """Let a group without members begin at these offsets instead of at the beginning."""
-        commits = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+        places = zip(self._there(offsets), offsets.values(), strict=True)
+        commits = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in places}
         self._of_group(lambda: self._admin.alter_group_offsets(group, commits))
+
+    def forget_group(self, group: str) -> None:
+        """Delete what a group without members has committed."""
+        self._of_group(lambda: self._admin.delete_groups([group]))
+
+    def _there(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+        """As the cluster calls them."""
+        return [TopicPartition(self._connection.name_of(topic), number) for topic, number in partitions]
+
+    def _by_topic(self, offsets: Offsets) -> Offsets:
+        """As the contract calls them."""
+        ours = self._connection.prefix
+        return {
+            TopicPartition(self._connection.topic_of(name), number): offset
+            for (name, number), offset in offsets.items()
+            if name.startswith(ours)
+        }
 
     def _of_group(self, ask: Callable[[], Any]) -> Any:
         """Ask the group's coordinator, which a cluster that never had a group has to appoint first."""

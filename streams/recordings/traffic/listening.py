@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.structs import TopicPartition
 
 from streams.connections.kafka import KafkaConnection
 from streams.recordings.traffic.broker import Broker, kafka_errors
@@ -38,8 +39,9 @@ class Listener:
                 max_poll_records=5_000,
                 metrics_enabled=False,
             )
-            self._consumer.assign(list(starts))
-            for partition, offset in starts.items():
+            places = {TopicPartition(connection.name_of(topic), p): at for (topic, p), at in starts.items()}
+            self._consumer.assign(list(places))
+            for partition, offset in places.items():
                 self._consumer.seek(partition, offset)
 
     def __enter__(self) -> "Listener":
@@ -59,10 +61,13 @@ class Listener:
                 heard = time.monotonic()
 
     def poll(self, timeout_ms: int = _POLL_MS) -> list[KafkaRecord]:
-        """What has come by now, waiting for at most `timeout_ms`."""
+        """What has come by now, waiting for at most `timeout_ms`; topics have the names of the contract."""
         with kafka_errors(self._connection):
             fetched = self._consumer.poll(timeout_ms=timeout_ms)
-        return [record for records in fetched.values() for record in records]
+        found = [record for records in fetched.values() for record in records]
+        if not self._connection.prefix:
+            return found
+        return [record._replace(topic=self._connection.topic_of(record.topic)) for record in found]
 
     def until_now(self) -> list[KafkaRecord]:
         """All that had been appended when this was called and has not been given out yet."""

@@ -53,7 +53,8 @@ class Replayer:
     def __init__(self, settings: Settings, speed: float | None = None) -> None:
         self._settings = settings
         self._pace = Pace(speed) if speed is not None else None
-        self._producer: KafkaProducer = make_producer(settings.kafka_connection)
+        self._kafka = settings.kafka_connection
+        self._producer: KafkaProducer = make_producer(self._kafka)
         self._failures: list[Exception] = []
         self._counts: dict[str, int] = {}
 
@@ -96,7 +97,7 @@ class Replayer:
 
     def send_to(self, topic: str, partition: int, value: bytes) -> None:
         """Send one value to one partition; `flush` waits for it."""
-        self._producer.send(topic, value, partition=partition).add_errback(self._failures.append)
+        self._producer.send(self._kafka.name_of(topic), value, partition=partition).add_errback(self._failures.append)
 
     def _send(self, record: Record, number: int) -> None:
         key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
@@ -107,7 +108,7 @@ class Replayer:
         partition = None if key is None else _hash(key) % self._partitions(record.topic)
         try:
             future = self._producer.send(
-                record.topic,
+                self._kafka.name_of(record.topic),
                 record.value,
                 key=key,
                 headers=headers,
@@ -120,8 +121,8 @@ class Replayer:
 
     def _partitions(self, topic: str) -> int:
         if topic not in self._counts:
-            with kafka_errors(self._settings.kafka_connection):
-                self._counts[topic] = len(self._producer.partitions_for(topic))
+            with kafka_errors(self._kafka):
+                self._counts[topic] = len(self._producer.partitions_for(self._kafka.name_of(topic)))
         return self._counts[topic]
 
     def flush(self) -> None:
@@ -130,7 +131,7 @@ class Replayer:
         Raises:
             StreamError: something was refused.
         """
-        with kafka_errors(self._settings.kafka_connection):
+        with kafka_errors(self._kafka):
             self._producer.flush()
         if self._failures:
             raise StreamError(f"Kafka refused {len(self._failures)} records, the first with: {self._failures[0]}")

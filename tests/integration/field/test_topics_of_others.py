@@ -1,6 +1,6 @@
 """Topics that were there before Headrace: a worker takes them as they are, or says in one line what to change."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,18 +17,19 @@ from streams.topics import Topic, TopicSpec, public_topics
 from tests.integration.field.secured_stack import SecuredStack
 from tests.integration.field.test_secured_stack import headrace
 
-UNSECURED = {
-    "HEADRACE_KAFKA_SECURITY": "plaintext",
-    **{f"HEADRACE_KAFKA_{name}": "" for name in ("SASL_MECHANISM", "USERNAME", "PASSWORD", "CA")},
-}
+UNSET = tuple(f"HEADRACE_KAFKA_{name}" for name in ("SECURITY", "SASL_MECHANISM", "USERNAME", "PASSWORD", "CA"))
+BESIDE = {"HEADRACE_ANSWER_AGAIN": "on"}  # the stack's own group has answered there
 BY_DEFAULT = {"message.timestamp.type": "CreateTime", "max.message.bytes": "1048588"}
 
 
 @pytest.fixture(scope="module")
-def operator(secured_stack: SecuredStack) -> Generator[dict[str, str]]:
-    """The environment of whoever runs the cluster, with the topics of the contract there."""
+def operator(secured_stack: SecuredStack) -> SecuredStack:
+    """The stack as whoever runs the cluster reaches it, with the topics of the contract there."""
     ensure_topics(KafkaConnection(secured_stack.admin), public_topics(Settings()))
-    yield {**UNSECURED, "HEADRACE_KAFKA": secured_stack.admin, "HEADRACE_GROUP": "others"}
+    theirs = {name: value for name, value in secured_stack.environment.items() if name not in UNSET}
+    return secured_stack._replace(
+        environment={**theirs, "HEADRACE_KAFKA": secured_stack.admin, "HEADRACE_GROUP": "others", **BESIDE}
+    )
 
 
 @pytest.fixture
@@ -61,9 +62,7 @@ def recreate(kafka: KafkaConnection, spec: TopicSpec) -> None:
     ensure_topics(kafka, [spec])
 
 
-def test_a_worker_says_what_to_change_and_a_command_changes_it(
-    secured_stack: SecuredStack, operator: dict[str, str], kafka: KafkaConnection
-):
+def test_a_worker_says_what_to_change_and_a_command_changes_it(operator: SecuredStack, kafka: KafkaConnection):
     with (
         set_otherwise(kafka, Topic.EVENTS, message_timestamp_type="CreateTime"),
         set_otherwise(
@@ -72,22 +71,18 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(
         set_otherwise(kafka, Topic.FEATURE_LOG, max_message_bytes="1000"),
         set_otherwise(kafka, Topic.DEAD_LETTERS, cleanup_policy="compact"),
     ):
-        said = headrace(secured_stack, "worker", exit_code=1, **operator).splitlines()[-1]
+        said = headrace(operator, "worker", exit_code=1).splitlines()[-1]
         for part in (
             "events has message.timestamp.type=CreateTime, and needs LogAppendTime",
             "items has message.timestamp.type=CreateTime, and needs LogAppendTime",
             "feature.log has max.message.bytes=1000, and needs 589824 or more",
             "dead.letters has cleanup.policy=compact, and needs delete",
             "`headrace topics alter` changes it",
-            f"--bootstrap-server {secured_stack.admin} --alter --entity-type topics",
+            f"--bootstrap-server {operator.admin} --alter --entity-type topics",
         ):
             assert part in said
-        assert (
-            headrace(secured_stack, "topics", "create", exit_code=1, **operator)
-            .splitlines()[-1]
-            .startswith("headrace:")
-        )
-        changed = headrace(secured_stack, "topics", "alter", **operator).splitlines()
+        assert headrace(operator, "topics", "create", exit_code=1).splitlines()[-1].startswith("headrace:")
+        changed = headrace(operator, "topics", "alter").splitlines()
         assert sorted(changed) == [
             "dead.letters: cleanup.policy compact → delete",
             "events: message.timestamp.type CreateTime → LogAppendTime",
@@ -95,34 +90,29 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(
             "items: cleanup.policy delete → compact",
             "items: message.timestamp.type CreateTime → LogAppendTime",
         ]
-        assert headrace(secured_stack, "topics", "alter", **operator) == "nothing to change\n"
-        headrace(secured_stack, "topics", "create", **operator)
+        assert headrace(operator, "topics", "alter") == "nothing to change\n"
+        headrace(operator, "topics", "create")
 
 
-def test_what_no_command_of_headrace_can_change_is_said_too(
-    secured_stack: SecuredStack, operator: dict[str, str], kafka: KafkaConnection
-):
+def test_what_no_command_of_headrace_can_change_is_said_too(operator: SecuredStack, kafka: KafkaConnection):
     with set_otherwise(kafka, Topic.RECOMMENDATIONS, min_insync_replicas="2"):
-        said = headrace(secured_stack, "worker", exit_code=1, **operator).splitlines()[-1]
+        said = headrace(operator, "worker", exit_code=1).splitlines()[-1]
         assert "recommendations has min.insync.replicas=2, and needs at most 1" in said
         assert "change it with the cluster's own tools" in said
 
 
-def test_a_missing_output_is_said_at_start(
-    secured_stack: SecuredStack, operator: dict[str, str], kafka: KafkaConnection
-):
+def test_a_missing_output_is_said_at_start(operator: SecuredStack, kafka: KafkaConnection):
     with connect(kafka, 10_000) as admin:
         admin.delete_topics([Topic.CTR_SCORES])
     try:
-        said = headrace(secured_stack, "worker", exit_code=1, **operator).splitlines()[-1]
+        said = headrace(operator, "worker", exit_code=1).splitlines()[-1]
         assert "No topic ctr.scores: create it with `headrace topics create`" in said
     finally:
-        headrace(secured_stack, "topics", "create", **operator)
+        headrace(operator, "topics", "create")
 
 
 def test_outputs_as_brokers_make_them_are_written_to(
-    secured_stack: SecuredStack,
-    operator: dict[str, str],
+    operator: SecuredStack,
     kafka: KafkaConnection,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +123,7 @@ def test_outputs_as_brokers_make_them_are_written_to(
     for topic in odd:
         recreate(kafka, TopicSpec(topic, 1, 1, BY_DEFAULT))
     log = tmp_path / "worker.log"
-    environment = {**secured_stack.environment, **operator}
+    environment = operator.environment
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     from streams.settings import load_settings
@@ -142,7 +132,7 @@ def test_outputs_as_brokers_make_them_are_written_to(
     with Client(settings) as client:
         worker = Worker(environment, log)
         try:
-            producer = KafkaProducer(bootstrap_servers=secured_stack.admin, max_request_size=4_000_000)
+            producer = KafkaProducer(bootstrap_servers=operator.admin, max_request_size=4_000_000)
             long_ago = 1_000_000_000_000
             for number in range(40):
                 user = f"shopper-{number}"

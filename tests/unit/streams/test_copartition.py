@@ -24,3 +24,10 @@ def test_outputs_may_have_any_number_of_partitions_and_have_to_be_there() -> Non
     assert agree({"events": 4, "items": 4, "recommendations": 1, "ctr.scores": 8}) == 4
     with pytest.raises(StreamError, match="No topic recommendations: create it"):
         agree({"events": 4, "items": 4, "recommendations": 0})
+
+
+def test_topics_are_named_as_the_cluster_calls_them() -> None:
+    with pytest.raises(StreamError, match=r"No topic acme\.items: create it"):
+        agree({"events": 4, "items": 0}, "acme.")
+    with pytest.raises(StreamError, match=r"acme\.events has 4 partitions, but acme\.items has 8:"):
+        agree({"events": 4, "items": 8}, "acme.")

@@ -91,3 +91,9 @@ def test_all_of_it_is_one_line_with_what_to_do() -> None:
         "`kafka-configs.sh --bootstrap-server broker:9092 --alter --entity-type topics --entity-name events "
         "--add-config message.timestamp.type=LogAppendTime`."
     )
+
+
+def test_a_topic_is_called_as_it_is_on_the_cluster():
+    topic = FoundTopic(Topic.EVENTS, 4, 1, {"message.timestamp.type": "CreateTime"})
+    [mismatch] = mismatches(topic, Settings(topic_prefix="acme."))
+    assert mismatch.topic == "acme.events"

@@ -94,8 +94,6 @@ def test_a_login_that_lacks_something_is_refused(monkeypatch: pytest.MonkeyPatch
     left = {name: value for name, value in SASL.items() if not name.endswith(missing)}
     line = refusal(monkeypatch, **{**left, "HEADRACE_KAFKA_SECURITY": security})
     assert line.startswith(f"HEADRACE_KAFKA_{missing} is not set: HEADRACE_KAFKA_SECURITY={security} needs ")
-    # Where an environment names a variable and gives it nothing, it is not set.
-    assert refusal(monkeypatch, **{f"HEADRACE_KAFKA_{missing}": ""}) == line
 
 
 @pytest.mark.parametrize("name", ["SASL_MECHANISM", "USERNAME", "PASSWORD", "CA", "CERT", "KEY"])
