@@ -28,6 +28,7 @@ from streams.line import Line, Way
 from streams.membership import client_id
 from streams.roads import roads_of
 from streams.settings import RoadChoice, Settings, settings
+from streams.surplus import Surplus
 from streams.topic_identity import TopicWatch
 from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
 from streams.transport import Load
@@ -125,6 +126,8 @@ class HeadraceApp(faust.App):
         self._items = self._line(lambda: self.roads.items)
         self._carrying: list[asyncio.Task[None]] = []
         self._announced = False
+        self._metrics_port = 0
+        self._surplus = Surplus(settings, client_id(os.getpid()))
         self._vitals = Vitals(time.monotonic)
         super().__init__(**_faust_settings(settings))
         roads = roads_of(settings)
@@ -160,7 +163,7 @@ class HeadraceApp(faust.App):
         topics = [*sorted(INPUTS), rekeyed(self.settings.group), item_deltas(self.settings.group)]
         self._topics = await asyncio.to_thread(TopicWatch, self.settings, topics)
         self.roads = await self._open_roads(self.settings, prepared)
-        serve(self.settings.metrics_port, self.health)
+        self._metrics_port = serve(self.settings.metrics_from, self.health)
         self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
         await super().on_start()
 
@@ -178,9 +181,12 @@ class HeadraceApp(faust.App):
         super().on_rebalance_end()
         metrics.REBALANCES.inc()
         self._vitals.progress()
+        if not self._chunks.assignment():
+            self.add_future(self._tell_surplus())
         if not self._announced and self.failure is None:
             self._announced = True
-            logs.tell("headrace worker ready", self.settings.log)
+            where = f", metrics on port {self._metrics_port}" if self._metrics_port else ""
+            logs.tell(f"headrace worker ready{where}", self.settings.log)
 
     def health(self) -> Health:
         """How the worker does; asked from another thread."""
@@ -283,6 +289,13 @@ class HeadraceApp(faust.App):
         self._vitals.hear_of(0 if self.rebalancing else await self._waiting())
         if trouble := self._vitals.stuck(busy=bool(len(self._shoppers) or len(self._items))):
             self.fail(StreamError(f"{trouble}: start again."))
+
+    async def _tell_surplus(self) -> None:
+        try:
+            if warning := await asyncio.to_thread(self._surplus.warning):
+                log.warning("%s", warning)
+        except HeadraceError as error:
+            log.info("this worker has no partitions, and why is not known: %s", error)
 
     async def _watch_topics(self) -> None:
         try:
