@@ -128,9 +128,7 @@ def _workers(new: Settings, processes: int) -> Generator[tuple["subprocess.Popen
     log = new.home.absolute() / "logs" / f"rebuild-{new.group}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        worker = start_supervised(
-            [*COMMAND, "--processes", str(processes)], _variables(new), stdout=output, stderr=subprocess.STDOUT
-        )
+        worker = start_supervised([*COMMAND, "--processes", str(processes)], _variables(new), output=output)
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         yield worker, log

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from threading import Thread
-from typing import Any, Final
+from typing import IO, Final
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +20,23 @@ _DRAIN_S: Final = 40.0
 """Longer than a supervisor waits for its own workers."""
 
 
-def start_supervised(command: Sequence[str], env: Mapping[str, str], **options: Any) -> "subprocess.Popen[bytes]":
+def start_supervised(
+    command: Sequence[str], env: Mapping[str, str], *, output: IO[bytes] | None = None, new_session: bool = False
+) -> "subprocess.Popen[bytes]":
     """Start a command that takes `--supervised`; its process ends with this one.
 
     Args:
-        options: of Popen.
+        output: where it writes to, standard error included; None for this process's own.
+        new_session: out of reach of the terminal's Ctrl-C.
     """
-    return subprocess.Popen([*command, OPTION], env=dict(env), stdin=subprocess.PIPE, **options)
+    return subprocess.Popen(
+        [*command, OPTION],
+        env=dict(env),
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
+        start_new_session=new_session,
+    )
 
 
 def end_with_starter(drain_s: float = _DRAIN_S) -> None:

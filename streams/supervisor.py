@@ -173,7 +173,7 @@ def places(roads: Sequence[RoadChoice], metrics_port: int, bury: Bury) -> list[P
 
 def _starter(variables: Mapping[str, str]) -> Callable[[], "subprocess.Popen[bytes]"]:
     # In a session of its own, or Ctrl-C would reach it twice: from the terminal and from here.
-    return lambda: start_supervised(COMMAND, variables, start_new_session=True)
+    return lambda: start_supervised(COMMAND, variables, new_session=True)
 
 
 def _unwatched(_: int) -> str:
