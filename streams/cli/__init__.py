@@ -29,9 +29,7 @@ from streams.cli import (
     traffic,
     worker,
 )
-from streams.cli.extras import advice
-from streams.cli.output import complain
-from streams.errors import HeadraceError, StackError
+from streams.cli.command_line import run
 
 app = typer.Typer(
     name="headrace",
@@ -69,20 +67,5 @@ for group in (
 
 
 def main() -> None:
-    """Run the command line; every error of ours is one line and its exit code, and so is a missing extra."""
-    try:
-        app()
-    except HeadraceError as error:
-        complain(str(error))
-        sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        said = advice(error.name, sys.argv[1:])
-        if said is None:
-            raise
-        complain(said)
-        sys.exit(StackError.exit_code)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        complain(f"{error.filename}: {error.strerror}")
-        sys.exit(HeadraceError.exit_code)
+    """Run the command line of this process."""
+    run(app, sys.argv[1:])

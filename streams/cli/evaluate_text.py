@@ -5,14 +5,20 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import readable_file
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, console, print_json, progress
 from streams.cli.text_options import Device, Epochs, MethodName, Seed, Test, TextEncoder, Train, Valid
 from streams.errors import UsageError
 
-Shop = Annotated[Path, typer.Argument(help="items of a shop: id|name|description|…, a header first")]
-Pairs = Annotated[Path, typer.Argument(help="true pairs: id of the first shop|id of the second, a header first")]
+Shop = Annotated[
+    Path, typer.Argument(callback=readable_file, help="items of a shop: id|name|description|…, a header first")
+]
+Pairs = Annotated[
+    Path,
+    typer.Argument(callback=readable_file, help="true pairs: id of the first shop|id of the second, a header first"),
+]
 Share = Annotated[float, typer.Option("--share", min=0.1, max=0.9, help="of the pairs, to train on; the rest score")]
 
 Batch = Annotated[int, typer.Option("--batch", min=1, help="texts a step")]

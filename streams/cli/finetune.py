@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.cli.checked import new_folder, readable_file
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, console, print_json, progress
 from streams.cli.text_options import Device, MethodName, Seed, Test, TextEncoder, Train, Valid
@@ -18,10 +19,14 @@ TaskName = Annotated[str | None, typer.Option("--task", help="banking77, clinc15
 Rows = Annotated[int, typer.Option("--rows", min=10, help="training rows at most")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="for every method")]
 Methods = Annotated[str, typer.Option("--methods", help="comma-separated; default: all")]
-FewTrain = Annotated[Path, typer.Option("--train", help="CSV with text,label: the examples")]
-FewTest = Annotated[Path | None, typer.Option("--test", help="CSV with text,label: scored once")]
+FewTrain = Annotated[Path, typer.Option("--train", callback=readable_file, help="CSV with text,label: the examples")]
+FewTest = Annotated[
+    Path | None, typer.Option("--test", callback=readable_file, help="CSV with text,label: scored once")
+]
 Shots = Annotated[int, typer.Option("--shots", min=1, help="examples of each class that are used, drawn by the seed")]
-Out = Annotated[Path | None, typer.Option("--out", help="new folder to keep the encoder and the head in")]
+Out = Annotated[
+    Path | None, typer.Option("--out", callback=new_folder, help="new folder to keep the encoder and the head in")
+]
 
 finetuning = typer.Typer(no_args_is_help=True, help="Fine-tune the text encoder.")
 
