@@ -11,6 +11,7 @@ MAX_MESSAGE_BYTES = 4_194_304 + 65_536
 #: Producers send so much at once, which brokers hold against the same limit.
 BATCH_BYTES = 524_288
 _WEEK_MS = 7 * 86_400_000
+_SENT_BACK = ".sent-back"
 
 #: Append time on every topic: outputs and deltas carry event time inside, and if a replayed year stood on the record
 #: itself, retention would delete it at once.
@@ -53,6 +54,16 @@ def rekeyed(group: str) -> str:
 def item_deltas(group: str) -> str:
     """Internal topic that carries what shoppers did to items, keyed by item."""
     return f"headrace.{group}.item-deltas"
+
+
+def sent_back(group: str) -> str:
+    """Internal topic of which dead letters were mended and sent back; made by the command that does so."""
+    return f"headrace.{group}{_SENT_BACK}"
+
+
+def is_sent_back(topic: str) -> bool:
+    """Whether it is such a topic, of any group."""
+    return topic.startswith("headrace.") and topic.endswith(_SENT_BACK)
 
 
 def public_topics(settings: Settings) -> list[TopicSpec]:

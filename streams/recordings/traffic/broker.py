@@ -77,8 +77,8 @@ class Broker:
             UsageError: a topic does not exist.
         """
         found: list[TopicPartition] = []
+        present = self.names()
         with kafka_errors(self._connection):
-            present = self._consumer.topics()
             for topic in topics:
                 if topic not in present:
                     visible = f" that {who(self._connection)} may see" if self._connection.login else ""
@@ -89,6 +89,11 @@ class Broker:
                 numbers: set[int] = self._consumer.partitions_for_topic(topic) or set()
                 found += [TopicPartition(topic, number) for number in sorted(numbers)]
         return found
+
+    def names(self) -> set[str]:
+        """Every topic that this client may see, by its name on the cluster."""
+        with kafka_errors(self._connection):
+            return set(self._consumer.topics())
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """The last stable offset of each partition: before its first open transaction, or after its last record."""
