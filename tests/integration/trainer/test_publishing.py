@@ -1,5 +1,6 @@
 """Publishing and going back, against a real Triton."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from streams.testing import Stack
 from tests.integration.trainer.test_serving import Served
 from tests.trained_shop import TrainedShop
 from trainer.publishing import repository
+from trainer.publishing.inventory import inventory
 from trainer.publishing.publish import publish, rollback
 
 
@@ -87,3 +89,30 @@ def test_the_text_encoder_may_be_served_in_bfloat16_and_then_says_nearly_the_sam
     assert not np.array_equal(served, trained)
     for one, other in zip(served, trained, strict=True):
         assert one @ other / (np.linalg.norm(one) * np.linalg.norm(other)) > 0.999
+
+
+def test_the_inventory_says_which_version_answers_when_it_was_trained_and_how_it_measured(
+    settings: Settings, trained_shop: TrainedShop
+):
+    before = repository.served_version(settings.models, "headrace")
+    version = publish(trained_shop.model, settings)
+    try:
+        found = inventory(settings)
+    finally:
+        assert rollback(settings) == before
+        for model in ("headrace", "headrace_demand"):
+            repository.remove_version(settings.models, model, version)
+    metrics = json.loads((trained_shop.model / "metrics.json").read_text())
+    assert found.trouble == ""
+    assert found.served == {"headrace": [version], "headrace_demand": [version]}
+    assert {one.version: one.served for one in found.versions} == {
+        **dict.fromkeys(range(1, version), False),
+        version: True,
+    }
+    newest = found.versions[-1]
+    assert newest.models == ["headrace", "headrace_demand"]
+    assert newest.trained_at == metrics["trained_at"]
+    assert newest.published_at is not None
+    assert newest.metrics["recall@20"] == round(metrics["recall_at_20"]["model"], 4)
+    assert newest.metrics["click_logloss"] == round(metrics["click"]["log_loss"], 4)
+    assert newest.metrics["demand_loss"] == round(metrics["demand"]["quantile_loss"], 4)
