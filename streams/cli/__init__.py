@@ -26,6 +26,7 @@ from streams.cli import (
     recordings,
     search,
     stack,
+    status,
     topics,
     traffic,
     worker,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 for group in (
     stack,
+    status,
     topics,
     worker,
     recordings,
