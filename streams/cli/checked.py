@@ -47,6 +47,27 @@ def new_folder(option: typer.CallbackParam, path: Path | None) -> Path | None:
     return _writable(option, path, folder=True, parents=True)
 
 
+def folder_of_its_own(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """A folder that is not there yet: what is there is not replaced."""
+    if path is not None and path.exists():
+        raise UsageError(f"{_name(option)} {path}: it exists; name a new folder")
+    return new_folder(option, path)
+
+
+def method(name: str) -> str:
+    """The name of a way to fine-tune."""
+    from trainer.text.methods import parse_method
+
+    return parse_method(name)
+
+
+def methods(names: str) -> str:
+    """Such names, separated by commas."""
+    for name in names.split(","):
+        method(name.strip())
+    return names
+
+
 def device(option: typer.CallbackParam, name: str) -> str:
     """The name of a device; whether the machine has it only torch can tell."""
     if name not in DEVICES:

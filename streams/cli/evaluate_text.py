@@ -81,9 +81,9 @@ def matching(
 ) -> None:
     """Recall of each shop's items in the other, frozen and fine-tuned on a share of the pairs, on the other pairs."""
     from trainer.practice.device import pick_device, use_cores
-    from trainer.text.adaptation import parse_method
     from trainer.text.encoder import load_text_model
     from trainer.text.matching import MOST_TOKENS, evaluate_matching
+    from trainer.text.methods import parse_method
     from trainer.text.shop_matching import read_shops
 
     chosen, shops = parse_method(method), read_shops(first, second, pairs)
@@ -115,10 +115,10 @@ def _classify(
     as_json: bool,
 ) -> None:
     from trainer.practice.device import pick_device, use_cores
-    from trainer.text.adaptation import parse_method
     from trainer.text.encoder import load_text_model
     from trainer.text.evaluation import MOST_TOKENS, evaluate_task
     from trainer.text.finetuning import LEARNING_RATES, Recipe
+    from trainer.text.methods import parse_method
     from trainer.text.tasks import read_task
 
     if train is None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.checked import LARGEST_SEED, device, readable_file
+from streams.cli.checked import LARGEST_SEED, device, method, readable_file
 
 Train = Annotated[
     Path | None,
@@ -20,7 +20,9 @@ Valid = Annotated[
     typer.Option("--valid", callback=readable_file, help="decides when to stop; default: a tenth of --train"),
 ]
 Test = Annotated[Path | None, typer.Option("--test", callback=readable_file, help="scored once; same form as --train")]
-MethodName = Annotated[str, typer.Option("--method", help="full, lora, adalora, prefix, adapters, ia3 or frozen")]
+MethodName = Annotated[
+    str, typer.Option("--method", callback=method, help="full, lora, adalora, prefix, adapters, ia3 or frozen")
+]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="at most; the one that validates best is kept")]
 Seed = Annotated[
     int,

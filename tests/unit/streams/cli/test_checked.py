@@ -86,6 +86,9 @@ def test_what_is_wrong_is_said_before_torch_is_loaded_or_a_stream_is_read(tmp_pa
         (f"evaluate next-item --sequences {here}", f"--sequences: cannot read {here}: No such file"),
         (f"evaluate next-item --sequences {file} --device tpu", "--device tpu: it must be"),
         (f"evaluate matching {file} {file} {here}", f"PAIRS: cannot read {here}: No such file"),
+        (f"evaluate intent --train {file} --method lori", "--method lori: it must be one of full, lora"),
+        (f"finetune compare --train {file} --methods full,lori", "--method lori: it must be one of full, lora"),
+        (f"finetune few-shot --train {file} --out {tmp_path}", f"--out {tmp_path}: it exists; name a new folder"),
         (f"features fold --stream {stream} --out {here}/deeper", f"--out: cannot write {here}/deeper: No such file"),
     ]
     done = subprocess.run(
