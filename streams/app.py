@@ -19,18 +19,17 @@ from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
 from streams import logs
-from streams.connections.files import revealed
-from streams.connections.kafka import KafkaConnection
 from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
 from streams.errors import HeadraceError, StreamError
+from streams.faust_settings import faust_settings
 from streams.line import Line, Way
 from streams.membership import client_id
 from streams.roads import roads_of
 from streams.settings import RoadChoice, Settings, settings
 from streams.surplus import Surplus
 from streams.topic_identity import TopicWatch
-from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.topics import INPUTS, Topic, item_deltas, rekeyed
 from streams.transport import Load
 from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport
 from streams.vitals import Health, Vitals
@@ -129,7 +128,7 @@ class HeadraceApp(faust.App):
         self._metrics_port = 0
         self._surplus = Surplus(settings, client_id(os.getpid()))
         self._vitals = Vitals(time.monotonic)
-        super().__init__(**_faust_settings(settings))
+        super().__init__(**faust_settings(settings))
         roads = roads_of(settings)
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(roads.values()))
         self.transport = ChunkTransport(
@@ -332,41 +331,6 @@ async def _open_runtime(settings: Settings, prepared: Prepared) -> Roads:
     from streams.runtime import Runtime
 
     return await Runtime.open(settings, prepared)
-
-
-def _faust_settings(settings: Settings) -> dict[str, Any]:
-    return {
-        "id": settings.group,
-        "broker_client_id": client_id(os.getpid()),
-        "broker": [f"kafka://{address}" for address in settings.kafka_address.split(",")],
-        "broker_credentials": _credentials(settings.kafka_connection),
-        "autodiscover": False,
-        "store": "memory://",
-        "datadir": settings.home.absolute() / "faust",
-        "Worker": Worker,
-        "worker_redirect_stdouts": False,
-        "topic_allow_declare": False,
-        "topic_disable_leader": True,
-        "stream_wait_empty": True,
-        # A crashed worker's partitions wait this long for their successor.
-        "broker_session_timeout": 10.0,
-        "broker_heartbeat_interval": 3.0,
-        # A chunk may wait for Redis or Triton to come back; past this the partition goes to another worker.
-        "broker_max_poll_interval": 900.0,
-        "broker_commit_interval": 0.3,
-        "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": MAX_MESSAGE_BYTES,
-    }
-
-
-def _credentials(connection: KafkaConnection) -> faust.SASLCredentials | faust.SSLCredentials | None:
-    context = connection.context() if connection.security.tls else None
-    if connection.login is not None:
-        mechanism, username, password = connection.login
-        return faust.SASLCredentials(
-            username=username, password=revealed(password), ssl_context=context, mechanism=mechanism.value
-        )
-    return None if context is None else faust.SSLCredentials(context)
 
 
 def __getattr__(name: str) -> HeadraceApp:
