@@ -25,6 +25,13 @@ def readable_file(option: typer.CallbackParam, path: Path | None) -> Path | None
     return path
 
 
+def readable_files(option: typer.CallbackParam, paths: list[Path] | None) -> list[Path] | None:
+    """Such files, where an option or argument takes several."""
+    for path in paths or []:
+        readable_file(option, path)
+    return paths
+
+
 def readable_folder(option: typer.CallbackParam, path: Path | None) -> Path | None:
     """A folder that can be read."""
     if path is not None and (number := _unreadable(path, folder=True)):

@@ -122,6 +122,8 @@ def test_checking_makes_nothing_and_an_option_left_out_is_nothing_to_check(tmp_p
     deep = tmp_path / "a" / "b"
     assert checked.new_folder(OPTION, deep) == checked.new_file_and_folders(OPTION, deep) == deep
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UsageError, match="No such file"):
+        checked.readable_files(OPTION, [Path("/dev/null"), deep])
     for check in (checked.readable_file, checked.readable_folder, checked.new_file, checked.new_folder):
         assert check(OPTION, None) is None
 
