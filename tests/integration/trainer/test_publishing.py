@@ -15,6 +15,7 @@ from tests.integration.trainer.test_serving import Served
 from tests.trained_shop import TrainedShop
 from trainer.publishing import repository
 from trainer.publishing.inventory import inventory
+from trainer.publishing.note import note_of
 from trainer.publishing.publish import publish, rollback
 
 
@@ -102,17 +103,13 @@ def test_the_inventory_says_which_version_answers_when_it_was_trained_and_how_it
         assert rollback(settings) == before
         for model in ("headrace", "headrace_demand"):
             repository.remove_version(settings.models, model, version)
-    metrics = json.loads((trained_shop.model / "metrics.json").read_text())
     assert found.trouble == ""
     assert found.served == {"headrace": [version], "headrace_demand": [version]}
-    assert {one.version: one.served for one in found.versions} == {
-        **dict.fromkeys(range(1, version), False),
-        version: True,
-    }
-    newest = found.versions[-1]
-    assert newest.models == ["headrace", "headrace_demand"]
-    assert newest.trained_at == metrics["trained_at"]
+    assert [one.version for one in found.versions if one.served] == [version]
+    newest, wanted = found.versions[-1], note_of(trained_shop.model)
+    assert (newest.version, newest.models) == (version, ["headrace", "headrace_demand"])
     assert newest.published_at is not None
-    assert newest.metrics["recall@20"] == round(metrics["recall_at_20"]["model"], 4)
-    assert newest.metrics["click_logloss"] == round(metrics["click"]["log_loss"], 4)
-    assert newest.metrics["demand_loss"] == round(metrics["demand"]["quantile_loss"], 4)
+    trained_at = json.loads((trained_shop.model / "metrics.json").read_text())["trained_at"]
+    assert newest.trained_at == wanted.trained_at == trained_at
+    assert newest.metrics == wanted.metrics
+    assert {"recall@20", "ndcg@20"} <= newest.metrics.keys()
