@@ -68,7 +68,7 @@ def _replay(items: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
         shell.headrace("publish", model)
         with shell.worker(home / "worker.log"):
             replays = [shell.headrace("replay", recording, "--speed", "max", "--wait") for recording in recordings]
-            return replays, _steps(load_settings().metrics_port)
+            return replays, _steps(load_settings().metrics_from)
     finally:
         shell.headrace("down")
 

@@ -19,18 +19,18 @@ from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
 from streams import logs
-from streams.connections.files import revealed
-from streams.connections.kafka import KafkaConnection
 from streams.copartition import Prepared, prepare
 from streams.engine import logbook, metrics
 from streams.errors import HeadraceError, StreamError
-from streams.group_check import check_group
+from streams.faust_settings import faust_settings
+from streams.group_check import TIME_TO_STOP_S, check_group
 from streams.line import Line, Way
 from streams.membership import client_id
 from streams.roads import roads_of
 from streams.settings import LogForm, RoadChoice, Settings, settings
+from streams.surplus import Surplus
 from streams.topic_identity import TopicWatch
-from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.topics import INPUTS, Topic, item_deltas, rekeyed
 from streams.transport import Load
 from streams.transport.consumer import ChunkConsumer, Chunking, ChunkTransport
 from streams.vitals import Health, Vitals
@@ -127,8 +127,10 @@ class HeadraceApp(faust.App):
         self._items = self._line(lambda: self.roads.items)
         self._carrying: list[asyncio.Task[None]] = []
         self._announced = False
+        self._metrics_port = 0
+        self._surplus = Surplus(settings, client_id(os.getpid()))
         self._vitals = Vitals(time.monotonic)
-        super().__init__(**_faust_settings(settings))
+        super().__init__(**faust_settings(settings))
         roads = roads_of(settings)
         chunking = Chunking(settings.chunk, settings.chunk_bytes, list(roads.values()))
         self.transport = ChunkTransport(
@@ -163,12 +165,14 @@ class HeadraceApp(faust.App):
 
     async def on_start(self) -> None:
         """Open everything a load needs before the group gives this worker partitions."""
-        await asyncio.to_thread(check_group, self.settings)
+        if warning := await asyncio.to_thread(check_group, self.settings):
+            log.warning("%s", warning)
+            await asyncio.sleep(TIME_TO_STOP_S)
         prepared = await asyncio.to_thread(prepare, self.settings)
         topics = [*sorted(INPUTS), rekeyed(self.settings.group), item_deltas(self.settings.group)]
         self._topics = await asyncio.to_thread(TopicWatch, self.settings, topics)
         self.roads = await self._open_roads(self.settings, prepared)
-        serve(self.settings.metrics_port, self.health)
+        self._metrics_port = serve(self.settings.metrics_from, self.health)
         self._carrying = [asyncio.create_task(self._carry(line)) for line in (self._shoppers, self._items)]
         await super().on_start()
 
@@ -186,9 +190,12 @@ class HeadraceApp(faust.App):
         super().on_rebalance_end()
         metrics.REBALANCES.inc()
         self._vitals.progress()
+        if not self._chunks.assignment():
+            self.add_future(self._tell_surplus())
         if not self._announced and self.failure is None:
             self._announced = True
-            logs.tell("headrace worker ready", self.settings.log)
+            where = f", metrics on port {self._metrics_port}" if self._metrics_port else ""
+            logs.tell(f"headrace worker ready{where}", self.settings.log)
 
     def health(self) -> Health:
         """How the worker does; asked from another thread."""
@@ -294,6 +301,13 @@ class HeadraceApp(faust.App):
         if trouble := self._vitals.stuck(busy=bool(len(self._shoppers) or len(self._items))):
             self.fail(StreamError(f"{trouble}: start again."))
 
+    async def _tell_surplus(self) -> None:
+        try:
+            if warning := await asyncio.to_thread(self._surplus.warning):
+                log.warning("%s", warning)
+        except HeadraceError as error:
+            log.info("this worker has no partitions, and why is not known: %s", error)
+
     async def _watch_topics(self) -> None:
         try:
             await asyncio.to_thread(self._topics.look)
@@ -329,41 +343,6 @@ async def _open_runtime(settings: Settings, prepared: Prepared) -> Roads:
     from streams.runtime import Runtime
 
     return await Runtime.open(settings, prepared)
-
-
-def _faust_settings(settings: Settings) -> dict[str, Any]:
-    return {
-        "id": settings.group,
-        "broker_client_id": client_id(os.getpid()),
-        "broker": [f"kafka://{address}" for address in settings.kafka_address.split(",")],
-        "broker_credentials": _credentials(settings.kafka_connection),
-        "autodiscover": False,
-        "store": "memory://",
-        "datadir": settings.home.absolute() / "faust",
-        "Worker": Worker,
-        "worker_redirect_stdouts": False,
-        "topic_allow_declare": False,
-        "topic_disable_leader": True,
-        "stream_wait_empty": True,
-        # A crashed worker's partitions wait this long for their successor.
-        "broker_session_timeout": 10.0,
-        "broker_heartbeat_interval": 3.0,
-        # A chunk may wait for Redis or Triton to come back; past this the partition goes to another worker.
-        "broker_max_poll_interval": 900.0,
-        "broker_commit_interval": 0.3,
-        "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": MAX_MESSAGE_BYTES,
-    }
-
-
-def _credentials(connection: KafkaConnection) -> faust.SASLCredentials | faust.SSLCredentials | None:
-    context = connection.context() if connection.security.tls else None
-    if connection.login is not None:
-        mechanism, username, password = connection.login
-        return faust.SASLCredentials(
-            username=username, password=revealed(password), ssl_context=context, mechanism=mechanism.value
-        )
-    return None if context is None else faust.SSLCredentials(context)
 
 
 def __getattr__(name: str) -> HeadraceApp:

@@ -16,31 +16,35 @@ from streams.topics import Topic, groups_of, item_deltas
 
 log = logging.getLogger(__name__)
 
+TIME_TO_STOP_S: Final = 10
+"""Whoever reads what a new group will do can still stop it."""
 _PATIENCE_MS: Final = 5_000
 _LOOKED_AT: Final = 200
 """Groups at most: a cluster of tests has one for each of them."""
 
 
-def check_group(settings: Settings) -> None:
-    """Refuse a new group that was not asked for, before it reads or makes anything.
+def check_group(settings: Settings) -> str | None:
+    """What a new group would do that nobody asked for, before it reads or makes anything; None where nothing is to say.
 
     Raises:
-        UsageError: its name is that of a group of topics with another prefix, or another group answers these topics.
+        UsageError: its name is that of a group of topics with another prefix.
         StackError: Kafka cannot be reached.
     """
     kafka = settings.kafka_connection
     names = topic_names(kafka, _PATIENCE_MS)
     check_prefix(settings, names)
     if settings.answer_again or settings.rebuild_of or kafka.name_of(item_deltas(settings.group)) in names:
-        return
+        return None
     with Broker(kafka, _PATIENCE_MS) as broker:
-        if not broker.committed(settings.group) and (other := _other_group(broker, settings, names)):
-            raise UsageError(
-                f"HEADRACE_GROUP={settings.group} is new, and group {other} answers these topics: {settings.group} "
-                "would read them from their beginning, answer everything on them again beside it, and keep rows of "
-                f"its own. Set HEADRACE_GROUP={other} to work with it, use `headrace rebuild {settings.group}` to "
-                "take its place, or set HEADRACE_ANSWER_AGAIN=on for just that."
-            )
+        other = None if broker.committed(settings.group) else _other_group(broker, settings, names)
+    if other is None:
+        return None
+    return (
+        f"HEADRACE_GROUP={settings.group} is new, and group {other} answers these topics: in {TIME_TO_STOP_S} s "
+        f"{settings.group} begins to read them from their beginning, answers everything on them again beside it, and keeps "
+        f"rows of its own. Stop it and set HEADRACE_GROUP={other} to work with that group, or use `headrace rebuild "
+        f"{settings.group}` to take its place; HEADRACE_ANSWER_AGAIN=on begins without a word."
+    )
 
 
 def check_prefix(settings: Settings, names: Collection[str]) -> None:

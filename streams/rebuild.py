@@ -20,6 +20,7 @@ from streams.recordings import Report, say_nothing
 from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.waiting import PATIENCE_S, lag
 from streams.settings import RoadChoice, Settings
+from streams.supervised import start_supervised
 from streams.supervisor import COMMAND
 from streams.topics import INPUTS, Topic, item_deltas, rekeyed
 
@@ -130,9 +131,7 @@ def _workers(new: Settings, processes: int) -> Generator[tuple["subprocess.Popen
     log = new.home.absolute() / "logs" / f"rebuild-{new.group}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        worker = subprocess.Popen(
-            [*COMMAND, "--processes", str(processes)], env=_variables(new), stdout=output, stderr=subprocess.STDOUT
-        )
+        worker = start_supervised([*COMMAND, "--processes", str(processes)], _variables(new), output=output)
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         yield worker, log

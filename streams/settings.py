@@ -159,7 +159,12 @@ class Settings(BaseSettings):
     triton_headers: str | None = Field(None, repr=False, description="name=value,… sent with every call")
     port_offset: int = Field(0, ge=0, le=40_000, description="added to every local default port")
     data: Path = Field(Path("../shared/data"), description="public data sets for measuring")
-    metrics_port: int = Field(19_100, ge=0, le=65_535, description="Prometheus endpoint of a worker; 0 = off")
+    metrics_port: int = Field(
+        19_100,
+        ge=0,
+        le=65_535,
+        description="Prometheus endpoint of a worker; 0 = off; the default moves with HEADRACE_PORT_OFFSET",
+    )
     log: LogForm = Field(LogForm.TEXT, description="how workers log: text, or json, one object a line")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug: with the ids of every event that is answered")
     traces: str | None = Field(
@@ -181,7 +186,7 @@ class Settings(BaseSettings):
     )
     answer_again: Switch = Field(
         False,
-        description="on: a new group may begin beside another on the same topics, and answers all of them again",
+        description="on: a new group beside another on the same topics begins at once to answer all of them again",
     )
     road: RoadChoice = Field(
         RoadChoice.BOTH,
@@ -296,6 +301,11 @@ class Settings(BaseSettings):
     def port(self, default: int) -> int:
         """A local server's port: its default moved by `HEADRACE_PORT_OFFSET`."""
         return default + self.port_offset
+
+    @property
+    def metrics_from(self) -> int:
+        """The port that the first worker's metrics take, 0 for none: the default moves as the servers' ports do."""
+        return self.metrics_port if "metrics_port" in self.model_fields_set else self.port(self.metrics_port)
 
     @property
     def kafka_connection(self) -> KafkaConnection:

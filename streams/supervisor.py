@@ -16,6 +16,7 @@ from typing import Final
 
 from streams.errors import UsageError
 from streams.settings import RoadChoice
+from streams.supervised import start_supervised
 from streams.watching import PID_HEADER, PORTS_TO_TRY
 
 log = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ def places(roads: Sequence[RoadChoice], metrics_port: int, bury: Bury) -> list[P
 
 def _starter(variables: Mapping[str, str]) -> Callable[[], "subprocess.Popen[bytes]"]:
     # In a session of its own, or Ctrl-C would reach it twice: from the terminal and from here.
-    return lambda: subprocess.Popen(COMMAND, env=dict(variables), start_new_session=True)
+    return lambda: start_supervised(COMMAND, variables, new_session=True)
 
 
 def _unwatched(_: int) -> str:

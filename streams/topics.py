@@ -15,6 +15,7 @@ MAX_MESSAGE_BYTES = 4_194_304 + 65_536
 #: Producers send so much at once, which brokers hold against the same limit.
 BATCH_BYTES = 524_288
 _WEEK_MS = 7 * 86_400_000
+_SENT_BACK = ".sent-back"
 
 #: Append time on every topic: outputs and deltas carry event time inside, and if a replayed year stood on the record
 #: itself, retention would delete it at once.
@@ -69,6 +70,16 @@ def group_of(topic: str) -> str | None:
 def groups_of(topics: Collection[str]) -> set[str]:
     """The groups that have begun, by their own topics."""
     return {group for topic in topics if (group := group_of(topic)) is not None}
+
+
+def sent_back(group: str) -> str:
+    """Internal topic of which dead letters were mended and sent back; made by the command that does so."""
+    return f"headrace.{group}{_SENT_BACK}"
+
+
+def is_sent_back(topic: str) -> bool:
+    """Whether it is such a topic, of any group."""
+    return topic.startswith("headrace.") and topic.endswith(_SENT_BACK)
 
 
 def public_topics(settings: Settings) -> list[TopicSpec]:

@@ -17,6 +17,7 @@ from streams.vitals import Health
 logger = logging.getLogger(__name__)
 
 PORTS_TO_TRY: Final = 16
+PATHS: Final = ("/metrics", "/livez", "/readyz")
 PID_HEADER = "Headrace-Pid"
 """Of the answers to probes: whoever ended a worker would else have to trust a port."""
 
@@ -59,12 +60,17 @@ def _pages(health: Callable[[], Health]) -> Callable[..., Iterable[bytes]]:
 
     def pages(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path = request.get("PATH_INFO", "")
-        if path not in {"/livez", "/readyz"}:
+        if path == "/metrics":
             return metrics(request, start)
+        if path not in PATHS:  # a probe of a path that is none must fail, whatever it hoped for
+            return _text(start, "404 Not Found", f"not found; the paths here are {', '.join(PATHS)}")
         now = health()
         trouble = now.dead if path == "/livez" else now.dead or now.unready
-        headers = [("Content-Type", "text/plain; charset=utf-8"), (PID_HEADER, str(getpid()))]
-        start("503 Service Unavailable" if trouble else "200 OK", headers)
-        return [f"{trouble or 'ok'}\n".encode()]
+        return _text(start, "503 Service Unavailable" if trouble else "200 OK", trouble or "ok")
 
     return pages
+
+
+def _text(start: Callable[..., Any], status: str, text: str) -> Iterable[bytes]:
+    start(status, [("Content-Type", "text/plain; charset=utf-8"), (PID_HEADER, str(getpid()))])
+    return [f"{text}\n".encode()]

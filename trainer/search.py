@@ -54,12 +54,14 @@ def search_settings(
         UsageError: no such stream, device or encoder; a study of another stream; a file that cannot be written.
         ModelError: the stream holds too little to learn from.
     """
-    where, source = pick_device(device), fingerprint(stream)
+    where = pick_device(device)
     make_deterministic(seed)
     leave_a_core()
+    base = load_text_model(text_encoder, where)
+    source = fingerprint(stream)
     shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
     pairs = session_pairs(shop.sequences, time_split(shop.sequences))
-    tuned = fine_tune(load_text_model(text_encoder, where), shop.texts, pairs, seed, tell)
+    tuned = fine_tune(base, shop.texts, pairs, seed, tell)
     start = BehaviourConfig() if epochs is None else BehaviourConfig(epochs=epochs)
     purpose = f"stream {source.sha256}, seed {seed}, text encoder {text_encoder}, epochs {start.epochs}"
     objective = _objective(shop, tuned, where, seed, start, tell)

@@ -40,7 +40,7 @@ from trainer.pretrain.starting import fit_from
 from trainer.publishing.export import export
 from trainer.publishing.reference import references
 from trainer.publishing.serving import Trained, assemble
-from trainer.text.encoder import embed, load_text_model
+from trainer.text.encoder import embed, load_text_model, require_text_model
 from trainer.text.item_tuning import Tuned, fine_tune
 from trainer.text.pairs import session_pairs
 
@@ -97,6 +97,7 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}") from error
+    require_text_model(text_encoder)
     source, encoder = fingerprint(stream), text_encoder or INSTALLED
     start = None if pretrained is None else read_pretrained(pretrained)
     config = settings or (start.settings if start else BehaviourConfig())

@@ -20,22 +20,19 @@ from streams.cli import (
     finetune,
     finetune_multitask,
     import_csv,
+    model_versions,
     models,
     pretrain,
     rebuild,
     recordings,
     search,
     stack,
+    status,
     topics,
     traffic,
     worker,
 )
-from streams.cli.extras import advice
-from streams.cli.output import complain
-from streams.errors import HeadraceError, StackError
-from streams.settings import check_variables
-
-_ASKS_FOR_HELP = {"--help", "-h", "--version"}
+from streams.cli.command_line import run
 
 app = typer.Typer(
     name="headrace",
@@ -46,6 +43,7 @@ app = typer.Typer(
 )
 for group in (
     stack,
+    status,
     topics,
     worker,
     recordings,
@@ -54,6 +52,7 @@ for group in (
     dead_letters,
     features,
     rebuild,
+    model_versions,
     models,
     pretrain,
     search,
@@ -74,22 +73,5 @@ for group in (
 
 
 def main() -> None:
-    """Run the command line; every error of ours is one line and its exit code, and so is a missing extra."""
-    try:
-        if not _ASKS_FOR_HELP.intersection(sys.argv[1:]):
-            check_variables()
-        app()
-    except HeadraceError as error:
-        complain(str(error))
-        sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        said = advice(error.name, sys.argv[1:])
-        if said is None:
-            raise
-        complain(said)
-        sys.exit(StackError.exit_code)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        complain(f"{error.filename}: {error.strerror}")
-        sys.exit(HeadraceError.exit_code)
+    """Run the command line of this process."""
+    run(app, sys.argv[1:])

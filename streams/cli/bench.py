@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import LARGEST_SEED, new_folder
 from streams.cli.output import JsonFlag, console, print_json
 from streams.errors import CheckFailed, UsageError
 from streams.settings import settings
 
-Out = Annotated[Path, typer.Option("--out", help="folder for the page and the pictures")]
-Seed = Annotated[int, typer.Option("--seed", help="of the shop and its events")]
+Out = Annotated[Path, typer.Option("--out", callback=new_folder, help="folder for the page and the pictures")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="of the shop and its events")]
 
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine: each command writes a page of results.")
 _RESULTS = Path("benchmarks/results")

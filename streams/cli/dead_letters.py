@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from streams.cli.checked import new_file, readable_file
 from streams.cli.output import JsonFlag, console, print_json, reporting
 from streams.errors import CheckFailed
 
@@ -31,14 +32,19 @@ def register(app: typer.Typer) -> None:
 def show(
     reason: Reason = None,
     out: Annotated[
-        Path | None, typer.Option(help="write them as a recorded stream, to be mended by hand: .jsonl, .gz or .zst")
+        Path | None,
+        typer.Option(
+            callback=new_file, help="write them as a recorded stream, to be mended by hand: .jsonl, .gz or .zst"
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Count refused records by reason, with examples."""
+    """Count refused records by reason, with examples. What was sent back by `replay` is not listed again."""
+    from streams.recordings.traffic.letters import waiting_letters
     from streams.recordings.writing import RecordingWriter
+    from streams.settings import settings
 
-    letters = _all(reason)
+    letters = waiting_letters(settings(), reason)
     if out is not None:
         with RecordingWriter(out) as writer:
             for letter in letters:
@@ -51,37 +57,53 @@ def show(
 
 @_dead_letters.command("replay")
 def send_back(
-    file: Annotated[Path | None, typer.Argument(help="mended, from `list --out`; without it, as they are")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(callback=readable_file, help="mended, from `list --out`; without it, as they are")
+    ] = None,
     reason: Reason = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Send refused records back to their topics: those that would be taken now. Exit 1 when some would not."""
+    """Send refused records back to their topics: those that would be taken now. Exit 1 when some would not.
+
+    Each is sent once: the lines of a FILE name their letters in the header `headrace.id`.
+    """
     from streams.recordings.reading import read_recording
-    from streams.recordings.traffic.dead_letters import refusal
+    from streams.recordings.traffic.dead_letters import ID, refusal
+    from streams.recordings.traffic.letters import mark_sent_back, marks, waiting_letters
     from streams.recordings.traffic.replaying import Replayer
     from streams.settings import settings
 
-    records = [letter.record for letter in _all(reason)] if file is None else list(read_recording(file))
+    if file is None:
+        records, before = [letter.record for letter in waiting_letters(settings(), reason)], 0
+    else:
+        mended, sent = list(read_recording(file)), marks(settings())
+        records = [record for record in mended if dict(record.headers).get(ID) not in sent]
+        before = len(mended) - len(records)
     judged = [(record, refusal(record, settings(), time.time_ns() // 1_000_000)) for record in records]
     good, bad = [record for record, why in judged if why is None], [why for _, why in judged if why is not None]
+    letters = [letter for record in good if (letter := dict(record.headers).get(ID))]
     with Replayer(settings()) as replayer, reporting("sending back") as report:
-        replayer.send(good, len(good), report)
+        replayer.send([_without(record, ID) for record in good], len(good), report)
+        if letters:
+            mark_sent_back(settings(), replayer, letters)
     if as_json:
-        print_json({"sent": len(good), "refused": len(bad)})
+        print_json({"sent": len(good), "refused": len(bad), "sent_before": before})
     else:
-        console.print(f"{len(good):,} sent back{_by_topic(good)}")
+        _tell_sent(good, len(letters), before)
     if bad:
         raise CheckFailed(f"{len(bad):,} would be refused again and stay: {bad[0].reason}, {bad[0].detail}")
 
 
-def _all(reason: str | None) -> "list[DeadLetter]":
-    from streams.recordings.traffic.dead_letters import dead_letters
-    from streams.recordings.traffic.listening import Listener
-    from streams.settings import settings
-    from streams.topics import Topic
+def _without(record: "Record", header: str) -> "Record":
+    return record._replace(headers=tuple(pair for pair in record.headers if pair[0] != header))
 
-    with Listener(settings().kafka_connection, [Topic.DEAD_LETTERS], from_beginning=True) as listener:
-        return list(dead_letters(listener.until_now(), reason))
+
+def _tell_sent(good: "list[Record]", marked: int, before: int) -> None:
+    console.print(f"{len(good):,} sent back{_by_topic(good)}")
+    if before:
+        console.print(f"{before:,} were sent back before, and are left out")
+    if unnamed := len(good) - marked:
+        console.print(f"{unnamed:,} of them name no letter (header headrace.id), and their letters stay listed")
 
 
 def _by_topic(records: "Iterable[Record]") -> str:

@@ -6,12 +6,17 @@ from typing import Annotated
 import typer
 
 from streams.anomaly.files import Scored, score_file
+from streams.cli.checked import new_file, readable_file
 from streams.cli.output import JsonFlag, complain, console, print_json, reporting
 
 demand = typer.Typer(help="Score any series of readings for anomalies.", no_args_is_help=True)
 
-Input = Annotated[Path, typer.Option("--input", help="CSV with columns timestamp and value, oldest row first")]
-Output = Annotated[Path, typer.Option("--output", help="CSV to write: timestamp, value, anomaly_score (0..1)")]
+Input = Annotated[
+    Path, typer.Option("--input", callback=readable_file, help="CSV with columns timestamp and value, oldest row first")
+]
+Output = Annotated[
+    Path, typer.Option("--output", callback=new_file, help="CSV to write: timestamp, value, anomaly_score (0..1)")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -5,21 +5,36 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import LARGEST_SEED, new_file, readable_file
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, print_json, progress
 
-Train = Annotated[Path, typer.Option("--train", help="CSV with a header, one impression a line, in order of time")]
-Test = Annotated[Path, typer.Option("--test", help="CSV with the same columns; its labels only score, once")]
+Train = Annotated[
+    Path,
+    typer.Option("--train", callback=readable_file, help="CSV with a header, one impression a line, in order of time"),
+]
+Test = Annotated[
+    Path, typer.Option("--test", callback=readable_file, help="CSV with the same columns; its labels only score, once")
+]
 Valid = Annotated[
     Path | None,
-    typer.Option("--valid", help="CSV that decides when to stop and calibrates; default: the end of --train"),
+    typer.Option(
+        "--valid",
+        callback=readable_file,
+        help="CSV that decides when to stop and calibrates; default: the end of --train",
+    ),
 ]
 Label = Annotated[str, typer.Option("--label", help="column that is 1 where the item was clicked, else 0")]
 User = Annotated[str, typer.Option("--user", help="column of user ids")]
 Item = Annotated[str, typer.Option("--item", help="column of item ids; all other columns are context")]
-Seed = Annotated[int, typer.Option("--seed", help="the same seed and files give the same figures on a machine")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="write the reliability diagram to this SVG file")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="the same seed and files give the same figures on a machine"),
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", callback=new_file, help="write the reliability diagram to this SVG file")
+]
 
 
 def register(_: typer.Typer) -> None:

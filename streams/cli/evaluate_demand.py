@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_repo.windows import windows_of
+from streams.cli.checked import LARGEST_SEED, new_file, readable_file
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, print_json, progress
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
     from trainer.demand.accuracy import DemandAccuracy
     from trainer.demand.evaluation import DemandEvaluation
 
-Stream = Annotated[Path, typer.Option("--stream", help="recorded stream: JSON lines, plain, .gz or .zst")]
+Stream = Annotated[
+    Path, typer.Option("--stream", callback=readable_file, help="recorded stream: JSON lines, plain, .gz or .zst")
+]
 Split = Annotated[datetime, typer.Option("--split", help="learn from what lies before, score what comes after (UTC)")]
 Window = Annotated[str, typer.Option("--window", help="length of a demand window, such as 1h or 1d")]
 Horizon = Annotated[int, typer.Option("--horizon", min=4, max=84, help="windows forecast at once")]
 Items = Annotated[int, typer.Option("--items", min=1, help="best sellers before the split to score")]
-Seed = Annotated[int, typer.Option("--seed", help="the same seed and files give the same figures on a machine")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="draw forecasts, intervals and alerts to this SVG file")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="the same seed and files give the same figures on a machine"),
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", callback=new_file, help="draw forecasts, intervals and alerts to this SVG file")
+]
 PlotItems = Annotated[str, typer.Option("--plot-items", help="comma-separated item ids; default: the 4 best sellers")]
 
 _DRAWN = 4
@@ -49,13 +57,14 @@ def evaluate_demand(
     as_json: JsonFlag = False,
 ) -> None:
     """Fit demand up to a date, forecast what came after, and score it beside statistical methods."""
+    windows = windows_of(_window_ms(window), settings().timezone)
     from trainer.demand.evaluation import evaluate_demand as evaluate
 
     with progress() as bar:
         done = evaluate(
             stream,
             split,
-            windows=windows_of(_window_ms(window), settings().timezone),
+            windows=windows,
             horizon=horizon,
             items=items,
             seed=seed,

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from streams.cli.checked import new_file, readable_folder
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages, Stream, TextEncoder
 from streams.cli.output import JsonFlag, print_json, progress
 
-Model = Annotated[Path, typer.Option("--model", help="a folder that `headrace train` wrote")]
+Model = Annotated[Path, typer.Option("--model", callback=readable_folder, help="a folder that `headrace train` wrote")]
 Since = Annotated[datetime | None, typer.Option("--since", help="first day to measure on; default: the last tenth")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="write the curve to this SVG file")]
+Plot = Annotated[Path | None, typer.Option("--plot", callback=new_file, help="write the curve to this SVG file")]
 
 
 def register(_: typer.Typer) -> None:

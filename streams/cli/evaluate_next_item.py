@@ -5,13 +5,19 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import readable_file
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Device, Seed, Stages
 from streams.cli.output import JsonFlag, print_json, progress
 
-Sequences = Annotated[Path, typer.Option("--sequences", help="`user item item …` a line, in time order")]
+Sequences = Annotated[
+    Path, typer.Option("--sequences", callback=readable_file, help="`user item item …` a line, in time order")
+]
 Attributes = Annotated[
-    Path | None, typer.Option("--attributes", help='what is known of the items: JSON {"item": [attribute, …]}')
+    Path | None,
+    typer.Option(
+        "--attributes", callback=readable_file, help='what is known of the items: JSON {"item": [attribute, …]}'
+    ),
 ]
 
 

@@ -7,12 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from streams.cli.checked import LARGEST_SEED, readable_folder
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages, Stream
 from streams.cli.output import JsonFlag, print_json, progress
 
-Model = Annotated[Path, typer.Option("--model", help="a folder that `headrace train` wrote")]
-Seed = Annotated[int, typer.Option("--seed", help="of the other events that are drawn by lot")]
+Model = Annotated[Path, typer.Option("--model", callback=readable_folder, help="a folder that `headrace train` wrote")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="of the other events that are drawn by lot")]
 _ROWS = {
     "beats_random": "entries that fall further without the first reason's event than without another, drawn by lot",
     "beats_newest": "entries that fall further without it than without the newest event, where that is another",

@@ -5,14 +5,20 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import readable_file
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, console, print_json, progress
 from streams.cli.text_options import Device, Epochs, MethodName, Seed, Test, TextEncoder, Train, Valid
 from streams.errors import UsageError
 
-Shop = Annotated[Path, typer.Argument(help="items of a shop: id|name|description|…, a header first")]
-Pairs = Annotated[Path, typer.Argument(help="true pairs: id of the first shop|id of the second, a header first")]
+Shop = Annotated[
+    Path, typer.Argument(callback=readable_file, help="items of a shop: id|name|description|…, a header first")
+]
+Pairs = Annotated[
+    Path,
+    typer.Argument(callback=readable_file, help="true pairs: id of the first shop|id of the second, a header first"),
+]
 Share = Annotated[float, typer.Option("--share", min=0.1, max=0.9, help="of the pairs, to train on; the rest score")]
 
 Batch = Annotated[int, typer.Option("--batch", min=1, help="texts a step")]
@@ -75,9 +81,9 @@ def matching(
 ) -> None:
     """Recall of each shop's items in the other, frozen and fine-tuned on a share of the pairs, on the other pairs."""
     from trainer.practice.device import pick_device, use_cores
-    from trainer.text.adaptation import parse_method
     from trainer.text.encoder import load_text_model
     from trainer.text.matching import MOST_TOKENS, evaluate_matching
+    from trainer.text.methods import parse_method
     from trainer.text.shop_matching import read_shops
 
     chosen, shops = parse_method(method), read_shops(first, second, pairs)
@@ -109,10 +115,10 @@ def _classify(
     as_json: bool,
 ) -> None:
     from trainer.practice.device import pick_device, use_cores
-    from trainer.text.adaptation import parse_method
     from trainer.text.encoder import load_text_model
     from trainer.text.evaluation import MOST_TOKENS, evaluate_task
     from trainer.text.finetuning import LEARNING_RATES, Recipe
+    from trainer.text.methods import parse_method
     from trainer.text.tasks import read_task
 
     if train is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from streams.cli.checked import new_file, readable_file
 from streams.cli.output import JsonFlag, console, print_json, progress
 from streams.errors import CheckFailed
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _features = typer.Typer(no_args_is_help=True, help="Show, dump and fold features.")
-_Out = Annotated[Path, typer.Option("--out", help="file to write, JSON Lines")]
-_Stream = Annotated[Path, typer.Option("--stream", help="recorded stream")]
+_Out = Annotated[Path, typer.Option("--out", callback=new_file, help="file to write, JSON Lines")]
+_Stream = Annotated[Path, typer.Option("--stream", callback=readable_file, help="recorded stream")]
 
 
 def register(app: typer.Typer) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.cli.checked import folder_of_its_own, methods, readable_file
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, console, print_json, progress
 from streams.cli.text_options import Device, MethodName, Seed, Test, TextEncoder, Train, Valid
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
 TaskName = Annotated[str | None, typer.Option("--task", help="banking77, clinc150 or sst2, under HEADRACE_DATA")]
 Rows = Annotated[int, typer.Option("--rows", min=10, help="training rows at most")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="for every method")]
-Methods = Annotated[str, typer.Option("--methods", help="comma-separated; default: all")]
-FewTrain = Annotated[Path, typer.Option("--train", help="CSV with text,label: the examples")]
-FewTest = Annotated[Path | None, typer.Option("--test", help="CSV with text,label: scored once")]
+Methods = Annotated[str, typer.Option("--methods", callback=methods, help="comma-separated; default: all")]
+FewTrain = Annotated[Path, typer.Option("--train", callback=readable_file, help="CSV with text,label: the examples")]
+FewTest = Annotated[
+    Path | None, typer.Option("--test", callback=readable_file, help="CSV with text,label: scored once")
+]
 Shots = Annotated[int, typer.Option("--shots", min=1, help="examples of each class that are used, drawn by the seed")]
-Out = Annotated[Path | None, typer.Option("--out", help="new folder to keep the encoder and the head in")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", callback=folder_of_its_own, help="new folder to keep the encoder and the head in"),
+]
 
 finetuning = typer.Typer(no_args_is_help=True, help="Fine-tune the text encoder.")
 
@@ -47,9 +53,9 @@ def compare(
 ) -> None:
     """Run every fine-tuning method on one task and print quality, trainable share, seconds and peak memory."""
     from trainer.practice.device import pick_device
-    from trainer.text.adaptation import parse_method
     from trainer.text.compare import Setting
     from trainer.text.compare import compare as run_each
+    from trainer.text.methods import parse_method
     from trainer.text.tasks import public_task, read_task, thinned
 
     chosen = [parse_method(name.strip()) for name in methods.split(",")]
@@ -84,13 +90,16 @@ def few_shot(
 ) -> None:
     """A head for a new task from a few examples of each class; with --test, beside the zero-shot and the frozen one."""
     from trainer.practice.device import pick_device, use_cores
-    from trainer.text.adaptation import parse_method
     from trainer.text.classifier import save_classifier
     from trainer.text.encoder import load_text_model
     from trainer.text.evaluation import MOST_TOKENS, evaluate_few_shot
     from trainer.text.labelled import read_labelled
+    from trainer.text.methods import Method, parse_method
 
-    chosen, rows = parse_method(method), read_labelled(train)
+    chosen = parse_method(method)
+    if out is not None and chosen is Method.PREFIX:
+        raise UsageError("--method prefix changes how the encoder runs, and is not saved: use lora, or leave out --out")
+    rows = read_labelled(train)
     scored = None if test is None else read_labelled(test, rows.classes)
     use_cores()
     model = load_text_model(text_encoder, pick_device(device), MOST_TOKENS)

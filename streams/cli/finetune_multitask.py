@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.cli.checked import readable_file
 from streams.cli.finetune import finetuning
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, console, print_json, progress
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 Tasks = Annotated[str, typer.Option("--tasks", help="comma-separated: intent, scope, sentiment, matching")]
 Train = Annotated[
     Path | None,
-    typer.Option("--train", help="instead of --tasks: CSV with text and a column a task, empty for no label"),
+    typer.Option(
+        "--train",
+        callback=readable_file,
+        help="instead of --tasks: CSV with text and a column a task, empty for no label",
+    ),
 ]
-Test = Annotated[Path | None, typer.Option("--test", help="scored once; same form as --train")]
+Test = Annotated[Path | None, typer.Option("--test", callback=readable_file, help="scored once; same form as --train")]
 Rows = Annotated[int, typer.Option("--rows", min=10, help="training rows of a public task at most")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="how often everything is learnt anew")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="the one that validates best is kept")]

@@ -7,26 +7,41 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from streams.cli.checked import LARGEST_SEED, device, new_folder, readable_file, readable_folder
 from streams.cli.output import JsonFlag, print_json, progress
 from streams.settings import settings
 
-Stream = Annotated[Path, typer.Option("--stream", help="recorded stream: JSON lines, plain, .gz or .zst")]
-Out = Annotated[Path, typer.Option("--out", help="folder to write; may be copied anywhere and published from there")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
-Seed = Annotated[int, typer.Option("--seed", help="the same seed and stream give the same model on a machine")]
+Stream = Annotated[
+    Path, typer.Option("--stream", callback=readable_file, help="recorded stream: JSON lines, plain, .gz or .zst")
+]
+Out = Annotated[
+    Path,
+    typer.Option("--out", callback=new_folder, help="folder to write; may be copied anywhere and published from there"),
+]
+Device = Annotated[str, typer.Option("--device", callback=device, help="auto, cpu or cuda")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="the same seed and stream give the same model on a machine"),
+]
 TextEncoder = Annotated[
     str | None, typer.Option("--text-encoder", help="Hugging Face name or folder; default: the installed MiniLM")
 ]
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="JSON with the behaviour model's settings, such as `search` writes")
+    Path | None,
+    typer.Option(
+        "--settings", callback=readable_file, help="JSON with the behaviour model's settings, such as `search` writes"
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="go on where an interrupted run of the same stream, seed and settings stopped")
 ]
 PretrainedFile = Annotated[
-    Path | None, typer.Option("--pretrained", help="start from a file that `headrace pretrain` wrote, of any shop")
+    Path | None,
+    typer.Option(
+        "--pretrained", callback=readable_file, help="start from a file that `headrace pretrain` wrote, of any shop"
+    ),
 ]
-Trained = Annotated[Path, typer.Argument(help="a folder that `headrace train` wrote")]
+Trained = Annotated[Path, typer.Argument(callback=readable_folder, help="a folder that `headrace train` wrote")]
 
 
 def register(app: typer.Typer) -> None:

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import new_file_and_folders
 from streams.cli.models import Device, Seed, SettingsFile, Stages, Stream, TextEncoder
 from streams.cli.output import JsonFlag, console, print_json, progress
 
-Out = Annotated[Path, typer.Option("--out", help="file to write, for `headrace train --pretrained`")]
+Out = Annotated[
+    Path, typer.Option("--out", callback=new_file_and_folders, help="file to write, for `headrace train --pretrained`")
+]
 
 
 def register(app: typer.Typer) -> None:

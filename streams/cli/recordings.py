@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from streams.cli.checked import LARGEST_SEED, new_file, readable_file
 from streams.cli.output import JsonFlag, console, print_json, reporting
 from streams.errors import CheckFailed
 from streams.recordings.importing.dates import DateOrder
@@ -16,7 +17,9 @@ from streams.recordings.importing.dates import DateOrder
 if TYPE_CHECKING:
     from streams.recordings.validation.report import Validation
 
-OutFile = Annotated[Path, typer.Option("--out", help="recorded stream: .jsonl, .jsonl.gz or .jsonl.zst")]
+OutFile = Annotated[
+    Path, typer.Option("--out", callback=new_file, help="recorded stream: .jsonl, .jsonl.gz or .jsonl.zst")
+]
 _COLOURS = {"PASS": "green", "WARN": "yellow", "FAIL": "red"}
 
 importers = typer.Typer(
@@ -36,7 +39,7 @@ def simulate(
     users: Annotated[int, typer.Option(help="shoppers who come back")] = 500,
     items: Annotated[int, typer.Option(help="items of the catalogue")] = 200,
     days: Annotated[int, typer.Option(help="days of trade, from Monday 2026-01-05 on")] = 21,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="the same seed gives the same bytes")] = 1,
     anomalies: Annotated[int, typer.Option(help="planted demand anomalies")] = 5,
     as_json: JsonFlag = False,
 ) -> None:
@@ -58,7 +61,9 @@ def simulate(
 
 @importers.command("online-retail")
 def import_online_retail(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="the UCI file: .csv, .csv.xz or .xlsx")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", callback=readable_file, help="the UCI file: .csv, .csv.xz or .xlsx")
+    ],
     out: OutFile,
     since: Annotated[datetime | None, typer.Option(help="first day to take in")] = None,
     until: Annotated[datetime | None, typer.Option(help="first day to leave out")] = None,
@@ -84,7 +89,7 @@ def import_online_retail(
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="recorded stream")],
+    file: Annotated[Path, typer.Argument(callback=readable_file, help="recorded stream")],
     as_json: JsonFlag = False,
 ) -> None:
     """Check a recorded stream: PASS, WARN or FAIL for each check, with examples."""
@@ -99,7 +104,7 @@ def validate(
         _show(found)
     if not found.ok:
         failed = ", ".join(check.check for check in found.checks if check.status == "FAIL")
-        raise CheckFailed(f"{file} does not hold: {failed}")
+        raise CheckFailed(f"{file} is empty: it holds no record" if found.empty else f"{file} does not hold: {failed}")
 
 
 def _show(found: "Validation") -> None:

@@ -5,14 +5,23 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.checked import new_file_and_folders
 from streams.cli.models import Device, Seed, Stages, Stream, TextEncoder
 from streams.cli.output import JsonFlag, print_json, progress
 
-Study = Annotated[Path, typer.Option("--study", help="SQLite file of the study; an interrupted one goes on")]
+Study = Annotated[
+    Path,
+    typer.Option("--study", callback=new_file_and_folders, help="SQLite file of the study; an interrupted one goes on"),
+]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="finished trials that the study shall have in the end")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="at most, of a trial; default: as in training")]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="JSON file for the best settings; default: the study's name with .json")
+    Path | None,
+    typer.Option(
+        "--out",
+        callback=new_file_and_folders,
+        help="JSON file for the best settings; default: the study's name with .json",
+    ),
 ]
 
 

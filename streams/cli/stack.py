@@ -1,11 +1,9 @@
-"""`headrace up`, `down` and `status`: the local Kafka, Valkey and Triton."""
+"""`headrace up` and `down`: the local Kafka, Valkey and Triton."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from streams.cli.output import JsonFlag, console, print_json
 from streams.settings import settings
@@ -15,7 +13,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(up)
     app.command()(down)
-    app.command()(status)
 
 
 def up(as_json: JsonFlag = False) -> None:
@@ -41,21 +38,6 @@ def down(as_json: JsonFlag = False) -> None:
         print_json({"stopped": stopped})
         return
     typer.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
-
-
-def status(as_json: JsonFlag = False) -> None:
-    """Show each server: where it is, and whether it answers."""
-    from infra.local import stack
-
-    servers = stack.status(settings())
-    if as_json:
-        print_json({server.name: server for server in servers})
-        return
-    table = Table("server", "state", "address", "pid", "log", box=None)
-    for server in servers:
-        pid = "" if server.pid is None else str(server.pid)
-        table.add_row(server.name, server.state, server.address, pid, server.log or "")
-    Console(soft_wrap=True).print(table)
 
 
 @contextmanager

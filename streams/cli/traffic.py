@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from streams.cli.checked import new_file, readable_file
 from streams.cli.output import JsonFlag, console, print_json, reporting
 from streams.errors import UsageError
 
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def record(
     topics: Annotated[str, typer.Option(help="names, separated by commas")],
-    out: Annotated[Path, typer.Option(help="recorded stream: .jsonl, .jsonl.gz or .jsonl.zst")],
+    out: Annotated[Path, typer.Option(callback=new_file, help="recorded stream: .jsonl, .jsonl.gz or .jsonl.zst")],
     from_beginning: FromBeginning = False,
     timeout: QuietSeconds = None,
     as_json: JsonFlag = False,
@@ -57,7 +58,7 @@ def record(
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="recorded stream")],
+    file: Annotated[Path, typer.Argument(callback=readable_file, help="recorded stream")],
     speed: Annotated[str, typer.Option(help="event time over wall time, or max")] = "max",
     wait: Annotated[bool, typer.Option("--wait", help="return when the group has answered everything")] = False,
     as_json: JsonFlag = False,

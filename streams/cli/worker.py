@@ -12,6 +12,9 @@ Apart = Annotated[
     bool,
     typer.Option("--apart", help="two processes a worker, one a road: shoppers need not wait while items are counted"),
 ]
+Supervised = Annotated[
+    bool, typer.Option("--supervised", hidden=True, help="end when the standard input does: with whoever started this")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,8 +22,12 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
 
 
-def worker(processes: Processes = 1, apart: Apart = False) -> None:
+def worker(processes: Processes = 1, apart: Apart = False, supervised: Supervised = False) -> None:
     """Run a worker, the same as `faust -A streams.app worker`, or several. Ctrl-C or SIGTERM drains and commits."""
+    if supervised:
+        from streams.supervised import end_with_starter
+
+        end_with_starter()
     if processes == 1 and not apart:
         from streams.app import run_worker
 
@@ -37,4 +44,4 @@ def _supervise(processes: int, apart: bool) -> int:
     mine = settings()
     logs.set_up(mine.log, logs.number(mine.log_level))
     roads = [RoadChoice.SHOPPERS, RoadChoice.ITEMS] if apart else [mine.road]
-    return Supervisor(places(roads * processes, mine.metrics_port, lambda pid: take_out(mine, pid))).run()
+    return Supervisor(places(roads * processes, mine.metrics_from, lambda pid: take_out(mine, pid))).run()

@@ -57,20 +57,20 @@ def test_a_module_that_no_extra_brings_is_nobodys_advice():
 
 #: Commands, each with arguments that get it as far as what it needs, and the extras it asks for.
 COMMANDS = {
-    "train --stream x --out y": "train",
-    "pretrain --stream x --out y": "train",
-    "search --stream x --study y": "train",
+    "train --stream FILE --out FOLDER/new": "train",
+    "pretrain --stream FILE --out FOLDER/new": "train",
+    "search --stream FILE --study FOLDER/new": "train",
     "finetune compare --task sst2": "train",
-    "finetune few-shot --train x": "train",
+    "finetune few-shot --train FILE": "train",
     "finetune multitask": "train",
-    "evaluate next-item --sequences x": "train",
-    "evaluate ctr --train x --test x --label l --user u --item i": "train",
-    "evaluate demand --stream x --split 2026-01-01": "train",
-    "evaluate intent --train x": "train",
-    "evaluate sentiment --train x": "train",
-    "evaluate matching x y z": "train",
-    "evaluate diversity --stream x --model y": "train",
-    "evaluate reasons --stream x --model y": "train",
+    "evaluate next-item --sequences FILE": "train",
+    "evaluate ctr --train FILE --test FILE --label l --user u --item i": "train",
+    "evaluate demand --stream FILE --split 2026-01-01": "train",
+    "evaluate intent --train FILE": "train",
+    "evaluate sentiment --train FILE": "train",
+    "evaluate matching FILE FILE FILE": "train",
+    "evaluate diversity --stream FILE --model FOLDER": "train",
+    "evaluate reasons --stream FILE --model FOLDER": "train",
     "bench road": "train,serve,local,bench",
     "bench model": "train,serve,local,bench",
     "bench scale": "train,serve,local,bench",
@@ -108,8 +108,9 @@ print(json.dumps(done))
 
 def test_every_command_that_needs_an_extra_says_which_in_one_line(tmp_path: Path):
     hidden = sorted(set().union(*EXTRAS.values()) - {"psutil"})  # which Feast brings, too
+    there = {command: command.replace("FILE", __file__).replace("FOLDER", str(tmp_path)) for command in COMMANDS}
     done = subprocess.run(
-        [sys.executable, "-c", _PLAIN, json.dumps([hidden, list(COMMANDS)])],
+        [sys.executable, "-c", _PLAIN, json.dumps([hidden, list(there.values())])],
         env={"HEADRACE_HOME": str(tmp_path), "HEADRACE_PORT_OFFSET": "23000", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -117,7 +118,7 @@ def test_every_command_that_needs_an_extra_says_which_in_one_line(tmp_path: Path
     )
     said = json.loads(done.stdout.splitlines()[-1])
     for command, extra in COMMANDS.items():
-        code, line = said[command]
+        code, line = said[there[command]]
         assert code == 1, (command, code, line)
         assert f"pip install 'headrace[{extra}]'" in line, (command, line)
         assert line.count("\n") == 1, (command, line)

@@ -20,7 +20,7 @@ from trainer.measure.moments import next_item_cases
 from trainer.measure.recall import counts
 from trainer.practice.fit import Tell
 from trainer.publishing.exported import load_recommender
-from trainer.text.encoder import embed, load_text_model
+from trainer.text.encoder import TextModel, embed, load_text_model
 
 SETTINGS: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _ROWS: Final = 256
@@ -61,13 +61,13 @@ def measure_trade_off(
     Raises:
         UsageError: no such stream, model or encoder, or nothing wanted since then.
     """
-    scorer = load_recommender(model)
+    scorer, texts = load_recommender(model), load_text_model(text_encoder, torch.device("cpu"))
     shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
     split = _split(shop, since)
     cases = listable(shop, next_item_cases(shop, split), repeats_of(scorer.arrays))
     if not cases:
         raise UsageError(f"--stream {stream}: nobody wants an item from {_date(split)} on; give an earlier --since")
-    known = known_items(scorer, shop, _vectors(shop, text_encoder, tell), split)
+    known = known_items(scorer, shop, _vectors(shop, texts, tell), split)
     points: list[Point] = []
     for done, setting in enumerate(SETTINGS, 1):
         points.append(_point(setting, lists(scorer, shop, cases, setting), cases, known))
@@ -104,10 +104,8 @@ def _split(shop: Shop, since: datetime | None) -> int:
     return int(np.quantile(wanted, _LEARNT_FROM)) if len(wanted) else 0
 
 
-def _vectors(shop: Shop, text_encoder: str | None, tell: Tell) -> Floats:
-    cpu = torch.device("cpu")
-    encoder = load_text_model(text_encoder, cpu)
-    return embed(encoder, shop.texts, cpu, lambda n: tell("text vectors", n, len(shop.texts), "")).numpy()
+def _vectors(shop: Shop, texts: TextModel, tell: Tell) -> Floats:
+    return embed(texts, shop.texts, torch.device("cpu"), lambda n: tell("text vectors", n, len(shop.texts), "")).numpy()
 
 
 def _point(setting: float, list_UK: Ints, cases: Sequence[Case], known: Known) -> Point:

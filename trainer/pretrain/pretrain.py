@@ -57,9 +57,9 @@ def pretrain(
     began, where = time.monotonic(), pick_device(device)
     make_deterministic(seed)
     leave_a_core()
+    base = load_text_model(text_encoder, where)
     source = fingerprint(stream)
     shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
-    base = load_text_model(text_encoder, where)
     text_NT = embed(base, shop.texts, where, lambda n: tell("text vectors", n, len(shop.texts), ""))
     pretrained, report = pretrain_on(
         shop, text_NT, text_encoder or INSTALLED, settings or BehaviourConfig(), seed, tell

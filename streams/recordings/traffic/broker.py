@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import kafka.admin
 from kafka import KafkaConsumer, KafkaProducer
@@ -23,6 +23,22 @@ _PATIENCE: dict[str, Any] = {"bootstrap_timeout_ms": _PATIENCE_MS}
 _COORDINATOR_S = 15.0
 
 Offsets = Mapping[TopicPartition, int]
+
+
+class Member(NamedTuple):
+    """A member of a consumer group.
+
+    Attributes:
+        client: what its client calls itself.
+        topics: which it reads.
+        partitions: of them, which it has been given.
+    """
+
+    id: str
+    client: str
+    host: str
+    topics: frozenset[str]
+    partitions: frozenset[TopicPartition]
 
 
 @contextmanager
@@ -100,8 +116,12 @@ class Broker:
 
     def members(self, group: str) -> Mapping[str, str]:
         """The members of a group: id → what their client calls itself."""
-        described = self._of_group(lambda: self._admin.describe_groups([group]))[group]
-        return {member["member_id"]: member["client_id"] for member in described["members"]}
+        return {member.id: member.client for member in self.group(group)[1]}
+
+    def group(self, name: str) -> tuple[str, list[Member]]:
+        """A group's state, such as `Stable` or `Empty`, and its members."""
+        described = self._of_group(lambda: self._admin.describe_groups([name]))[name]
+        return described["group_state"], [_member(member) for member in described["members"]]
 
     def take_out(self, group: str, members: Iterable[str]) -> None:
         """Let a group go on without these members."""
@@ -142,6 +162,19 @@ class Broker:
                     if not error.retriable or time.monotonic() > deadline:
                         raise
                 time.sleep(0.2)
+
+
+def _member(described: Mapping[str, Any]) -> Member:
+    # Empty bytes before the group has agreed.
+    metadata, assignment = described["member_metadata"] or {}, described["member_assignment"] or {}
+    assigned = assignment.get("assigned_partitions", [])
+    return Member(
+        described["member_id"],
+        described["client_id"],
+        described["client_host"].removeprefix("/"),
+        frozenset(metadata.get("topics", [])),
+        frozenset(TopicPartition(each["topic"], number) for each in assigned for number in each["partitions"]),
+    )
 
 
 def make_producer(connection: KafkaConnection) -> KafkaProducer:

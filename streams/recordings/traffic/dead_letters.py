@@ -1,7 +1,8 @@
 """`headrace dead-letters`: what was refused, by reason, and its way back."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from streams.errors import BadRecord, Reason
 from streams.messages.decoding import decode_event, decode_item, decode_request
@@ -11,6 +12,9 @@ from streams.recordings.traffic.listening import KafkaRecord
 from streams.settings import Settings
 from streams.topics import INPUTS, Topic
 
+ID: Final = "headrace.id"
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
+
 
 class DeadLetter(NamedTuple):
     """A refused record.
@@ -18,7 +22,8 @@ class DeadLetter(NamedTuple):
     Attributes:
         id: topic, partition and offset at which a producer had put it.
         reason, detail: why it was refused, a word and a sentence.
-        record: as it was, with the topic it came from; key and value are None where it was too large to carry.
+        record: as it was, with the topic it came from and the letter's id as a header; key and value are None where it
+            was too large to carry.
     """
 
     id: str
@@ -27,16 +32,24 @@ class DeadLetter(NamedTuple):
     record: Record
 
 
-def dead_letters(records: Iterable[KafkaRecord], reason: str | None = None) -> Iterator[DeadLetter]:
-    """The letters among records of `dead.letters`, each once, of one reason or of all."""
+def dead_letters(
+    records: Iterable[KafkaRecord], reason: str | None = None, sent_back: Mapping[str, int] = _NONE
+) -> Iterator[DeadLetter]:
+    """The letters among records of `dead.letters`, each once, of one reason or of all.
+
+    Args:
+        sent_back: ids of letters that were, and when, ms; one that is newer is of a topic that was made anew.
+    """
     seen: set[str] = set()
     for record in map(to_record, records):
         told = dict(record.headers)
+        if record.timestamp <= sent_back.get(told.get(ID, ""), -1):
+            continue
         letter = DeadLetter(
-            told.get("headrace.id", ""),
+            told.get(ID, ""),
             told.get("headrace.reason", ""),
             told.get("headrace.detail", ""),
-            record._replace(topic=told.get("headrace.topic", ""), headers=()),
+            record._replace(topic=told.get("headrace.topic", ""), headers=((ID, told.get(ID, "")),)),
         )
         if letter.id and letter.id not in seen and reason in {None, letter.reason}:
             seen.add(letter.id)

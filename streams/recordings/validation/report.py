@@ -32,6 +32,11 @@ class Validation(Struct, frozen=True):
     records: int
     checks: list[Result]
 
+    @property
+    def empty(self) -> bool:
+        """Whether the file had no line to check."""
+        return not self.records and len(self.checks) == 1
+
 
 class Tally:
     """Counts what breaks one check, and keeps the first few examples."""

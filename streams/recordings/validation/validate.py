@@ -46,6 +46,8 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
         message = _decode(record, place, now_ms, settings, told)
         for check in checks:
             check.see(place, record, message)
+    if not topics and not unparsed.count:
+        return Validation(False, 0, [Result("records", Status.FAIL, "the file is empty: it holds no record")])
     results = [
         _has_records(topics),
         unparsed.result("lines", "every line is a record", "lines are no records"),
@@ -89,5 +91,5 @@ def _decode(record: Record, place: str, now_ms: int, settings: Settings, told: _
 def _has_records(topics: Counter[str]) -> Result:
     counts = ", ".join(f"{count} on {topic}" for topic, count in sorted(topics.items()))
     if topics[Topic.EVENTS] == 0:
-        return Result("records", Status.FAIL, f"no record on events ({counts or 'the file is empty'})")
+        return Result("records", Status.FAIL, f"no record on events ({counts or 'none on any topic'})")
     return Result("records", Status.PASS, counts)

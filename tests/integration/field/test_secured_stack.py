@@ -100,7 +100,11 @@ def test_the_whole_round_trip(
         dumped = last(headrace(stack, "features", "dump", "--out", tmp_path / "rows.jsonl", "--json"))
         assert dumped["rows"] > 0
         assert "missing_field" not in headrace(stack, "dead-letters", "list")
-        assert {server["state"] for server in last(headrace(stack, "status", "--json")).values()} == {"external"}
+        status = last(headrace(stack, "status", "--json"))
+        assert {(server["state"], server["answers"]) for server in status.values()} == {("external", True)}
+        assert (status["kafka"]["missing"], len(status["kafka"]["workers"])) == ([], 1)
+        assert status["redis"]["writable"]
+        assert status["triton"]["served"]["headrace"] == [version]
         assert (
             last(headrace(stack, "up", "--json"))["redis"]
             == "localhost:" + stack.environment["HEADRACE_REDIS"].rpartition("@localhost:")[2].partition("/")[0]

@@ -55,7 +55,7 @@ class WorkerProcess:
     def await_ready(self) -> None:
         def ready() -> bool:
             assert self.process.poll() is None, self.errors
-            return "headrace worker ready" in self.errors.splitlines()
+            return any(line.startswith("headrace worker ready") for line in self.errors.splitlines())
 
         eventually(ready, "worker ready")
 

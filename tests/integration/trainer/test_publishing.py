@@ -1,5 +1,6 @@
 """Publishing and going back, against a real Triton."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from streams.testing import Stack
 from tests.integration.trainer.test_serving import Served
 from tests.trained_shop import TrainedShop
 from trainer.publishing import repository
+from trainer.publishing.inventory import inventory
+from trainer.publishing.note import note_of
 from trainer.publishing.publish import publish, rollback
 
 
@@ -87,3 +90,26 @@ def test_the_text_encoder_may_be_served_in_bfloat16_and_then_says_nearly_the_sam
     assert not np.array_equal(served, trained)
     for one, other in zip(served, trained, strict=True):
         assert one @ other / (np.linalg.norm(one) * np.linalg.norm(other)) > 0.999
+
+
+def test_the_inventory_says_which_version_answers_when_it_was_trained_and_how_it_measured(
+    settings: Settings, trained_shop: TrainedShop
+):
+    before = repository.served_version(settings.models, "headrace")
+    version = publish(trained_shop.model, settings)
+    try:
+        found = inventory(settings)
+    finally:
+        assert rollback(settings) == before
+        for model in ("headrace", "headrace_demand"):
+            repository.remove_version(settings.models, model, version)
+    assert found.trouble == ""
+    assert found.served == {"headrace": [version], "headrace_demand": [version]}
+    assert [one.version for one in found.versions if one.served] == [version]
+    newest, wanted = found.versions[-1], note_of(trained_shop.model)
+    assert (newest.version, newest.models) == (version, ["headrace", "headrace_demand"])
+    assert newest.published_at is not None
+    trained_at = json.loads((trained_shop.model / "metrics.json").read_text())["trained_at"]
+    assert newest.trained_at == wanted.trained_at == trained_at
+    assert newest.metrics == wanted.metrics
+    assert {"recall@20", "ndcg@20"} <= newest.metrics.keys()

@@ -40,3 +40,22 @@ def test_the_past_is_a_date_in_utc(monkeypatch: pytest.MonkeyPatch, value: str |
     if value is not None:
         monkeypatch.setenv("HEADRACE_PAST", value)
     assert load_settings().past == past
+
+
+@pytest.mark.parametrize(
+    ("variables", "port"),
+    [
+        ({}, 19_100),
+        ({"HEADRACE_PORT_OFFSET": "700"}, 19_800),
+        ({"HEADRACE_PORT_OFFSET": "700", "HEADRACE_METRICS_PORT": "9100"}, 9_100),
+        ({"HEADRACE_PORT_OFFSET": "700", "HEADRACE_METRICS_PORT": "0"}, 0),
+    ],
+)
+def test_the_metrics_port_moves_with_the_others_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], port: int
+):
+    for name in ("HEADRACE_PORT_OFFSET", "HEADRACE_METRICS_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().metrics_from == port

@@ -19,6 +19,12 @@ def asked(port: int, page: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+@pytest.fixture(scope="module")
+def well() -> int:
+    """The port of a worker in good health."""
+    return serve(PORT, lambda: Health("", ""))
+
+
 @pytest.mark.parametrize(
     ("health", "live", "ready"),
     [
@@ -43,3 +49,13 @@ def test_a_second_worker_takes_the_next_port_and_both_serve_metrics():
 
 def test_port_0_serves_nothing():
     assert serve(0, lambda: Health("", "")) == 0
+
+
+@pytest.mark.parametrize("page", ["", "healthz", "metrics/", "livez/", "Metrics", "favicon.ico", "metrics/livez?a=b"])
+def test_a_path_that_is_none_is_not_found_and_the_answer_names_those_there_are(well: int, page: str):
+    assert asked(well, page) == (404, "not found; the paths here are /metrics, /livez, /readyz\n")
+
+
+def test_a_query_string_changes_no_path(well: int):
+    assert asked(well, "livez?verbose") == (200, "ok\n")
+    assert asked(well, "metrics?name[]=python_info")[0] == 200

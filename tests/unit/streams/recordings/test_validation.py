@@ -1,9 +1,13 @@
 """Each check of `validate` fails, or warns, on the stream that breaks it and on no other."""
 
+import gzip
 import json
 
 import pytest
+import zstandard
 
+from streams.cli import app
+from streams.cli.command_line import run
 from streams.recordings.validation.report import Status
 from streams.recordings.validation.validate import validate_recording
 from streams.settings import Settings
@@ -65,8 +69,27 @@ def test_items_after_their_events_fail(tmp_path):
     assert statuses(tmp_path, shown(0), {**ITEM, "timestamp": NOW + 5})["items first"] is Status.FAIL
 
 
-def test_an_empty_file_fails(tmp_path):
-    assert statuses(tmp_path)["records"] is Status.FAIL
+@pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.gz", "s.jsonl.zst"])
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_an_empty_file_fails_and_is_called_empty(tmp_path, capsys, name, content):
+    path = tmp_path / name
+    compress = {".gz": gzip.compress, ".zst": zstandard.compress}.get(path.suffix, bytes)
+    path.write_bytes(compress(content) if content else b"")
+    with pytest.raises(SystemExit) as ended:
+        run(app, ["validate", str(path), "--json"])
+    told = capsys.readouterr()
+    assert ended.value.code == 1
+    assert told.err.splitlines()[-1] == f"headrace: {path} is empty: it holds no record"
+    found = json.loads(told.out.splitlines()[-1])
+    assert (found["ok"], found["records"]) == (False, 0)
+    assert [(check["check"], check["status"]) for check in found["checks"]] == [("records", "FAIL")]
+
+
+def test_a_file_without_an_event_is_not_called_empty(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(ITEM) + "\n")
+    found = validate_recording(path, now_ms=NOW + 1_000, settings=Settings())
+    assert (found.ok, found.empty) == (False, False)
 
 
 def test_examples_name_the_line(tmp_path):

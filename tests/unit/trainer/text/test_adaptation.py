@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from streams.errors import ModelError, UsageError
-from trainer.text.adaptation import Adapted, Method, parse_method
+from trainer.text.adaptation import Adapted
 from trainer.text.classifier import Classifier, save_classifier
 from trainer.text.encoder import TextModel
 from trainer.text.heads import CosineHead
+from trainer.text.methods import Method, parse_method
 
 CPU = torch.device("cpu")
 TEXTS = ["where is my card", "a loan of ten years, please"]

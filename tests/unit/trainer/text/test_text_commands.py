@@ -71,6 +71,7 @@ def test_few_shot_prints_three_accuracies_and_keeps_the_head(table: Path, tmp_pa
         path.name for path in (tmp_path / "head").iterdir()
     }
     assert "it exists" in refused(*command, "--shots", 2, "--method", "frozen", "--out", tmp_path / "head")
+    assert "is not saved" in refused(*command, "--shots", 2, "--method", "prefix", "--out", tmp_path / "other")
 
 
 def test_a_method_is_compared_by_quality_share_time_and_memory(questions: Labelled, tiny_encoder: str):

@@ -1,0 +1,1 @@
+"""`headrace status`: every server is asked, wherever it runs, and says what it serves."""
