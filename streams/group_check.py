@@ -41,7 +41,7 @@ def check_group(settings: Settings) -> str | None:
         return None
     return (
         f"HEADRACE_GROUP={settings.group} is new, and group {other} answers these topics: in {TIME_TO_STOP_S} s "
-        f"{settings.group} begins to read them from their beginning, answers everything on them again beside it, and keeps "
+        f"{settings.group} begins to read them from their beginning, answers all of them again beside it, and keeps "
         f"rows of its own. Stop it and set HEADRACE_GROUP={other} to work with that group, or use `headrace rebuild "
         f"{settings.group}` to take its place; HEADRACE_ANSWER_AGAIN=on begins without a word."
     )

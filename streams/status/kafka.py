@@ -31,7 +31,8 @@ def look_at_kafka(settings: Settings, part: KafkaPart) -> KafkaPart:
     wrong = [each for topic in found.values() for each in mismatches(topic, settings) if not each.bearable]
     trouble = sentence(wrong, settings.kafka_address) if wrong else ""
     if missing:
-        trouble = f"there is no topic {', '.join(missing)}: `headrace topics create` makes those of the contract"
+        names = ", ".join(map(settings.kafka_connection.name_of, missing))
+        trouble = f"there is no topic {names}: `headrace topics create` makes those of the contract"
     part = replace(
         part,
         answers=True,

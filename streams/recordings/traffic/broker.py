@@ -121,7 +121,7 @@ class Broker:
     def group(self, name: str) -> tuple[str, list[Member]]:
         """A group's state, such as `Stable` or `Empty`, and its members."""
         described = self._of_group(lambda: self._admin.describe_groups([name]))[name]
-        return described["group_state"], [_member(member) for member in described["members"]]
+        return described["group_state"], [_member(member, self._connection) for member in described["members"]]
 
     def take_out(self, group: str, members: Iterable[str]) -> None:
         """Let a group go on without these members."""
@@ -164,7 +164,7 @@ class Broker:
                 time.sleep(0.2)
 
 
-def _member(described: Mapping[str, Any]) -> Member:
+def _member(described: Mapping[str, Any], connection: KafkaConnection) -> Member:
     # Empty bytes before the group has agreed.
     metadata, assignment = described["member_metadata"] or {}, described["member_assignment"] or {}
     assigned = assignment.get("assigned_partitions", [])
@@ -172,8 +172,12 @@ def _member(described: Mapping[str, Any]) -> Member:
         described["member_id"],
         described["client_id"],
         described["client_host"].removeprefix("/"),
-        frozenset(metadata.get("topics", [])),
-        frozenset(TopicPartition(each["topic"], number) for each in assigned for number in each["partitions"]),
+        frozenset(map(connection.topic_of, metadata.get("topics", []))),
+        frozenset(
+            TopicPartition(connection.topic_of(each["topic"]), number)
+            for each in assigned
+            for number in each["partitions"]
+        ),
     )
 
 

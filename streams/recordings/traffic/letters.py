@@ -38,8 +38,10 @@ def waiting_letters(settings: Settings, reason: str | None = None) -> list[DeadL
 
 def marks(settings: Settings) -> Marks:
     """Which letters were sent back, under whatever group: letters are of the topics."""
-    with Broker(settings.kafka_connection) as broker:
-        topics = sorted(filter(is_sent_back, broker.names()))
+    kafka = settings.kafka_connection
+    with Broker(kafka) as broker:
+        ours = [kafka.topic_of(name) for name in broker.names() if name.startswith(kafka.prefix)]
+    topics = sorted(filter(is_sent_back, ours))
     found: dict[str, int] = {}
     for record in _all(settings, topics) if topics else []:
         letter = (record.key or b"").decode("utf-8", "replace")

@@ -118,7 +118,7 @@ def test_a_second_group_is_told_what_it_would_do(headrace_stack: Stack, shop: Se
 
     warning = check_group(shop.model_copy(update={"group": second}))
     assert warning is not None
-    for part in ("answers everything on them again", f"HEADRACE_GROUP={first}", "rebuild", "HEADRACE_ANSWER_AGAIN=on"):
+    for part in ("answers all of them again", f"HEADRACE_GROUP={first}", "rebuild", "HEADRACE_ANSWER_AGAIN=on"):
         assert part in warning
     told = Worker(environment, tmp_path / "told.log", ready=f"HEADRACE_GROUP={second} is new")
     told.kill()
