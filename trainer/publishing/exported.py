@@ -11,8 +11,11 @@ from streams.errors import UsageError
 from streams.messages.wire import MODEL
 
 
-def load_recommender(directory: Path) -> Scorer:
-    """Load what `headrace train` exported, without its click head: for lists alone.
+def load_recommender(directory: Path, *, clicks: bool = False) -> Scorer:
+    """Load what `headrace train` exported.
+
+    Args:
+        clicks: with its click head, where it has one: lists alone take less time without.
 
     Raises:
         UsageError: the folder holds no trained model, or only a part of one.
@@ -22,8 +25,10 @@ def load_recommender(directory: Path) -> Scorer:
         with np.load(folder / "arrays.npz") as stored:
             arrays = {name: torch.from_numpy(array) for name, array in stored.items()}
         encode = load_program(folder / "history.ts", torch.device("cpu"))
+        head = folder / "click.ts"
+        click = load_program(head, torch.device("cpu")) if clicks and head.exists() else None
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--model {directory}: no trained model ({error}); give what `headrace train` wrote"
         ) from error
-    return Scorer(arrays, encode, None)
+    return Scorer(arrays, encode, click)
