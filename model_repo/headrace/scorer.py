@@ -83,7 +83,8 @@ class Scorer:
         """Args:
         arrays: `item_hash` [N] sorted, `item_vector` [N, D], `item_text` [N, D] (the part of it that the item's text
             makes), `item_bias` [N], `item_prior` [N], `unknown_vector` [D], `new_bias` [1], `new_prior` [1],
-            `popular` [100], `again` [2] (`returning.worth_again`).
+            `popular` [100], `again` [2] (`returning.worth_again`), `list_rate` [2] (slope and shift that make log
+            odds of items that were shown those of items that the version itself chose; absent in older versions).
         encode: (item [B, L, D], action [B, L], time [B, L], now [B]) to the user vector [B, D], and what it would
             be without each event [B, L, D].
         click: (user [M, D], item [M, D], prior [M], place [M], context [M, C], known [M]) to logits [M], or None.
@@ -217,13 +218,17 @@ class Scorer:
         item = torch.cat([row_BK[listed].flatten(), self.items.rows(request.lookup, asked["candidate_item"])])
         who = torch.cat([listed.repeat_interleave(k), asked["candidate_row"].long()])
         place = torch.cat([place, asked["candidate_position"].long()])
-        rate = self._rates(request, user_BD, item, who, place)
+        logit = self._rates(request, user_BD, item, who, place)
         count = len(listed) * k
-        answer["rec_ctr"][listed] = rate[:count].view(len(listed), k)
-        answer["ctr"] = rate[count:]
+        of_list = logit[:count].view(len(listed), k)
+        if "list_rate" in self.arrays:
+            slope, shift = self.arrays["list_rate"]
+            of_list = slope * of_list + shift
+        answer["rec_ctr"][listed] = of_list.sigmoid()
+        answer["ctr"] = logit[count:].sigmoid()
 
     def _rates(self, request: Request, user_BD: Tensor, item_M: Tensor, who_M: Tensor, place_M: Tensor) -> Tensor:
-        """Click probability of items (by row) for shoppers, pair by pair; NaN without a click head. [M]"""
+        """Log odds of clicks on items (by row) by shoppers, pair by pair; NaN without a click head. [M]"""
         if self._click is None:
             return torch.full(item_M.shape, torch.nan, device=item_M.device)
         asked = request.asked
@@ -231,8 +236,7 @@ class Scorer:
         parts: list[Tensor] = []
         for rows, who, place in zip(*(whole.split(_PAIRS) for whole in (item_M, who_M, place_M)), strict=True):
             vectors, prior = self.items.vectors(request.lookup, rows), self.items.prior(rows)
-            logit = self._click(user_BD[who], vectors, prior, place, asked["context"][who], known_B[who])
-            parts.append(logit.sigmoid())
+            parts.append(self._click(user_BD[who], vectors, prior, place, asked["context"][who], known_B[who]))
         return torch.cat(parts)
 
 

@@ -41,7 +41,10 @@ class EventType(StrEnum):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One event of a shopper. Times are event time in ms since 1970 UTC."""
+    """One event of a shopper; `explored` are those of an impression's `items` that chance alone chose to show.
+
+    Times are event time in ms since 1970 UTC.
+    """
 
     event_id: Id
     type: EventType
@@ -59,6 +62,7 @@ class Event(Struct, frozen=True, kw_only=True):
     text: str | None = None
     user_ids: list[Id] | None = None
     context: Context | None = None
+    explored: list[Id] | None = None
 
 
 #: The field, beyond those every event has, without which a type means nothing.

@@ -34,7 +34,11 @@ class RecommendationReason(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class RecommendedItem(Struct, frozen=True, gc=False):
-    """One entry of a recommendation; `ctr` is null when the version has no click head."""
+    """One entry of a recommendation.
+
+    `ctr` is the probability of a click at this place of the list, in the context of the event that it answers; null
+    when the version has no click head, or when the list is the fallback's (`model_unavailable`).
+    """
 
     item_id: str
     score: float
@@ -43,7 +47,7 @@ class RecommendedItem(Struct, frozen=True, gc=False):
 
 
 class Recommendation(Cause, frozen=True, kw_only=True):
-    """The answer to a trigger event, best item first."""
+    """The answer to a trigger event, best item first; `ctr` is null without a click head or without the model."""
 
     event_id: str
     user_id: str
@@ -58,7 +62,7 @@ class ScoredItem(Struct, frozen=True, gc=False):
 
 
 class CtrScores(Cause, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer to an impression (`event_id`) or a score request (`request_id`)."""
+    """The answer to an impression (`event_id`) or a score request (`request_id`); `ctr` is always a probability."""
 
     user_id: str
     items: list[ScoredItem]
@@ -66,12 +70,16 @@ class CtrScores(Cause, frozen=True, kw_only=True, omit_defaults=False):
     request_id: str | None = None
 
 
-class ForecastWindow(Struct, frozen=True):
-    """Demand expected in one window; quantile levels as text map to units."""
+class ForecastWindow(Struct, frozen=True, omit_defaults=True):
+    """Demand expected in one window; quantile levels as text map to units, to a tenth below ten and whole above.
+
+    `chance` is the probability of one unit or more, where even the highest quantile is less than one unit.
+    """
 
     start: int
     end: int
     quantiles: dict[str, float]
+    chance: float | None = None
 
 
 class StockAdvice(Struct, frozen=True):
@@ -95,7 +103,10 @@ class StockAdvice(Struct, frozen=True):
 
 
 class DemandForecast(Cause, frozen=True, kw_only=True):
-    """Forecasts of an item's next windows, made when a window closed."""
+    """Forecasts of an item's next windows, to a tenth below ten units; `chance` of any where all quantiles are below 1.
+
+    Made when a window closed.
+    """
 
     item_id: str
     windows: list[ForecastWindow]

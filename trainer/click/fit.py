@@ -37,15 +37,23 @@ _LEARNING_RATE: Final = 2e-3
 _WEIGHT_DECAY: Final = 0.01
 _AVERAGE: Final = 0.98
 _SCORED: Final = 16_384
+_LEAST_CLICKS: Final = 50
+"""On items that chance chose to show, for a map of lists' rates to be learnt from them."""
+_LEAST_SLOPE: Final = 0.1
+AS_SHOWN: Final = Calibration(np.ones(1), 0.0)
+"""The map of lists' rates where nothing tells that what was shown is unlike what was not."""
 
 
 class ClickFit(NamedTuple):
     """The click rates that the head corrects, and how it does on the last impressions, held back.
 
+    `listed` maps its log odds to those of items that no policy of the shop's chose for the shopper, as in own lists.
+
     Each half of them is measured as the other half calibrates it.
     """
 
     rates: Rates
+    listed: Calibration
     log_loss: float
     baseline_log_loss: float
     uncalibrated_log_loss: float
@@ -86,19 +94,21 @@ def fit_clicks(
         shown_rows(model, item_hash, part, rates.item[np.searchsorted(item_hash, part.shown_item)])
         for part in parts[1:]
     )
-    _fit(model, shown_rows(model, item_hash, early, prior), stop, seed, tell, run)
+    train = shown_rows(model, item_hash, early, prior)
+    _fit(model, train, stop, seed, tell, run)
     logit_M = _score(model, held_back)
     rate = expected_rate(np.concatenate([part.clicked for part in parts[:2]]), late.clicked)
     final = fit_calibration(logit_M[:, None], late.clicked, rate)
+    listed = _fit_listed(np.concatenate([_score(model, train), _score(model, stop), logit_M]), shown)
     everything = click_rates(np.searchsorted(item_hash, shown.shown_item), shown.clicked, items)
-    found = _measure(everything, held_back, logit_M, rate, len(shown.clicked))
+    found = _measure(everything, listed, held_back, logit_M, rate, len(shown.clicked))
     model.click.calibrate(float(final.weight[0]), final.bias)
     return found
 
 
 def _fit(model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, tell: Tell, run: Run | None) -> None:
     rng = np.random.default_rng(seed)
-    model.click.meet(train.place, train.context)
+    model.click.meet(train.place, train.context, train.prior, train.clicked)
     model.click.calibrate(1.0, 0.0)
     batch = int(np.clip(len(train.item) // _STEPS, _LEAST_BATCH, _MOST_BATCH))
     batches = -(-len(train.item) // batch)
@@ -114,6 +124,21 @@ def _fit(model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, tell
     fit(model.click, losses, validate, plan, tell, run=run, rng=rng)
 
 
+def _fit_listed(logit_M: Floats, shown: Impressions) -> Calibration:
+    """The map from calibrated log odds to those of items that chance chose; the identity where too few of them are.
+
+    What a shop shows it chose, by more than the model knows: such items are clicked more than others that look the same
+    to the model. A list of the model's own is of those others. The rows that the head was fitted on may tell this too,
+    since what it knows of them by heart it knows of both kinds.
+    """
+    clicked, drawn = shown.clicked, shown.explored
+    if clicked[drawn].sum() < _LEAST_CLICKS:
+        return AS_SHOWN
+    every, some = fit_calibration(logit_M[:, None], clicked), fit_calibration(logit_M[drawn, None], clicked[drawn])
+    slope = some.weight / np.maximum(every.weight, _LEAST_SLOPE)
+    return Calibration(slope, some.bias - float(slope[0]) * every.bias)
+
+
 def _loss(model: ShopperModel, rows: ShownRows, pick: Tensor) -> Tensor:
     with mixed(pick.device):
         logit_M = model.click(*rows.inputs(pick))
@@ -126,12 +151,15 @@ def _score(model: ShopperModel, rows: ShownRows) -> Floats:
         return torch.cat([model.click(*rows.inputs(pick)) for pick in rows.every(_SCORED)]).cpu().numpy()
 
 
-def _measure(rates: Rates, held_back: ShownRows, logit_M: Floats, rate: float, rows: int) -> ClickFit:
+def _measure(
+    rates: Rates, listed: Calibration, held_back: ShownRows, logit_M: Floats, rate: float, rows: int
+) -> ClickFit:
     clicked = held_back.clicked.cpu().numpy()
     calibrated = _crossed(logit_M, clicked, rate)
     probability = 1 / (1 + np.exp(-calibrated))
     return ClickFit(
         rates,
+        listed,
         log_loss(calibrated, clicked),
         log_loss(held_back.prior.cpu().numpy(), clicked),
         log_loss(logit_M, clicked),

@@ -4,6 +4,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.context import context_hashes
 from feature_repo.history import write_histories
@@ -31,6 +32,7 @@ class Impressions(NamedTuple):
     shown_in: Ints  # [M]  row of the impression
     position: Ints  # [M]
     clicked: Floats  # [M]  0 or 1
+    explored: NDArray[np.bool_]  # [M]  chance alone chose to show it
 
     def between(self, start: int, end: int) -> "Impressions":
         """The impressions of rows `start` to `end`, renumbered."""
@@ -46,6 +48,7 @@ class Impressions(NamedTuple):
             self.shown_in[shown] - start,
             self.position[shown],
             self.clicked[shown],
+            self.explored[shown],
         )
 
 
@@ -117,4 +120,5 @@ class ImpressionLog:
             shown_in=np.array([row for _, row, _, _ in places], np.int64),
             position=np.array([at for _, _, at, _ in places], np.int64),
             clicked=np.array([item in s.clicked for s, _, _, item in places], np.float32),
+            explored=np.array([item in (s.event.explored or ()) for s, _, _, item in places], np.bool_),
         )

@@ -11,8 +11,11 @@ from streams.errors import UsageError
 from streams.messages.wire import MODEL
 
 
-def load_recommender(directory: Path) -> Scorer:
-    """Load what `headrace train` exported, without its click head: for lists alone.
+def load_recommender(directory: Path, *, clicks: bool = False) -> Scorer:
+    """Load what `headrace train` exported.
+
+    Args:
+        clicks: with its click head, where it has one: lists alone take less time without.
 
     Raises:
         UsageError: the folder holds no trained model, or only a part of one.
@@ -24,8 +27,10 @@ def load_recommender(directory: Path) -> Scorer:
         # Versions of the first release do not tell: what was bought stays in their lists.
         arrays.setdefault("repeats", torch.ones(len(arrays["item_hash"]), dtype=torch.uint8))
         encode = load_program(folder / "history.ts", torch.device("cpu"))
+        head = folder / "click.ts"
+        click = load_program(head, torch.device("cpu")) if clicks and head.exists() else None
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--model {directory}: no trained model ({error}); give what `headrace train` wrote"
         ) from error
-    return Scorer(arrays, encode, None)
+    return Scorer(arrays, encode, click)

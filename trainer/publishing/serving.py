@@ -87,10 +87,16 @@ def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks:
             "new_bias": model.bias_of_new_items().view(1),
             "new_prior": torch.tensor([clicks.rates.shop if clicks else 0.0]),
             "popular": _popular(model, shop),
+            "list_rate": _list_rate(clicks),
             "again": torch.tensor(NOT_AGAIN),
             "repeats": torch.ones(len(shop.item_hash), dtype=torch.uint8),
         }
     return Trained(model, text, arrays, clicks)
+
+
+def _list_rate(clicks: ClickFit | None) -> Tensor:
+    """Slope and shift of the log odds of lists' click rates. [2]"""
+    return torch.tensor([float(clicks.listed.weight[0]), clicks.listed.bias] if clicks else [1.0, 0.0])
 
 
 def _popular(model: ShopperModel, shop: Shop) -> Tensor:

@@ -22,6 +22,7 @@ class EventFields(TypedDict, total=False):
     text: str
     user_ids: list[str]
     context: dict[str, str | int | float]
+    explored: list[str]
 
 
 class Journal:

@@ -52,6 +52,11 @@ def invite(rng: np.random.Generator, users: int) -> Shoppers:
     )
 
 
+def shopper_id(user: int) -> str:
+    """The id of a shopper by number."""
+    return f"user-{user + 1:04d}"
+
+
 def relevance(shop: Shop, shoppers: Shoppers, user: int) -> Floats:
     """How much a shopper cares for each item, [browsed], about -2 to 4."""
     n = shop.browsed

@@ -4,47 +4,25 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 
 from streams.atomic import output_file
-from streams.errors import UsageError
 from streams.messages.events import EventType
 from streams.recordings import Report, say_nothing
 from streams.recordings.outgoing import item_record
-from streams.recordings.simulation.anomalies import Anomaly, count_drops, plan_anomalies
+from streams.recordings.simulation.anomalies import Anomaly, plan_anomalies
 from streams.recordings.simulation.journal import Journal
+from streams.recordings.simulation.plan import Plan, draw_shop
 from streams.recordings.simulation.sales import sell_spikes, sell_staples
-from streams.recordings.simulation.shop import Shop, open_shop
-from streams.recordings.simulation.shoppers import HOUR_MS, invite, plan_visits
-from streams.recordings.simulation.visit import SHOWN, Visit
+from streams.recordings.simulation.shop import Shop
+from streams.recordings.simulation.shoppers import HOUR_MS, plan_visits
+from streams.recordings.simulation.visit import Visit
 from streams.recordings.simulation.world import World
 from streams.recordings.writing import RecordingWriter
 
 #: Monday 2026-01-05, midnight UTC.
 START_MS: Final = 1_767_571_200_000
 _REPORT_EVERY: Final = 200
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """What to simulate.
-
-    Raises:
-        UsageError: so small a shop that nothing can be planted in it.
-    """
-
-    users: int = 500
-    items: int = 200
-    days: int = 21
-    seed: int = 1
-    anomalies: int = 5
-
-    def __post_init__(self) -> None:
-        if self.users < 1 or self.days < 1 or self.anomalies < 0 or self.seed < 0:
-            raise UsageError("--users and --days must be at least 1, --anomalies and --seed at least 0")
-        needed = max(2 * SHOWN, 4 * self.anomalies)
-        if self.items < needed:
-            raise UsageError(f"--items must be at least {needed} with {self.anomalies} anomalies")
 
 
 class PlantedAnomaly(Struct, frozen=True):
@@ -62,6 +40,7 @@ class Truth(Struct, frozen=True):
 
     anomalies: list[PlantedAnomaly]
     ctr: dict[str, list[float]]
+    plan: Plan
 
 
 class Simulated(Struct, frozen=True):
@@ -88,7 +67,7 @@ def simulate(plan: Plan, out: Path, report: Report = say_nothing) -> Simulated:
     shown = _run_visits(world, report)
     events = world.journal.in_order()
     truth_path = out.with_name(f"{out.name}.truth.json")
-    truth = Truth([_planted(world.shop, a) for a in world.anomalies], shown)
+    truth = Truth([_planted(world.shop, a) for a in world.anomalies], shown, plan)
     with output_file(truth_path) as truth_file, RecordingWriter(out) as writer:
         truth_file.write(msgspec.json.encode(truth) + b"\n")
         for item in world.shop.items:
@@ -107,12 +86,11 @@ def simulate(plan: Plan, out: Path, report: Report = say_nothing) -> Simulated:
 
 
 def _make_world(plan: Plan) -> World:
-    rng = np.random.default_rng(plan.seed)
-    shop = open_shop(rng, plan.items, count_drops(plan.anomalies))
+    rng, shop, shoppers = draw_shop(plan)
     return World(
         rng=rng,
         shop=shop,
-        shoppers=invite(rng, plan.users),
+        shoppers=shoppers,
         journal=Journal(plan.seed, START_MS + plan.days * 24 * HOUR_MS),
         anomalies=plan_anomalies(rng, shop, plan.anomalies, START_MS, plan.days),
         start=START_MS,

@@ -7,6 +7,7 @@ import numpy as np
 from streams.messages.events import EventType
 from streams.recordings.simulation.anomalies import is_stopped
 from streams.recordings.simulation.journal import EventFields
+from streams.recordings.simulation.plan import SHOWN
 from streams.recordings.simulation.shop import FOLLOWER_WEIGHTS, Ints
 from streams.recordings.simulation.shoppers import (
     DEVICES,
@@ -14,11 +15,11 @@ from streams.recordings.simulation.shoppers import (
     click_probabilities,
     follower_draws,
     relevance,
+    shopper_id,
 )
 from streams.recordings.simulation.vocabulary import BLAME, CATEGORIES, PRAISE, QUERY_ENDINGS
 from streams.recordings.simulation.world import World
 
-SHOWN: Final = 10
 _PICKED: Final = 4  # of the items shown, by liking
 _ANOTHER_PAGE, _ANOTHER_ITEM = 0.45, 0.6
 _FOLLOW: Final = 0.7
@@ -33,7 +34,7 @@ class Visit:
         self._rng, self._shop, self._journal = world.rng, world.shop, world.journal
         self._drops = [a for a in world.anomalies if a.direction == "drop"]
         self._now, self.last = start, last
-        self.user_id = f"user-{user + 1:04d}"
+        self.user_id = shopper_id(user)
         self._session = f"visit-{number + 1:06d}"
         self._device = int(world.shoppers.device[user])
         self._channel = "app" if world.shoppers.has_app[user] else "web"
@@ -53,11 +54,12 @@ class Visit:
 
     def _show(self, page: int, truth: dict[str, list[float]]) -> bool:
         category = self._search() if page == _SEARCH else None
-        shown = self._choose_shown(page, category)
+        shown, explored = self._choose_shown(page, category)
         draws = follower_draws(self._shop, self.last, shown)
         chances = click_probabilities(self._liking[shown], draws, page, self._device)
         request = f"{self._session}-{self._now % _DAY_MS}"
-        event = self._note(EventType.IMPRESSION, items=[self._id(i) for i in shown], request_id=request, page=page)
+        items, by_chance = ([self._id(i) for i in some] for some in (shown, explored))
+        event = self._note(EventType.IMPRESSION, items=items, request_id=request, page=page, explored=by_chance)
         if event is None:
             return False
         truth[event] = [round(float(chance), 6) for chance in chances]
@@ -67,8 +69,11 @@ class Visit:
             self._look(int(item))
         return True
 
-    def _choose_shown(self, page: int, category: int | None) -> Ints:
-        """Some by liking and popularity, on an item's page two that follow it, the rest by chance."""
+    def _choose_shown(self, page: int, category: int | None) -> tuple[Ints, Ints]:
+        """Some by liking and popularity, two that follow it on an item's page, the rest by chance; what chance drew.
+
+        Chance draws among all, so that it says nothing of an item that it would have been shown by liking too.
+        """
         shop, rng = self._shop, self._rng
         candidates = np.arange(shop.browsed)
         if category is not None:
@@ -77,9 +82,11 @@ class Visit:
         noisy = self._pull[candidates] + rng.gumbel(size=len(candidates))
         picked = candidates[np.argsort(-noisy)[:_PICKED]]
         related = shop.followers[self.last][:2] if page == _ITEM and self.last >= 0 else picked[:0]
-        pool = np.concatenate([related, picked, rng.permutation(candidates)])
-        first = np.sort(np.unique(pool, return_index=True)[1])
-        return rng.permutation(pool[first[:SHOWN]])
+        drawn = rng.permutation(candidates)
+        pool = np.concatenate([related, picked, drawn])
+        first = np.sort(np.unique(pool, return_index=True)[1])[:SHOWN]
+        chosen = len(related) + len(picked)
+        return rng.permutation(pool[first]), drawn[: max(0, int(first[-1]) + 1 - chosen)]
 
     def _search(self) -> int:
         wanted = self._next_item()

@@ -15,6 +15,7 @@ from streams.scenarios.demand.episodes import Evidence, follow, is_known, most_u
 from streams.scenarios.demand.kept import Believed, pack
 from streams.scenarios.demand.levels import at_levels
 from streams.scenarios.demand.queries import Asked, DemandQueries
+from streams.scenarios.demand.rounding import chance_of_any, in_units
 from streams.scenarios.demand.rules import DemandRules
 from streams.scenarios.demand.shared import Sales, SharedDemand
 from streams.scenarios.demand.stock import advise
@@ -26,6 +27,7 @@ class _Answers(NamedTuple):
 
     believed: Mapping[str, Believed]
     forecasts: Mapping[Asked, Sequence[Sequence[float]]]
+    chances: Mapping[Asked, Sequence[float]]
     stock: Mapping[Asked, StockAdvice]
 
 
@@ -66,7 +68,7 @@ def conclude(
         surprises: judged windows of the past by their surprise; these are added.
         categories_of: the categories of an item, for demand that a category shares.
     """
-    answers = _Answers({}, {}, {}) if answer is None else _read(closings, asked, answer, rules)
+    answers = _Answers({}, {}, {}, {}) if answer is None else _read(closings, asked, answer, rules)
     origin = outputs.Origin(
         model, fallback, rules.window_ms, tuple(f"{level:g}" for level in rules.levels), rules.windows
     )
@@ -100,7 +102,8 @@ def _read(closings: Sequence[Closing], asked: DemandQueries, answer: DemandAnswe
     forecast = answer.quantiles[[asked.rows[key] for key in after]]
     return _Answers(
         asked.believed,
-        dict(zip(after, at_levels(forecast, rules.levels).round(4).tolist(), strict=True)),
+        dict(zip(after, in_units(at_levels(forecast, rules.levels)).tolist(), strict=True)),
+        dict(zip(after, chance_of_any(forecast).tolist(), strict=True)),
         dict(zip(after, advise(forecast, rules.stock, rules.window_ms), strict=True)),
     )
 
@@ -139,7 +142,7 @@ def _forecast(closing: Closing, answers: _Answers, origin: outputs.Origin) -> De
     key = closing.item_id, after
     number = after // origin.window_ms
     item_id = item_of(closing.item_id)
-    return outputs.forecast(item_id, number, answers.forecasts[key], answers.stock[key], origin)
+    return outputs.forecast(item_id, number, answers.forecasts[key], answers.chances[key], answers.stock[key], origin)
 
 
 def _open(

@@ -10,6 +10,7 @@ from feature_repo.windows import Windows, start_of
 from streams.messages.ids import alert_id, episode_id, forecast_id
 from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
 from streams.scenarios.demand.episodes import Evidence
+from streams.scenarios.demand.rounding import mean_units
 from streams.scenarios.demand.surprise import interval
 
 _CERTAIN: Final = 15.0
@@ -34,9 +35,19 @@ class Origin(NamedTuple):
 
 
 def forecast(
-    item_id: str, first: int, quantiles: Sequence[Sequence[float]], stock: StockAdvice, origin: Origin
+    item_id: str,
+    first: int,
+    quantiles: Sequence[Sequence[float]],
+    chances: Sequence[float],
+    stock: StockAdvice,
+    origin: Origin,
 ) -> DemandForecast:
-    """The forecast of the windows from number `first` on, made when the one before it closed. quantiles [Z, levels]"""
+    """The forecast of the windows from number `first` on, made when the one before it closed.
+
+    Args:
+        quantiles: at the origin's levels. [Z, levels]
+        chances: of one unit or more; told where even the highest quantile is less than one. [Z]
+    """
     start = origin.start
     return DemandForecast(
         id=forecast_id(item_id, start(first - 1), start(first)),
@@ -45,8 +56,13 @@ def forecast(
         fallback=origin.fallback,
         item_id=item_id,
         windows=[
-            ForecastWindow(start(first + z), start(first + z + 1), dict(zip(origin.levels, levels, strict=True)))
-            for z, levels in enumerate(quantiles)
+            ForecastWindow(
+                start(first + z),
+                start(first + z + 1),
+                dict(zip(origin.levels, levels, strict=True)),
+                chance if levels[-1] < 1 else None,
+            )
+            for z, (levels, chance) in enumerate(zip(quantiles, chances, strict=True))
         ],
         stock=stock,
     )
@@ -81,7 +97,7 @@ def alert(
         window_start=start(before),
         window_end=end,
         observed=float(evidence.observed),
-        expected=round(evidence.moments.mean, 4),
+        expected=mean_units(evidence.moments.mean),
         lower=float(lower),
         upper=float(upper),
         score=round(min(-log10(evidence.tail) / _CERTAIN, 1.0), 4),

@@ -9,6 +9,7 @@ import numpy as np
 from streams.messages.outputs import StockAdvice
 from streams.messages.wire import Floats
 from streams.scenarios.demand.levels import Doubles, mean_and_spread
+from streams.scenarios.demand.rounding import mean_units
 
 _TOGETHER: Final = 0.5
 """Correlation of neighbouring windows' forecast errors."""
@@ -35,16 +36,15 @@ def advise(quantiles: Floats, policy: StockPolicy, window_ms: int) -> list[Stock
     reorder = np.maximum(_quantile(expected, deviation, policy.service_level), expected)
     order = mean.sum(1)
     return [
-        StockAdvice(
-            policy.lead_time,
-            policy.service_level,
-            round(e, 4),
-            ceil(point) - int(e),
-            ceil(point),
-            ceil(quantity),
-        )
+        _advice(policy, mean_units(e), ceil(point), ceil(quantity))
         for e, point, quantity in zip(expected.tolist(), reorder.tolist(), order.tolist(), strict=True)
     ]
+
+
+def _advice(policy: StockPolicy, expected: float, reorder_point: int, quantity: int) -> StockAdvice:
+    """Advice whose safety stock and expected demand, in whole units as they are told, make up the reorder point."""
+    safety_stock = reorder_point - int(expected)
+    return StockAdvice(policy.lead_time, policy.service_level, expected, safety_stock, reorder_point, quantity)
 
 
 def _over(per_window: Doubles, windows: float) -> Doubles:

@@ -11,6 +11,7 @@ from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.recordings.reading import read_recording
 from streams.recordings.simulation.simulate import Plan, Truth, simulate
+from streams.recordings.simulation.truth import read_click_truth
 from streams.recordings.validation.report import Status
 from streams.recordings.validation.validate import validate_recording
 from streams.settings import Settings
@@ -118,3 +119,40 @@ def test_a_shop_too_small_for_its_anomalies_is_refused():
 def test_a_single_day_is_enough(tmp_path):
     done = simulate(Plan(users=5, items=20, days=1, anomalies=3), tmp_path / "day.jsonl")
     assert done.anomalies == 3
+
+
+def test_what_chance_drew_says_nothing_of_liking(events, truth):
+    """Chance alone is clicked less than what the shop chose; all candidates are as likely to be drawn."""
+    drawn, chosen = [], []
+    for event in events:
+        if event.type == "impression":
+            assert set(event.explored) <= set(event.items)
+            for item, chance in zip(event.items, truth.ctr[event.event_id], strict=True):
+                (drawn if item in event.explored else chosen).append(chance)
+    assert 0.4 < len(drawn) / (len(drawn) + len(chosen)) < 0.7
+    assert sum(drawn) / len(drawn) < 0.6 * sum(chosen) / len(chosen)
+
+
+def test_the_truth_is_known_of_items_that_were_never_shown(path, events, truth):
+    known = read_click_truth(path)
+    last = {}
+    checked = 0
+    for event in events:
+        if event.type == "view":
+            last[event.user_id] = event.item_id
+        elif event.type == "impression":
+            found = known.of(event.user_id, last.get(event.user_id), event.items, event.context["page"])
+            assert found == pytest.approx(truth.ctr[event.event_id], abs=1e-6)
+            checked += 1
+    assert checked == len(truth.ctr)
+    assert not known.knows("guest-00000001")
+    assert math.isnan(known.of("user-0001", None, ["no such item"], "home")[0])
+
+
+def test_a_recording_without_a_plan_in_its_truth_has_none_for_lists(path, tmp_path):
+    assert read_click_truth(tmp_path / "other.jsonl") is None
+    (tmp_path / "other.jsonl.truth.json").write_text('{"anomalies": [], "ctr": {}}')
+    assert read_click_truth(tmp_path / "other.jsonl") is None
+    (tmp_path / "other.jsonl.truth.json").write_text("nothing")
+    with pytest.raises(UsageError, match="simulate again"):
+        read_click_truth(tmp_path / "other.jsonl")

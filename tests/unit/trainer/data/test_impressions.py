@@ -65,3 +65,14 @@ def test_a_cut_renumbers_its_impressions():
     part = log.collect().between(2, 4)
     assert part.now.tolist() == [2, 3]
     assert part.shown_in.tolist() == [0, 0, 1, 1]
+
+
+def test_items_that_chance_chose_to_show_are_told_apart():
+    log = ImpressionLog()
+    log.show(shown("i", 0, ["x", "y"]), Recent())
+    log.show(
+        Event(event_id="j", type=EventType.IMPRESSION, user_id="a", timestamp=1, items=["x", "y"], explored=["y", "z"]),
+        Recent(),
+    )
+    assert log.collect().explored.tolist() == [False, False, False, True]
+    assert log.collect().between(1, 2).explored.tolist() == [False, True]

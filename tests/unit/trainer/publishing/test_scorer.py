@@ -246,3 +246,13 @@ def test_a_request_in_which_nobody_wants_a_list_is_answered():
     assert (answer["rec_item"] == NO_ITEM).all()
     assert answer["rec_ctr"].isnan().all()
     assert not answer["ctr"].isnan().any()
+
+
+def test_rates_of_lists_have_a_map_of_their_own_and_those_of_what_is_shown_have_none():
+    asked = request([[10, 11]], candidate_item=torch.tensor([12, 13]))
+    asked |= {"candidate_row": torch.zeros(2, dtype=torch.int32), "candidate_position": torch.zeros(2).int()}
+    plain, made = scorer(), scorer()
+    made.arrays["list_rate"] = torch.tensor([0.5, -0.25])
+    before, after = plain.score(asked), made.score(asked)
+    assert torch.allclose(after["rec_ctr"].logit(), 0.5 * before["rec_ctr"].logit() - 0.25, atol=1e-4)
+    assert torch.equal(after["ctr"], before["ctr"])

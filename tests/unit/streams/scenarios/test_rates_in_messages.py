@@ -1,0 +1,68 @@
+"""`ctr` in messages: a probability, or null in lists where the version has no click head or is not asked."""
+
+import json
+from math import nan
+
+import msgspec
+import pytest
+
+from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.shopper import ShopperState
+from streams.engine.catalogue import Catalogue
+from streams.engine.fallback import BASE_CTR, popularity_answer
+from streams.engine.questions import NO_LIST, Answer, Listed
+from streams.engine.scoring import _with_known_rates  # pyright: ignore[reportPrivateUsage]
+from streams.messages.events import Event, EventType
+from streams.messages.items import Item
+from streams.messages.outputs import ModelRef
+from streams.messages.requests import ScoreRequest
+from streams.messages.wire import REASONS
+from streams.scenarios import CTR, RECOMMEND
+from streams.settings import Settings
+
+MODEL = ModelRef("headrace", "1")
+VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="mug")
+
+
+def shop() -> Catalogue:
+    made = Catalogue()
+    for item_id in ("mug", "bowl"):
+        made.put(Item(item_id=item_id, title=item_id.title()))
+    return made
+
+
+def listed(ctr: float) -> Listed:
+    items = [item_hash("bowl"), NO_ITEM]
+    none, zero = [[-1, -1]] * REASONS, [[0.0, 0.0]] * REASONS
+    return Listed(items, [1.0, 0.0], [ctr, nan], none, zero, [0, 0], [0.0, 0.0])
+
+
+def told(scenario, cause, answer: Answer) -> list[object]:
+    question = scenario.ask(scenario, cause, "id", ShopperState(), Settings())
+    made = json.loads(msgspec.json.encode(scenario.answer(question, answer, shop())))
+    return [entry["ctr"] for entry in made["items"]]
+
+
+@pytest.mark.parametrize(("rate", "ctr"), [(0.25, 0.25), (0.0, 0.0), (1.0, 1.0), (nan, None)])
+def test_a_list_has_the_rate_or_null(rate: float, ctr: float | None):
+    assert told(RECOMMEND, VIEW, Answer(listed(rate), [], MODEL, None)) == [ctr]
+
+
+def test_a_list_that_stands_in_for_the_models_has_no_rates():
+    question = RECOMMEND.ask(RECOMMEND, VIEW, "id", ShopperState(), Settings())
+    assert told(RECOMMEND, VIEW, popularity_answer(question, list(shop()), set(), MODEL)) == [None]
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        Event(event_id="e", type=EventType.IMPRESSION, user_id="u", timestamp=1, items=["mug", "no such item"]),
+        ScoreRequest(request_id="r", user_id="nobody", timestamp=1, items=["mug", "no such item"]),
+    ],
+)
+def test_scores_are_numbers_without_a_click_head_and_without_the_model(cause: Event | ScoreRequest):
+    question = CTR.ask(CTR, cause, "id", ShopperState(), Settings())
+    no_head = _with_known_rates(Answer(NO_LIST, [nan, nan], MODEL, None))
+    assert told(CTR, cause, no_head) == [BASE_CTR, BASE_CTR]
+    assert no_head.fallback == "no_click_head"
+    assert told(CTR, cause, popularity_answer(question, [], set(), MODEL)) == [BASE_CTR, BASE_CTR]

@@ -1,0 +1,65 @@
+"""Lists as a worker would answer them: its own questions and exclusions, the version's scorer, no server between.
+
+Everything that decides a list goes through `ask` and `answer`, as settings say.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+
+from feature_repo.identity import NO_ITEM
+from feature_repo.shopper import ShopperState
+from model_repo.headrace.scorer import Scorer
+from streams.engine.catalogue import Catalogue
+from streams.engine.context_blocks import Surroundings
+from streams.engine.questions import Question
+from streams.engine.tensors import to_answers, to_tensors
+from streams.messages.events import Event
+from streams.messages.outputs import ModelRef
+from streams.messages.wire import MODEL, ScoreAnswer
+from streams.scenarios.ctr import CTR
+from streams.scenarios.recommend import RECOMMEND
+from streams.settings import Settings
+from trainer.data.asking import as_tensors
+
+_ROWS: Final = 256
+
+
+class Answered(NamedTuple):
+    """What the version said to one question: item hashes, best first, and click rates; NaN without a click head."""
+
+    items: Sequence[int]
+    ctrs: Sequence[float]
+
+
+def ask(event: Event, state: ShopperState, settings: Settings) -> Question:
+    """The worker's question for an event: of a list, or of an impression's click rates."""
+    scenario = RECOMMEND if RECOMMEND.wants(event, settings) else CTR
+    return scenario.ask(scenario, event, event.event_id, state, settings)
+
+
+def answer(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
+    """One answer a question, without what the catalogue has withdrawn or never had, as a worker delists it."""
+    for at in range(0, len(questions), _ROWS):
+        yield from _answer(scorer, questions[at : at + _ROWS], catalogue)
+
+
+def _answer(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
+    known = np.fromiter(catalogue, np.int64)
+    version = scorer.arrays["item_hash"].numpy()
+    gone = np.union1d(catalogue.withdrawn(), np.setdiff1d(version, known)) if len(known) else catalogue.withdrawn()
+    width = scorer.arrays["item_vector"].shape[1]
+    nothing, none = np.array([NO_ITEM], np.int64), np.zeros(1, np.float32)
+    shop = Surroundings(gone, nothing, np.zeros((1, width), np.float32), nothing, none)
+    with torch.inference_mode():
+        said = scorer.score(as_tensors(to_tensors(questions, shop)))
+    tensors = ScoreAnswer(**{name: said[name].numpy() for name in ScoreAnswer._fields if name in said})
+    for question, made in zip(
+        questions, to_answers(questions, tensors, ModelRef(MODEL, ""), [None] * len(questions)), strict=True
+    ):
+        if question.recommend:
+            yield Answered(made.listed.items, made.listed.ctrs)
+        else:
+            yield Answered((), made.candidate_ctrs)
