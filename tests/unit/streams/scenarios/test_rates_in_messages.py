@@ -39,7 +39,7 @@ def listed(ctr: float) -> Listed:
 
 def told(scenario, cause, answer: Answer) -> list[object]:
     question = scenario.ask(scenario, cause, "id", ShopperState(), Settings())
-    made = json.loads(msgspec.json.encode(scenario.answer(question, answer, shop())))
+    made = json.loads(msgspec.json.encode(scenario.answer(question, answer, shop(), Settings())))
     return [entry["ctr"] for entry in made["items"]]
 
 
