@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from streams.cli.checked import readable_folder
 from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages, Stream
 from streams.cli.output import JsonFlag, print_json, progress
@@ -16,7 +17,7 @@ from streams.settings import settings
 if TYPE_CHECKING:
     from trainer.measure.list_quality import ListQuality
 
-Model = Annotated[Path, typer.Option("--model", help="a folder that `headrace train` wrote")]
+Model = Annotated[Path, typer.Option("--model", callback=readable_folder, help="a folder that `headrace train` wrote")]
 Since = Annotated[datetime | None, typer.Option("--since", help="first day to measure on; default: the last tenth")]
 
 

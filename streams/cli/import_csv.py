@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from streams.cli.checked import new_folder, readable_files
 from streams.cli.output import JsonFlag, console, print_json, reporting
 from streams.cli.recordings import OutFile, importers
 from streams.errors import UsageError
@@ -22,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 
 def import_csv(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="exports: .csv, .tsv, also .gz, .xz and .zst")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", callback=readable_files, help="exports: .csv, .tsv, also .gz, .xz and .zst"),
+    ],
     out: OutFile,
     maps: Annotated[
         list[str],
@@ -56,7 +60,9 @@ def import_csv(
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="where to; the present folder by default")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(callback=new_folder, help="where to; the present folder by default")
+    ] = Path(),
     as_json: JsonFlag = False,
 ) -> None:
     """Write a tiny export of a shop and the commented map that it is imported by. Nothing is overwritten."""
