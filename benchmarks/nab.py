@@ -71,7 +71,7 @@ def _run(scratch: Path, labels: dict[str, list[list[str]]]) -> dict[str, Any]:
     }
     began = time.process_time()
     for source in sources.values():
-        score_file(source, source.with_suffix(".scored"), lambda *_: None)
+        score_file(source, source.with_suffix(".scored"), lambda _done, _all: None)
     seconds = time.process_time() - began
     series = {name: _columns(source.with_suffix(".scored")) for name, source in sources.items()}
     windows = {name: _indices(series[name][0], labels[name]) for name in labels}
