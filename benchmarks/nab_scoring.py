@@ -65,7 +65,7 @@ def nab_score(series: Sequence[Labelled], profile: Profile) -> Result:
         window = int(rows.window[row])
         if window < 0:
             total += profile.false * rows.worth[row]
-        elif (earned := profile.found * rows.worth[row]) > best[window]:
+        elif (earned := profile.found * float(rows.worth[row])) > best[window]:
             total += earned - best[window]
             best[window] = earned
         last_of_equals = place + 1 == len(order) or rows.scores[order[place + 1]] != rows.scores[row]
@@ -73,6 +73,18 @@ def nab_score(series: Sequence[Labelled], profile: Profile) -> Result:
             result, threshold = total, float(rows.scores[row])
     perfect = profile.found * windows
     return Result(100 * float(result - nothing) / (perfect - nothing), threshold)
+
+
+def score_at(series: Sequence[Labelled], profile: Profile, threshold: float) -> float:
+    """Score all series with a given threshold, which had better be chosen on others; 100 for a perfect detector."""
+    rows, windows = _all_rows(series)
+    detected = rows.scores >= threshold
+    within, outside = detected & (rows.window >= 0), detected & (rows.window < 0)
+    best: Floats = np.full(windows, -profile.missed)
+    np.maximum.at(best, rows.window[within], profile.found * rows.worth[within])
+    total = best.sum() + profile.false * rows.worth[outside].sum()
+    nothing = -profile.missed * windows
+    return 100 * float(total - nothing) / (profile.found * windows - nothing)
 
 
 def probation(readings: int) -> int:

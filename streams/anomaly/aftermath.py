@@ -1,24 +1,19 @@
 """One report an anomaly: what follows a surprise counts only where it exceeds it."""
 
 from collections import deque
-from typing import Final
-
-_LEAST_READINGS: Final = 200
-_SHARE: Final = 20
-"""The aftermath lasts a twentieth of the past: what a long series knows, it need not be told again soon."""
 
 
 class Aftermath:
-    """The largest surprise of late, which a new one must exceed."""
+    """The largest surprise of the last `readings`, which a new one must exceed."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: int) -> None:
+        self._readings = readings
         self._seen = 0
         self._largest: deque[tuple[int, float]] = deque()  # each larger than all after it
 
     def pass_on(self, surprise: float) -> float:
         """The surprise where it exceeds all of late, else 0."""
-        horizon = self._seen - max(_LEAST_READINGS, self._seen / _SHARE)
-        while self._largest and self._largest[0][0] < horizon:
+        while self._largest and self._largest[0][0] < self._seen - self._readings:
             self._largest.popleft()
         new = not self._largest or surprise > self._largest[0][1]
         while self._largest and self._largest[-1][1] <= surprise:

@@ -1,11 +1,12 @@
 """The detector for any series of readings: one configuration, no labels, no look ahead."""
 
+from collections.abc import Iterator
 from math import isfinite
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.anomaly.aftermath import Aftermath
-from streams.anomaly.novelty import NearestExtremes, NearestShape, NearestValue
+from streams.anomaly.novelty import NearestAtHour, NearestExtremes, NearestShape, NearestValue
 from streams.anomaly.seasonal import SeasonalResidual
 from streams.anomaly.tail import Tail
 
@@ -15,20 +16,45 @@ _INTERVALS: Final = 101
 """The first intervals between readings; their median is the sampling interval."""
 
 
+class DetectorSettings(NamedTuple):
+    """All that is fixed beforehand; `python -m benchmarks.nab` shows what each is worth on series left out.
+
+    Attributes:
+        shape: readings in a row that make a shape.
+        reach: readings whose extremes are looked at.
+        top_share: share of a view's past that its tail is fitted to.
+        quiet: readings in which only a larger surprise is reported.
+        value, hour, season: weights of these views; shape and either extreme have 1.
+    """
+
+    shape: int = 4
+    reach: int = 50
+    top_share: float = 0.03
+    quiet: int = 200
+    value: int = 2
+    hour: int = 1
+    season: int = 2
+
+
+SHIPPED: Final = DetectorSettings()
+
+
 class SeriesDetector:
     """Scores readings one by one.
 
-    Views ask how new a reading is: its value, the shape of the last readings, their extremes, and, once a season is
-    found, what the season leaves of it. Each view's distance becomes a tail probability learnt from that view's own
-    past; the score is one less their geometric mean, in which value and season weigh double.
+    Views ask how new a reading is: its value among all and among those of its hour of the day, the shape of the last
+    readings, their extremes, and, once a season is found, what the season leaves of it. Each view's distance becomes a
+    tail probability learnt from that view's own past; the score is one less their weighted geometric mean.
     """
 
-    def __init__(self) -> None:
-        self._value, self._value_tail = NearestValue(), Tail()
-        self._shape, self._shape_tail = NearestShape(), Tail()
-        self._extremes, self._high_tail, self._low_tail = NearestExtremes(), Tail(), Tail()
-        self._seasonal, self._left, self._left_tail = SeasonalResidual(), NearestValue(), Tail()
-        self._aftermath = Aftermath()
+    def __init__(self, settings: DetectorSettings = SHIPPED) -> None:
+        self._settings = settings
+        self._value, self._hour, self._left = NearestValue(), NearestAtHour(), NearestValue()
+        self._shape, self._extremes = NearestShape(settings.shape), NearestExtremes(settings.reach)
+        self._value_tail, self._hour_tail, self._left_tail = self._tail(), self._tail(), self._tail()
+        self._shape_tail, self._high_tail, self._low_tail = self._tail(), self._tail(), self._tail()
+        self._seasonal = SeasonalResidual()
+        self._aftermath = Aftermath(settings.quiet)
         self._last: int | None = None
         self._intervals: list[int] = []
 
@@ -44,19 +70,24 @@ class SeriesDetector:
         if not isfinite(value):
             return 0.0
         gap = self._gap_before(timestamp)
-        value = min(max(value, -_LARGEST), _LARGEST)
+        views = list(self._views(timestamp, min(max(value, -_LARGEST), _LARGEST), gap))
+        surprise = sum(weight * surprise for weight, surprise in views) / sum(weight for weight, _ in views)
+        return 1.0 - 10.0 ** -self._aftermath.pass_on(surprise)
+
+    def _views(self, timestamp: int, value: float, gap: int) -> Iterator[tuple[int, float]]:
+        """Weight and surprise of every view."""
         high, low = self._extremes.distances(value)
-        views = [
-            *[self._value_tail.surprise(self._value.distance(value))] * 2,
-            self._shape_tail.surprise(self._shape.distance(value)),
-            self._high_tail.surprise(high),
-            self._low_tail.surprise(low),
-        ]
+        yield self._settings.value, self._value_tail.surprise(self._value.distance(value))
+        yield self._settings.hour, self._hour_tail.surprise(self._hour.distance(timestamp, value))
+        yield 1, self._shape_tail.surprise(self._shape.distance(value))
+        yield 1, self._high_tail.surprise(high)
+        yield 1, self._low_tail.surprise(low)
         residual = self._seasonal.residual(value, gap)
         if residual is not None:
-            views += [self._left_tail.surprise(self._left.distance(residual))] * 2
-        surprise = self._aftermath.pass_on(sum(views) / len(views))
-        return 1.0 - 10.0**-surprise
+            yield self._settings.season, self._left_tail.surprise(self._left.distance(residual))
+
+    def _tail(self) -> Tail:
+        return Tail(self._settings.top_share)
 
     def _gap_before(self, timestamp: int) -> int:
         """Readings that are missing between the last one and this."""

@@ -8,7 +8,6 @@ from streams.anomaly.sorted_window import SortedWindow
 
 _LEAST_PAST: Final = 30
 """Values seen before any is called rare."""
-_TOP_SHARE: Final = 0.02
 _LEAST_TOP: Final = 10
 _MOST: Final = 30.0
 
@@ -16,12 +15,13 @@ _MOST: Final = 30.0
 class Tail:
     """The upper tail of a statistic.
 
-    Above the threshold that the top 2 % exceed, excesses are taken to be exponential (peaks over threshold: the
+    Above the threshold that the top share exceeds, excesses are taken to be exponential (peaks over threshold: the
     generalised Pareto distribution with shape 0, Pickands 1975), so that a new record is as surprising as it is far
     out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, top_share: float) -> None:
+        self._top_share = top_share
         self._past = SortedWindow()
 
     def surprise(self, value: float) -> float:
@@ -35,7 +35,7 @@ class Tail:
         n = len(past)
         if n < _LEAST_PAST:
             return 0.0
-        top = past[-max(_LEAST_TOP, int(n * _TOP_SHARE)) :]
+        top = past[-max(_LEAST_TOP, int(n * self._top_share)) :]
         threshold = top[0]
         if value <= threshold:
             return -log10((n - bisect_left(past, value) + 1) / (n + 1))

@@ -26,9 +26,11 @@ def baseline_forecasts(units: Floats, season: int, horizon: int) -> dict[str, Me
     The point forecast stands for the median; nothing is forecast below zero.
     """
     conformal = ConformalIntervals(h=horizon, n_windows=_INTERVAL_WINDOWS)
+    series = _long(units, horizon)
+    averaged = min(_AVERAGED_SEASONS * season, _shortest_fit(series, horizon))
     models = [
         SeasonalNaive(season, alias="seasonal_naive"),
-        WindowAverage(_AVERAGED_SEASONS * season, alias="moving_average", prediction_intervals=conformal),
+        WindowAverage(averaged, alias="moving_average", prediction_intervals=conformal),
         AutoETS(season_length=season, alias="auto_ets"),
         CrostonSBA(alias="croston_sba", prediction_intervals=conformal),
         TSB(_SMOOTHING, _SMOOTHING, alias="tsb", prediction_intervals=conformal),
@@ -36,7 +38,7 @@ def baseline_forecasts(units: Floats, season: int, horizon: int) -> dict[str, Me
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a constant series is no news
         engine = StatsForecast(models=models, freq=1, n_jobs=1, fallback_model=SeasonalNaive(season))
-        found = cast(pd.DataFrame, engine.forecast(df=_long(units, horizon), h=horizon, level=[80]))
+        found = cast(pd.DataFrame, engine.forecast(df=series, h=horizon, level=[80]))
     return {model.alias: _method(found, model.alias, len(units)) for model in models}
 
 
@@ -45,6 +47,11 @@ def _long(units: Floats, horizon: int) -> pd.DataFrame:
     first = np.minimum((units > 0).argmax(1), max(windows - _LEAST_HORIZONS * horizon, 0))
     item, window = np.nonzero(np.arange(windows) >= first[:, None])
     return pd.DataFrame({"unique_id": item, "ds": window, "y": units[item, window].astype(np.float64)})
+
+
+def _shortest_fit(series: pd.DataFrame, horizon: int) -> int:
+    """Windows of the shortest series once the horizons are off whose errors make the intervals; at least one."""
+    return max(int(series.groupby("unique_id").size().min()) - _INTERVAL_WINDOWS * horizon, 1)
 
 
 def _method(found: pd.DataFrame, name: str, items: int) -> MethodForecast:

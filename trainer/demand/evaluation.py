@@ -22,7 +22,7 @@ from streams.scenarios.demand.levels import at_levels
 from trainer.demand.accuracy import LEVELS, DemandAccuracy, MethodForecast, accuracy, naive_errors
 from trainer.demand.baselines import baseline_forecasts
 from trainer.demand.describing import installed_vectors
-from trainer.demand.fitting import fit_demand
+from trainer.demand.fitting import fit_demand, least_windows
 from trainer.demand.interval import interval80
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, read_series
@@ -85,8 +85,12 @@ def _column(series: DemandSeries, split: datetime, windows: Windows, horizon: in
     column = number_at(ceil(moment) - 1, windows) + 1 - series.first // series.window_ms
     if column >= series.units.shape[1]:
         raise UsageError(f"--split {split:%Y-%m-%d}: the stream holds no purchase from then on")
-    if column < DEMAND_HISTORY + 3 * horizon:
-        raise TooLittleData(f"--split {split:%Y-%m-%d}: the stream holds too little before it to learn from")
+    before, needed = max(column - DEMAND_HISTORY, 0), least_windows(horizon)
+    if before < needed:
+        raise TooLittleData(
+            f"--split {split:%Y-%m-%d}: the stream holds {before} windows before it, and --horizon {horizon} takes "
+            f"{needed} to learn from; choose a later --split, a shorter --horizon or a shorter --window"
+        )
     return column
 
 

@@ -1,6 +1,7 @@
 """Fit the demand network to series."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -63,19 +64,30 @@ def fit_demand(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     targets = series.targets(horizon)
-    split = targets.stop - max(int(len(targets) * _HELD_BACK), 1)
-    learnt = range(targets.start, split - horizon + 1)
+    learnt, checked = _parts(targets, horizon)
     if len(learnt) < horizon:
         raise TooLittleData(
-            "The stream is too short to learn demand from: it needs purchases in more than "
-            f"{3 * horizon} windows of {series.window_ms // 1000} s (HEADRACE_WINDOW, HEADRACE_HORIZON)."
+            "The stream is too short to learn demand from: it needs purchases over "
+            f"{least_windows(horizon)} windows of {series.window_ms // 1000} s (HEADRACE_WINDOW, HEADRACE_HORIZON)."
         )
+    split = checked.start
     fitting = sample(series, learnt, horizon, _TRAINED_ON, random)
-    checking = sample(series, range(split, targets.stop), horizon, _CHECKED_ON, random)
+    checking = sample(series, checked, horizon, _CHECKED_ON, random)
     network = DemandNetwork(season(series.window_ms), horizon, describe(series, split, vectors)).to(device)
     _fit(network, fitting, checking, random, tell)
     network.eval()
     return FittedDemand(network, _measure(network, fitting, checking), checking)
+
+
+def least_windows(horizon: int) -> int:
+    """The shortest series, in windows, that a forecaster of so many windows can be fitted to."""
+    return next(n for n in count(3 * horizon - 1) if len(_parts(range(n - horizon + 1), horizon)[0]) >= horizon)
+
+
+def _parts(targets: range, horizon: int) -> tuple[range, range]:
+    """First forecast windows to learn from, and those held back; no forecast of the one reaches into the other."""
+    split = targets.stop - max(int(len(targets) * _HELD_BACK), 1)
+    return range(targets.start, split - horizon + 1), range(split, targets.stop)
 
 
 def quantile_loss(quantiles_GZQ: Tensor, target_GZ: Tensor, weight_G: Tensor) -> Tensor:

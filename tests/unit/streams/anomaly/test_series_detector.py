@@ -7,10 +7,10 @@ import pytest
 
 from streams.anomaly import novelty, sorted_window
 from streams.anomaly.aftermath import Aftermath
-from streams.anomaly.novelty import NearestShape, NearestValue
+from streams.anomaly.novelty import NearestAtHour, NearestShape, NearestValue
 from streams.anomaly.season import find_season
 from streams.anomaly.seasonal import SeasonalResidual
-from streams.anomaly.series import SeriesDetector
+from streams.anomaly.series import SHIPPED, SeriesDetector
 
 MINUTE = 60_000
 
@@ -49,7 +49,7 @@ def test_a_shift_of_level_is_reported_once():
 
 
 def test_what_follows_a_surprise_counts_only_where_it_exceeds_it_until_the_aftermath_is_over():
-    aftermath = Aftermath()
+    aftermath = Aftermath(200)
     assert [aftermath.pass_on(surprise) for surprise in (1.0, 5.0, 3.0, 6.0, 6.0)] == [1, 5, 0, 6, 0]
     assert not any(aftermath.pass_on(0.5) for _ in range(199))
     assert aftermath.pass_on(2.0) == 0
@@ -61,6 +61,38 @@ def test_a_score_depends_on_the_past_alone():
     other = series.copy()
     other[500:] += np.random.default_rng(4).normal(size=300) * 10
     assert (scores(series)[:500] == scores(other)[:500]).all()
+
+
+def test_the_scores_of_a_series_cut_short_are_those_of_the_whole_one():
+    series = daily(900, seed=12)
+    series[450] += 4
+    whole = scores(series)
+    for length in (1, 100, 451, 600):
+        assert (scores(series[:length]) == whole[:length]).all()
+
+
+def test_a_value_usual_at_another_hour_is_new_at_its_own():
+    random = np.random.default_rng(13)
+    hours = [i % 24 for i in range(1_000)]
+    view = NearestAtHour()
+    distances = [view.distance(i * 60 * MINUTE, hour + 0.1 * random.normal()) for i, hour in enumerate(hours)]
+    at_own, at_another = distances[-1], view.distance(1_000 * 60 * MINUTE, (1_000 + 12) % 24)
+    assert at_own < 0.5
+    assert at_another > 10
+
+
+def test_the_hour_of_the_day_finds_what_noise_hides_from_a_season():
+    angle = np.arange(1_500) * 2 * np.pi / 96
+    series = np.sin(angle) + 0.55 * np.random.default_rng(14).normal(size=1_500)
+    series[1_272] = -2  # as at night, at noon
+    assert find_season(series) == 0
+    found = [
+        np.array([detector.score(i * 15 * MINUTE, value) for i, value in enumerate(series)])
+        for detector in (SeriesDetector(), SeriesDetector(SHIPPED._replace(hour=0)))
+    ]
+    with_hour, without = (scores[600:].argmax() + 600 for scores in found)
+    assert with_hour == 1_272
+    assert without != 1_272
 
 
 def test_the_unit_of_a_series_changes_no_score():
@@ -111,13 +143,13 @@ def test_a_gap_does_not_shift_the_season():
 def test_an_endless_series_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch):
     for module in (novelty, sorted_window):
         monkeypatch.setattr(module, "MEMORY", 64)
-    value, shape = NearestValue(), NearestShape()
+    value, shape = NearestValue(), NearestShape(4)
     for reading in np.random.default_rng(0).normal(size=5_000):
         value.distance(reading)
         shape.distance(reading)
     assert len(value._past.values) == 64
     assert value._past.values == sorted(value._past._in_time)
-    assert len(shape._past) <= 1_024
+    assert shape._past.shape == (4, 1_024)
 
 
 def test_a_season_is_found_by_its_shortest_lag_and_noise_or_drift_has_none():

@@ -50,7 +50,7 @@ def test_a_list_has_the_rate_or_null(rate: float, ctr: float | None):
 
 def test_a_list_that_stands_in_for_the_models_has_no_rates():
     question = RECOMMEND.ask(RECOMMEND, VIEW, "id", ShopperState(), Settings())
-    assert told(RECOMMEND, VIEW, popularity_answer(question, list(shop()), set(), MODEL)) == [None]
+    assert told(RECOMMEND, VIEW, popularity_answer(question, list(shop()), shop(), MODEL)) == [None]
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_scores_are_numbers_without_a_click_head_and_without_the_model(cause: Ev
     no_head = _with_known_rates(Answer(NO_LIST, [nan, nan], MODEL, None))
     assert told(CTR, cause, no_head) == [BASE_CTR, BASE_CTR]
     assert no_head.fallback == "no_click_head"
-    assert told(CTR, cause, popularity_answer(question, [], set(), MODEL)) == [BASE_CTR, BASE_CTR]
+    assert told(CTR, cause, popularity_answer(question, [], shop(), MODEL)) == [BASE_CTR, BASE_CTR]

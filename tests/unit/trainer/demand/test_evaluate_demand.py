@@ -13,6 +13,7 @@ from streams.cli import app
 from streams.errors import TooLittleData, UsageError
 from trainer.demand import fitting
 from trainer.demand.accuracy import MethodForecast, accuracy, naive_errors
+from trainer.demand.baselines import baseline_forecasts
 from trainer.demand.evaluation import DemandEvaluation, evaluate_demand
 from trainer.demand.interval import coverage80, interval80
 
@@ -107,8 +108,28 @@ def test_the_command_prints_json_and_draws(stream: Path, tmp_path: Path, monkeyp
 def test_a_split_outside_the_stream_or_items_not_scored_say_so(stream: Path, done: DemandEvaluation):
     with pytest.raises(UsageError, match="no purchase from then on"):
         evaluate(stream, datetime(2024, 1, 1))
-    with pytest.raises(TooLittleData, match="too little before"):
+    with pytest.raises(
+        TooLittleData, match="holds 9 windows before it, and --horizon 7 takes 21 to learn from; choose"
+    ):
         evaluate(stream, datetime(2023, 1, 10))
+    with pytest.raises(TooLittleData, match="holds 77 windows before it, and --horizon 24 takes 78 "):
+        evaluate(stream, datetime(2023, 3, 19), horizon=24)
+
+
+@pytest.mark.parametrize("horizon", [4, 7, 24, 84])
+def test_the_least_windows_suffice_and_one_less_does_not(horizon: int):
+    def learnt(windows: int) -> int:
+        return len(fitting._parts(range(windows - horizon + 1), horizon)[0])
+
+    least = fitting.least_windows(horizon)
+    assert learnt(least) >= horizon > learnt(least - 1)
+
+
+def test_two_weeks_of_days_are_enough_for_every_method():
+    units = np.random.default_rng(0).poisson(2, (5, 15)).astype(np.float32)
+    units[3, :13] = 0  # sells since yesterday
+    for name, made in baseline_forecasts(units, 7, 4).items():
+        assert np.isfinite(made.quantiles).all(), name
 
 
 def test_perfect_forecasts_score_0_and_known_errors_their_size():
