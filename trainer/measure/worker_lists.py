@@ -14,15 +14,16 @@ from feature_repo.shopper import ShopperState
 from model_repo.headrace.scorer import Scorer
 from streams.engine.catalogue import Catalogue
 from streams.engine.context_blocks import Surroundings
-from streams.engine.questions import Question
+from streams.engine.questions import Answer, Question
 from streams.engine.tensors import to_answers, to_tensors
 from streams.messages.events import Event
-from streams.messages.outputs import ModelRef
+from streams.messages.outputs import ModelRef, Recommendation
 from streams.messages.wire import MODEL, ScoreAnswer
 from streams.scenarios.ctr import CTR
 from streams.scenarios.recommend import RECOMMEND
 from streams.settings import Settings
 from trainer.data.asking import as_tensors
+from trainer.data.excluding import repeats_of
 
 _ROWS: Final = 256
 
@@ -42,24 +43,34 @@ def ask(event: Event, state: ShopperState, settings: Settings) -> Question:
 
 def answer(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
     """One answer a question, without what the catalogue has withdrawn or never had, as a worker delists it."""
-    for at in range(0, len(questions), _ROWS):
-        yield from _answer(scorer, questions[at : at + _ROWS], catalogue)
+    for question, made in zip(questions, _answers(scorer, questions, catalogue), strict=True):
+        if question.recommend:
+            yield Answered(made.listed.items, made.listed.ctrs)
+        else:
+            yield Answered((), made.candidate_ctrs)
 
 
-def _answer(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
+def messages(
+    scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue, settings: Settings
+) -> Iterator[Recommendation]:
+    """The messages that go out for questions of lists."""
+    for question, made in zip(questions, _answers(scorer, questions, catalogue), strict=True):
+        message = RECOMMEND.answer(question, made, catalogue, settings)
+        assert isinstance(message, Recommendation)
+        yield message
+
+
+def _answers(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answer]:
     known = np.fromiter(catalogue, np.int64)
     version = scorer.arrays["item_hash"].numpy()
     gone = np.union1d(catalogue.withdrawn(), np.setdiff1d(version, known)) if len(known) else catalogue.withdrawn()
     width = scorer.arrays["item_vector"].shape[1]
     nothing, none = np.array([NO_ITEM], np.int64), np.zeros(1, np.float32)
     shop = Surroundings(gone, nothing, np.zeros((1, width), np.float32), nothing, none)
-    with torch.inference_mode():
-        said = scorer.score(as_tensors(to_tensors(questions, shop)))
-    tensors = ScoreAnswer(**{name: said[name].numpy() for name in ScoreAnswer._fields if name in said})
-    for question, made in zip(
-        questions, to_answers(questions, tensors, ModelRef(MODEL, ""), [None] * len(questions)), strict=True
-    ):
-        if question.recommend:
-            yield Answered(made.listed.items, made.listed.ctrs)
-        else:
-            yield Answered((), made.candidate_ctrs)
+    repeats = repeats_of(scorer.arrays)
+    for at in range(0, len(questions), _ROWS):
+        some = questions[at : at + _ROWS]
+        with torch.inference_mode():
+            said = scorer.score(as_tensors(to_tensors(some, shop, repeats)))
+        tensors = ScoreAnswer(**{name: said[name].numpy() for name in ScoreAnswer._fields if name in said})
+        yield from to_answers(some, tensors, ModelRef(MODEL, ""), [None] * len(some))

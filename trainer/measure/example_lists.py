@@ -1,0 +1,80 @@
+"""Lists of some shoppers of a stream, as a person reads them: what was done, and what would have been recommended."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from streams.engine.catalogue import Catalogue
+from streams.engine.questions import Question
+from streams.errors import UsageError
+from streams.messages.events import Event
+from streams.messages.outputs import Recommendation
+from streams.scenarios.recommend import RECOMMEND
+from streams.settings import Settings
+from trainer.measure.held_back import read_recorded, states
+from trainer.measure.worker_lists import ask, messages
+from trainer.practice.fit import Tell
+from trainer.publishing.exported import load_recommender
+
+_DONE: Final = 6
+"""Events before a list that are shown."""
+_SHOWN: Final = 5
+"""Entries of a list that are shown."""
+
+
+class Example(NamedTuple):
+    """One list, and what the shopper had done, the newest last."""
+
+    done: list[str]
+    message: Recommendation
+
+
+def example_lists(
+    stream: Path, model: Path, shoppers: int, lists: int, settings: Settings, tell: Tell
+) -> dict[str, list[Example]]:
+    """The last lists of the shoppers who were owed most in the held-back part of a stream, by shopper.
+
+    Raises:
+        UsageError: no such stream or model, or nobody is owed so many lists.
+    """
+    scorer = load_recommender(model, clicks=True)
+    recorded = read_recorded(stream, settings, lambda n: tell("read", n, 0, "records"))
+    asked = _asked(recorded.events, recorded.split(), settings, recorded.catalogue)
+    chosen = sorted((user for user in asked if len(asked[user]) >= lists), key=lambda u: (-len(asked[u]), u))[:shoppers]
+    if not chosen:
+        raise UsageError(f"--stream {stream}: no shopper is owed {lists} lists in its last tenth; give a longer stream")
+    found: dict[str, list[Example]] = {}
+    for user in chosen:
+        done, questions = zip(*asked[user][-lists:], strict=True)
+        made = messages(scorer, questions, recorded.catalogue, settings)
+        found[user] = [Example(*both) for both in zip(done, made, strict=True)]
+    return found
+
+
+def markdown(found: dict[str, list[Example]], titles: Catalogue) -> Iterator[str]:
+    """The lists as a page, line by line."""
+    for user, examples in found.items():
+        yield from (f"## {user}", "")
+        for done, message in examples:
+            when = datetime.fromtimestamp(message.timestamp / 1000, UTC).strftime("%d %B %H:%M")
+            yield from (f"**{when}**, after: {'; '.join(done)}", "", "| recommended | click | why |", "|---|---|---|")
+            for item in message.items[:_SHOWN]:
+                rate = "" if item.ctr is None else f"{item.ctr:.0%}"
+                yield f"| {titles.title(item.item_id)} | {rate} | {'; '.join(r.text for r in item.reasons)} |"
+            yield ""
+
+
+def _asked(
+    events: list[Event], since: int, settings: Settings, catalogue: Catalogue
+) -> dict[str, list[tuple[list[str], Question]]]:
+    did: defaultdict[str, list[str]] = defaultdict(list)
+    asked: defaultdict[str, list[tuple[list[str], Question]]] = defaultdict(list)
+    for event, state in states(events):
+        if event.item_id is not None or event.query:
+            what = catalogue.title(event.item_id) if event.item_id else f"“{event.query}”"
+            did[event.user_id].append(f"{event.type.replace('_', ' ')} {what or event.item_id}")
+        if event.timestamp >= since and RECOMMEND.wants(event, settings):
+            asked[event.user_id].append((did[event.user_id][-_DONE:], ask(event, state, settings)))
+    return asked
