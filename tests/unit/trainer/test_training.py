@@ -65,7 +65,7 @@ def test_the_traced_programs_answer_as_trained(lesson: Lesson):
     assert disagreement(answer, {name: tensor.numpy() for name, tensor in answered.items()}) < 1e-5
 
 
-def test_contributions_of_the_traced_program_add_up_to_the_score(lesson: Lesson):
+def test_the_traced_program_says_what_scores_would_be_without_each_event(lesson: Lesson):
     made = served(lesson.folder)
     asked = as_tensors(request_of(lesson.shop, last_moments(lesson, 8), 64))
     hashes, vectors = made.arrays["item_hash"], made.arrays["item_vector"]
@@ -73,13 +73,14 @@ def test_contributions_of_the_traced_program_add_up_to_the_score(lesson: Lesson)
     with torch.inference_mode():
         answer = made.score(asked)
         past = vectors[torch.searchsorted(hashes, asked["history_item"]).clamp(max=len(hashes) - 1)]
-        given = encode(past, asked["history_action"], asked["history_time"], asked["now"])
+        user, without = encode(past, asked["history_action"], asked["history_time"], asked["now"])
         row = torch.searchsorted(hashes, answer["rec_item"])
-        share = vectors[row] @ given.transpose(1, 2)
-    total = share.sum(dim=2) + made.arrays["item_bias"][row]
-    assert torch.allclose(total, answer["rec_score"], atol=1e-4)
-    assert torch.allclose(share.max(dim=2).values.clamp(min=0), answer["reason_weight"][:, :, 0], atol=1e-5)
-    assert (answer["reason_event"][:, :5] >= 0).all()
+        score = torch.einsum("bkd,bd->bk", vectors[row], user)
+        lead = vectors[row] - vectors.mean(dim=0)
+        lost = torch.einsum("bkd,bd->bk", lead, user).unsqueeze(2) - lead @ without.transpose(1, 2)
+    assert torch.allclose(score + made.arrays["item_bias"][row], answer["rec_score"], atol=1e-4)
+    assert torch.allclose(lost.max(dim=2).values.clamp(min=0), answer["reason_weight"][:, :, 0], atol=1e-4)
+    assert (answer["reason_event"][:, :5, 0] >= 0).all()
 
 
 def test_an_item_with_only_a_title_is_recommended_to_those_who_want_its_kind(lesson: Lesson):

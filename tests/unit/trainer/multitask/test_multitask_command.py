@@ -51,7 +51,7 @@ def test_a_table_of_ones_own_is_learnt_column_by_column(tmp_path: Path, tiny_enc
     assert [line["task"] for line in found["tasks"]] == ["topic", "mood"]
 
 
-def test_wrong_usage_is_said_in_one_line(data: Path):
+def test_wrong_usage_is_said_in_one_line(data: Path, tmp_path: Path):
     def refused(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["finetune", "multitask", *arguments])
         assert isinstance(done.exception, UsageError)
@@ -61,4 +61,5 @@ def test_wrong_usage_is_said_in_one_line(data: Path):
     assert "name each of intent, scope, sentiment, matching" in refused("--tasks", "mood")
     assert "--weighting loud" in refused("--weighting", "loud")
     assert "clinc150" in refused("--tasks", "scope")
-    assert "give both" in refused("--train", "rows.csv")
+    (tmp_path / "rows.csv").touch()
+    assert "give both" in refused("--train", str(tmp_path / "rows.csv"))
