@@ -61,7 +61,8 @@ score. Their texts come from one table (`HEADRACE_REASONS`).
 - A reason with an `item_id` is an event of the shopper's: its weight is what the lead loses when the event is left out
   of the history, worked out to first order. What was removed from the cart or returned is no reason, nor is an item
   that no catalogue has.
-- `description` is what the item's text adds, `popular` what it scores for everyone: the one that adds more is told.
+- `popular` is what the item scores for everyone. `description` is what its text adds; the text speaks through the
+  events that it goes with, so it is told only where no event is, and where it adds more than popularity does.
 - `range` has weight 0: nothing speaks for the item but that the list has a place for it. Lists that were answered
   without the model (`fallback`) say `popular`, with weight 0."""
 

@@ -19,6 +19,7 @@ from streams.messages.wire import CONTEXT, HISTORY, PARTS, Floats, Ints, ScoreAn
 _AT_ONCE: Final = 32
 """Lists that are made plain numbers of in one go. Those of a whole load are a hundred thousand numbers, and out of a
 core's cache before they are said; one by one they cost most of all."""
+_DESCRIPTION: Final = PARTS.index("description")
 _DECIMALS: Final = 6
 _RATE_DECIMALS: Final = 8
 
@@ -106,8 +107,13 @@ def _cut(listed: Listed, length: int) -> Listed:
 
 
 def _lists(tensors: ScoreAnswer, wanted: Ints) -> Iterator[Listed]:
-    """The lists of some questions."""
+    """The lists of some questions.
+
+    An item's text speaks through the events it goes with: where these are reasons, only its popularity is one beside
+    them.
+    """
     part = tensors.reason_part[wanted]
+    part[..., _DESCRIPTION] = np.where(tensors.reason_event[wanted][..., 0] >= 0, -np.inf, part[..., _DESCRIPTION])
     columns = (
         tensors.rec_item[wanted].tolist(),
         _plain(tensors.rec_score[wanted]),

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,7 +40,8 @@ _AVERAGE: Final = 0.98
 _SCORED: Final = 16_384
 _LEAST_CLICKS: Final = 50
 """On items that chance chose to show, for a map of lists' rates to be learnt from them."""
-_LEAST_SLOPE: Final = 0.1
+_LIKELIEST: Final = 0.8
+"""Of items that chance showed: those above this quantile of their log odds are rated like the first of a list."""
 AS_SHOWN: Final = Calibration(np.ones(1), 0.0)
 """The map of lists' rates where nothing tells that what was shown is unlike what was not."""
 
@@ -99,7 +101,8 @@ def fit_clicks(
     logit_M = _score(model, held_back)
     rate = expected_rate(np.concatenate([part.clicked for part in parts[:2]]), late.clicked)
     final = fit_calibration(logit_M[:, None], late.clicked, rate)
-    listed = _fit_listed(np.concatenate([_score(model, train), _score(model, stop), logit_M]), shown)
+    every_M = np.concatenate([_score(model, train), _score(model, stop), logit_M])
+    listed = _fit_listed(final.apply(every_M[:, None]), shown)
     everything = click_rates(np.searchsorted(item_hash, shown.shown_item), shown.clicked, items)
     found = _measure(everything, listed, held_back, logit_M, rate, len(shown.clicked))
     model.click.calibrate(float(final.weight[0]), final.bias)
@@ -124,19 +127,26 @@ def _fit(model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, tell
     fit(model.click, losses, validate, plan, tell, run=run, rng=rng)
 
 
-def _fit_listed(logit_M: Floats, shown: Impressions) -> Calibration:
+def _fit_listed(logit_M: NDArray[np.float64], shown: Impressions) -> Calibration:
     """The map from calibrated log odds to those of items that chance chose; the identity where too few of them are.
 
     What a shop shows it chose, by more than the model knows: such items are clicked more than others that look the same
-    to the model. A list of the model's own is of those others. The rows that the head was fitted on may tell this too,
-    since what it knows of them by heart it knows of both kinds.
+    to the model. A list of the model's own is of those others, and of the likeliest of them: the map is a shift, so
+    that the likeliest fifth of what chance showed is rated as it was clicked. A slope would be that of the many unlikely.
     """
-    clicked, drawn = shown.clicked, shown.explored
-    if clicked[drawn].sum() < _LEAST_CLICKS:
+    drawn = shown.explored
+    if not drawn.any():
         return AS_SHOWN
-    every, some = fit_calibration(logit_M[:, None], clicked), fit_calibration(logit_M[drawn, None], clicked[drawn])
-    slope = some.weight / np.maximum(every.weight, _LEAST_SLOPE)
-    return Calibration(slope, some.bias - float(slope[0]) * every.bias)
+    likeliest = drawn & (logit_M >= np.quantile(logit_M[drawn], _LIKELIEST))
+    clicked = shown.clicked[likeliest]
+    if not _LEAST_CLICKS <= clicked.sum() < len(clicked):
+        return AS_SHOWN
+    return Calibration(np.ones(1), _shift(logit_M[likeliest], float(clicked.mean())))
+
+
+def _shift(logit_M: NDArray[np.float64], rate: float) -> float:
+    """What is to be added to log odds for a mean probability, by bisection."""
+    return float(brentq(lambda shift: float((1 / (1 + np.exp(-logit_M - shift))).mean()) - rate, -20.0, 20.0))
 
 
 def _loss(model: ShopperModel, rows: ShownRows, pick: Tensor) -> Tensor:

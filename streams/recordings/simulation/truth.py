@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -12,8 +11,6 @@ from streams.errors import UsageError
 from streams.recordings.simulation.plan import Plan, draw_shop
 from streams.recordings.simulation.shop import Floats
 from streams.recordings.simulation.shoppers import PAGES, click_probabilities, follower_draws, relevance, shopper_id
-
-_ITEM_PAGE: Final = PAGES.index("item")
 
 
 class ClickTruth:
@@ -34,14 +31,15 @@ class ClickTruth:
         Args:
             user_id: one that `knows` does.
             last: the item looked at last.
-            page: where they are shown; None for an item's page, where carts are filled and things are bought.
+            page: where they are shown; the mean over all pages where that is none of the shop's.
         """
         user = self._user[user_id]
         row = np.array([self._row.get(item, -1) for item in items], np.int64)
         liking = relevance(self._shop, self._shoppers, user)[row]
         draws = follower_draws(self._shop, -1 if last is None else self._row.get(last, -1), row)
-        at = PAGES.index(page) if page in PAGES else _ITEM_PAGE
-        chances = click_probabilities(liking, draws, at, int(self._shoppers.device[user]))
+        pages = [PAGES.index(page)] if page in PAGES else range(len(PAGES))
+        device = int(self._shoppers.device[user])
+        chances = np.mean([click_probabilities(liking, draws, at, device) for at in pages], axis=0)
         return np.where(row >= 0, chances, np.nan)
 
 
