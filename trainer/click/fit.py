@@ -132,7 +132,7 @@ def _fit_listed(logit_M: NDArray[np.float64], shown: Impressions) -> Calibration
 
     What a shop shows it chose, by more than the model knows: such items are clicked more than others that look the same
     to the model. A list of the model's own is of those others, and of the likeliest of them: the map is a shift, so
-    that the likeliest fifth of what chance showed is rated as it was clicked. A slope would be that of the many unlikely.
+    that the likeliest fifth of what chance showed is rated as it was clicked. A slope would be that of all the others.
     """
     drawn = shown.explored
     if not drawn.any():
