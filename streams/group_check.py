@@ -36,7 +36,7 @@ def check_group(settings: Settings) -> str | None:
     if settings.answer_again or settings.rebuild_of or kafka.name_of(item_deltas(settings.group)) in names:
         return None
     with Broker(kafka, _PATIENCE_MS) as broker:
-        other = None if broker.committed(settings.group) else _other_group(broker, settings, names)
+        other = None if _has_begun(broker, settings.group) else _other_group(broker, settings, names)
     if other is None:
         return None
     return (
@@ -69,6 +69,14 @@ def of_another_prefix(settings: Settings, prefix: str) -> UsageError:
         f"Group {settings.group} is that of the topics with HEADRACE_TOPIC_PREFIX={prefix or '(none)'}, not "
         f"{settings.topic_prefix or '(none)'}: its offsets and rows are of those. Set HEADRACE_GROUP to another name."
     )
+
+
+def _has_begun(broker: Broker, group: str) -> bool:
+    try:
+        return bool(broker.committed(group))
+    except StackError as error:  # what this user may not see it is told of where it is needed
+        log.debug("group %s is not looked at: %s", group, error)
+        return True
 
 
 def _other_group(broker: Broker, settings: Settings, names: Collection[str]) -> str | None:

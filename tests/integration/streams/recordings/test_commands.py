@@ -67,8 +67,8 @@ def test_record_keeps_what_came_until_it_is_interrupted(kafka, environment, tmp_
     ("arguments", "said"),
     [
         (("tail", "nowhere"), "there is no topic nowhere"),
-        (("replay", "none.jsonl"), "cannot read none.jsonl"),
-        (("replay", "none.jsonl", "--speed", "-1"), "--speed -1 is neither"),
+        (("replay", "none.jsonl"), "FILE: cannot read none.jsonl"),
+        (("replay", __file__, "--speed", "-1"), "--speed -1 is neither"),
         (("record", "--topics", ",", "--out", "x.jsonl"), "--topics needs"),
     ],
 )
