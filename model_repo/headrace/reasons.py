@@ -8,6 +8,8 @@ from torch import Tensor
 
 REASONS = 2
 """Of an item: `reasons` looks for the best and the one after it."""
+_LEAST_SHARE = 0.5
+"""Of the best event's weight: one that weighs less beside it reads as if it had been drawn by lot."""
 _ACTION_MASK = 15
 _SPEAKS_AGAINST = (4, 6)
 """Codes of remove_from_cart and return: they may move a score, and are no reason for an item."""
@@ -22,7 +24,9 @@ def speaks_for(action_rL: Tensor) -> Tensor:
 
 
 def reasons(weight_rKL: Tensor, row_rL: Tensor, told_rL: Tensor, there_rK: Tensor) -> tuple[Tensor, Tensor]:
-    """The events that weigh most, of two items, and how much; -1 and 0 where none weighs. [r, K, R] each
+    """The event that weighs most, and the best of another item that weighs half as much or more; and how much.
+
+    -1 and 0 where none does. [r, K, R] each
 
     Args:
         weight_rKL: what an item would lose without an event.
@@ -35,5 +39,5 @@ def reasons(weight_rKL: Tensor, row_rL: Tensor, told_rL: Tensor, there_rK: Tenso
     same_rKL = row_rL.unsqueeze(1) == row_rL.gather(1, first.flatten(1)).view_as(first)
     second = weight_rKL.masked_fill_(same_rKL, -torch.inf).max(dim=2, keepdim=True)
     weight, event = torch.cat([best, second.values], dim=2), torch.cat([first, second.indices], dim=2)
-    counts = (weight > 0) & there_rK.unsqueeze(2)
+    counts = (weight > 0) & (weight >= _LEAST_SHARE * best) & there_rK.unsqueeze(2)
     return torch.where(counts, event, -1).int(), torch.where(counts, weight, 0.0)
