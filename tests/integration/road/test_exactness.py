@@ -113,7 +113,11 @@ def _assert_alike(one: Any, other: Any, where: str) -> None:
         assert one == pytest.approx(other, abs=1e-4), where
     elif isinstance(one, dict):
         assert one.keys() == other.keys(), where
+        if "reasons" in one:
+            _assert_same_reasons(one["reasons"], other["reasons"], where)
         for name, value in one.items():
+            if name == "reasons":
+                continue
             _assert_alike(value, other[name], f"{where}.{name}")
     elif isinstance(one, list):
         assert len(one) == len(other), where
@@ -130,3 +134,15 @@ def _once(messages: Iterable[Message]) -> dict[str, dict[str, Any]]:
         first = outputs.setdefault(message.value["id"], message.value)
         assert first.keys() == message.value.keys()
     return outputs
+
+
+def _assert_same_reasons(one: list[Any], other: list[Any], where: str) -> None:
+    """The same reasons, but for those whose weights are to 1e-4 at what decides whether or which of two is told."""
+    mine, theirs = ({reason["text"]: reason["weight"] for reason in reasons} for reasons in (one, other))
+    for text in mine.keys() & theirs.keys():
+        assert mine[text] == pytest.approx(theirs[text], abs=1e-4), where
+    for told, missed in ((mine, theirs), (theirs, mine)):
+        of_events = [reason["weight"] for reason in (*one, *other) if reason.get("item_id")]
+        edges = [0.0, max(of_events, default=0.0) / 2, *(missed[text] for text in missed.keys() - told.keys())]
+        for text in told.keys() - missed.keys():
+            assert any(abs(told[text] - edge) < 2e-4 for edge in edges), (where, mine, theirs)
