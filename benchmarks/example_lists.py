@@ -18,9 +18,9 @@ _HEAD = """# Forty lists
 
 `{command}`
 
-A simulated shop (`headrace simulate`) and a model that was trained on it: the last {lists} lists of the {shoppers}
-shoppers who were owed most in the last tenth of the stream, which the model has not learnt from. The first five of
-twenty entries, with the click probability at that place and all reasons, as they go out.
+A stream of a shop, such as `headrace simulate --seed 2` makes, and a model that `headrace train` made of it: the last
+{lists} lists of the {shoppers} shoppers who were owed most in the last tenth of the stream, which the model has not
+learnt from. The first five of twenty entries, with the click probability at that place and all reasons, as they go out.
 """
 
 
