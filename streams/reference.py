@@ -17,7 +17,8 @@ from streams.messages.items import Item
 from streams.messages.requests import ScoreRequest
 from streams.reason_texts import reason_texts
 from streams.schemas import INPUTS, schema_of
-from streams.settings import UNITS_MS, Settings, describe, load_settings, parse_duration_ms, parse_time_ms
+from streams.setting_values import UNITS_MS, parse_duration_ms, parse_time_ms
+from streams.settings import Settings, describe, load_settings
 from streams.topics import Topic, TopicSpec, public_topics
 
 #: The message of each topic; a dead letter is whatever its producer wrote.

@@ -1,16 +1,14 @@
 """Every knob of Headrace, read from `HEADRACE_*` environment variables in one place."""
 
 import os
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.connections.files import PemFiles, secret
@@ -23,50 +21,10 @@ from streams.lists import Categories, Diversities, Lengths, ListRule, PerTrigger
 from streams.messages.events import EventType
 from streams.messages.wire import DEMAND_SPAN
 from streams.reason_texts import reason_texts
+from streams.setting_values import DurationMs, Switch, TimeMs
 
-UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _GROUP = r"^[a-zA-Z0-9_-]{1,80}$"
 _TOPIC_PREFIX = r"^[a-zA-Z0-9._-]{0,100}$"
-_A_DATE = "a date from 1970-01-01 on, such as 2000-01-01"
-_DURATION = re.compile(r"^\s*(\d+)\s*(ms|s|m|h|d)\s*$")
-
-
-def parse_duration_ms(value: object) -> object:
-    """Turn `90s`, `10m`, `1h` or `1d` into milliseconds; leave integers as they are."""
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.match(value)
-    if match is None:
-        raise ValueError("a duration such as 30s, 10m, 1h or 1d")
-    return int(match[1]) * UNITS_MS[match[2]]
-
-
-def parse_time_ms(value: object) -> object:
-    """Turn a date such as `2000-01-01` (or a date and time, UTC unless it says otherwise) into ms since 1970 UTC."""
-    if not isinstance(value, str):
-        return value
-    try:
-        moment = datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise ValueError(_A_DATE) from None
-    time_ms = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
-    if time_ms < 0:
-        raise ValueError(_A_DATE)
-    return time_ms
-
-
-def _parse_switch(value: object) -> object:
-    if isinstance(value, str) and value.lower() in {"on", "off"}:
-        return value.lower() == "on"
-    if isinstance(value, bool):
-        return value
-    raise ValueError("on or off")
-
-
-DurationMs = Annotated[int, BeforeValidator(parse_duration_ms)]
-TimeMs = Annotated[int, BeforeValidator(parse_time_ms)]
-Switch = Annotated[bool, BeforeValidator(_parse_switch)]
-
 TRIGGERS = (EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.SEARCH)
 
 

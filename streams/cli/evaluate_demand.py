@@ -15,7 +15,8 @@ from streams.cli.evaluate import evaluations
 from streams.cli.models import Stages
 from streams.cli.output import JsonFlag, print_json, progress
 from streams.errors import UsageError
-from streams.settings import DurationMs, settings
+from streams.setting_values import DurationMs
+from streams.settings import settings
 
 if TYPE_CHECKING:
     from trainer.demand.accuracy import DemandAccuracy
