@@ -1,6 +1,6 @@
 """Next items on files of sequences, all items ranked, several seeds: `strict` and `refit` beside published figures.
 
-    python -m benchmarks.next_item --seeds 3 --out benchmarks/results/next_item
+    python -m benchmarks.next_item [--no-attributes] [--seeds 3] [--out benchmarks/results/next_item]
 
 Runs `headrace evaluate next-item` on Amazon Beauty (5-core, leave one out, history excluded), once a seed. Choices were
 made on validation items; the test items score, once a seed.
@@ -52,10 +52,11 @@ def main() -> None:
             reports.append(
                 evaluate_next_item(folder / "Beauty.txt", attributes, seed=seed, device=device, tell=Stages(bar))
             )
-        _write(options.out, reports)  # as they come
+        _write(options.out, reports, "of ids alone (`--no-attributes`)" if options.no_attributes else "with attributes")
 
 
-def _write(out: Path, reports: list[NextItemReport]) -> None:
+def _write(out: Path, reports: list[NextItemReport], what: str) -> None:
+    """As they come. Args: what: the items are known by."""
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(out.with_suffix(".json"), json.dumps(msgspec.to_builtins(reports), indent=2) + "\n")
     first = reports[0]
@@ -64,7 +65,7 @@ def _write(out: Path, reports: list[NextItemReport]) -> None:
     rows.append(_row("Headrace, strict, on the validation items", [report.validation for report in reports]))
     write_atomic(
         out.with_suffix(".md"),
-        f"""# Next items on Amazon Beauty
+        f"""# Next items on Amazon Beauty, {what}
 
 {(__doc__ or "").split(chr(10), 2)[2].strip()}
 
