@@ -12,7 +12,6 @@ from pathlib import Path
 from streams.atomic import write_atomic
 from streams.settings import settings
 from trainer.measure.example_lists import example_lists, markdown
-from trainer.measure.held_back import read_recorded
 
 _HEAD = """# Forty lists
 
@@ -33,8 +32,9 @@ def main() -> None:
     parser.add_argument("--lists", type=int, default=4)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    found = example_lists(options.stream, options.model, options.shoppers, options.lists, settings(), lambda *_: None)
-    titles = read_recorded(options.stream, settings(), lambda _: None).catalogue
+    found, titles = example_lists(
+        options.stream, options.model, options.shoppers, options.lists, settings(), lambda *_: None
+    )
     command = f"python -m benchmarks.example_lists --stream {options.stream.name} --model {options.model.name}"
     head = _HEAD.format(command=command, lists=options.lists, shoppers=options.shoppers)
     page = "\n".join([head, *markdown(found, titles)])

@@ -54,8 +54,8 @@ what a worker with default settings takes, but for three limits that no schema c
 - A time is ms since 1970 UTC and no earlier than `HEADRACE_PAST`, so that seconds are not taken for ms.
 - Money is exact to a millionth of its unit.""".split("\n")
 
-_REASONS = """Reasons come by weight, the heaviest first; none names an item or says a text twice, and none lowers the
-score. Their texts come from one table (`HEADRACE_REASONS`).
+_REASONS = """Reasons come by weight, the heaviest first; none names an item or says a text twice, and none has a
+weight below 0. Their texts come from one table (`HEADRACE_REASONS`).
 
 - All weights are in units of `score`, and say how much of the item's lead over the catalogue's mean item is gone
   without what the reason names. They do not add up to the score: events speak of the same things, and of one another.

@@ -33,8 +33,8 @@ class Example(NamedTuple):
 
 def example_lists(
     stream: Path, model: Path, shoppers: int, lists: int, settings: Settings, tell: Tell
-) -> dict[str, list[Example]]:
-    """The last lists of the shoppers who were owed most in the held-back part of a stream, by shopper.
+) -> tuple[dict[str, list[Example]], Catalogue]:
+    """The last lists of the shoppers who were owed most in the held-back part of a stream, by shopper; the catalogue.
 
     Raises:
         UsageError: no such stream or model, or nobody is owed so many lists.
@@ -50,7 +50,7 @@ def example_lists(
         done, questions = zip(*asked[user][-lists:], strict=True)
         made = messages(scorer, questions, recorded.catalogue, settings)
         found[user] = [Example(*both) for both in zip(done, made, strict=True)]
-    return found
+    return found, recorded.catalogue
 
 
 def markdown(found: dict[str, list[Example]], titles: Catalogue) -> Iterator[str]:
