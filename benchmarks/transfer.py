@@ -174,8 +174,8 @@ def _fit(target: Side, sequences: Sequences, start: Pretrained | None, rate: flo
     model = _model(target, sequences, replace(_CONFIG, learning_rate=rate))
     wanted = sequences.wanted
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(target.shop.item_ids))
-    given = (model, sequences, popularity, time_split(sequences), seed, _quiet)
-    fitted = fit_next_item(*given) if start is None else fit_from(start, *given)
+    arguments = (model, sequences, popularity, time_split(sequences), seed, _quiet)
+    fitted = fit_next_item(*arguments) if start is None else fit_from(start, *arguments)
     return Found(model, fitted.loss, rate)
 
 
@@ -189,13 +189,13 @@ def _model(target: Side, sequences: Sequences, config: BehaviourConfig) -> Shopp
 
 @torch.inference_mode()
 def _score(model: ShopperModel, target: Side, exam: Exam) -> dict[str, float]:
-    asked = request_of(target.shop, exam.cases, model.config.width)
-    row = np.searchsorted(target.shop.item_hash, asked.history_item).clip(max=len(target.shop.item_hash) - 1)
+    tensors = request_of(target.shop, exam.cases, model.config.width)
+    row = np.searchsorted(target.shop.item_hash, tensors.history_item).clip(max=len(target.shop.item_hash) - 1)
     table = model.items()
     user = model.user_vectors(
-        torch.from_numpy(row), torch.from_numpy(asked.history_action), torch.from_numpy(asked.history_time), table
+        torch.from_numpy(row), torch.from_numpy(tensors.history_action), torch.from_numpy(tensors.history_time), table
     )
-    score = (model.encoder.wishes.combined(user[:, -1]) @ table.T + model.bias_now()).numpy()
+    score = (model.encoder.action_heads.combined(user[:, -1]) @ table.T + model.bias_now()).numpy()
     score[np.arange(len(score)), row[:, -1]] = -np.inf
     ranks = pessimistic_ranks(score, exam.target)
     return {

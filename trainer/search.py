@@ -15,7 +15,7 @@ from trainer.data.popularity import measure_popularity
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import time_split
 from trainer.practice.device import leave_a_core, make_deterministic, pick_device
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.provenance import fingerprint
 from trainer.practice.run import Run, Watch
 from trainer.practice.trials import Best, search
@@ -34,7 +34,7 @@ def search_settings(
     out: Path,
     *,
     trials: int,
-    tell: Tell,
+    on_progress: OnProgress,
     device: str = "auto",
     seed: int = 0,
     text_encoder: str | None = None,
@@ -59,13 +59,13 @@ def search_settings(
     leave_a_core()
     base = load_text_model(text_encoder, where)
     source = fingerprint(stream)
-    shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
+    shop = read_shop(stream, lambda n: on_progress("read", n, 0, "records"))
     pairs = session_pairs(shop.sequences, time_split(shop.sequences))
-    tuned = fine_tune(base, shop.texts, pairs, seed, tell)
+    tuned = fine_tune(base, shop.texts, pairs, seed, on_progress)
     start = BehaviourConfig() if epochs is None else BehaviourConfig(epochs=epochs)
     purpose = f"stream {source.sha256}, seed {seed}, text encoder {text_encoder}, epochs {start.epochs}"
-    objective = _objective(shop, tuned, where, seed, start, tell)
-    best = search(study_file, purpose, objective, trials, seed, lambda n, note: tell("trials", n, trials, note))
+    objective = _objective(shop, tuned, where, seed, start, on_progress)
+    best = search(study_file, purpose, objective, trials, seed, lambda n, note: on_progress("trials", n, trials, note))
     settings = msgspec.structs.replace(start, **_fields(best.parameters))
     write_whole(out, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
     return best
@@ -91,7 +91,7 @@ def _fields(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _objective(
-    shop: Shop, tuned: Tuned, device: torch.device, seed: int, start: BehaviourConfig, tell: Tell
+    shop: Shop, tuned: Tuned, device: torch.device, seed: int, start: BehaviourConfig, on_progress: OnProgress
 ) -> Callable[[optuna.Trial], float]:
     sequences, wanted = shop.sequences, shop.sequences.wanted
     split = time_split(sequences)
@@ -103,7 +103,7 @@ def _objective(
         model = make_model(shop, tuned, popularity, split, config).to(device)
         run = Run(watch=_pruning(trial))
         try:
-            return fit_next_item(model, sequences, popularity, split, seed, tell, run=run).loss
+            return fit_next_item(model, sequences, popularity, split, seed, on_progress, run=run).loss
         except ModelError as error:  # a loss that is not finite: settings that no training survives
             raise optuna.TrialPruned(str(error)) from error
 

@@ -23,13 +23,13 @@ from trainer.data.shop import Shop, read_shop
 from trainer.data.split import seen_before, time_split
 from trainer.demand.describing import TextVectors, made_already
 from trainer.demand.train import train_demand
-from trainer.measure.coming_back import choose_again
+from trainer.measure.coming_back import choose_repurchase_boost
 from trainer.measure.recall import measure_next_item
 from trainer.measure.repeats import bought_again, choose_level
 from trainer.practice.card import CARD, METRICS, Metrics, figures, write_card
 from trainer.practice.device import leave_a_core, make_deterministic, pick_device
 from trainer.practice.facts import Facts
-from trainer.practice.fit import Fitted, Tell
+from trainer.practice.fit import Fitted, OnProgress
 from trainer.practice.processes import joined, processes
 from trainer.practice.provenance import Source, code_version, fingerprint, machine
 from trainer.practice.resuming import Identity, drop_checkpoints, open_checkpoints
@@ -62,7 +62,7 @@ def train(
     *,
     window_ms: int,
     horizon: int,
-    tell: Tell,
+    on_progress: OnProgress,
     device: str = "auto",
     seed: int = 0,
     timezone: str = "UTC",
@@ -109,17 +109,19 @@ def train(
             as_read_back["pretrained"] = fingerprint(pretrained).sha256
         identity = Identity(source.sha256, seed, encoder, here.world, as_read_back)
         checkpoints = open_checkpoints(out, identity, resume)
-        shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
+        shop = read_shop(stream, lambda n: on_progress("read", n, 0, "records"))
         if not here.first:
-            fit_shopper_model(shop, where, seed, text_encoder, _say_nothing, config, Run(checkpoints), start)
+            fit_shopper_model(shop, where, seed, text_encoder, _no_progress, config, Run(checkpoints), start)
             return None
         parameters = {**identity.settings, "seed": seed, "text_encoder": identity.text_encoder, "processes": here.world}
         with tracked(load_settings().home, out, stream.name, parameters, _tags(source, shop)) as tracker:
             run = Run(checkpoints, tracker)
-            fit = fit_shopper_model(shop, where, seed, text_encoder, tell, config, run, start)
+            fit = fit_shopper_model(shop, where, seed, text_encoder, on_progress, config, run, start)
             metrics = _finish(fit, shop, out)[1]
             vectors = _item_vectors(shop, fit.tuned, where)
-            metrics.demand = _train_demand(stream, out, window_ms, timezone, horizon, vectors, str(where), seed, tell)
+            metrics.demand = _train_demand(
+                stream, out, window_ms, timezone, horizon, vectors, str(where), seed, on_progress
+            )
             metrics.trained_at = datetime.now(UTC).isoformat(timespec="seconds")
             metrics.run = _facts(shop, fit, source, identity, machine(where), time.monotonic() - began, tracker.run_id)
             write_card(out, metrics)
@@ -134,11 +136,11 @@ def train_shopper_model(
     device: torch.device,
     seed: int,
     text_encoder: str | None,
-    tell: Tell,
+    on_progress: OnProgress,
     config: BehaviourConfig | None = None,
 ) -> tuple[Trained, Metrics]:
     """Fit the shopper model and measure it; export it where `out` is given."""
-    fit = fit_shopper_model(shop, device, seed, text_encoder, tell, config or BehaviourConfig(), Run())
+    fit = fit_shopper_model(shop, device, seed, text_encoder, on_progress, config or BehaviourConfig(), Run())
     return _finish(fit, shop, out)
 
 
@@ -147,7 +149,7 @@ def fit_shopper_model(
     device: torch.device,
     seed: int,
     text_encoder: str | None,
-    tell: Tell,
+    on_progress: OnProgress,
     config: BehaviourConfig,
     run: Run,
     start: Pretrained | None = None,
@@ -162,14 +164,16 @@ def fit_shopper_model(
     split = time_split(sequences)
     base = load_text_model(text_encoder, device)
     pairs = session_pairs(sequences, split)
-    tuned = fine_tune(base, shop.texts, pairs if start is None else pairs._replace(train=pairs.train[:0]), seed, tell)
+    tuned = fine_tune(
+        base, shop.texts, pairs if start is None else pairs._replace(train=pairs.train[:0]), seed, on_progress
+    )
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(shop.item_ids))
     model = make_model(shop, tuned, popularity, split, config).to(device)
     if start is None:
-        next_item = fit_next_item(model, sequences, popularity, split, seed, tell, run=run)
+        next_item = fit_next_item(model, sequences, popularity, split, seed, on_progress, run=run)
     else:
-        next_item = fit_from(start, model, sequences, popularity, split, seed, tell, run=run)
-    clicks = fit_clicks(model, shop.item_hash, shop.impressions, split, seed, tell, run=run)
+        next_item = fit_from(start, model, sequences, popularity, split, seed, on_progress, run=run)
+    clicks = fit_clicks(model, shop.item_hash, shop.impressions, split, seed, on_progress, run=run)
     return Fit(model, tuned, popularity, split, next_item, clicks)
 
 
@@ -184,11 +188,11 @@ def _finish(fit: Fit, shop: Shop, out: Path | None) -> tuple[Trained, Metrics]:
     """Measure, and export where `out` is given."""
     trained = assemble(fit.model, fit.tuned.model.encoder, shop, fit.clicks)
     as_of_split = int(fit.popularity.step(np.array([fit.split]))[0])
-    trained = trained.coming_back(choose_again(trained.as_of(as_of_split), shop, fit.split))
+    trained = trained.with_repurchase_boost(choose_repurchase_boost(trained.as_of(as_of_split), shop, fit.split))
     level = choose_level(trained.as_of(as_of_split), shop, fit.split)
-    trained = trained.repeating(bought_again(shop, level))
+    trained = trained.with_repeats(bought_again(shop, level))
     if level is None:  # a shopper's own items are those that they looked at, which may be worth another weight
-        trained = trained.coming_back(choose_again(trained.as_of(as_of_split), shop, fit.split))
+        trained = trained.with_repurchase_boost(choose_repurchase_boost(trained.as_of(as_of_split), shop, fit.split))
     recall = measure_next_item(trained.as_of(as_of_split), shop, fit.split)
     metrics = Metrics.of(shop, fit.tuned, fit.next_item, fit.clicks, recall)
     if out is not None:
@@ -213,7 +217,7 @@ def _train_demand(
     vectors: TextVectors,
     device: str,
     seed: int,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> dict[str, float] | None:
     """None where the stream is too short for it; the shopper model is of use without."""
     try:
@@ -226,10 +230,10 @@ def _train_demand(
             device=device,
             seed=seed,
             timezone=timezone,
-            tell=lambda note: tell("demand", 0, 0, note),
+            on_progress=lambda note: on_progress("demand", 0, 0, note),
         )
     except TooLittleData as error:
-        tell("demand", 0, 0, str(error))
+        on_progress("demand", 0, 0, str(error))
         shutil.rmtree(out / DEMAND_MODEL, ignore_errors=True)  # of an earlier training
         return None
 
@@ -243,7 +247,7 @@ def _facts(
         first=int(when.min()),
         last=int(when.max()),
         split=fit.split,
-        learnt_events=int((when < fit.split).sum()),
+        training_events=int((when < fit.split).sum()),
         held_back_events=int((when >= fit.split).sum()),
         seed=identity.seed,
         settings=identity.settings,
@@ -269,5 +273,5 @@ def _tags(source: Source, shop: Shop) -> dict[str, str]:
     }
 
 
-def _say_nothing(what: str, done: int, total: int, note: str) -> None:
+def _no_progress(what: str, done: int, total: int, note: str) -> None:
     """Progress of the processes that nobody watches."""

@@ -23,7 +23,7 @@ from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.data.asking import as_tensors
 from trainer.publishing.export import write_shopper_programs
-from trainer.publishing.serving import NOT_AGAIN
+from trainer.publishing.serving import NO_REPURCHASE_BOOST
 
 _NOW_MS = 1_767_571_200_000
 _AGO_MS = 86_400_000
@@ -69,7 +69,7 @@ def requests(item_hash: Tensor, rows: int, events: int, seed: int) -> Tensors:
     action[:, HISTORY - events :] = 1
     time[:, HISTORY - events :] = _NOW_MS - _AGO_MS + np.sort(random.integers(0, _AGO_MS, (rows, events)))
     nothing = np.full(1, NO_ITEM, np.int64)
-    asked = ScoreTensors(
+    tensors = ScoreTensors(
         history,
         action,
         time,
@@ -86,7 +86,7 @@ def requests(item_hash: Tensor, rows: int, events: int, seed: int) -> Tensors:
         candidate_row=np.zeros(1, np.int32),
         candidate_position=np.zeros(1, np.int32),
     )
-    return as_tensors(asked)
+    return as_tensors(tensors)
 
 
 class _Eager:
@@ -96,11 +96,11 @@ class _Eager:
         self._model = model
         self._arrays = arrays
 
-    def __call__(self, asked: Tensors) -> Tensors:
+    def __call__(self, tensors: Tensors) -> Tensors:
         vectors, model = self._arrays["item_vector"], self._model
-        row_BL = torch.searchsorted(self._arrays["item_hash"], asked["history_item"]).clamp(max=len(vectors) - 1)
-        user_BD = model.encoder.after_each(vectors[row_BL], asked["history_action"], asked["history_time"])[:, -1]
-        user_BD = model.encoder.wishes.combined(user_BD)
+        row_BL = torch.searchsorted(self._arrays["item_hash"], tensors["history_item"]).clamp(max=len(vectors) - 1)
+        user_BD = model.encoder.after_each(vectors[row_BL], tensors["history_action"], tensors["history_time"])[:, -1]
+        user_BD = model.encoder.action_heads.combined(user_BD)
         score_BN = user_BD @ vectors.T + self._arrays["item_bias"]
         score_BN.scatter_(1, row_BL[:, -1:], -torch.inf)
         score_BK, best_BK = score_BN.topk(TOP_K, dim=1)
@@ -109,8 +109,8 @@ class _Eager:
             vectors[best_BK.flatten()],
             self._arrays["item_prior"][best_BK.flatten()],
             torch.arange(TOP_K).repeat(len(user_BD)),
-            asked["context"].repeat_interleave(TOP_K, dim=0),
-            (asked["history_action"] > 0).sum(dim=1).repeat_interleave(TOP_K),
+            tensors["context"].repeat_interleave(TOP_K, dim=0),
+            (tensors["history_action"] > 0).sum(dim=1).repeat_interleave(TOP_K),
         )
         rates = logit_M.sigmoid().view(-1, TOP_K)
         return {"rec_item": self._arrays["item_hash"][best_BK], "rec_score": score_BK, "rec_ctr": rates}
@@ -128,6 +128,6 @@ def _arrays(model: ShopperModel, items: int, seed: int) -> dict[str, Tensor]:
         "new_bias": torch.zeros(1),
         "new_prior": torch.zeros(1),
         "popular": torch.full((100,), NO_ITEM),
-        "again": torch.tensor(NOT_AGAIN),
+        "again": torch.tensor(NO_REPURCHASE_BOOST),
         "repeats": torch.zeros(items, dtype=torch.uint8),
     }

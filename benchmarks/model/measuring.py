@@ -64,7 +64,7 @@ class Measured(Struct):
     by_catalogue: list[Case]
 
 
-def measure(seed: int, command: str, tell: Callable[[str], None]) -> Measured:
+def measure(seed: int, command: str, on_progress: Callable[[str], None]) -> Measured:
     """Measure with one thread, as an instance of the served model has.
 
     Raises:
@@ -76,36 +76,38 @@ def measure(seed: int, command: str, tell: Callable[[str], None]) -> Measured:
         with torch.inference_mode():
             small = models(ITEMS, seed)
             found = Measured(command, machine(), seed, _gflops(), [], [], [])
-            found.by_batch = _cases(small, ((rows, HISTORY) for rows in BATCHES), seed, tell)
-            found.by_history = _cases(small, ((BATCH, events) for events in HISTORIES), seed, tell)
+            found.by_batch = _cases(small, ((rows, HISTORY) for rows in BATCHES), seed, on_progress)
+            found.by_history = _cases(small, ((BATCH, events) for events in HISTORIES), seed, on_progress)
             for items in CATALOGUES:
                 sizes = ((rows, HISTORY) for rows in (1, _LARGE_BATCH))
-                found.by_catalogue += _cases(models(items, seed), sizes, seed, tell)
+                found.by_catalogue += _cases(models(items, seed), sizes, seed, on_progress)
     finally:
         torch.set_num_threads(before)
     return found
 
 
-def _cases(both: Models, sizes: Iterable[tuple[int, int]], seed: int, tell: Callable[[str], None]) -> list[Case]:
+def _cases(both: Models, sizes: Iterable[tuple[int, int]], seed: int, on_progress: Callable[[str], None]) -> list[Case]:
     found: list[Case] = []
     for rows, events in sizes:
         found.append(_case(both, rows, events, seed))
-        tell(f"{rows} shoppers, {events} events, {len(both.item_hash):,} items: {found[-1].ratio:.1f} x plain PyTorch")
+        on_progress(
+            f"{rows} shoppers, {events} events, {len(both.item_hash):,} items: {found[-1].ratio:.1f} x plain PyTorch"
+        )
     return found
 
 
 def _case(both: Models, rows: int, events: int, seed: int) -> Case:
-    asked = requests(both.item_hash, rows, events, seed)
-    served, eager = both.served(asked), both.eager(asked)
+    tensors = requests(both.item_hash, rows, events, seed)
+    served, eager = both.served(tensors), both.eager(tensors)
     for name in ("rec_score", "rec_ctr"):
         if (gap := (served[name] - eager[name]).abs().max().item()) > _SAME:
             raise CheckFailed(f"the served model's {name} differs from the plain one's by {gap:.2g}")
     took: tuple[list[float], list[float]] = ([], [])
     for _ in range(_TURNS):
         for model, seconds in zip((both.served, both.eager), took, strict=True):
-            seconds.append(_seconds(lambda model=model: model(asked)))
+            seconds.append(_seconds(lambda model=model: model(tensors)))
     with FlopCounterMode(display=False) as counter:
-        both.eager(asked)
+        both.eager(tensors)
     served_ms, eager_ms = (round(1000 * median(seconds), 3) for seconds in took)
     mflop = round(counter.get_total_flops() / rows / 1e6, 2)
     return Case(rows, events, len(both.item_hash), served_ms, eager_ms, mflop)

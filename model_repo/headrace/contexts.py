@@ -63,41 +63,41 @@ class Contexts:
         self._contexts: OrderedDict[tuple[bool, tuple[int, ...]], Context] = OrderedDict()
         self._lookups: OrderedDict[tuple[int, ...], Lookup] = OrderedDict()
 
-    def of(self, asked: Tensors) -> Context | None:
+    def of(self, tensors: Tensors) -> Context | None:
         """The context that a request names; None where it brings a whole one along, by names unknown.
 
         Raises:
             UnknownBlocks: some are not held; what came along is.
         """
-        names = asked["context_block"].tolist() if "context_block" in asked else [0]
+        names = tensors["context_block"].tolist() if "context_block" in tensors else [0]
         if names == [0]:
             return None
-        for name, block in _sent(asked):
-            self._hold(name, block)
-        ours = "extra_encoder" not in asked or int(asked["extra_encoder"][0]) in {0, self._encoder}
+        for name, block in _sent(tensors):
+            self._store(name, block)
+        ours = "extra_encoder" not in tensors or int(tensors["extra_encoder"][0]) in {0, self._encoder}
         key = ours, tuple(names)
         context = self._contexts.get(key)
         if context is None:
-            context = self._worked_out(names, ours)
+            context = self._compute(names, ours)
         _keep(self._contexts, key, context, _CONTEXTS)
-        self._let_go(frozenset(names))
+        self._evict(frozenset(names))
         return context
 
-    def _worked_out(self, names: list[int], ours: bool) -> Context:
+    def _compute(self, names: list[int], ours: bool) -> Context:
         if unknown := [name for name in names if name not in self._blocks]:
             raise UnknownBlocks(unknown)
         for name in names:
             self._blocks.move_to_end(name)
         blocks = {name: self._blocks[name] for name in names}
         extra = tuple(name for name, block in blocks.items() if block.kind == EXTRA and ours)
-        tensors = self._joined(blocks, extra)
+        tensors = self._concatenate(blocks, extra)
         lookup = self._lookups.get(extra)
         if lookup is None:
             lookup = self._items.lookup(tensors["extra_item"], tensors["extra_vector"])
         _keep(self._lookups, extra, lookup, _LOOKUPS)
         return Context(lookup, self._items.bias(tensors, lookup), self._items.kinds(tensors, lookup))
 
-    def _joined(self, blocks: Mapping[int, Block], extra: tuple[int, ...]) -> dict[str, Tensor]:
+    def _concatenate(self, blocks: Mapping[int, Block], extra: tuple[int, ...]) -> dict[str, Tensor]:
         """The tensors of a context that comes whole."""
         table = self._items.table
         popular = [block for block in blocks.values() if block.kind == BOOST]
@@ -113,12 +113,12 @@ class Contexts:
             "category": _cat((b.value for b in placed if b.value is not None), self._items.hashes[:0]),
         }
 
-    def _hold(self, name: int, block: Block) -> None:
+    def _store(self, name: int, block: Block) -> None:
         before = self._blocks.pop(name, None)
         self.bytes += block.bytes - (before.bytes if before else 0)
         self._blocks[name] = block
 
-    def _let_go(self, named: frozenset[int]) -> None:
+    def _evict(self, named: frozenset[int]) -> None:
         """Of what this request does not name, the oldest: whoever names it again is asked for it."""
         if self.bytes <= self._most_bytes:
             return
@@ -128,14 +128,14 @@ class Contexts:
             self.bytes -= self._blocks.pop(name).bytes
 
 
-def _sent(asked: Tensors) -> Iterable[tuple[int, Block]]:
+def _sent(tensors: Tensors) -> Iterable[tuple[int, Block]]:
     """The blocks that come along, copied: a request's memory is Triton's."""
-    items = {WITHDRAWN: asked["withdrawn"], EXTRA: asked["extra_item"], BOOST: asked["boost_item"]}
-    values = {EXTRA: asked["extra_vector"], BOOST: asked["boost"]}
-    if "category" in asked:
-        items[CATEGORY], values[CATEGORY] = asked["category_item"], asked["category"]
+    items = {WITHDRAWN: tensors["withdrawn"], EXTRA: tensors["extra_item"], BOOST: tensors["boost_item"]}
+    values = {EXTRA: tensors["extra_vector"], BOOST: tensors["boost"]}
+    if "category" in tensors:
+        items[CATEGORY], values[CATEGORY] = tensors["category_item"], tensors["category"]
     at = dict.fromkeys(items, 0)
-    for name, kind, rows in asked["block_sent"].tolist() if "block_sent" in asked else ():
+    for name, kind, rows in tensors["block_sent"].tolist() if "block_sent" in tensors else ():
         if kind not in items:  # zeros: none
             continue
         place = slice(at[kind], at[kind] + rows)

@@ -22,16 +22,16 @@ def marginal_relevance(score_rM: Tensor, vector_rMD: Tensor, diversity: float | 
         diversity: of all, or of each shopper [r, 1]: from 0, the order of the scores, to 1, likeness alone.
         k: at most M.
     """
-    there_rM = score_rM > -torch.inf
-    merit_rM = (1 - diversity) * _relevance(score_rM, there_rM)
+    present_rM = score_rM > -torch.inf
+    merit_rM = (1 - diversity) * _relevance(score_rM, present_rM)
     unit_rMD = F.normalize(vector_rMD, dim=2)
     # No item is like nothing: the first is chosen by merit alone.
     likeness_rM = torch.full_like(score_rM, -torch.inf)
-    taken_rM = torch.zeros_like(there_rM)
+    taken_rM = torch.zeros_like(present_rM)
     places: list[Tensor] = []
     for turn in range(k):
         penalty_rM = diversity * likeness_rM if turn else torch.zeros_like(likeness_rM)
-        value_rM = torch.where(there_rM, merit_rM - penalty_rM, -1e9).masked_fill(taken_rM, -torch.inf)
+        value_rM = torch.where(present_rM, merit_rM - penalty_rM, -1e9).masked_fill(taken_rM, -torch.inf)
         # Of equal values the first place is taken; argmax alone promises none.
         best_r1 = (value_rM == value_rM.amax(dim=1, keepdim=True)).to(torch.uint8).argmax(dim=1, keepdim=True)
         places.append(best_r1)
@@ -41,8 +41,8 @@ def marginal_relevance(score_rM: Tensor, vector_rMD: Tensor, diversity: float | 
     return torch.cat(places, dim=1)
 
 
-def _relevance(score_rM: Tensor, there_rM: Tensor) -> Tensor:
-    low = torch.where(there_rM, score_rM, torch.inf).amin(dim=1, keepdim=True)
+def _relevance(score_rM: Tensor, present_rM: Tensor) -> Tensor:
+    low = torch.where(present_rM, score_rM, torch.inf).amin(dim=1, keepdim=True)
     high = score_rM.amax(dim=1, keepdim=True)
     span = (high - low).clamp(min=1e-12)
-    return torch.where(there_rM, (score_rM - low) / span, 0.0)
+    return torch.where(present_rM, (score_rM - low) / span, 0.0)

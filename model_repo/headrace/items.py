@@ -14,7 +14,7 @@ NO_ITEM = 0
 Tensors = Mapping[str, Tensor]
 
 
-_LEAST_SAID = 0.1
+_LEAST_INFORMATIVE = 0.1
 """Of what an item's text says on average: a new item whose text says less is as one that is unknown."""
 
 
@@ -25,7 +25,7 @@ class Lookup(NamedTuple):
     extra_item: Tensor  # [E] sorted
     tail_vector: Tensor  # [E + 1, D]
     tail_bias: Tensor  # [E + 1]  -inf for the unknown
-    tail_speaks: Tensor  # [E + 1]  whether a vector says more than that of the unknown
+    tail_informative: Tensor  # [E + 1]  whether a vector says more than that of the unknown
     unknown: int  # N + E, the row of everything unknown
 
 
@@ -54,7 +54,7 @@ class Items:
         self.mean_bias = arrays["item_bias"].mean()
         self.mean_vector = self.table.mean(dim=0)
         self.mean_text = arrays["item_text"].mean(dim=0)
-        self._least_said = _LEAST_SAID * arrays["item_text"].norm(dim=1).mean()
+        self._least_informative = _LEAST_INFORMATIVE * arrays["item_text"].norm(dim=1).mean()
         self.nothing_new = self._extended(self.hashes[:0], self.table[:0])
         """The items of the version, and no others."""
 
@@ -68,8 +68,8 @@ class Items:
     def repeats(self, probe: Tensor) -> Tensor:
         """Which hashes are of items that are bought again in this shop. [P] uint8"""
         row = _find(self.hashes, probe)
-        told = self._arrays["repeats"][row.clamp(max=len(self) - 1)]
-        return torch.where(row < len(self), told, 0).to(torch.uint8)
+        repeats = self._arrays["repeats"][row.clamp(max=len(self) - 1)]
+        return torch.where(row < len(self), repeats, 0).to(torch.uint8)
 
     def lookup(self, items: Tensor, vectors: Tensor) -> Lookup:
         """These and the items that a request brings along, less those that the version knows."""
@@ -84,10 +84,10 @@ class Items:
         extra = _find(lookup.extra_item, items)
         return torch.where(row < n, row, torch.where(extra < e, n + extra, n + e))
 
-    def speak(self, lookup: Lookup, rows: Tensor) -> Tensor:
+    def informative(self, lookup: Lookup, rows: Tensor) -> Tensor:
         """Whether of an item more is known than that it is one. [...]"""
-        beyond = (rows - len(self)).clamp(min=0)
-        return (rows < len(self)) | lookup.tail_speaks[beyond]
+        tail_row = (rows - len(self)).clamp(min=0)
+        return (rows < len(self)) | lookup.tail_informative[tail_row]
 
     def vectors(self, lookup: Lookup, rows: Tensor) -> Tensor:
         """What the behaviour encoder and the scores know items by. [..., D]"""
@@ -97,23 +97,23 @@ class Items:
         """The part of the vectors that the items' texts make; a new item is nothing but its text. [..., D]"""
         return self._with_tail(self._arrays["item_text"], lookup, rows)
 
-    def context(self, asked: Tensors) -> Context:
+    def context(self, tensors: Tensors) -> Context:
         """The context that a request brings along whole."""
-        lookup = self.lookup(asked["extra_item"], asked["extra_vector"])
-        return Context(lookup, self.bias(asked, lookup), self.kinds(asked, lookup))
+        lookup = self.lookup(tensors["extra_item"], tensors["extra_vector"])
+        return Context(lookup, self.bias(tensors, lookup), self.kinds(tensors, lookup))
 
-    def kinds(self, asked: Tensors, lookup: Lookup) -> Kinds | None:
+    def kinds(self, tensors: Tensors, lookup: Lookup) -> Kinds | None:
         """The categories of items, where a context says any."""
-        if "category" not in asked or not len(asked["category"]):
+        if "category" not in tensors or not len(tensors["category"]):
             return None
-        category, order = asked["category"].sort(stable=True)
-        return Kinds(category, self.rows(lookup, asked["category_item"])[order])
+        category, order = tensors["category"].sort(stable=True)
+        return Kinds(category, self.rows(lookup, tensors["category_item"])[order])
 
-    def bias(self, asked: Tensors, lookup: Lookup) -> Tensor:
+    def bias(self, tensors: Tensors, lookup: Lookup) -> Tensor:
         """What each item scores before any history counts; -inf for what is withdrawn. [N + E + 1]"""
         bias = torch.cat([self._arrays["item_bias"], lookup.tail_bias])
-        bias.index_add_(0, self.rows(lookup, asked["boost_item"]), asked["boost"])
-        return bias.index_fill_(0, self.rows(lookup, asked["withdrawn"]), -torch.inf)
+        bias.index_add_(0, self.rows(lookup, tensors["boost_item"]), tensors["boost"])
+        return bias.index_fill_(0, self.rows(lookup, tensors["withdrawn"]), -torch.inf)
 
     def prior(self, rows: Tensor) -> Tensor:
         """Logits of the items' average click rates; the shop's, for those that the version does not know. [...]"""
@@ -129,15 +129,15 @@ class Items:
         bias = self._arrays["new_bias"].expand(len(tail)).clone()
         bias[-1] = -torch.inf
         every = torch.cat([self.hashes, items[first], items.new_full((1,), NO_ITEM)])
-        speaks = (tail - self._arrays["unknown_vector"]).norm(dim=1) > self._least_said
-        return Lookup(every, items[first], tail, bias, speaks, len(every) - 1)
+        informative = (tail - self._arrays["unknown_vector"]).norm(dim=1) > self._least_informative
+        return Lookup(every, items[first], tail, bias, informative, len(every) - 1)
 
     def _with_tail(self, table_ND: Tensor, lookup: Lookup, rows: Tensor) -> Tensor:
         """A table's rows, and the tail's vectors for rows beyond it: few or none, so these are put in one by one."""
         n = len(table_ND)
         found = torch.nn.functional.embedding(rows.clamp(max=n - 1), table_ND)  # copies rows; indexing, numbers
-        beyond = rows >= n
-        found[beyond] = lookup.tail_vector[rows[beyond] - n]
+        tail_row = rows >= n
+        found[tail_row] = lookup.tail_vector[rows[tail_row] - n]
         return found
 
 

@@ -25,7 +25,7 @@ class Rules(NamedTuple):
     kept: Tensor | None  # [B, C]
 
 
-def rules_of(asked: Tensors, diversity: float) -> Rules:
+def rules_of(tensors: Tensors, diversity: float) -> Rules:
     """What a request says.
 
     Args:
@@ -34,19 +34,19 @@ def rules_of(asked: Tensors, diversity: float) -> Rules:
     Raises:
         ValueError: a length or a diversity beyond its range.
     """
-    length = int(asked["list_length"][0]) if "list_length" in asked else TOP_K
+    length = int(tensors["list_length"][0]) if "list_length" in tensors else TOP_K
     if not 1 <= length <= _MOST:
         raise ValueError(f"list_length {length} must be from 1 to {_MOST}")
-    own = asked.get("diversity")
+    own = tensors.get("diversity")
     if own is not None:
         own = torch.where(own.isnan(), diversity, own.double())
         share(float(own.min()))
         share(float(own.max()))
     elif diversity > 0:
-        own = torch.tensor([diversity], dtype=torch.float64, device=asked["now"].device)
+        own = torch.tensor([diversity], dtype=torch.float64, device=tensors["now"].device)
     if own is not None and not own.any():
         own = None
-    return Rules(length, own, asked.get("pinned"), asked.get("kept_category"))
+    return Rules(length, own, tensors.get("pinned"), tensors.get("kept_category"))
 
 
 def share(diversity: float) -> float:
@@ -60,19 +60,19 @@ def share(diversity: float) -> float:
     return diversity
 
 
-def closed(kinds: Kinds | None, kept_rC: Tensor, rows: int) -> Tensor:
+def excluded_by_category(kinds: Kinds | None, kept_rC: Tensor, rows: int) -> Tensor:
     """What is in none of the categories that a shopper's list is held to. [N + E + 1, r] bool"""
     r = len(kept_rC)
-    closed_Nr = (kept_rC != 0).any(dim=1).expand(rows, r).clone()
+    excluded_Nr = (kept_rC != 0).any(dim=1).expand(rows, r).clone()
     if kinds is None:
-        return closed_Nr
+        return excluded_Nr
     for category in kept_rC.unique().tolist():
         if category:
             wanted = kinds.category.new_tensor([category])
             first, last = (int(torch.searchsorted(kinds.category, wanted, right=end)) for end in (False, True))
             theirs = (kept_rC == category).any(dim=1).nonzero().squeeze(1)
-            closed_Nr[kinds.row[first:last].unsqueeze(1), theirs] = False
-    return closed_Nr
+            excluded_Nr[kinds.row[first:last].unsqueeze(1), theirs] = False
+    return excluded_Nr
 
 
 def pins_first(pin_rP: tuple[Tensor, Tensor], best_rM: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

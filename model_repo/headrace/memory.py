@@ -28,7 +28,7 @@ class Trimmed:
         self._clock = clock
         self._due = clock() + _EVERY_S
 
-    def now_and_then(self) -> None:
+    def trim_if_due(self) -> None:
         """Give back, where a minute has passed since the last time."""
         if self._clock() >= self._due:
             self._trim()

@@ -49,39 +49,39 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request; one that fails answers with its error and leaves the others alone."""
-        self._memory.now_and_then()
+        self._memory.trim_if_due()
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
         try:
             with torch.inference_mode():
-                asked = {tensor.name(): self._take(tensor) for tensor in request.inputs()}
-                answer = self._score(asked) if _SCORE_INPUT in asked else self._describe(asked)
-                outputs = [_give(name, tensor) for name, tensor in answer.items()]
+                tensors = {tensor.name(): self._from_triton(tensor) for tensor in request.inputs()}
+                answer = self._score(tensors) if _SCORE_INPUT in tensors else self._describe(tensors)
+                outputs = [_to_triton(name, tensor) for name, tensor in answer.items()]
             return pb_utils.InferenceResponse(output_tensors=outputs)
         except (KeyError, IndexError, ValueError, RuntimeError) as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{type(error).__name__}: {error}"))
 
-    def _score(self, asked: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _score(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         try:
-            context = self._contexts.of(asked)
+            context = self._contexts.of(tensors)
         except UnknownBlocks as unknown:
             return {"unknown_block": torch.tensor(unknown.names)}
-        return {**self._scorer.score(asked, context), "encoder": self._encoder}
+        return {**self._scorer.score(tensors, context), "encoder": self._encoder}
 
-    def _describe(self, asked: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _describe(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {
-            "known": self._scorer.known(asked["probe_item"]),
-            "repeats": self._scorer.items.repeats(asked["probe_item"]),
-            "text_vector": self._texts.vectors(asked["text_bytes"], asked["text_length"]),
+            "known": self._scorer.known(tensors["probe_item"]),
+            "repeats": self._scorer.items.repeats(tensors["probe_item"]),
+            "text_vector": self._texts.vectors(tensors["text_bytes"], tensors["text_length"]),
             "popular": self._scorer.arrays["popular"],
             "has_ctr": self._has_ctr,
             "encoder": self._encoder,
         }
 
-    def _take(self, tensor: Any) -> Tensor:
+    def _from_triton(self, tensor: Any) -> Tensor:
         return torch.from_dlpack(tensor.to_dlpack()).to(self._device)
 
 
-def _give(name: str, tensor: Tensor) -> Any:
+def _to_triton(name: str, tensor: Tensor) -> Any:
     return pb_utils.Tensor.from_dlpack(name, tensor.cpu().contiguous())

@@ -21,13 +21,13 @@ def move_constants(program: Any, device: torch.device) -> None:
     """
     made: Any = torch.jit.trace(lambda: torch.zeros(1, device=device), ())
     graph = made.graph
-    there = _devices(graph)[0]
+    present = _devices(graph)[0]
     for module in program.modules():
         if not module._c._has_method("forward"):  # it was never called as a whole: a list, say
             continue
         graph = module.graph
         for node in _devices(graph):
-            node.copyAttributes(there)
+            node.copyAttributes(present)
 
 
 def _devices(graph: Any) -> list[Any]:

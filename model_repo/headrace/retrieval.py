@@ -15,11 +15,11 @@ _BLOCK = 8
 took 1.0; with a million and 8 it was 2.7, 2.1 and 2.4."""
 
 
-class Own(NamedTuple):
+class OwnItems(NamedTuple):
     """The shoppers' own items, and what having had them adds to their scores."""
 
     row_rL: Tensor
-    worth_rL: Tensor
+    boost_rL: Tensor
 
 
 def best_items(
@@ -27,10 +27,10 @@ def best_items(
     lookup: Lookup,
     bias: Tensor,
     user_rD: Tensor,
-    own: Own,
+    own: OwnItems,
     exclude_rX: Tensor,
     most: int,
-    closed_Nr: Tensor | None = None,
+    excluded_Nr: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Scores and rows of the best items, in no order among equals; at most as many as there are. [r, most] each
 
@@ -40,23 +40,23 @@ def best_items(
         closed_Nr: rows that a shopper is not to get either. [N + E + 1, r]
     """
     row_Xr = torch.cat([own.row_rL, items.rows(lookup, exclude_rX)], dim=1).T
-    change_Xr = torch.nn.functional.pad(own.worth_rL, (0, exclude_rX.shape[1]), value=-torch.inf).T
+    change_Xr = torch.nn.functional.pad(own.boost_rL, (0, exclude_rX.shape[1]), value=-torch.inf).T
     n = len(items)
     # Items by shoppers, so that the table is read as it lies: the other way round, each product rearranges it.
     known_Nr = (items.table @ user_rD.T).add_(bias[:n].unsqueeze(1))
     known_Nr.scatter_add_(0, row_Xr.clamp(max=n - 1), torch.where(row_Xr < n, change_Xr, 0.0))
-    if closed_Nr is not None:
-        known_Nr.masked_fill_(closed_Nr[:n], -torch.inf)
+    if excluded_Nr is not None:
+        known_Nr.masked_fill_(excluded_Nr[:n], -torch.inf)
     if not len(lookup.extra_item):  # what is left is the unknown, which nobody gets
         return top(known_Nr, min(most, n))
     tail_Er = (lookup.tail_vector @ user_rD.T).add_(bias[n:].unsqueeze(1))
     tail_Er.scatter_add_(0, (row_Xr - n).clamp(min=0), torch.where(row_Xr < n, 0.0, change_Xr))
-    if closed_Nr is not None:
-        tail_Er.masked_fill_(closed_Nr[n:], -torch.inf)
+    if excluded_Nr is not None:
+        tail_Er.masked_fill_(excluded_Nr[n:], -torch.inf)
     score, best = top(known_Nr, min(most, n))
-    beyond = torch.arange(n, len(bias), device=best.device).expand(len(best), -1)
+    tail_row = torch.arange(n, len(bias), device=best.device).expand(len(best), -1)
     score, at = torch.cat([score, tail_Er.T], dim=1).topk(min(most, len(bias)), dim=1)
-    return score, torch.cat([best, beyond], dim=1).gather(1, at)
+    return score, torch.cat([best, tail_row], dim=1).gather(1, at)
 
 
 def top(score_Nr: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ _WANTED = (1, 2, 3, 5)
 """Codes of view, click, add_to_cart and purchase."""
 
 
-def worth_again(action_BL: Tensor, time_BL: Tensor, now_B: Tensor, again: Tensor) -> Tensor:
+def repurchase_boost(action_BL: Tensor, time_BL: Tensor, now_B: Tensor, repurchase: Tensor) -> Tensor:
     """What each event adds to the score of its own item: something on earlier visits, nothing on this one. [B, L]
 
     Args:
@@ -21,7 +21,7 @@ def worth_again(action_BL: Tensor, time_BL: Tensor, now_B: Tensor, again: Tensor
         now_B: ms.
         again: the weight of an event of this moment, and the ms after which it is worth half. [2]
     """
-    weight, half_life = again.unbind()
+    weight, half_life = repurchase.unbind()
     until_BL = torch.cat([time_BL[:, 1:], now_B.unsqueeze(1)], dim=1)
     left_BL = (until_BL - time_BL > _VISIT_GAP_MS).int()
     earlier_BL = left_BL.flip(1).cummax(dim=1).values.flip(1) > 0

@@ -36,11 +36,11 @@ def evaluate_next_item(
     """Train on `user item item …` lines and rank every item for each user's last one, the history excluded."""
     from trainer.practice.device import pick_device
     from trainer.sequences.evaluate import evaluate_next_item as evaluate
-    from trainer.sequences.report import tell_report
+    from trainer.sequences.report import print_report
 
     with progress() as bar:
         report = evaluate(sequences, attributes, seed=seed, device=pick_device(device), tell=Stages(bar))
     if as_json:
         print_json(report)
     else:
-        tell_report(report)
+        print_report(report)

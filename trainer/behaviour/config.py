@@ -4,7 +4,7 @@ from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from streams.errors import UsageError
 from trainer.practice.schedule import Schedule
@@ -34,8 +34,10 @@ class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Decay of averaged weights, kept where they validate better; 0 for none."""
     negatives: int = 0
     """Negatives of a sampled softmax with logQ correction; 0 for the full softmax."""
-    wishes: tuple[float, float, float] = (0.4, 0.2, 0.4)
-    """What a view, a cart and a purchase weigh in the loss and in the score; those a stream lacks are left out."""
+    action_weights: tuple[float, float, float] = field(default=(0.4, 0.2, 0.4), name="wishes")
+    """What a view, a cart and a purchase weigh in the loss and in the score; those a stream lacks are left out.
+
+    A settings file names it `wishes`."""
 
     def __post_init__(self) -> None:
         """Refuse what no model can be made of."""
@@ -47,8 +49,8 @@ class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for name in ("width", "blocks", "feed", "tokens", "epochs", "patience", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be 1 or more")
-        if min(self.wishes) < 0 or sum(self.wishes) <= 0:
-            raise ValueError(f"wishes {self.wishes} must not be negative, and one must be positive")
+        if min(self.action_weights) < 0 or sum(self.action_weights) <= 0:
+            raise ValueError(f"wishes {self.action_weights} must not be negative, and one must be positive")
 
 
 def read_settings(path: Path) -> BehaviourConfig:

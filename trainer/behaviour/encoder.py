@@ -14,7 +14,7 @@ from feature_repo.channel import ACTION_BITS, BUCKETS
 from streams.messages.wire import HISTORY
 from trainer.behaviour.attention import Block, Pooling, attended, losses
 from trainer.behaviour.config import BehaviourConfig
-from trainer.behaviour.wishes import WishMaps
+from trainer.behaviour.wishes import ActionProjections
 
 #: Edges of the time buckets, ms: powers of two from a second to some four years.
 _EDGES: Final = tuple(1000 * 2**k for k in range(28))
@@ -67,7 +67,7 @@ class BehaviourEncoder(nn.Module):
         )
         self.pooling = Pooling(config.width, config.heads, ages=_UNKNOWN_GAP + 1)
         self.gain = nn.Parameter(torch.ones(config.width))
-        self.wishes = WishMaps(config)
+        self.action_heads = ActionProjections(config)
         self.dropout = nn.Dropout(config.dropout)
         places = torch.arange(HISTORY)
         self.register_buffer("edges", torch.tensor(_EDGES), persistent=False)
@@ -99,7 +99,7 @@ class BehaviourEncoder(nn.Module):
         pooled_BH1d = attended(weight_BHL, value_BHLd)
         lost_BLD += losses(weight_BHL, value_BHLd, pooled_BH1d)
         user_B1D = (newest_BD + pooled_BH1d.flatten(1)).unsqueeze(1)
-        turn_DD = self.gain.unsqueeze(1) * self.wishes.map()
+        turn_DD = self.gain.unsqueeze(1) * self.action_heads.map()
         return _sized(user_B1D).squeeze(1) @ turn_DD, _sized(user_B1D - lost_BLD) @ turn_DD
 
     def after_each(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> Tensor:

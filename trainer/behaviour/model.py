@@ -9,7 +9,7 @@ from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.encoder import BehaviourEncoder
 from trainer.behaviour.items import ItemTable
 from trainer.click.head import ClickHead
-from trainer.data.windows import WISHES
+from trainer.data.windows import TARGET_ACTIONS
 
 #: A new item is taken to be as popular as this share of the catalogue's items are at most: it deserves to be tried.
 _NEW_ITEM_QUANTILE: Final = 0.75
@@ -30,15 +30,15 @@ class ShopperModel(nn.Module):
         halves, _, count = popularity_PSN.shape
         self.popularity_weight = nn.Parameter(torch.full((halves,), 1.0 / max(1, halves)))
         self.item_bias = nn.Parameter(torch.zeros(count))
-        self.wish_bias_AN = nn.Parameter(torch.zeros(len(WISHES), count))
+        self.action_bias_AN = nn.Parameter(torch.zeros(len(TARGET_ACTIONS), count))
 
-    def bias_of_wish(self, wish: int) -> Tensor:
+    def bias_of_action(self, action: int) -> Tensor:
         """What an item scores for one wish without any history, at each point in time. [S, N]"""
-        return self._shared_bias() + self.wish_bias_AN[wish]
+        return self._shared_bias() + self.action_bias_AN[action]
 
     def bias(self) -> Tensor:
         """The same for all wishes by their weights. [S, N]"""
-        return self._shared_bias() + self.encoder.wishes.weight_A @ self.wish_bias_AN
+        return self._shared_bias() + self.encoder.action_heads.weight_A @ self.action_bias_AN
 
     def bias_now(self) -> Tensor:
         """The same as of the end of training. [N]"""

@@ -12,8 +12,8 @@ from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.softmax import Targets, full_softmax_loss, log_sampling_odds, sampled_softmax_loss
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
-from trainer.data.windows import NO_TARGET, WISHES, Batch, Windows, next_wishes
-from trainer.practice.fit import Fitted, Plan, Tell, fit
+from trainer.data.windows import NO_TARGET, TARGET_ACTIONS, Batch, Windows, next_actions
+from trainer.practice.fit import Fitted, OnProgress, Plan, fit
 from trainer.practice.precision import has_fast_bfloat16, mixed
 from trainer.practice.processes import mine
 from trainer.practice.run import Run
@@ -35,8 +35,8 @@ class NextItemLoss:
         """Args: target_TA: what training asks for; how often each item occurs there decides how negatives are drawn."""
         self._model = model
         self._negatives = model.config.negatives
-        asked = target_TA[target_TA != NO_TARGET]
-        count_N = torch.from_numpy(np.bincount(asked, minlength=len(model.item_bias)))
+        targeted = target_TA[target_TA != NO_TARGET]
+        count_N = torch.from_numpy(np.bincount(targeted, minlength=len(model.item_bias)))
         self._log_q_N = log_sampling_odds(count_N).to(model.item_bias.device)
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -45,27 +45,27 @@ class NextItemLoss:
         with mixed(device):
             table_ND = model.items()
             user_BLD = model.user_vectors(batch.item, batch.action, batch.time, table_ND)
-        return self.given(user_BLD, table_ND, batch)
+        return self.from_vectors(user_BLD, table_ND, batch)
 
-    def given(self, user_BLD: Tensor, table_ND: Tensor, batch: Batch) -> Tensor:
+    def from_vectors(self, user_BLD: Tensor, table_ND: Tensor, batch: Batch) -> Tensor:
         """The same where the shoppers' vectors after each event and the items' are at hand. []"""
         model, device = self._model, batch.item.device
-        weights = model.encoder.wishes.weight_A
+        weights = model.encoder.action_heads.weight_A
         total, shares = model.item_bias.new_zeros(()), 0.0
-        for wish in range(len(WISHES)):
-            asked = batch.target[..., wish] != NO_TARGET
-            share = float(weights[wish])
-            if share > 0 and (count := int(asked.sum())):
-                targets = Targets(batch.target[..., wish][asked], batch.step[asked], _even(count, device))
-                total = total + share * self._of_wish(user_BLD[asked], table_ND, targets, wish)
+        for action in range(len(TARGET_ACTIONS)):
+            targeted = batch.target[..., action] != NO_TARGET
+            share = float(weights[action])
+            if share > 0 and (count := int(targeted.sum())):
+                targets = Targets(batch.target[..., action][targeted], batch.step[targeted], _even(count, device))
+                total = total + share * self._of_action(user_BLD[targeted], table_ND, targets, action)
                 shares += share
         return total / max(shares, 1e-9)
 
-    def _of_wish(self, user_MD: Tensor, table_ND: Tensor, targets: Targets, wish: int) -> Tensor:
+    def _of_action(self, user_MD: Tensor, table_ND: Tensor, targets: Targets, action: int) -> Tensor:
         device = user_MD.device
         with mixed(device):
-            turned_MD = self._model.encoder.wishes.to_wish(user_MD, wish)
-        bias_SN = self._model.bias_of_wish(wish)
+            turned_MD = self._model.encoder.action_heads.to_action(user_MD, action)
+        bias_SN = self._model.bias_of_action(action)
         if self._negatives and self._model.training:
             return sampled_softmax_loss(turned_MD, table_ND, bias_SN, targets, self._log_q_N, self._negatives)
         return full_softmax_loss(turned_MD, table_ND, bias_SN, targets, fast=has_fast_bfloat16(device))
@@ -77,7 +77,7 @@ def fit_next_item(
     popularity: Popularity,
     split: int,
     seed: int,
-    tell: Tell,
+    on_progress: OnProgress,
     *,
     run: Run | None = None,
     stage: Stage = Stage(),  # noqa: B008 - a tuple of constants
@@ -88,12 +88,12 @@ def fit_next_item(
         split: targets from this time on (ms) validate; only those before are learnt from.
         run: where checkpoints and curves go.
     """
-    wishes = next_wishes(sequences)
+    next_targets = next_actions(sequences)
     step = popularity.step(sequences.time)
-    held_back = wishes.time >= split
-    train = Windows(sequences, np.where(held_back, NO_TARGET, wishes.item), step)
-    valid = Windows(sequences, np.where(held_back, wishes.item, NO_TARGET), step)
-    model.encoder.wishes.weigh((train.target != NO_TARGET).any(axis=0).tolist())
+    held_back = next_targets.time >= split
+    train = Windows(sequences, np.where(held_back, NO_TARGET, next_targets.item), step)
+    valid = Windows(sequences, np.where(held_back, next_targets.item, NO_TARGET), step)
+    model.encoder.action_heads.weigh((train.target != NO_TARGET).any(axis=0).tolist())
     loss_of = NextItemLoss(model, train.target)
     rng = np.random.default_rng(seed)
     config, device = model.config, model.item_bias.device
@@ -113,7 +113,7 @@ def fit_next_item(
     steps = train.count(config.tokens)
     epochs = max(config.epochs, _LEAST_STEPS // max(1, steps))
     plan = plan_of(config, stage.what, steps)._replace(learning_rate=stage.rate * config.learning_rate, epochs=epochs)
-    return fit(model, losses, validate, plan, tell, run=run, rng=rng)
+    return fit(model, losses, validate, plan, on_progress, run=run, rng=rng)
 
 
 def plan_of(config: BehaviourConfig, what: str, steps_per_epoch: int) -> Plan:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from trainer.behaviour.config import BehaviourConfig
-from trainer.data.windows import WISHES
+from trainer.data.windows import TARGET_ACTIONS
 
 
-class WishMaps(nn.Module):
+class ActionProjections(nn.Module):
     """A shopper's vector turned to each wish; an untrained map leaves it as it is."""
 
     weight_A: Tensor
@@ -21,8 +21,8 @@ class WishMaps(nn.Module):
 
     def __init__(self, config: BehaviourConfig) -> None:
         super().__init__()
-        self.turn_ADD = nn.Parameter(torch.zeros(len(WISHES), config.width, config.width))
-        self.register_buffer("weight_A", torch.tensor(config.wishes) / sum(config.wishes))
+        self.turn_ADD = nn.Parameter(torch.zeros(len(TARGET_ACTIONS), config.width, config.width))
+        self.register_buffer("weight_A", torch.tensor(config.action_weights) / sum(config.action_weights))
         # Made here and not where it is needed: a traced program would make it on the device it was traced on.
         self.register_buffer("itself_DD", torch.eye(config.width), persistent=False)
 
@@ -32,9 +32,9 @@ class WishMaps(nn.Module):
         if there.any() and (kept := self.weight_A * there).sum() > 0:
             self.weight_A = kept / kept.sum()
 
-    def to_wish(self, user_MD: Tensor, wish: int) -> Tensor:
+    def to_action(self, user_MD: Tensor, action: int) -> Tensor:
         """Shoppers' vectors for one wish. [M, D]"""
-        return user_MD + user_MD @ self.turn_ADD[wish]
+        return user_MD + user_MD @ self.turn_ADD[action]
 
     def combined(self, x_BLD: Tensor) -> Tensor:
         """Vectors whose products with items are the weighted sum of all wishes' scores. [..., D]"""

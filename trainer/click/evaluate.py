@@ -20,7 +20,7 @@ from trainer.click.table_models import Course, fit_first, fit_last
 from trainer.data.click_table import ClickTable, read_click_tables, read_like
 from trainer.measure.calibration import equal_mass, equal_width
 from trainer.practice.device import use_cores
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 
 _HELD_BACK: Final = 0.15
 _HELD_BACK_ROWS: Final = (2_000, 0.3)
@@ -56,7 +56,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_clicks(
-    train: Path, test: Path, valid: Path | None, *, label: str, user: str, item: str, seed: int, tell: Tell
+    train: Path, test: Path, valid: Path | None, *, label: str, user: str, item: str, seed: int, on_progress: OnProgress
 ) -> Evaluation:
     """Train, calibrate and score.
 
@@ -77,9 +77,9 @@ def evaluate_clicks(
     _require_enough([train] if valid is None else [train, valid], known, label)
     parts = _parts(known, seed)
     ids = (user, item)
-    course, calibration = _first_fit(parts, ids, seed, tell)
+    course, calibration = _first_fit(parts, ids, seed, on_progress)
     sizes, rows, (later,) = learnable_rows(known, [scored], _LEAST_SEEN, ids)
-    logit_M = calibration.apply(fit_last(sizes, rows, course, seed, tell).score(later))
+    logit_M = calibration.apply(fit_last(sizes, rows, course, seed, on_progress).score(later))
     return Evaluation(_figures(logit_M, known, scored, began), 1 / (1 + np.exp(-logit_M)), scored.clicked)
 
 
@@ -111,9 +111,9 @@ def _parts(known: ClickTable, seed: int) -> _Parts:
     return _Parts(*(known.take(np.sort(rows)) for rows in np.split(shuffled, [train, stop])))
 
 
-def _first_fit(parts: _Parts, ids: tuple[str, str], seed: int, tell: Tell) -> tuple[Course, Calibration]:
+def _first_fit(parts: _Parts, ids: tuple[str, str], seed: int, on_progress: OnProgress) -> tuple[Course, Calibration]:
     sizes, rows, (stop, calibrate) = learnable_rows(parts.train, [parts.stop, parts.calibrate], _LEAST_SEEN, ids)
-    models, course = fit_first(sizes, rows, stop, seed, tell)
+    models, course = fit_first(sizes, rows, stop, seed, on_progress)
     rate = expected_rate(np.concatenate([rows.clicked, stop.clicked]), calibrate.clicked)
     return course, fit_calibration(models.score(calibrate), calibrate.clicked, rate)
 

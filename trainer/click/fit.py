@@ -24,7 +24,7 @@ from trainer.click.rates import Rates, click_rates, out_of_fold
 from trainer.click.shown import ShownRows, shown_rows
 from trainer.data.impressions import Impressions
 from trainer.measure.calibration import equal_mass, equal_width
-from trainer.practice.fit import Plan, Tell, fit
+from trainer.practice.fit import OnProgress, Plan, fit
 from trainer.practice.precision import mixed
 from trainer.practice.processes import mine
 from trainer.practice.run import Run
@@ -71,7 +71,7 @@ def fit_clicks(
     shown: Impressions,
     split: int,
     seed: int,
-    tell: Tell,
+    on_progress: OnProgress,
     *,
     run: Run | None = None,
 ) -> ClickFit | None:
@@ -97,7 +97,7 @@ def fit_clicks(
         for part in parts[1:]
     )
     train = shown_rows(model, item_hash, early, prior)
-    _fit(model, train, stop, seed, tell, run)
+    _fit(model, train, stop, seed, on_progress, run)
     logit_M = _score(model, held_back)
     rate = expected_rate(np.concatenate([part.clicked for part in parts[:2]]), late.clicked)
     final = fit_calibration(logit_M[:, None], late.clicked, rate)
@@ -109,7 +109,9 @@ def fit_clicks(
     return found
 
 
-def _fit(model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, tell: Tell, run: Run | None) -> None:
+def _fit(
+    model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, on_progress: OnProgress, run: Run | None
+) -> None:
     rng = np.random.default_rng(seed)
     model.click.meet(train.place, train.context, train.prior, train.clicked)
     model.click.calibrate(1.0, 0.0)
@@ -124,7 +126,7 @@ def _fit(model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, tell
         return log_loss(_score(model, stop), stop.clicked.cpu().numpy())
 
     plan = Plan("click head", _LEARNING_RATE, _EPOCHS, _PATIENCE, batches, _WEIGHT_DECAY, average=_AVERAGE)
-    fit(model.click, losses, validate, plan, tell, run=run, rng=rng)
+    fit(model.click, losses, validate, plan, on_progress, run=run, rng=rng)
 
 
 def _fit_listed(logit_M: NDArray[np.float64], shown: Impressions) -> Calibration:

@@ -15,7 +15,7 @@ from trainer.click.losses import log_loss
 from trainer.click.network import ClickNetwork
 from trainer.click.rates import logit
 from trainer.click.rows import Rows
-from trainer.practice.fit import Fitted, Plan, Tell, fit
+from trainer.practice.fit import Fitted, OnProgress, Plan, fit
 from trainer.practice.precision import mixed
 
 _LEARNING_RATE: Final = 1e-3
@@ -32,7 +32,7 @@ _PULL: Final = 1e-3
 _CPU: Final = torch.device("cpu")
 
 
-class Learnt(NamedTuple):
+class FitResult(NamedTuple):
     """A network, and the course of its fit: each verdict on it, and how many rounds were best."""
 
     network: ClickNetwork
@@ -40,7 +40,7 @@ class Learnt(NamedTuple):
     rounds: int
 
 
-def fit_judged(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> Learnt:
+def fit_judged(sizes: Ints, train: Rows, stop: Rows, seed: int, on_progress: OnProgress) -> FitResult:
     """Fit until rows that are not learnt from, `stop`, are predicted no better.
 
     Args:
@@ -52,14 +52,14 @@ def fit_judged(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> L
         verdicts.append(log_loss(score(network, stop), stop.clicked))
         return verdicts[-1]
 
-    network, fitted = _fit(sizes, train, judge, _ROUNDS, seed, tell)
-    return Learnt(network, verdicts, fitted.best_epoch)
+    network, fitted = _fit(sizes, train, judge, _ROUNDS, seed, on_progress)
+    return FitResult(network, verdicts, fitted.best_epoch)
 
 
-def fit_again(sizes: Ints, train: Rows, course: Learnt, seed: int, tell: Tell) -> ClickNetwork:
+def fit_again(sizes: Ints, train: Rows, course: FitResult, seed: int, on_progress: OnProgress) -> ClickNetwork:
     """Fit on other rows for as long. The verdicts are replayed, so that the learning rate falls where it fell."""
     replay = chain(course.verdicts, repeat(math.inf))
-    return _fit(sizes, train, lambda _: next(replay), course.rounds, seed, tell)[0]
+    return _fit(sizes, train, lambda _: next(replay), course.rounds, seed, on_progress)[0]
 
 
 def score(network: ClickNetwork, rows: Rows) -> Floats:
@@ -73,7 +73,7 @@ def score(network: ClickNetwork, rows: Rows) -> Floats:
 
 
 def _fit(
-    sizes: Ints, train: Rows, judge: Callable[[ClickNetwork], float], rounds: int, seed: int, tell: Tell
+    sizes: Ints, train: Rows, judge: Callable[[ClickNetwork], float], rounds: int, seed: int, on_progress: OnProgress
 ) -> tuple[ClickNetwork, Fitted]:
     """Fit by rounds of half the rows, since click models know the rows by heart soon after having seen them once."""
     torch.manual_seed(seed)
@@ -90,7 +90,7 @@ def _fit(
 
     patience = _PATIENCE if count < _MANY_ROWS else _PATIENCE_WITH_MANY
     plan = Plan("click network", _LEARNING_RATE, rounds, patience, steps, _WEIGHT_DECAY, average=_AVERAGE)
-    return network, fit(network, losses, lambda: judge(network), plan, tell)
+    return network, fit(network, losses, lambda: judge(network), plan, on_progress)
 
 
 def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Ints]:

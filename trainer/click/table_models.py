@@ -7,10 +7,10 @@ import numpy as np
 from streams.messages.wire import Floats, Ints
 from trainer.click.linear import ClickLinear
 from trainer.click.network import ClickNetwork
-from trainer.click.network_fit import Learnt, fit_again, fit_judged, score
+from trainer.click.network_fit import FitResult, fit_again, fit_judged, score
 from trainer.click.rows import Rows
 from trainer.click.trees import ClickTrees
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 
 _FEW_ROWS: Final = 300_000
 _NETWORKS: Final = 2
@@ -33,26 +33,28 @@ class TableModels(NamedTuple):
 class Course(NamedTuple):
     """How long each model learnt, and how far the regression's weights may spread."""
 
-    networks: list[Learnt]
+    networks: list[FitResult]
     trees: int
     spread: float
 
 
-def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, tell: Tell) -> tuple[TableModels, Course]:
+def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, on_progress: OnProgress) -> tuple[TableModels, Course]:
     """Fit until rows that are not learnt from, `stop`, are predicted no better.
 
     Args:
         sizes: categories of each field, [F].
     """
     count = _NETWORKS if len(train.clicked) <= _FEW_ROWS else 1
-    learnt = [fit_judged(sizes, train, stop, seed + number, tell) for number in range(count)]
+    fits = [fit_judged(sizes, train, stop, seed + number, on_progress) for number in range(count)]
     trees = ClickTrees(sizes, train, stop, seed)
     linear = ClickLinear(sizes, train, stop)
-    return TableModels([each.network for each in learnt], trees, linear), Course(learnt, trees.count, linear.spread)
+    return TableModels([each.network for each in fits], trees, linear), Course(fits, trees.count, linear.spread)
 
 
-def fit_last(sizes: Ints, train: Rows, course: Course, seed: int, tell: Tell) -> TableModels:
+def fit_last(sizes: Ints, train: Rows, course: Course, seed: int, on_progress: OnProgress) -> TableModels:
     """Fit on other rows for as long as before."""
-    networks = [fit_again(sizes, train, each, seed + number, tell) for number, each in enumerate(course.networks)]
+    networks = [
+        fit_again(sizes, train, each, seed + number, on_progress) for number, each in enumerate(course.networks)
+    ]
     trees, linear = ClickTrees(sizes, train, course.trees, seed), ClickLinear(sizes, train, course.spread)
     return TableModels(networks, trees, linear)

@@ -58,6 +58,6 @@ def _histories(sequences: Sequences, hashes: Ints, cases: Sequence[Case]) -> tup
     return item, action, time
 
 
-def as_tensors(asked: ScoreTensors) -> Tensors:
+def as_tensors(tensors: ScoreTensors) -> Tensors:
     """A request as the scorer takes it."""
-    return {name: torch.from_numpy(array) for name, array in sent(asked).items()}
+    return {name: torch.from_numpy(array) for name, array in sent(tensors).items()}

@@ -133,14 +133,14 @@ def _find_what_is_wrong(path: Path) -> None:
 
 
 def _holds_line_ends(table: pa.Table) -> bool:
-    columns = (table.column(name).chunks[0].dictionary for name in table.column_names if table.num_rows)
+    columns = (table.column(name).batches[0].dictionary for name in table.column_names if table.num_rows)
     return any("\n" in value for values in columns for value in values.to_pylist())
 
 
 def _column(table: pa.Table, name: str) -> Column:
-    chunks = table.column(name).chunks
-    codes = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in chunks]
-    return Column.of(np.concatenate(codes).astype(np.int32), cast(list[str], chunks[0].dictionary.to_pylist()))
+    batches = table.column(name).batches
+    codes = [batch.indices.to_numpy(zero_copy_only=False) for batch in batches]
+    return Column.of(np.concatenate(codes).astype(np.int32), cast(list[str], batches[0].dictionary.to_pylist()))
 
 
 def _labels(path: Path, table: pa.Table, label: str) -> NDArray[np.float32]:

@@ -52,7 +52,7 @@ class Impressions(NamedTuple):
         )
 
 
-class _Shown:
+class _LoggedImpression:
     """One impression: the history tensors before it, and which places were clicked."""
 
     __slots__ = ("clicked", "context", "event", "history")
@@ -73,13 +73,13 @@ class ImpressionLog:
     """Collects impressions in stream order and attributes later clicks to them."""
 
     def __init__(self) -> None:
-        self._log: deque[_Shown] = deque(maxlen=MOST_IMPRESSIONS)
-        self._by_request: dict[tuple[str, str], list[_Shown]] = {}
-        self._by_user: dict[str, deque[_Shown]] = {}
+        self._log: deque[_LoggedImpression] = deque(maxlen=MOST_IMPRESSIONS)
+        self._by_request: dict[tuple[str, str], list[_LoggedImpression]] = {}
+        self._by_user: dict[str, deque[_LoggedImpression]] = {}
 
     def show(self, event: Event, recent: Recent) -> None:
         """Note an impression and the shopper's history before it (rule 8)."""
-        shown = _Shown(event, recent)
+        shown = _LoggedImpression(event, recent)
         self._log.append(shown)
         for request in {event.request_id, event.event_id} - {None}:
             self._by_request.setdefault((event.user_id, str(request)), []).append(shown)

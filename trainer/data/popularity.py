@@ -45,9 +45,9 @@ def _faded(item: Ints, time: Ints, times: Ints, items: int, half_life: float) ->
     rows = np.zeros((len(times), items))
     for step in range(1, len(times)):
         now = times[step]
-        chunk = slice(*np.searchsorted(time, [times[step - 1], now]))
+        window = slice(*np.searchsorted(time, [times[step - 1], now]))
         mass *= 0.5 ** ((now - times[step - 1]) / half_life)
-        mass += np.bincount(item[chunk], 0.5 ** ((now - time[chunk]) / half_life), minlength=items)
+        mass += np.bincount(item[window], 0.5 ** ((now - time[window]) / half_life), minlength=items)
         rows[step] = mass
     # A tenth of an average item's mass keeps the logarithm of the unsold in sight of the others.
     floor = 0.1 * np.maximum(rows.mean(axis=1, keepdims=True), 1e-6)

@@ -117,7 +117,7 @@ class _Reader:
         return [sorted(self._histories[user], key=in_order) for user in sorted(self._histories)]
 
 
-def read_shop(stream: Path, tell: Callable[[int], None]) -> Shop:
+def read_shop(stream: Path, on_progress: Callable[[int], None]) -> Shop:
     """Read a recorded stream.
 
     Args:
@@ -132,7 +132,7 @@ def read_shop(stream: Path, tell: Callable[[int], None]) -> Shop:
     for n, record in enumerate(read_recording(stream), 1):
         reader.take(record)
         if n % 5_000 == 0:
-            tell(n)
+            on_progress(n)
     histories = reader.histories()
     if sum(map(len, histories)) < _LEAST_EVENTS:
         raise TooLittleData(f"{stream} holds fewer than {_LEAST_EVENTS} item events; train on a longer stream")

@@ -15,7 +15,7 @@ from trainer.data.shop import Sequences
 NO_TARGET = -1
 
 #: The wishes that the next-item head tells apart, and the actions of a recorded stream that show each.
-WISHES: Final[dict[str, tuple[str, ...]]] = {
+TARGET_ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "view": ("view", "click"),
     "add_to_cart": ("add_to_cart",),
     "purchase": ("purchase",),
@@ -39,7 +39,7 @@ class Targets(NamedTuple):
     time: Ints  # [T]  when; 0 without target
 
 
-def next_items(sequences: Sequences, asked: NDArray[np.bool_] | None = None) -> Targets:
+def next_items(sequences: Sequences, selected: NDArray[np.bool_] | None = None) -> Targets:
     """Find, for each event, the next wanted item that differs from the event's own.
 
     The event's own item is never recommended in answer to it, so to predict it would be wasted.
@@ -47,19 +47,19 @@ def next_items(sequences: Sequences, asked: NDArray[np.bool_] | None = None) -> 
     Args:
         asked: the events whose items are looked for; None for all wanted ones. [T]
     """
-    return _next_where(sequences, sequences.wanted if asked is None else asked)
+    return _next_where(sequences, sequences.wanted if selected is None else selected)
 
 
-def next_wishes(sequences: Sequences) -> Targets:
+def next_actions(sequences: Sequences) -> Targets:
     """The same for each wish of `WISHES`: the next item viewed, put in the cart, bought. [T, A] each"""
     found = [
         _next_where(sequences, np.isin(sequences.action, [ACTION_CODE[a] for a in actions]))
-        for actions in WISHES.values()
+        for actions in TARGET_ACTIONS.values()
     ]
     return Targets(np.stack([f.item for f in found], axis=1), np.stack([f.time for f in found], axis=1))
 
 
-def _next_where(sequences: Sequences, asked: NDArray[np.bool_]) -> Targets:
+def _next_where(sequences: Sequences, selected: NDArray[np.bool_]) -> Targets:
     item = np.full(len(sequences.item), NO_TARGET, np.int64)
     time = np.zeros(len(sequences.item), np.int64)
     for begin, end in zip(sequences.start[:-1], sequences.start[1:], strict=True):
@@ -70,7 +70,7 @@ def _next_where(sequences: Sequences, asked: NDArray[np.bool_]) -> Targets:
             found = other if same else following
             if found >= 0:
                 item[at], time[at] = sequences.item[found], sequences.time[found]
-            if asked[at]:
+            if selected[at]:
                 other, following = found, at
     return Targets(item, time)
 

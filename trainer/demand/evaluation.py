@@ -26,7 +26,7 @@ from trainer.demand.fitting import fit_demand, least_windows
 from trainer.demand.interval import interval80
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, read_series
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 
 
 class DemandEvaluation(NamedTuple):
@@ -48,7 +48,7 @@ class DemandEvaluation(NamedTuple):
 
 
 def evaluate_demand(
-    stream: Path, split: datetime, *, windows: Windows, horizon: int, items: int, seed: int, tell: Tell
+    stream: Path, split: datetime, *, windows: Windows, horizon: int, items: int, seed: int, on_progress: OnProgress
 ) -> DemandEvaluation:
     """Score forecasts of the best sellers.
 
@@ -63,11 +63,11 @@ def evaluate_demand(
     column = _column(series, split, windows, horizon)
     past = series.before(column)
     fitted = fit_demand(
-        past, horizon, vectors=installed_vectors, seed=seed, tell=lambda note: tell("demand", 0, 0, note)
+        past, horizon, vectors=installed_vectors, seed=seed, on_progress=lambda note: on_progress("demand", 0, 0, note)
     )
     best = np.argsort(-series.units[:, :column].sum(1), kind="stable")[:items]
     best = best[series.units[best, :column].any(1)]
-    forecasts = _rolling(fitted.network, series, best, column, horizon, tell)
+    forecasts = _rolling(fitted.network, series, best, column, horizon, on_progress)
     units = series.units[best]
     errors = naive_errors(units[:, DEMAND_HISTORY:column], season(series.window_ms))
     methods = {name: accuracy(made, units[:, column:], errors) for name, made in forecasts.items()}
@@ -95,19 +95,24 @@ def _column(series: DemandSeries, split: datetime, windows: Windows, horizon: in
 
 
 def _rolling(
-    network: DemandNetwork, series: DemandSeries, items: NDArray[np.int64], split: int, horizon: int, tell: Tell
+    network: DemandNetwork,
+    series: DemandSeries,
+    items: NDArray[np.int64],
+    split: int,
+    horizon: int,
+    on_progress: OnProgress,
 ) -> dict[str, MethodForecast]:
     windows = series.units.shape[1]
     lag = season(series.window_ms)
     origins = range(split, windows, horizon)
     parts: dict[str, list[MethodForecast]] = {}
     for done, origin in enumerate(origins):
-        tell("origins", done, len(origins), "")
+        on_progress("origins", done, len(origins), "")
         found = baseline_forecasts(series.units[items, DEMAND_HISTORY:origin], lag, horizon)
         found["headrace"] = forecast(network, question(series, items, origin))
         for name, made in found.items():
             parts.setdefault(name, []).append(made)
-    tell("origins", len(origins), len(origins), "")
+    on_progress("origins", len(origins), len(origins), "")
     return {name: _joined(found, windows - split) for name, found in sorted(parts.items(), key=_headrace_first)}
 
 
@@ -124,9 +129,9 @@ def question(series: DemandSeries, items: NDArray[np.int64], origin: int) -> Dem
     )
 
 
-def forecast(network: DemandNetwork, asked: DemandTensors) -> MethodForecast:
+def forecast(network: DemandNetwork, tensors: DemandTensors) -> MethodForecast:
     """The network's forecast."""
-    quantiles = as_forecaster(network, asked).quantiles
+    quantiles = as_forecaster(network, tensors).quantiles
     return MethodForecast(at_levels(quantiles, LEVELS).astype(np.float32), *interval80(quantiles))
 
 

@@ -44,7 +44,7 @@ def fit_demand(
     vectors: TextVectors,
     device: str = "cpu",
     seed: int = 0,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> FittedDemand:
     """Fit one quantile network to all items.
 
@@ -64,17 +64,17 @@ def fit_demand(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     targets = series.targets(horizon)
-    learnt, checked = _parts(targets, horizon)
-    if len(learnt) < horizon:
+    train, checked = _parts(targets, horizon)
+    if len(train) < horizon:
         raise TooLittleData(
             "The stream is too short to learn demand from: it needs purchases over "
             f"{least_windows(horizon)} windows of {series.window_ms // 1000} s (HEADRACE_WINDOW, HEADRACE_HORIZON)."
         )
     split = checked.start
-    fitting = sample(series, learnt, horizon, _TRAINED_ON, random)
+    fitting = sample(series, train, horizon, _TRAINED_ON, random)
     checking = sample(series, checked, horizon, _CHECKED_ON, random)
     network = DemandNetwork(season(series.window_ms), horizon, describe(series, split, vectors)).to(device)
-    _fit(network, fitting, checking, random, tell)
+    _fit(network, fitting, checking, random, on_progress)
     network.eval()
     return FittedDemand(network, _measure(network, fitting, checking), checking)
 
@@ -103,7 +103,7 @@ def _fit(
     fitting: Samples,
     checking: Samples,
     random: np.random.Generator,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> None:
     batches = -(-len(fitting.target) // _BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
@@ -122,7 +122,7 @@ def _fit(
         network.eval()
         with torch.inference_mode():
             held_back = float(_loss(network, checking))
-        tell(f"demand: epoch {epoch + 1} of {_EPOCHS}, held-back quantile loss {held_back:.4f}")
+        on_progress(f"demand: epoch {epoch + 1} of {_EPOCHS}, held-back quantile loss {held_back:.4f}")
         waited += 1
         if held_back < best:
             best, waited = held_back, 0
@@ -134,13 +134,13 @@ def _fit(
 
 def _forecast(network: DemandNetwork, samples: Samples) -> Tensor:
     device = network.steps.device
-    return network(*(torch.from_numpy(part).to(device) for part in samples.asked))
+    return network(*(torch.from_numpy(part).to(device) for part in samples.tensors))
 
 
 def _loss(network: DemandNetwork, samples: Samples) -> Tensor:
     quantiles = _forecast(network, samples)
     target = torch.from_numpy(samples.target).to(quantiles.device)
-    level = torch.from_numpy(samples.asked.units.mean(1)).to(quantiles.device)
+    level = torch.from_numpy(samples.tensors.units.mean(1)).to(quantiles.device)
     return quantile_loss(quantiles, target, (0.1 + level) ** _LEVEL_POWER)
 
 

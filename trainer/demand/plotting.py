@@ -36,14 +36,14 @@ class Episode(NamedTuple):
 def alerts_of(done: DemandEvaluation, rules: DemandRules) -> list[Episode]:
     """The episodes that the items' road opens on the evaluated items, by the evaluated network."""
     catalogue = done.series.catalogue
-    road = OfflineDemand(
+    pipeline = OfflineDemand(
         lambda tensors: as_forecaster(done.network, tensors),
         sources=1,
         rules=rules,
         lateness_ms=0,
         categories_of=lambda item: [catalogue[item].category] if item in catalogue and catalogue[item].category else (),
     )
-    messages = [message for window in _entries(done) for message in road.take(0, window)]
+    messages = [message for window in _entries(done) for message in pipeline.take(0, window)]
     alerts = [message for message in messages if isinstance(message, DemandAlert)]
     opened = {alert.episode: alert for alert in alerts if alert.state == "open"}
     last = {alert.episode: alert.window_end for alert in alerts}

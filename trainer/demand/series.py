@@ -76,12 +76,12 @@ class DemandSeries(NamedTuple):
 class Samples(NamedTuple):
     """Histories and what came after them."""
 
-    asked: DemandTensors  # of n series
+    tensors: DemandTensors  # of n series
     target: Floats  # [n, Z]
 
     def pick(self, rows: NDArray[np.int64]) -> "Samples":
         """Some of them."""
-        return Samples(self.asked.pick(rows), self.target[rows])
+        return Samples(self.tensors.pick(rows), self.target[rows])
 
 
 Window = tuple[str, int]
@@ -133,7 +133,7 @@ def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: n
     cut = series.units[item[:, None], column[:, None] + span]
     start = series.first + column.astype(np.int64) * series.window_ms
     names, categories = series.names()
-    asked = DemandTensors(
+    tensors = DemandTensors(
         cut[:, :DEMAND_HISTORY],
         start,
         np.array([series.window_ms], np.int64),
@@ -141,7 +141,7 @@ def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: n
         categories[item],
         series.paid[item, column - 1],
     )
-    return Samples(asked, cut[:, DEMAND_HISTORY:])
+    return Samples(tensors, cut[:, DEMAND_HISTORY:])
 
 
 def _draw(eligible: NDArray[np.bool_], n: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ def train_demand(
     device: str = "cpu",
     seed: int = 0,
     timezone: str = "UTC",
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> dict[str, float]:
     """Fit one quantile network to all items and export it under `out/headrace_demand`.
 
@@ -46,7 +46,7 @@ def train_demand(
     """
     windows = windows_of(window_ms, timezone)
     series = read_series(stream, windows)
-    fitted = fit_demand(series, horizon, vectors=vectors, device=device, seed=seed, tell=tell)
+    fitted = fit_demand(series, horizon, vectors=vectors, device=device, seed=seed, on_progress=on_progress)
     with whole_folder(out / DEMAND_MODEL) as folder:
         _export(fitted, windows, folder)
         add_serving_code(DEMAND_MODEL, folder)
@@ -57,8 +57,8 @@ def _export(fitted: FittedDemand, windows: Windows, folder: Path) -> None:
     """Write what a version folder on Triton holds beside its model.py, and a request with its right answer."""
     network, checking = fitted.network.cpu(), fitted.checking
     network.eval().requires_grad_(False)
-    asked = checking.asked.pick(slice(8))
-    inputs, others = (tuple(map(torch.from_numpy, some)) for some in (asked, checking.asked.pick(slice(-3, None))))
+    tensors = checking.tensors.pick(slice(8))
+    inputs, others = (tuple(map(torch.from_numpy, some)) for some in (tensors, checking.tensors.pick(slice(-3, None))))
     write_traced(network, inputs, others, folder / "program.ts")
     meta = {
         "window_ms": length_of(windows),
@@ -71,4 +71,4 @@ def _export(fitted: FittedDemand, windows: Windows, folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
     with torch.inference_mode():
         expected = network(*inputs)
-    np.savez(folder / "reference.npz", **asked._asdict(), out_quantiles=expected.numpy())
+    np.savez(folder / "reference.npz", **tensors._asdict(), out_quantiles=expected.numpy())

@@ -32,7 +32,7 @@ class Slice(Struct, frozen=True):
     ndcg: float
 
 
-class Beyond(Struct, frozen=True):
+class BeyondAccuracy(Struct, frozen=True):
     """What lists of K items show of a catalogue of N, and how accuracy divides."""
 
     k: int
@@ -54,7 +54,7 @@ def beyond(
     history_P: Ints,
     vector_ND: Reals,
     alike_by: str = "texts",
-) -> Beyond:
+) -> BeyondAccuracy:
     """Measure lists.
 
     Args:
@@ -68,7 +68,7 @@ def beyond(
     """
     k, items = list_UK.shape[1], len(count_N)
     shown_N = np.bincount(list_UK[list_UK != NOTHING], minlength=items)
-    return Beyond(
+    return BeyondAccuracy(
         k,
         items,
         coverage(shown_N),
@@ -109,12 +109,12 @@ def diversity(list_UK: Ints, vector_ND: Reals) -> float:
     parts: list[NDArray[np.floating]] = []
     for at in range(0, len(list_UK), _AT_ONCE):
         list_BK = list_UK[at : at + _AT_ONCE]
-        there_BK = list_BK != NOTHING
-        vector_BKD = unit_ND[list_BK] * there_BK[:, :, None]
+        present_BK = list_BK != NOTHING
+        vector_BKD = unit_ND[list_BK] * present_BK[:, :, None]
         # The square of a sum is the sum over all ordered pairs, an item with itself included.
         squares_B = (vector_BKD**2).sum(axis=(1, 2))
         alike_B = (vector_BKD.sum(axis=1) ** 2).sum(axis=1) - squares_B
-        n_B = there_BK.sum(axis=1)
+        n_B = present_BK.sum(axis=1)
         parts.append(1 - alike_B[n_B > 1] / (n_B * (n_B - 1.0))[n_B > 1])
     every = np.concatenate(parts) if parts else np.zeros(0)
     return float(every.mean()) if len(every) else 0.0

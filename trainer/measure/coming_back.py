@@ -10,7 +10,7 @@ from trainer.data.shop import Shop
 from trainer.measure.moments import basket_cases, next_item_cases
 from trainer.measure.ranking import hits
 from trainer.measure.recall import recommend
-from trainer.publishing.serving import NOT_AGAIN, Trained
+from trainer.publishing.serving import NO_REPURCHASE_BOOST, Trained
 
 _DAY_MS: Final = 86_400_000.0
 _WEIGHTS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -18,16 +18,16 @@ _HALF_LIVES: Final = (30 * _DAY_MS, 180 * _DAY_MS)
 _MOST: Final = 1_000
 
 
-def choose_again(trained: Trained, shop: Shop, split: int) -> tuple[float, float]:
+def choose_repurchase_boost(trained: Trained, shop: Shop, split: int) -> tuple[float, float]:
     """Weight and half-life (ms) that find most: mean of Recall@20 of next items and of baskets after `split` (ms).
 
     Nothing is worth again where that finds no more, or where no basket follows anything.
     """
     kinds = [_thinned(cases) for cases in (next_item_cases(shop, split), basket_cases(shop, split))]
     if not all(kinds):
-        return NOT_AGAIN
-    candidates = [NOT_AGAIN, *product(_WEIGHTS, _HALF_LIVES)]
-    found = [_found(trained.coming_back(again), shop, kinds) for again in candidates]
+        return NO_REPURCHASE_BOOST
+    candidates = [NO_REPURCHASE_BOOST, *product(_WEIGHTS, _HALF_LIVES)]
+    found = [_found(trained.with_repurchase_boost(boost), shop, kinds) for boost in candidates]
     return candidates[int(np.argmax(found))]
 
 

@@ -15,7 +15,7 @@ from streams.scenarios.recommend import RECOMMEND
 from streams.settings import Settings
 from trainer.measure.held_back import read_recorded, states
 from trainer.measure.worker_lists import ask, messages
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.publishing.exported import load_recommender
 
 _DONE: Final = 6
@@ -32,7 +32,7 @@ class Example(NamedTuple):
 
 
 def example_lists(
-    stream: Path, model: Path, shoppers: int, lists: int, settings: Settings, tell: Tell
+    stream: Path, model: Path, shoppers: int, lists: int, settings: Settings, on_progress: OnProgress
 ) -> tuple[dict[str, list[Example]], Catalogue]:
     """The last lists of the shoppers who were owed most in the held-back part of a stream, by shopper; the catalogue.
 
@@ -40,14 +40,16 @@ def example_lists(
         UsageError: no such stream or model, or nobody is owed so many lists.
     """
     scorer = load_recommender(model, clicks=True)
-    recorded = read_recorded(stream, settings, lambda n: tell("read", n, 0, "records"))
-    asked = _asked(recorded.events, recorded.split(), settings, recorded.catalogue)
-    chosen = sorted((user for user in asked if len(asked[user]) >= lists), key=lambda u: (-len(asked[u]), u))[:shoppers]
+    recorded = read_recorded(stream, settings, lambda n: on_progress("read", n, 0, "records"))
+    queries = _queries(recorded.events, recorded.split(), settings, recorded.catalogue)
+    chosen = sorted((user for user in queries if len(queries[user]) >= lists), key=lambda u: (-len(queries[u]), u))[
+        :shoppers
+    ]
     if not chosen:
         raise UsageError(f"--stream {stream}: no shopper is owed {lists} lists in its last tenth; give a longer stream")
     found: dict[str, list[Example]] = {}
     for user in chosen:
-        done, questions = zip(*asked[user][-lists:], strict=True)
+        done, questions = zip(*queries[user][-lists:], strict=True)
         made = messages(scorer, questions, recorded.catalogue, settings)
         found[user] = [Example(*both) for both in zip(done, made, strict=True)]
     return found, recorded.catalogue
@@ -66,15 +68,15 @@ def markdown(found: dict[str, list[Example]], titles: Catalogue) -> Iterator[str
             yield ""
 
 
-def _asked(
+def _queries(
     events: list[Event], since: int, settings: Settings, catalogue: Catalogue
 ) -> dict[str, list[tuple[list[str], Question]]]:
     did: defaultdict[str, list[str]] = defaultdict(list)
-    asked: defaultdict[str, list[tuple[list[str], Question]]] = defaultdict(list)
+    queries: defaultdict[str, list[tuple[list[str], Question]]] = defaultdict(list)
     for event, state in states(events):
         if event.item_id is not None or event.query:
             what = catalogue.title(event.item_id) if event.item_id else f"“{event.query}”"
             did[event.user_id].append(f"{event.type.replace('_', ' ')} {what or event.item_id}")
         if event.timestamp >= since and RECOMMEND.wants(event, settings):
-            asked[event.user_id].append((did[event.user_id][-_DONE:], ask(event, state, settings)))
-    return asked
+            queries[event.user_id].append((did[event.user_id][-_DONE:], ask(event, state, settings)))
+    return queries

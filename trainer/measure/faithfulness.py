@@ -15,8 +15,8 @@ from torch import Tensor
 
 from feature_repo.identity import NO_ITEM
 from model_repo.headrace.items import Tensors
-from model_repo.headrace.reasons import speaks_for
-from model_repo.headrace.returning import worth_again
+from model_repo.headrace.reasons import eligible_events
+from model_repo.headrace.returning import repurchase_boost
 from model_repo.headrace.scorer import Scorer
 from streams.errors import UsageError
 from streams.messages.wire import HISTORY, Floats, Ints
@@ -24,14 +24,14 @@ from trainer.data.asking import Case, as_tensors, request_of
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import time_split
 from trainer.measure.moments import next_item_cases
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.publishing.exported import load_recommender
 
 _MOMENTS: Final = 500
 _HISTORIES: Final = ("history_item", "history_action", "history_time")
 
 
-class Told(NamedTuple):
+class ReasonedList(NamedTuple):
     """One list's reasons, and what each event of the history truly did. Events are counted from the oldest, 0.
 
     Attributes:
@@ -45,7 +45,7 @@ class Told(NamedTuple):
     row: Ints
     event: Ints
     effect: Floats
-    speaks: Ints
+    eligible: Ints
     item: Ints
 
 
@@ -74,71 +74,71 @@ class Faithfulness(Struct, frozen=True):
     first_newest: float | None
 
 
-def measure_reasons(stream: Path, model: Path, seed: int, tell: Tell) -> Faithfulness:
+def measure_reasons(stream: Path, model: Path, seed: int, on_progress: OnProgress) -> Faithfulness:
     """Hold a trained model's reasons against histories of a stream's last tenth, each event taken out in turn.
 
     Raises:
         UsageError: no such stream or model, or nothing wanted in the last tenth.
     """
     scorer = load_recommender(model)
-    shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
+    shop = read_shop(stream, lambda n: on_progress("read", n, 0, "records"))
     cases = next_item_cases(shop, time_split(shop.sequences))
     if not cases:
         raise UsageError(f"--stream {stream}: nobody wants an item in its last tenth; give a longer stream")
-    return faithfulness(scorer, shop, cases[:: -(-len(cases) // _MOMENTS)], seed, tell)
+    return faithfulness(scorer, shop, cases[:: -(-len(cases) // _MOMENTS)], seed, on_progress)
 
 
-def faithfulness(scorer: Scorer, shop: Shop, cases: Sequence[Case], seed: int, tell: Tell) -> Faithfulness:
+def faithfulness(scorer: Scorer, shop: Shop, cases: Sequence[Case], seed: int, on_progress: OnProgress) -> Faithfulness:
     """Measure the reasons of the lists at some moments. Args: seed: draws the other events."""
     count = _Count(shop, np.random.default_rng(seed))
     for done, case in enumerate(cases, 1):
-        told = explained(scorer, shop, case)
-        if told.effect.shape[1] > 1:
-            count.add(told)
-        tell("taking events out", done, len(cases), "moments")
+        reasoned = explained(scorer, shop, case)
+        if reasoned.effect.shape[1] > 1:
+            count.add(reasoned)
+        on_progress("taking events out", done, len(cases), "moments")
     return count.shares(len(cases))
 
 
-def explained(scorer: Scorer, shop: Shop, case: Case) -> Told:
+def explained(scorer: Scorer, shop: Shop, case: Case) -> ReasonedList:
     """The list at a moment, its reasons, and the effect of every event on every entry."""
-    asked = as_tensors(request_of(shop, [case], scorer.arrays["item_vector"].shape[1]))
+    tensors = as_tensors(request_of(shop, [case], scorer.arrays["item_vector"].shape[1]))
     known = case.history.stop - case.history.start
     with torch.inference_mode():
-        answer = scorer.score(asked)
-        there = answer["rec_item"][0] != NO_ITEM
-        item = answer["rec_item"][0][there]
-        lead = leads(scorer, without_each(asked, known), item)
-        speaks = speaks_for(asked["history_action"][0, HISTORY - known :])
-    event = answer["reason_event"][0][there].numpy()
-    return Told(
+        answer = scorer.score(tensors)
+        present = answer["rec_item"][0] != NO_ITEM
+        item = answer["rec_item"][0][present]
+        lead = leads(scorer, without_each(tensors, known), item)
+        eligible = eligible_events(tensors["history_action"][0, HISTORY - known :])
+    event = answer["reason_event"][0][present].numpy()
+    return ReasonedList(
         np.searchsorted(shop.item_hash, item.numpy()),
         np.where(event < 0, -1, event - (HISTORY - known)),
         (lead[:, :1] - lead[:, 1:]).numpy(),
-        np.flatnonzero(speaks.numpy()),
+        np.flatnonzero(eligible.numpy()),
         shop.sequences.item[case.history],
     )
 
 
-def without_each(asked: Tensors, known: int) -> dict[str, Tensor]:
+def without_each(tensors: Tensors, known: int) -> dict[str, Tensor]:
     """One history as it is, then without each of its `known` events, oldest first: older events move up. [1 + k, L]"""
-    rows: dict[str, list[Tensor]] = {name: [asked[name][0]] for name in _HISTORIES}
+    rows: dict[str, list[Tensor]] = {name: [tensors[name][0]] for name in _HISTORIES}
     for event in range(HISTORY - known, HISTORY):
         for name, made in rows.items():
-            whole = asked[name][0]
+            whole = tensors[name][0]
             made.append(torch.cat([whole.new_zeros(1), whole[:event], whole[event + 1 :]]))
-    return {**{name: torch.stack(made) for name, made in rows.items()}, "now": asked["now"].expand(1 + known)}
+    return {**{name: torch.stack(made) for name, made in rows.items()}, "now": tensors["now"].expand(1 + known)}
 
 
-def leads(scorer: Scorer, asked: Tensors, item: Tensor) -> Tensor:
+def leads(scorer: Scorer, tensors: Tensors, item: Tensor) -> Tensor:
     """By how much items outdo the catalogue's mean item for each history. [K, B]"""
     items, lookup = scorer.items, scorer.items.nothing_new
-    row_BL = items.rows(lookup, asked["history_item"])
-    happened = asked["history_action"], asked["history_time"], asked["now"]
+    row_BL = items.rows(lookup, tensors["history_item"])
+    happened = tensors["history_action"], tensors["history_time"], tensors["now"]
     user_BD = scorer.encode(items.vectors(lookup, row_BL), *happened)[0]
-    worth_BL = worth_again(*happened, scorer.arrays["again"])
+    boost_BL = repurchase_boost(*happened, scorer.arrays["again"])
     row_K = items.rows(lookup, item)
-    again_KB = ((row_K.view(-1, 1, 1) == row_BL) * worth_BL).sum(dim=2)
-    return (items.vectors(lookup, row_K) - items.mean_vector) @ user_BD.T + again_KB - worth_BL.sum(dim=1) / len(items)
+    again_KB = ((row_K.view(-1, 1, 1) == row_BL) * boost_BL).sum(dim=2)
+    return (items.vectors(lookup, row_K) - items.mean_vector) @ user_BD.T + again_KB - boost_BL.sum(dim=1) / len(items)
 
 
 class _Count:
@@ -154,13 +154,13 @@ class _Count:
         self._twice: list[bool] = []
         self._negative: list[bool] = []
 
-    def add(self, told: Told) -> None:
+    def add(self, reasoned: ReasonedList) -> None:
         """Count one list."""
-        newest = told.effect.shape[1] - 1
-        for row, event, effect in zip(told.row, told.event, told.effect, strict=True):
+        newest = reasoned.effect.shape[1] - 1
+        for row, event, effect in zip(reasoned.row, reasoned.event, reasoned.effect, strict=True):
             reasons = [int(one) for one in event if one >= 0]
             self._negative += [bool(effect[one] <= 0) for one in reasons]
-            self._twice.append(len({int(told.item[one]) for one in reasons}) < len(reasons))
+            self._twice.append(len({int(reasoned.item[one]) for one in reasons}) < len(reasons))
             if not reasons:
                 continue
             first = reasons[0]
@@ -170,11 +170,11 @@ class _Count:
             if first != newest:
                 self._beats_newest.append(bool(effect[first] > effect[newest]))
             if self._categories[row]:
-                self._same_category.append(self._explains(told, int(row), first, effect))
+                self._same_category.append(self._explains(reasoned, int(row), first, effect))
 
-    def _explains(self, told: Told, row: int, first: int, effect: Floats) -> bool:
+    def _explains(self, reasoned: ReasonedList, row: int, first: int, effect: Floats) -> bool:
         theirs = self._categories[row]
-        alike = [one for one in told.speaks if self._categories[told.item[one]] & theirs]
+        alike = [one for one in reasoned.eligible if self._categories[reasoned.item[one]] & theirs]
         return first in alike or effect[first] > max((effect[one] for one in alike), default=-np.inf)
 
     def shares(self, moments: int) -> Faithfulness:

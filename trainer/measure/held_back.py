@@ -19,7 +19,7 @@ from streams.settings import Settings
 from streams.topics import Topic
 from trainer.data.impressions import CLICK_WINDOW_MS
 
-LEARNT_FROM: Final = 0.9
+TRAINING_SHARE: Final = 0.9
 """Of wanted events, oldest first: what `headrace train` learns from when it is given the same stream."""
 _WANTED: Final = frozenset({EventType.VIEW, EventType.CLICK, EventType.ADD_TO_CART, EventType.PURCHASE})
 
@@ -35,10 +35,10 @@ class Recorded(NamedTuple):
     def split(self) -> int:
         """The time (ms) from which on `headrace train` holds back, given this stream; 0 where nothing is wanted."""
         wanted = [event.timestamp for event in self.events if event.type in _WANTED]
-        return int(np.quantile(wanted, LEARNT_FROM)) if wanted else 0
+        return int(np.quantile(wanted, TRAINING_SHARE)) if wanted else 0
 
 
-def read_recorded(stream: Path, settings: Settings, tell: Callable[[int], None]) -> Recorded:
+def read_recorded(stream: Path, settings: Settings, on_progress: Callable[[int], None]) -> Recorded:
     """Read a stream as a worker does.
 
     Raises:
@@ -51,7 +51,7 @@ def read_recorded(stream: Path, settings: Settings, tell: Callable[[int], None])
         except BadRecord:
             continue
         if n % 5_000 == 0:
-            tell(n)
+            on_progress(n)
     return found
 
 

@@ -23,7 +23,7 @@ from streams.settings import Settings
 from trainer.measure.calibration import equal_width
 from trainer.measure.held_back import Clicks, Recorded, clicks_on, read_recorded, states
 from trainer.measure.worker_lists import Answered, answer, ask
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.publishing.exported import load_recommender
 
 _MOST: Final = 5_000
@@ -70,7 +70,9 @@ class Moment(NamedTuple):
 Rates = NDArray[np.float64]
 
 
-def evaluate_lists(stream: Path, model: Path, since: datetime | None, settings: Settings, tell: Tell) -> ListQuality:
+def evaluate_lists(
+    stream: Path, model: Path, since: datetime | None, settings: Settings, on_progress: OnProgress
+) -> ListQuality:
     """Answer the held-back trigger events of a stream as a worker would, and judge the lists.
 
     Args:
@@ -81,14 +83,14 @@ def evaluate_lists(stream: Path, model: Path, since: datetime | None, settings: 
         UsageError: no such stream or model, or no event since then that is owed a list.
     """
     scorer = load_recommender(model, clicks=True)
-    recorded = read_recorded(stream, settings, lambda n: tell("read", n, 0, "records"))
+    recorded = read_recorded(stream, settings, lambda n: on_progress("read", n, 0, "records"))
     split = int(since.replace(tzinfo=UTC).timestamp() * 1000) if since is not None else recorded.split()
     found = moments(recorded, split, settings)
     if not found:
         date = _date(split)
         raise UsageError(f"--stream {stream}: no event from {date} on is owed a list; give an earlier --since")
     truth = read_click_truth(stream)
-    tell("lists", 0, 0, f"{len(found)} moments")
+    on_progress("lists", 0, 0, f"{len(found)} moments")
     lists = list(answer(scorer, [moment.question for moment in found], recorded.catalogue))
     following = [moment.following for moment in found if moment.following is not None]
     rates = iter(answer(scorer, following, recorded.catalogue))
@@ -132,8 +134,8 @@ def _judge(
     unknown = sum(recorded.catalogue.get(item) is None for some in entries for item in some)
     repeated = sum(len(some) - len(set(some)) for some in entries)
     rate, chance = _against_truth(found, lists, recorded, truth) if truth else (np.zeros(0), np.zeros(0))
-    asked, clicked = _against_clicks(found, entries, shown, clicks_on(recorded.events))
-    by_truth, by_clicks = _error(rate, chance), _error(asked, clicked)
+    tensors, clicked = _against_clicks(found, entries, shown, clicks_on(recorded.events))
+    by_truth, by_clicks = _error(rate, chance), _error(tensors, clicked)
     return ListQuality(
         already_bought=float(bought / count),
         unknown=float(unknown / count),
@@ -145,7 +147,7 @@ def _judge(
         mean_truth_top3=float(chance.mean()) if len(rate) else None,
         lists=len(lists),
         entries=sum(map(len, entries)),
-        followed=len(asked),
+        followed=len(tensors),
         since=since,
     )
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from streams.messages.wire import Floats, Ints
 from trainer.data.asking import Case
-from trainer.measure.beyond import NOTHING, Beyond, beyond
+from trainer.measure.beyond import NOTHING, BeyondAccuracy, beyond
 from trainer.measure.ranking import NOWHERE, Accuracy, accuracy_of_lists, hits
 
 
@@ -27,7 +27,7 @@ class Measured(Struct, frozen=True):
     """How lists do."""
 
     accuracy: Accuracy
-    beyond: Beyond
+    beyond: BeyondAccuracy
 
 
 def measure_lists(list_UK: Ints, cases: Sequence[Case], known: Known) -> Measured:

@@ -12,7 +12,7 @@ from streams.messages.wire import TOP_K, Ints
 from trainer.data.asking import Case, as_tensors, request_of
 from trainer.data.excluding import exclusions, listable, repeats_of
 from trainer.data.shop import Shop
-from trainer.measure.beyond import NOTHING, Beyond
+from trainer.measure.beyond import NOTHING, BeyondAccuracy
 from trainer.measure.lists import Known, measure_lists, rows_of
 from trainer.measure.moments import next_item_cases
 from trainer.measure.ranking import Accuracy
@@ -30,7 +30,7 @@ class Recall(Struct, frozen=True):
     popular: float  # most wanted over all of training
     popular_lately: float  # most wanted in training's last 31 days
     accuracy: Accuracy
-    beyond: dict[str, Beyond]  # of the model, and of what is popular of late
+    beyond: dict[str, BeyondAccuracy]  # of the model, and of what is popular of late
 
 
 def measure_next_item(trained: Trained, shop: Shop, split: int) -> Recall:
@@ -67,9 +67,9 @@ def recommend(trained: Trained, shop: Shop, cases: Sequence[Case]) -> Ints:
     parts = [np.zeros((0, TOP_K), np.int64)]
     for at in range(0, len(cases), _ROWS):
         some = cases[at : at + _ROWS]
-        asked = request_of(shop, some, width)._replace(exclude=exclusions(shop, some, repeats))
+        tensors = request_of(shop, some, width)._replace(exclude=exclusions(shop, some, repeats))
         with torch.inference_mode():
-            parts.append(scorer.score(as_tensors(asked))["rec_item"].numpy())
+            parts.append(scorer.score(as_tensors(tensors))["rec_item"].numpy())
     return np.concatenate(parts)
 
 

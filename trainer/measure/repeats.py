@@ -57,8 +57,8 @@ def choose_level(trained: Trained, shop: Shop, split: int) -> float | None:
     if not all(kinds):
         return None
     rate_N = repeat_rates(shop, split)
-    without = _found(trained.repeating(np.zeros(len(rate_N), np.bool_)), shop, kinds)
-    found = [_found(trained.repeating(rate_N >= level), shop, kinds) for level in LEVELS]
+    without = _found(trained.with_repeats(np.zeros(len(rate_N), np.bool_)), shop, kinds)
+    found = [_found(trained.with_repeats(rate_N >= level), shop, kinds) for level in LEVELS]
     best = int(np.argmax([_mean(one) for one in found]))
     gain = [more - less for more, less in zip(found[best], without, strict=True)]
     error = float(np.sqrt(sum(g.var() / len(g) for g in gain))) / len(gain)

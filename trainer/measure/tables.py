@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
-from trainer.measure.beyond import Beyond, Slice
+from trainer.measure.beyond import BeyondAccuracy, Slice
 
 
-def beyond_table(models: Mapping[str, Beyond]) -> Table:
+def beyond_table(models: Mapping[str, BeyondAccuracy]) -> Table:
     """Figures down, models across; all of them measured on the same pairs."""
     table = Table(title="Beyond accuracy", title_justify="left")
     table.add_column("")
@@ -18,13 +18,13 @@ def beyond_table(models: Mapping[str, Beyond]) -> Table:
     return table
 
 
-def beyond_markdown(models: Mapping[str, Beyond]) -> str:
+def beyond_markdown(models: Mapping[str, BeyondAccuracy]) -> str:
     """The same as a Markdown table."""
     head = ["| beyond accuracy | " + " | ".join(models) + " |", "|---" * (len(models) + 1) + "|"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in _rows(list(models.values())))])
 
 
-def _rows(models: list[Beyond]) -> Iterator[list[str]]:
+def _rows(models: list[BeyondAccuracy]) -> Iterator[list[str]]:
     if not models:
         return
     first = models[0]

@@ -18,7 +18,7 @@ from trainer.data.shop import Shop, read_shop
 from trainer.measure.lists import Known, measure_lists
 from trainer.measure.moments import next_item_cases
 from trainer.measure.recall import counts
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.publishing.exported import load_recommender
 from trainer.text.encoder import TextModel, embed, load_text_model
 
@@ -49,7 +49,7 @@ class TradeOff(Struct, frozen=True):
 
 
 def measure_trade_off(
-    stream: Path, model: Path, since: datetime | None, text_encoder: str | None, tell: Tell
+    stream: Path, model: Path, since: datetime | None, text_encoder: str | None, on_progress: OnProgress
 ) -> TradeOff:
     """Ask a trained model for the next wanted item at moments of a stream, once for each setting.
 
@@ -62,16 +62,16 @@ def measure_trade_off(
         UsageError: no such stream, model or encoder, or nothing wanted since then.
     """
     scorer, texts = load_recommender(model), load_text_model(text_encoder, torch.device("cpu"))
-    shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
+    shop = read_shop(stream, lambda n: on_progress("read", n, 0, "records"))
     split = _split(shop, since)
     cases = listable(shop, next_item_cases(shop, split), repeats_of(scorer.arrays))
     if not cases:
         raise UsageError(f"--stream {stream}: nobody wants an item from {_date(split)} on; give an earlier --since")
-    known = known_items(scorer, shop, _vectors(shop, texts, tell), split)
+    known = known_items(scorer, shop, _vectors(shop, texts, on_progress), split)
     points: list[Point] = []
     for done, setting in enumerate(SETTINGS, 1):
         points.append(_point(setting, lists(scorer, shop, cases, setting), cases, known))
-        tell("re-ranking", done, len(SETTINGS), f"diversity {setting:.1f}")
+        on_progress("re-ranking", done, len(SETTINGS), f"diversity {setting:.1f}")
     return TradeOff(len(cases), _date(split), points)
 
 
@@ -81,9 +81,9 @@ def lists(scorer: Scorer, shop: Shop, cases: Sequence[Case], diversity: float) -
     parts = [np.zeros((0, TOP_K), np.int64)]
     for at in range(0, len(cases), _ROWS):
         some = cases[at : at + _ROWS]
-        asked = as_tensors(request_of(shop, some, width)._replace(exclude=exclusions(shop, some, repeats)))
+        tensors = as_tensors(request_of(shop, some, width)._replace(exclude=exclusions(shop, some, repeats)))
         with torch.inference_mode():
-            answer = scorer.score({**asked, "diversity": torch.tensor([diversity], dtype=torch.float64)})
+            answer = scorer.score({**tensors, "diversity": torch.tensor([diversity], dtype=torch.float64)})
         parts.append(answer["rec_item"].numpy())
     return np.concatenate(parts)
 
@@ -104,8 +104,10 @@ def _split(shop: Shop, since: datetime | None) -> int:
     return int(np.quantile(wanted, _LEARNT_FROM)) if len(wanted) else 0
 
 
-def _vectors(shop: Shop, texts: TextModel, tell: Tell) -> Floats:
-    return embed(texts, shop.texts, torch.device("cpu"), lambda n: tell("text vectors", n, len(shop.texts), "")).numpy()
+def _vectors(shop: Shop, texts: TextModel, on_progress: OnProgress) -> Floats:
+    return embed(
+        texts, shop.texts, torch.device("cpu"), lambda n: on_progress("text vectors", n, len(shop.texts), "")
+    ).numpy()
 
 
 def _point(setting: float, list_UK: Ints, cases: Sequence[Case], known: Known) -> Point:

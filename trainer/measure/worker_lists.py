@@ -71,6 +71,6 @@ def _answers(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue
     for at in range(0, len(questions), _ROWS):
         some = questions[at : at + _ROWS]
         with torch.inference_mode():
-            said = scorer.score(as_tensors(to_tensors(some, shop, repeats)))
-        tensors = ScoreAnswer(**{name: said[name].numpy() for name in ScoreAnswer._fields if name in said})
+            answer = scorer.score(as_tensors(to_tensors(some, shop, repeats)))
+        tensors = ScoreAnswer(**{name: answer[name].numpy() for name in ScoreAnswer._fields if name in answer})
         yield from to_answers(some, tensors, ModelRef(MODEL, ""), [None] * len(some))

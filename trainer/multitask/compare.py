@@ -8,9 +8,9 @@ import torch
 from msgspec import Struct
 
 from trainer.multitask.config import MultitaskConfig
-from trainer.multitask.joint import Scored, learn_tasks
+from trainer.multitask.joint import Scored, fit_tasks
 from trainer.multitask.tasks import Task
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.text.encoder import TextModel, load_text_model
 
 _TOKENS: Final = 32
@@ -67,24 +67,26 @@ class Setting(NamedTuple):
     text_encoder: str | None
 
 
-def compare(setting: Setting, config: MultitaskConfig, tell: Tell) -> list[Compared]:
+def compare(setting: Setting, config: MultitaskConfig, on_progress: OnProgress) -> list[Compared]:
     """Learn each task alone and all that are not kept apart together, with each seed."""
     model = load_text_model(setting.text_encoder, setting.device, _TOKENS)
-    runs = [compare_tasks(model, setting.tasks(seed), config, seed, tell) for seed in range(setting.seeds)]
+    runs = [compare_tasks(model, setting.tasks(seed), config, seed, on_progress) for seed in range(setting.seeds)]
     return table(runs)
 
 
-def compare_tasks(model: TextModel, tasks: list[Task], config: MultitaskConfig, seed: int, tell: Tell) -> OneSeed:
+def compare_tasks(
+    model: TextModel, tasks: list[Task], config: MultitaskConfig, seed: int, on_progress: OnProgress
+) -> OneSeed:
     """The same with one seed."""
 
-    def say(what: str, done: int, total: int, note: str) -> None:
-        tell(f"seed {seed}: {what}", done, total, note)
+    def seed_progress(what: str, done: int, total: int, note: str) -> None:
+        on_progress(f"seed {seed}: {what}", done, total, note)
 
     alone: dict[str, Scored] = {}
     for task in tasks:
-        alone |= learn_tasks(model, [task], config, seed, say)
+        alone |= fit_tasks(model, [task], config, seed, seed_progress)
     shared = [task for task in tasks if task.name not in config.apart]
-    return OneSeed(alone, alone | (learn_tasks(model, shared, config, seed, say) if len(shared) > 1 else {}))
+    return OneSeed(alone, alone | (fit_tasks(model, shared, config, seed, seed_progress) if len(shared) > 1 else {}))
 
 
 def table(runs: list[OneSeed]) -> list[Compared]:

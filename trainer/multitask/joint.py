@@ -11,7 +11,7 @@ from trainer.multitask.config import MultitaskConfig
 from trainer.multitask.sampling import endless, rows_of_a_step
 from trainer.multitask.tasks import Task
 from trainer.multitask.weighting import make_weighting
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.precision import mixed
 from trainer.text.adaptation import Adapted
 from trainer.text.descent import Descent
@@ -25,26 +25,28 @@ class Scored(NamedTuple):
     test: float
 
 
-def learn_tasks(
-    model: TextModel, tasks: list[Task], config: MultitaskConfig, seed: int, tell: Tell
+def fit_tasks(
+    model: TextModel, tasks: list[Task], config: MultitaskConfig, seed: int, on_progress: OnProgress
 ) -> dict[str, Scored]:
     """Fine-tune one encoder on all tasks; test rows only score, once."""
-    lesson = _Lesson(model, tasks, config, seed, tell)
-    valid = lesson.scores()
-    best, weights = -math.inf, lesson.weights()
+    training_task = _JointTrainingTask(model, tasks, config, seed, on_progress)
+    valid = training_task.scores()
+    best, weights = -math.inf, training_task.weights()
     for _ in range(config.epochs):
-        lesson.run_epoch()
-        found = lesson.scores()
+        training_task.run_epoch()
+        found = training_task.scores()
         if (mean := sum(found.values()) / len(found)) > best:
-            best, valid, weights = mean, found, lesson.weights()
-    lesson.restore(weights)
-    return {task.name: Scored(valid[task.name], lesson.test(task)) for task in tasks}
+            best, valid, weights = mean, found, training_task.weights()
+    training_task.restore(weights)
+    return {task.name: Scored(valid[task.name], training_task.test(task)) for task in tasks}
 
 
-class _Lesson:
+class _JointTrainingTask:
     """An encoder and its heads that are being fine-tuned."""
 
-    def __init__(self, model: TextModel, tasks: list[Task], config: MultitaskConfig, seed: int, tell: Tell) -> None:
+    def __init__(
+        self, model: TextModel, tasks: list[Task], config: MultitaskConfig, seed: int, on_progress: OnProgress
+    ) -> None:
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         sizes = [task.rows for task in tasks]
@@ -58,7 +60,7 @@ class _Lesson:
         own = [*self._heads.parameters(), *self._weighting.parameters()]
         groups = [(self._adapted.parameters(), config.learning_rate), (own, config.head_learning_rate)]
         self._descent = Descent(groups, self._steps)
-        self._tasks, self._tell, self._parameters = tasks, tell, [*self._adapted.parameters(), *own]
+        self._tasks, self._on_progress, self._parameters = tasks, on_progress, [*self._adapted.parameters(), *own]
         self._model = model._replace(encoder=self._adapted.encoder)
         self._note = ""
 
@@ -72,7 +74,7 @@ class _Lesson:
             ]
             self._descent.step(self._weighting(losses, self._adapted.parameters()) + self._adapted.penalty())
             self._adapted.after_step(self._descent.done)
-            self._tell("+".join(self._heads), self._descent.done, self._steps, self._note)
+            self._on_progress("+".join(self._heads), self._descent.done, self._steps, self._note)
         self._adapted.encoder.eval()
 
     def scores(self) -> dict[str, float]:

@@ -31,21 +31,21 @@ def table_tasks(train: Path, test: Path, seed: int) -> list[Task]:
     Raises:
         UsageError: a file is bad, the message names it and the line; or a column of one has too few labels.
     """
-    learnt, scored = _read(train), _read(test)
-    for name in learnt.labels:
+    trained, scored = _read(train), _read(test)
+    for name in trained.labels:
         if name not in scored.labels:
             raise UsageError(f"{test}, line 1: column {name} is missing; it must have the columns of {train}")
-    return [_task(name, learnt, scored, seed) for name in learnt.labels]
+    return [_task(name, trained, scored, seed) for name in trained.labels]
 
 
-def _task(name: str, learnt: LabelTable, scored: LabelTable, seed: int) -> Task:
-    classes = sorted({label for label in learnt.labels[name] if label})
-    rows, test = (_numbered(table, name, classes) for table in (learnt, scored))
+def _task(name: str, trained: LabelTable, scored: LabelTable, seed: int) -> Task:
+    classes = sorted({label for label in trained.labels[name] if label})
+    rows, test = (_numbered(table, name, classes) for table in (trained, scored))
     known, tested = np.flatnonzero(rows.label != MISSING), np.flatnonzero(test.label != MISSING)
     valid = known[stratified_split(rows.label[known], _CARVED, seed)[1]] if len(classes) > 1 else known[:0]
     if len(valid) == 0 or len(tested) == 0:
         raise UsageError(
-            f"{learnt.path}, column {name}: two classes are needed, one of them with 5 labels or more, "
+            f"{trained.path}, column {name}: two classes are needed, one of them with 5 labels or more, "
             f"and one label in {scored.path}"
         )
     kept = np.setdiff1d(np.arange(len(rows.texts)), valid)

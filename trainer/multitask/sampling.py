@@ -22,8 +22,8 @@ def endless(size: int, count: int, rng: np.random.Generator) -> Iterator[Ints]:
     waiting = rng.permutation(size)
     while True:
         if len(waiting) < count:
-            again = rng.permutation(size)
-            first = ~np.isin(again, waiting)  # no batch holds a row twice
-            waiting = np.concatenate([waiting, again[first], again[~first]])
+            order = rng.permutation(size)
+            first = ~np.isin(order, waiting)  # no batch holds a row twice
+            waiting = np.concatenate([waiting, order[first], order[~first]])
         yield waiting[:count]
         waiting = waiting[count:]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from trainer.practice.provenance import Source
 
@@ -15,7 +15,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     first: int
     last: int
     split: int
-    learnt_events: int
+    training_events: int = field(name="learnt_events")
     held_back_events: int
     seed: int
     settings: dict[str, Any]
@@ -34,7 +34,7 @@ def facts_markdown(facts: Facts) -> str:
     return f"""## Data and split
 `{facts.source.name}`, {facts.source.bytes:,} bytes, sha256 `{facts.source.sha256}`.
 Item events from {_day(facts.first)} to {_day(facts.last)}. Split once, by time, at {_day(facts.split)}: the
-{facts.learnt_events:,} events before are learnt from by every head, the {facts.held_back_events:,} from then on are
+{facts.training_events:,} events before are learnt from by every head, the {facts.held_back_events:,} from then on are
 held back.
 
 ## Training

@@ -24,7 +24,7 @@ from trainer.practice.schedule import Schedule, rate
 _CLIP: Final = 1.0
 
 
-class Tell(Protocol):
+class OnProgress(Protocol):
     """Receives progress: what is under way, steps done, steps at most, and a note such as the validation loss."""
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None: ...
@@ -60,7 +60,7 @@ def fit(
     losses: Callable[[], Iterator[Tensor]],
     validate: Callable[[], float],
     plan: Plan,
-    tell: Tell,
+    on_progress: OnProgress,
     *,
     run: Run | None = None,
     rng: np.random.Generator | None = None,
@@ -78,7 +78,7 @@ def fit(
     Raises:
         ModelError: the training loss is not finite, or a checkpoint cannot be written or read.
     """
-    return _Fit(module, losses, validate, plan, tell, run or Run(), rng or np.random.default_rng(0)).run()
+    return _Fit(module, losses, validate, plan, on_progress, run or Run(), rng or np.random.default_rng(0)).run()
 
 
 @dataclass
@@ -108,12 +108,12 @@ class _Fit:
         losses: Callable[[], Iterator[Tensor]],
         validate: Callable[[], float],
         plan: Plan,
-        tell: Tell,
+        on_progress: OnProgress,
         run: Run,
         rng: np.random.Generator,
     ) -> None:
         self._module, self._losses, self._validate = module, losses, validate
-        self._plan, self._tell, self._run, self._rng = plan, tell, run, rng
+        self._plan, self._on_progress, self._run, self._rng = plan, on_progress, run, rng
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
@@ -163,7 +163,7 @@ class _Fit:
             at.step += 1
             at.number += plan.accumulate * self._here.world
             at.taken += counted
-            self._tell(plan.what, at.number, plan.epochs * plan.steps_per_epoch, at.note)
+            self._on_progress(plan.what, at.number, plan.epochs * plan.steps_per_epoch, at.note)
             self._save_if_due()
 
     def _step(self, batches: Iterator[Tensor]) -> int:

@@ -104,13 +104,13 @@ def average_gradients(parameters: Sequence[nn.Parameter], batches: int) -> int:
 
 def _sum_gradients(parameters: Sequence[nn.Parameter], batches: int) -> int:
     device = parameters[0].device
-    given = [float(p.grad is not None) for p in parameters]
+    has_grad = [float(p.grad is not None) for p in parameters]
     parts = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten().float() for p in parameters]
-    flat = torch.cat([*parts, torch.tensor([*given, float(batches)], device=device)])
+    flat = torch.cat([*parts, torch.tensor([*has_grad, float(batches)], device=device)])
     dist.all_reduce(flat)
     # A parameter that no batch anywhere used keeps no gradient, as it would on one process.
-    used: list[float] = flat[-len(given) - 1 : -1].tolist()
-    sums: tuple[Tensor, ...] = flat[: -len(given) - 1].split([p.numel() for p in parameters])
+    used: list[float] = flat[-len(has_grad) - 1 : -1].tolist()
+    sums: tuple[Tensor, ...] = flat[: -len(has_grad) - 1].split([p.numel() for p in parameters])
     for parameter, total, users in zip(parameters, sums, used, strict=True):
         parameter.grad = total.view_as(parameter).to(parameter.dtype) if users else None
     return round(float(flat[-1].item()))

@@ -41,26 +41,26 @@ class Tracker:
     def results(self, metrics: Mapping[str, float], files: list[Path]) -> None:
         """Note the run's final figures, and keep copies of the files that describe it."""
         self._log(metrics, 0)
-        with _told():
+        with _tracking_errors():
             for path in files:
                 self._client.log_artifact(self.run_id, str(path))
 
     def close(self) -> None:
         """End the run well."""
         self._writer.close()
-        with _told():
+        with _tracking_errors():
             self._client.set_terminated(self.run_id, "FINISHED")
 
     def _log(self, metrics: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        with _told():
+        with _tracking_errors():
             self._client.log_batch(self.run_id, metrics=[Metric(name, v, now, step) for name, v in metrics.items()])
 
 
 @contextmanager
-def _told(first: BaseException | None = None) -> Generator[None]:
+def _tracking_errors(first: BaseException | None = None) -> Generator[None]:
     """Turn the store's refusal into one line; where something failed before it, that is the line to see."""
     from mlflow.exceptions import MlflowException
 
@@ -91,7 +91,7 @@ def tracked(
         tracker = Tracker(client, run_id, out / "tensorboard")
         yield tracker
     except BaseException as error:
-        with _told(first=error):
+        with _tracking_errors(first=error):
             client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     tracker.close()

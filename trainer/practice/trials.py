@@ -32,7 +32,12 @@ class Best(NamedTuple):
 
 
 def search(
-    study_file: Path, purpose: str, objective: Objective, trials: int, seed: int, tell: Callable[[int, str], None]
+    study_file: Path,
+    purpose: str,
+    objective: Objective,
+    trials: int,
+    seed: int,
+    on_progress: Callable[[int, str], None],
 ) -> Best:
     """Run trials until the study has so many that came to an end, those of earlier calls among them.
 
@@ -55,7 +60,7 @@ def search(
             number = len(study.get_trials(deepcopy=False))
             study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + number)
             study.optimize(objective, n_trials=1)
-            tell(len(_ended(study)), _note(study))
+            on_progress(len(_ended(study)), _note(study))
     ended = _ended(study)
     if not any(trial.state is TrialState.COMPLETE for trial in ended):
         raise ModelError(f"{study_file}: no trial came to its end; raise --trials")
@@ -84,7 +89,7 @@ def _open(study_file: Path, purpose: str) -> optuna.Study:
 def _requeue(study: optuna.Study) -> None:
     """Nobody else holds the study, so a trial that runs was left behind."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
+        study.on_progress(trial.number, state=TrialState.FAIL)
         if trial.params:
             study.enqueue_trial(trial.params)
 

@@ -11,8 +11,8 @@ from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import NextItemLoss, plan_of
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
-from trainer.data.windows import NO_TARGET, Windows, next_wishes
-from trainer.practice.fit import Fitted, Tell, fit
+from trainer.data.windows import NO_TARGET, Windows, next_actions
+from trainer.practice.fit import Fitted, OnProgress, fit
 from trainer.practice.processes import mine
 from trainer.pretrain.objectives import Losses, Pretraining, hide
 
@@ -23,11 +23,11 @@ class Objectives:
     """The objectives on a shop's sequences: what lies before the split is learnt from, what follows validates."""
 
     def __init__(self, model: ShopperModel, sequences: Sequences, popularity: Popularity, split: int) -> None:
-        wishes, step = next_wishes(sequences), popularity.step(sequences.time)
-        held_back = wishes.time >= split
-        self.train = Windows(_before(sequences, split), np.where(held_back, NO_TARGET, wishes.item), step)
-        self.valid = Windows(sequences, np.where(held_back, wishes.item, NO_TARGET), step)
-        model.encoder.wishes.weigh((self.train.target != NO_TARGET).any(axis=0).tolist())
+        next_targets, step = next_actions(sequences), popularity.step(sequences.time)
+        held_back = next_targets.time >= split
+        self.train = Windows(_before(sequences, split), np.where(held_back, NO_TARGET, next_targets.item), step)
+        self.valid = Windows(sequences, np.where(held_back, next_targets.item, NO_TARGET), step)
+        model.encoder.action_heads.weigh((self.train.target != NO_TARGET).any(axis=0).tolist())
         self.module = Pretraining(model, NextItemLoss(model, self.train.target)).to(model.item_bias.device)
         self._split, self._config, self._device = split, model.config, model.item_bias.device
 
@@ -44,7 +44,7 @@ class Objectives:
         found = [self.module(batch, hide(batch.action, generator), self._split) for batch in batches]
         return Losses(*(torch.stack(parts).mean() for parts in zip(*found, strict=True)))
 
-    def fit(self, seed: int, tell: Tell) -> Fitted:
+    def fit(self, seed: int, on_progress: OnProgress) -> Fitted:
         """Fit; the epoch whose total validates best is kept."""
         config, rng = self._config, np.random.default_rng(seed)
         steps = max(1, self.train.count(config.tokens))
@@ -54,7 +54,7 @@ class Objectives:
         def validate() -> float:
             return float(self.validate(seed).total())
 
-        return fit(self.module, lambda: self.losses(rng), validate, plan, tell, rng=rng)
+        return fit(self.module, lambda: self.losses(rng), validate, plan, on_progress, rng=rng)
 
 
 def _before(sequences: Sequences, split: int) -> Sequences:

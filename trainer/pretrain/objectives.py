@@ -59,16 +59,16 @@ class Pretraining(nn.Module):
             hide_BL: the events whose item is hidden (bool).
             since: ask for no event before this time (ms), the batch's targets aside.
         """
-        asked_BL = (batch.action > 0) & (batch.time >= since)
-        hide_BL = hide_BL & asked_BL
+        targeted_BL = (batch.action > 0) & (batch.time >= since)
+        hide_BL = hide_BL & targeted_BL
         with mixed(batch.item.device):
             table_ND = self.shopper.items()
             item_BLD = torch.where(hide_BL.unsqueeze(-1), self.hidden, table_ND[batch.item])
             user_BLD = self.shopper.encoder.after_each(item_BLD, batch.action, batch.time)
         return Losses(
-            self._next_item.given(user_BLD, table_ND, batch),
+            self._next_item.from_vectors(user_BLD, table_ND, batch),
             self._hidden_item(user_BLD[hide_BL], table_ND, batch.item[hide_BL], batch.step[hide_BL]),
-            *self._next_event(user_BLD, batch, asked_BL),
+            *self._next_event(user_BLD, batch, targeted_BL),
         )
 
     def _hidden_item(self, user_MD: Tensor, table_ND: Tensor, item_M: Tensor, step_M: Tensor) -> Tensor:
@@ -78,9 +78,9 @@ class Pretraining(nn.Module):
             self.own(user_MD), table_ND, self.shopper.bias(), Targets(item_M, step_M, even_M), fast=fast
         )
 
-    def _next_event(self, user_BLD: Tensor, batch: Batch, asked_BL: Tensor) -> tuple[Tensor, Tensor]:
+    def _next_event(self, user_BLD: Tensor, batch: Batch, targeted_BL: Tensor) -> tuple[Tensor, Tensor]:
         """What is done next, and after how long."""
-        user_BLD, follows = user_BLD[:, :-1], (batch.action[:, :-1] > 0) & asked_BL[:, 1:]
+        user_BLD, follows = user_BLD[:, :-1], (batch.action[:, :-1] > 0) & targeted_BL[:, 1:]
         gap = torch.bucketize(batch.time[:, 1:] - batch.time[:, :-1], self.shopper.encoder.edges, right=True)
         action = (batch.action[:, 1:] & (1 << ACTION_BITS) - 1).long()
         return _cross_entropy(self.action(user_BLD), action, follows), _cross_entropy(self.gap(user_BLD), gap, follows)

@@ -15,7 +15,7 @@ from trainer.data.popularity import measure_popularity
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import time_split
 from trainer.practice.device import leave_a_core, make_deterministic, pick_device
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.provenance import fingerprint
 from trainer.pretrain.fitting import Objectives
 from trainer.pretrain.objectives import Losses
@@ -42,7 +42,7 @@ def pretrain(
     stream: Path,
     out: Path,
     *,
-    tell: Tell,
+    on_progress: OnProgress,
     device: str = "auto",
     seed: int = 0,
     text_encoder: str | None = None,
@@ -59,10 +59,10 @@ def pretrain(
     leave_a_core()
     base = load_text_model(text_encoder, where)
     source = fingerprint(stream)
-    shop = read_shop(stream, lambda n: tell("read", n, 0, "records"))
-    text_NT = embed(base, shop.texts, where, lambda n: tell("text vectors", n, len(shop.texts), ""))
+    shop = read_shop(stream, lambda n: on_progress("read", n, 0, "records"))
+    text_NT = embed(base, shop.texts, where, lambda n: on_progress("text vectors", n, len(shop.texts), ""))
     pretrained, report = pretrain_on(
-        shop, text_NT, text_encoder or INSTALLED, settings or BehaviourConfig(), seed, tell
+        shop, text_NT, text_encoder or INSTALLED, settings or BehaviourConfig(), seed, on_progress
     )
     pretrained._replace(source=msgspec.to_builtins(source)).save(out)
     report.seconds = round(time.monotonic() - began, 1)
@@ -70,7 +70,7 @@ def pretrain(
 
 
 def pretrain_on(
-    shop: Shop, text_NT: Tensor, text_encoder: str, config: BehaviourConfig, seed: int, tell: Tell
+    shop: Shop, text_NT: Tensor, text_encoder: str, config: BehaviourConfig, seed: int, on_progress: OnProgress
 ) -> tuple[Pretrained, PretrainReport]:
     """Pre-train on a shop whose items are known by their texts alone, since ids do not travel."""
     began, sequences = time.monotonic(), shop.sequences
@@ -80,7 +80,7 @@ def pretrain_on(
     model = ShopperModel(config, items, torch.from_numpy(popularity.log_PSN)).to(text_NT.device).eval()
     objectives = Objectives(model, sequences, popularity, split)
     before = _figures(objectives.validate(seed))
-    fitted = objectives.fit(seed, tell)
+    fitted = objectives.fit(seed, on_progress)
     report = PretrainReport(
         events=len(sequences.item),
         items=len(shop.item_ids),

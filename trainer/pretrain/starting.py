@@ -13,7 +13,7 @@ from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import Stage, fit_next_item
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
-from trainer.practice.fit import Fitted, Tell
+from trainer.practice.fit import Fitted, OnProgress
 from trainer.practice.run import Run
 from trainer.pretrain.pretrained import Pretrained
 
@@ -28,15 +28,15 @@ def fit_from(
     popularity: Popularity,
     split: int,
     seed: int,
-    tell: Tell,
+    on_progress: OnProgress,
     *,
     run: Run | None = None,
 ) -> Fitted:
     """Copy the pretrained weights into a new model and fit it; arguments as of `fit_next_item`."""
     start.start(model)
     with _kept(model):
-        fit_next_item(model, sequences, popularity, split, seed, tell, run=run, stage=_KEPT)
-    return fit_next_item(model, sequences, popularity, split, seed, tell, run=run, stage=_ALL)
+        fit_next_item(model, sequences, popularity, split, seed, on_progress, run=run, stage=_KEPT)
+    return fit_next_item(model, sequences, popularity, split, seed, on_progress, run=run, stage=_ALL)
 
 
 @contextmanager

@@ -51,12 +51,12 @@ def references(trained: Trained, text: TextModel, shop: Shop) -> list[Reference]
             "popular": trained.arrays["popular"],
             "has_ctr": torch.tensor([trained.clicks is not None], dtype=torch.uint8),
         }
-        asked = score_request(shop, vectors[1:].numpy())
-        score_answer = scorer.score(as_tensors(asked))
+        tensors = score_request(shop, vectors[1:].numpy())
+        score_answer = scorer.score(as_tensors(tensors))
     return [
         Reference("describe", described._asdict(), _arrays(describe_answer)),
         # The order of scores is what was trained, whatever diversity a configuration asks for.
-        Reference("score", {**sent(asked), "diversity": np.zeros(1, np.float32)}, _arrays(score_answer)),
+        Reference("score", {**sent(tensors), "diversity": np.zeros(1, np.float32)}, _arrays(score_answer)),
     ]
 
 
@@ -71,10 +71,10 @@ def text_vectors(trained: Trained, text: TextModel, texts: list[str]) -> torch.T
 def score_request(shop: Shop, extra_vector: NDArray[np.float32]) -> ScoreTensors:
     """Shoppers at their newest event, one without history, an extra item, and items excluded and withdrawn."""
     cases = [*_newest_moments(shop), Case(slice(0, 0), int(shop.sequences.time.max()), NO_ITEM, frozenset())]
-    asked = request_of(shop, cases, extra_vector.shape[1])
-    asked.context[:, 0] = context_hash("channel", "web")
+    tensors = request_of(shop, cases, extra_vector.shape[1])
+    tensors.context[:, 0] = context_hash("channel", "web")
     shown = np.append(shop.item_hash[:10], item_hash(_NEW))
-    return asked._replace(
+    return tensors._replace(
         recommend=(np.arange(len(cases)) != 1).astype(np.int32),
         withdrawn=shop.item_hash[:1].copy(),
         extra_item=np.array([item_hash(_NEW)], np.int64),

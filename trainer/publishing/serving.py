@@ -19,7 +19,7 @@ from trainer.text.encoder import SentenceEncoder
 
 _POPULAR = 100
 #: Weight and half-life (ms) of what a shopper had before, until they are chosen.
-NOT_AGAIN = (0.0, 1.0)
+NO_REPURCHASE_BOOST = (0.0, 1.0)
 
 
 class TextToItem(nn.Module):
@@ -58,11 +58,11 @@ class Trained(NamedTuple):
         """The trained model's own answers, made by the modules that were fitted."""
         return Scorer(self.arrays, self.model.encoder, self.model.click if self.clicks else None)
 
-    def coming_back(self, again: tuple[float, float]) -> "Trained":
+    def with_repurchase_boost(self, boost: tuple[float, float]) -> "Trained":
         """The model with what a shopper's own items are worth again (`model_repo.headrace.returning`)."""
-        return self._replace(arrays={**self.arrays, "again": torch.tensor(again)})
+        return self._replace(arrays={**self.arrays, "again": torch.tensor(boost)})
 
-    def repeating(self, repeats_N: NDArray[np.bool_]) -> "Trained":
+    def with_repeats(self, repeats_N: NDArray[np.bool_]) -> "Trained":
         """The model with what is known of which items are bought again (`trainer.measure.repeats`)."""
         return self._replace(arrays={**self.arrays, "repeats": torch.from_numpy(repeats_N).to(torch.uint8)})
 
@@ -88,7 +88,7 @@ def assemble(model: ShopperModel, sentence: SentenceEncoder, shop: Shop, clicks:
             "new_prior": torch.tensor([clicks.rates.shop if clicks else 0.0]),
             "popular": _popular(model, shop),
             "list_rate": _list_rate(clicks),
-            "again": torch.tensor(NOT_AGAIN),
+            "again": torch.tensor(NO_REPURCHASE_BOOST),
             "repeats": torch.ones(len(shop.item_hash), dtype=torch.uint8),
         }
     return Trained(model, text, arrays, clicks)

@@ -45,10 +45,10 @@ def write_traced(module: nn.Module, inputs: Example, other: Example, path: Path)
 def _check(program: Callable[..., Any], module: nn.Module, other: Example, name: str) -> None:
     wanted = _every(module(*other))
     try:
-        given = _every(program(*other))
+        traced = _every(program(*other))
     except RuntimeError as error:  # what a trace has kept of the first example's sizes does not fit
         raise ModelError(f"the {name} program cannot be traced for serving: {str(error).splitlines()[-1]}") from error
-    if len(given) != len(wanted) or not all(map(_alike, given, wanted)):
+    if len(traced) != len(wanted) or not all(map(_alike, traced, wanted)):
         raise ModelError(f"the {name} program answers otherwise than what it was traced from: it cannot be served")
 
 
@@ -56,5 +56,5 @@ def _every(answer: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _alike(given: Tensor, wanted: Tensor) -> bool:
-    return given.shape == wanted.shape and torch.allclose(given, wanted, atol=_TOLERANCE, rtol=_TOLERANCE)
+def _alike(traced: Tensor, wanted: Tensor) -> bool:
+    return traced.shape == wanted.shape and torch.allclose(traced, wanted, atol=_TOLERANCE, rtol=_TOLERANCE)

@@ -13,11 +13,11 @@ from streams.messages.wire import Ints
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import Attributes
 from trainer.behaviour.model import ShopperModel
-from trainer.measure.beyond import Beyond, beyond
+from trainer.measure.beyond import BeyondAccuracy, beyond
 from trainer.measure.ranking import Reals, accuracy_of_ranks
 from trainer.practice.device import use_cores
-from trainer.practice.fit import Tell
-from trainer.sequences.fitting import RECIPE, Shelf, fit_sequences
+from trainer.practice.fit import OnProgress
+from trainer.sequences.fitting import RECIPE, ItemTableSpec, fit_sequences
 from trainer.sequences.holdout import Holdout, hold_out
 from trainer.sequences.ranking import LISTED, Ranked, Scores, model_scores, popularity_scores, rank_all
 from trainer.sequences.reading import SequenceFile, read_attributes, read_sequences
@@ -34,7 +34,7 @@ class NextItemReport(Struct, kw_only=True):
     refit: dict[str, float]
     popularity: dict[str, float]
     validation: dict[str, float]
-    beyond: dict[str, Beyond]
+    beyond: dict[str, BeyondAccuracy]
     users: int
     tested: int
     items: int
@@ -52,7 +52,7 @@ def evaluate_next_item(
     *,
     seed: int,
     device: torch.device,
-    tell: Tell,
+    on_progress: OnProgress,
     config: BehaviourConfig = RECIPE,
 ) -> NextItemReport:
     """Fit twice and rank every item for every user, once.
@@ -68,15 +68,15 @@ def evaluate_next_item(
     cores = use_cores()
     source = read_sequences(sequences)
     known = None if attributes is None else read_attributes(attributes, source.item_ids)
-    shelf = Shelf(len(source.item_ids), known)
+    item_table = ItemTableSpec(len(source.item_ids), known)
     validating, testing = hold_out(source.taken, 2), hold_out(source.taken, 1)
     _refuse_too_little(sequences, source, validating)
-    strict, fitted = fit_sequences(shelf, validating, config, seed, device, tell)
-    refit, _ = fit_sequences(shelf, testing, config, seed, device, tell, stop=max(1, fitted.best_epoch))
+    strict, fitted = fit_sequences(item_table, validating, config, seed, device, on_progress)
+    refit, _ = fit_sequences(item_table, testing, config, seed, device, on_progress, stop=max(1, fitted.best_epoch))
     contestants: dict[str, Scores] = {
         "strict": model_scores(strict),
         "refit": model_scores(refit),
-        "popularity": popularity_scores(validating.learnt, shelf.items),
+        "popularity": popularity_scores(validating.train, item_table.items),
     }
     ranked = {name: rank_all(score, testing.history, testing.target) for name, score in contestants.items()}
     validated = rank_all(contestants["strict"], validating.history, validating.target)
@@ -84,10 +84,10 @@ def evaluate_next_item(
     return NextItemReport(
         **{name: _accuracies(found.rank) for name, found in ranked.items()},
         validation=_accuracies(validated.rank),
-        beyond={name: _beyond(found, testing, shelf.items, *described) for name, found in ranked.items()},
+        beyond={name: _beyond(found, testing, item_table.items, *described) for name, found in ranked.items()},
         users=len(source.user_ids),
         tested=len(testing.target),
-        items=shelf.items,
+        items=item_table.items,
         epochs=fitted.best_epoch,
         seed=seed,
         device=str(device),
@@ -103,9 +103,9 @@ def _accuracies(rank_U: Ints) -> dict[str, float]:
     return {**depths, "mrr": accuracy_of_ranks(rank_U, int(rank_U.max())).mrr}
 
 
-def _beyond(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals, alike_by: str) -> Beyond:
+def _beyond(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals, alike_by: str) -> BeyondAccuracy:
     target_rank = np.minimum(found.rank, LISTED + 1)
-    count_N = np.bincount(np.concatenate(fold.learnt), minlength=items)
+    count_N = np.bincount(np.concatenate(fold.train), minlength=items)
     known = np.array([len(items) for items in fold.history], np.int64)
     return beyond(found.listed, target_rank, fold.target, count_N, known, vectors_ND, alike_by)
 
@@ -124,5 +124,5 @@ def _describe(known: Attributes | None, model: ShopperModel) -> tuple[Reals, str
 def _refuse_too_little(path: Path, source: SequenceFile, fold: Holdout) -> None:
     if len(source.item_ids) < _LEAST_ITEMS:
         raise ModelError(f"{path} has only {len(source.item_ids)} item; there is nothing to rank")
-    if not fold.history or not any(len(items) > 1 for items in fold.learnt):
+    if not fold.history or not any(len(items) > 1 for items in fold.train):
         raise ModelError(f"{path} has no user with 4 items or more, so nothing follows anything to learn from")

@@ -13,10 +13,10 @@ from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import Attributes, ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import NextItemLoss, plan_of
-from trainer.data.windows import NO_TARGET, Windows, next_wishes
+from trainer.data.windows import NO_TARGET, Windows, next_actions
 from trainer.measure.ranking import accuracy_of_ranks
 from trainer.practice.device import make_deterministic
-from trainer.practice.fit import Fitted, Tell, fit
+from trainer.practice.fit import Fitted, OnProgress, fit
 from trainer.sequences.holdout import Holdout, as_sequences
 from trainer.sequences.ranking import LISTED, model_scores, rank_all
 
@@ -41,7 +41,7 @@ _VALIDATED: Final = 5_000
 """Users at most whose held-back items are ranked after each epoch."""
 
 
-class Shelf(NamedTuple):
+class ItemTableSpec(NamedTuple):
     """The items of a file: how many, and what is known of them."""
 
     items: int
@@ -49,7 +49,14 @@ class Shelf(NamedTuple):
 
 
 def fit_sequences(
-    shelf: Shelf, fold: Holdout, config: BehaviourConfig, seed: int, device: torch.device, tell: Tell, *, stop: int = 0
+    item_table: ItemTableSpec,
+    fold: Holdout,
+    config: BehaviourConfig,
+    seed: int,
+    device: torch.device,
+    on_progress: OnProgress,
+    *,
+    stop: int = 0,
 ) -> tuple[ShopperModel, Fitted]:
     """Fit a model to what a fold gives to learn from.
 
@@ -58,12 +65,12 @@ def fit_sequences(
         stop: keep this epoch's weights instead, whatever the targets say (refit).
     """
     make_deterministic(seed)
-    sequences = as_sequences(fold.learnt)
-    wishes = next_wishes(sequences)
-    windows = Windows(sequences, wishes.item, np.zeros(len(sequences.item), np.int64))
-    model = _model(shelf, fold.learnt, config).to(device)
-    model.encoder.wishes.weigh((wishes.item != NO_TARGET).any(axis=0).tolist())
-    loss_of = NextItemLoss(model, wishes.item)
+    sequences = as_sequences(fold.train)
+    next_targets = next_actions(sequences)
+    windows = Windows(sequences, next_targets.item, np.zeros(len(sequences.item), np.int64))
+    model = _model(item_table, fold.train, config).to(device)
+    model.encoder.action_heads.weigh((next_targets.item != NO_TARGET).any(axis=0).tolist())
+    loss_of = NextItemLoss(model, next_targets.item)
     rng = np.random.default_rng(seed)
 
     def losses() -> Iterator[Tensor]:
@@ -77,13 +84,15 @@ def fit_sequences(
     if stop:
         plan = plan._replace(patience=1)
     validate = _until(stop) if stop else _Validation(model, fold, seed)
-    return model, fit(model, losses, validate, plan, tell, rng=rng)
+    return model, fit(model, losses, validate, plan, on_progress, rng=rng)
 
 
-def _model(shelf: Shelf, learnt: list[Ints], config: BehaviourConfig) -> ShopperModel:
-    seen = np.bincount(np.concatenate(learnt), minlength=shelf.items) > 0
-    items = ItemTable(torch.from_numpy(seen), config.width, config.id_dropout, attributes=shelf.attributes, std=_STD)
-    return ShopperModel(config, items, torch.zeros(0, 1, shelf.items))
+def _model(item_table: ItemTableSpec, train: list[Ints], config: BehaviourConfig) -> ShopperModel:
+    seen = np.bincount(np.concatenate(train), minlength=item_table.items) > 0
+    items = ItemTable(
+        torch.from_numpy(seen), config.width, config.id_dropout, attributes=item_table.attributes, std=_STD
+    )
+    return ShopperModel(config, items, torch.zeros(0, 1, item_table.items))
 
 
 def _until(stop: int) -> Callable[[], float]:

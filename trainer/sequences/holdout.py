@@ -14,12 +14,12 @@ _TAKEN = ACTION_CODE["purchase"]
 class Holdout(NamedTuple):
     """One fold: what may be learnt from, and what must be found after which history."""
 
-    learnt: list[Ints]  # one array of item rows a user
+    train: list[Ints]  # one array of item rows a user
     history: list[Ints]  # of the users that are asked
     target: Ints  # [U]  what each took up next
 
 
-def hold_out(taken: list[Ints], last: int) -> Holdout:
+def hold_out(sequences: list[Ints], last: int) -> Holdout:
     """Hold back the last items of each user and ask for the first of them.
 
     Args:
@@ -27,13 +27,13 @@ def hold_out(taken: list[Ints], last: int) -> Holdout:
         last: how many are held back: 2 asks for the validation item, 1 for the test item. A user who has no more
             than these is learnt from as far as possible and not asked: nothing would be known of them.
     """
-    learnt = [items[:-last] if len(items) > last else items[:1] for items in taken]
-    asked = [items for items in taken if len(items) > last]
-    return Holdout(learnt, [q[:-last] for q in asked], np.array([q[-last] for q in asked], np.int64))
+    train = [items[:-last] if len(items) > last else items[:1] for items in sequences]
+    evaluated = [items for items in sequences if len(items) > last]
+    return Holdout(train, [q[:-last] for q in evaluated], np.array([q[-last] for q in evaluated], np.int64))
 
 
-def as_sequences(learnt: list[Ints]) -> Sequences:
+def as_sequences(train: list[Ints]) -> Sequences:
     """Sequences without times: a file of this form tells the order alone."""
-    item = np.concatenate(learnt) if learnt else np.zeros(0, np.int64)
-    start = np.cumsum([0, *map(len, learnt)])
+    item = np.concatenate(train) if train else np.zeros(0, np.int64)
+    start = np.cumsum([0, *map(len, train)])
     return Sequences(item, np.full(len(item), _TAKEN, np.int32), np.zeros(len(item), np.int64), start)

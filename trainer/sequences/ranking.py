@@ -53,15 +53,15 @@ def model_scores(model: ShopperModel) -> Scores:
     def score(histories: list[Ints]) -> Reals:
         item_BL, action_BL = (part.to(device) for part in _right_aligned(histories))
         vectors_BLD = model.user_vectors(item_BL, action_BL, torch.zeros_like(item_BL), table_ND)
-        user_BD = model.encoder.wishes.combined(vectors_BLD[:, -1])
+        user_BD = model.encoder.action_heads.combined(vectors_BLD[:, -1])
         return (user_BD @ table_ND.T + bias_N).cpu().numpy()
 
     return score
 
 
-def popularity_scores(learnt: list[Ints], items: int) -> Scores:
+def popularity_scores(train: list[Ints], items: int) -> Scores:
     """The same scores for everyone: how often each item was taken up."""
-    count_N = np.bincount(np.concatenate(learnt), minlength=items).astype(np.float32)
+    count_N = np.bincount(np.concatenate(train), minlength=items).astype(np.float32)
     return lambda histories: np.tile(count_N, (len(histories), 1))
 
 

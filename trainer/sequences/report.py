@@ -7,7 +7,7 @@ from trainer.measure.tables import beyond_table
 from trainer.sequences.evaluate import NextItemReport
 
 
-def tell_report(report: NextItemReport) -> None:
+def print_report(report: NextItemReport) -> None:
     """Print the report to standard output."""
     console = Console()
     fits = {"strict": report.strict, "refit": report.refit, "popularity": report.popularity}

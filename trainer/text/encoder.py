@@ -92,23 +92,23 @@ def _one_line(source: str) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        message = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UsageError(
-            f"--text-encoder {source}: {said}; give a folder with a Hugging Face model and its tokenizer, or the name "
-            "of a model that this machine can download"
+            f"--text-encoder {source}: {message}; give a folder with a Hugging Face model and its tokenizer, or the "
+            "name of a model that this machine can download"
         ) from error
     finally:
         log.setLevel(level)
 
 
-def embed(model: TextModel, texts: list[str], device: torch.device, tell: Callable[[int], None]) -> Tensor:
+def embed(model: TextModel, texts: list[str], device: torch.device, on_progress: Callable[[int], None]) -> Tensor:
     """Vectors of texts, those of like length together. [N, T]"""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     parts: list[Tensor] = []
     with torch.inference_mode():
         for at in range(0, len(order), _BATCH):
             parts.append(model.encoder(*model.tokens([texts[i] for i in order[at : at + _BATCH]], device)))
-            tell(min(at + _BATCH, len(order)))
+            on_progress(min(at + _BATCH, len(order)))
     vectors = torch.cat(parts)[torch.tensor(order, device=device).argsort()]
     return vectors.clone()
 

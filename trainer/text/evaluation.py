@@ -5,12 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.text.adaptation import Method
 from trainer.text.classifier import Classifier
 from trainer.text.encoder import TextModel
 from trainer.text.few_shot import few_shot, zero_shot
-from trainer.text.finetuning import Recipe, learn, relearn
+from trainer.text.finetuning import Recipe, fit_classifier, refit_classifier
 from trainer.text.heads import accuracy
 from trainer.text.labelled import Labelled
 from trainer.text.outliers import SCORES, Seen, auroc, best_score
@@ -40,21 +40,21 @@ class Scores(Struct):
 
 
 def evaluate_task(
-    model: TextModel, task: Task, method: Method, recipe: Recipe, seed: int, tell: Tell
+    model: TextModel, task: Task, method: Method, recipe: Recipe, seed: int, on_progress: OnProgress
 ) -> tuple[Scores, Classifier]:
     """Learn, and score the test rows; validation rows that were carved from training rows go into a last fit."""
     began = time.perf_counter()
-    learnt = learn(model, task.train, task.valid, method, recipe, seed, tell)
-    rows, classifier = task.train, learnt.classifier
+    fit_result = fit_classifier(model, task.train, task.valid, method, recipe, seed, on_progress)
+    rows, classifier = task.train, fit_result.classifier
     if task.carved:
         rows = task.train + task.valid
-        classifier = relearn(model, rows, learnt, method, recipe, seed, tell)
+        classifier = refit_classifier(model, rows, fit_result, method, recipe, seed, on_progress)
     scores = Scores(
         accuracy=accuracy(classifier.logits(task.test.texts), task.test.label),
-        valid_accuracy=learnt.valid_accuracy,
+        valid_accuracy=fit_result.valid_accuracy,
         method=method,
-        epochs=learnt.epochs,
-        trainable_share=learnt.trainable_share,
+        epochs=fit_result.epochs,
+        trainable_share=fit_result.trainable_share,
         rows=len(rows.texts),
         classes=len(rows.classes),
         test_rows=len(task.test.texts),
@@ -94,15 +94,21 @@ class FewShotScores(Struct):
 
 
 def evaluate_few_shot(
-    model: TextModel, rows: Labelled, test: Labelled | None, shots: int, method: Method, seed: int, tell: Tell
+    model: TextModel,
+    rows: Labelled,
+    test: Labelled | None,
+    shots: int,
+    method: Method,
+    seed: int,
+    on_progress: OnProgress,
 ) -> tuple[FewShotScores, Classifier]:
     """Draw the examples, learn from them, and score the test rows with it and with what needs less."""
     began = time.perf_counter()
     examples = rows.rows(few_of_each(rows.label, shots, seed))
-    classifier = few_shot(model, examples, method, seed, tell)
+    classifier = few_shot(model, examples, method, seed, on_progress)
     seconds = round(time.perf_counter() - began, 1)
     candidates = {"zero_shot": zero_shot(model, rows.classes)}
-    candidates["frozen"] = few_shot(model, examples, Method.FROZEN, seed, tell)
+    candidates["frozen"] = few_shot(model, examples, Method.FROZEN, seed, on_progress)
     candidates[method] = classifier
     found = {} if test is None else {n: accuracy(c.logits(test.texts), test.label) for n, c in candidates.items()}
     tested = 0 if test is None else len(test.texts)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streams.messages.wire import Ints
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.precision import mixed
 from trainer.text.adaptation import Adapted, Method
 from trainer.text.classifier import Classifier
@@ -43,12 +43,12 @@ def zero_shot(model: TextModel, classes: list[str]) -> Classifier:
     return Classifier(model, CosineHead(_embed(model, [readable(name) for name in classes])), classes)
 
 
-def few_shot(model: TextModel, rows: Labelled, method: Method, seed: int, tell: Tell) -> Classifier:
+def few_shot(model: TextModel, rows: Labelled, method: Method, seed: int, on_progress: OnProgress) -> Classifier:
     """Learn from a few examples of each class; frozen leaves the encoder as it is and fits the head alone."""
     names = Labelled([readable(name) for name in rows.classes], np.arange(len(rows.classes)), rows.classes)
     examples = rows + names
     if method is not Method.FROZEN:
-        model = _draw_together(model, examples, method, seed, tell)
+        model = _draw_together(model, examples, method, seed, on_progress)
     head = logistic_head(_embed(model, examples.texts), examples.label, _STRENGTH, seed)
     return Classifier(model, head, rows.classes)
 
@@ -76,7 +76,9 @@ def pair_batches(label: Ints, steps: int, seed: int) -> Iterator[Ints]:
         yield np.concatenate([rng.choice(members[number], 2, replace=False) for number in chosen])
 
 
-def _draw_together(model: TextModel, examples: Labelled, method: Method, seed: int, tell: Tell) -> TextModel:
+def _draw_together(
+    model: TextModel, examples: Labelled, method: Method, seed: int, on_progress: OnProgress
+) -> TextModel:
     torch.manual_seed(seed)
     adapted = Adapted(model.encoder, method, _STEPS)
     adapted.encoder.train()
@@ -89,7 +91,7 @@ def _draw_together(model: TextModel, examples: Labelled, method: Method, seed: i
         loss = supervised_contrastive_loss(vectors.float(), label) + adapted.penalty()
         descent.step(loss)
         adapted.after_step(descent.done)
-        tell("drawing examples of a class together", descent.done, _STEPS, f"loss {loss.item():.3f}")
+        on_progress("drawing examples of a class together", descent.done, _STEPS, f"loss {loss.item():.3f}")
     return model._replace(encoder=adapted.merged())
 
 

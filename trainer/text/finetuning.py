@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.practice.averaging import Average
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.precision import mixed
 from trainer.text.adaptation import Adapted, Method
 from trainer.text.batches import length_batches, steps_per_epoch
@@ -46,7 +46,7 @@ class Recipe(NamedTuple):
     agreement: float = 0.0  # weight of R-Drop, by which two passes with other dropout must agree; costs a second pass
 
 
-class Learnt(NamedTuple):
+class FitResult(NamedTuple):
     """What fine-tuning gave."""
 
     classifier: Classifier
@@ -56,50 +56,62 @@ class Learnt(NamedTuple):
     trainable_share: float  # of the encoder's parameters
 
 
-def learn(
-    model: TextModel, train: Labelled, valid: Labelled, method: Method, recipe: Recipe, seed: int, tell: Tell
-) -> Learnt:
+def fit_classifier(
+    model: TextModel,
+    train: Labelled,
+    valid: Labelled,
+    method: Method,
+    recipe: Recipe,
+    seed: int,
+    on_progress: OnProgress,
+) -> FitResult:
     """Fine-tune by one method; validation rows decide how long, or how strongly a frozen encoder's head is held."""
     if method is Method.FROZEN:
-        return _learn_head(model, train, valid, seed)
-    lesson = Lesson(model, train, method, recipe, seed, tell)
-    best_accuracy, best_epoch, best = -math.inf, 0, lesson.weights()
+        return _fit_head(model, train, valid, seed)
+    training_task = TrainingTask(model, train, method, recipe, seed, on_progress)
+    best_accuracy, best_epoch, best = -math.inf, 0, training_task.weights()
     for epoch in range(1, recipe.epochs + 1):
-        lesson.run_epoch(f"validation accuracy {best_accuracy:.4f}" if best_epoch else "")
-        with lesson.average.in_place():
-            found = accuracy(lesson.classifier.logits(valid.texts), valid.label)
+        training_task.run_epoch(f"validation accuracy {best_accuracy:.4f}" if best_epoch else "")
+        with training_task.average.in_place():
+            found = accuracy(training_task.classifier.logits(valid.texts), valid.label)
             if found > best_accuracy:
-                best_accuracy, best_epoch, best = found, epoch, lesson.weights()
+                best_accuracy, best_epoch, best = found, epoch, training_task.weights()
         if epoch - best_epoch >= recipe.patience:
             break
-    lesson.restore(best)
-    return Learnt(lesson.finish(), best_accuracy, best_epoch, 0.0, lesson.trainable_share)
+    training_task.restore(best)
+    return FitResult(training_task.finish(), best_accuracy, best_epoch, 0.0, training_task.trainable_share)
 
 
-def relearn(
-    model: TextModel, rows: Labelled, learnt: Learnt, method: Method, recipe: Recipe, seed: int, tell: Tell
+def refit_classifier(
+    model: TextModel,
+    rows: Labelled,
+    fit_result: FitResult,
+    method: Method,
+    recipe: Recipe,
+    seed: int,
+    on_progress: OnProgress,
 ) -> Classifier:
     """Fine-tune again from the start on more rows, such as the validation rows too, for as long as was found best."""
     if method is Method.FROZEN:
-        head = logistic_head(_embed(model, rows.texts), rows.label, learnt.strength, seed)
+        head = logistic_head(_embed(model, rows.texts), rows.label, fit_result.strength, seed)
         return Classifier(model, head, rows.classes)
-    lesson = Lesson(model, rows, method, recipe, seed, tell)
-    for _ in range(learnt.epochs):
-        lesson.run_epoch("with the validation rows")
-    with lesson.average.in_place():
-        averaged = lesson.weights()
-    lesson.restore(averaged)
-    return lesson.finish()
+    training_task = TrainingTask(model, rows, method, recipe, seed, on_progress)
+    for _ in range(fit_result.epochs):
+        training_task.run_epoch("with the validation rows")
+    with training_task.average.in_place():
+        averaged = training_task.weights()
+    training_task.restore(averaged)
+    return training_task.finish()
 
 
-class Lesson:
+class TrainingTask:
     """An encoder and a head that are being fine-tuned."""
 
     def __init__(
-        self, model: TextModel, train: Labelled, method: Method, recipe: Recipe, seed: int, tell: Tell
+        self, model: TextModel, train: Labelled, method: Method, recipe: Recipe, seed: int, on_progress: OnProgress
     ) -> None:
         torch.manual_seed(seed)
-        self._train, self._recipe, self._tell, self._what = train, recipe, tell, f"fine-tuning ({method})"
+        self._train, self._recipe, self._on_progress, self._what = train, recipe, on_progress, f"fine-tuning ({method})"
         self._rng = np.random.default_rng(seed)
         self._steps = recipe.epochs * steps_per_epoch(len(train.texts), recipe.batch)
         self._adapted = Adapted(model.encoder, method, self._steps)
@@ -119,7 +131,7 @@ class Lesson:
             self._descent.step(self._loss(self._train.rows(rows)) + self._adapted.penalty())
             self._adapted.after_step(self._descent.done)
             self.average.take(self._descent.done)
-            self._tell(self._what, self._descent.done, self._steps, note)
+            self._on_progress(self._what, self._descent.done, self._steps, note)
         self._adapted.encoder.eval()
 
     def weights(self) -> list[Tensor]:
@@ -154,11 +166,11 @@ def disagreement(one_NC: Tensor, other_NC: Tensor) -> Tensor:
     return ((p.exp() - q.exp()) * (p - q)).sum(dim=1).mean() / 2
 
 
-def _learn_head(model: TextModel, train: Labelled, valid: Labelled, seed: int) -> Learnt:
+def _fit_head(model: TextModel, train: Labelled, valid: Labelled, seed: int) -> FitResult:
     train_NT, valid_MT = _embed(model, train.texts), _embed(model, valid.texts)
     head, strength = best_logistic_head(train_NT, train.label, valid_MT, valid.label, seed)
     found = accuracy(head(valid_MT), valid.label)
-    return Learnt(Classifier(model, head, train.classes), found, 0, strength, 0.0)
+    return FitResult(Classifier(model, head, train.classes), found, 0, strength, 0.0)
 
 
 def _embed(model: TextModel, texts: list[str]) -> Tensor:

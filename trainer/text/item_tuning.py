@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streams.messages.wire import Ints
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.precision import mixed
 from trainer.text.adaptation import Adapted, Method
 from trainer.text.descent import Descent
@@ -35,18 +35,18 @@ class Tuned(NamedTuple):
     tuned_recall: float
 
 
-def fine_tune(model: TextModel, texts: list[str], pairs: Pairs, seed: int, tell: Tell) -> Tuned:
+def fine_tune(model: TextModel, texts: list[str], pairs: Pairs, seed: int, on_progress: OnProgress) -> Tuned:
     """Fine-tune; keep the result only if it finds held-back partners better than the pretrained encoder does."""
     device = next(model.encoder.parameters()).device
 
     def embed_with(candidate: TextModel) -> Tensor:
-        return embed(candidate, texts, device, lambda n: tell("text vectors", n, len(texts), ""))
+        return embed(candidate, texts, device, lambda n: on_progress("text vectors", n, len(texts), ""))
 
     frozen = embed_with(model)
     before = partner_recall(frozen, pairs.held_back)
     if len(pairs.train) < _LEAST_PAIRS or len(pairs.held_back) == 0:
         return Tuned(model, frozen, False, before, before)
-    tuned = _adapt(model, texts, pairs.train, np.random.default_rng(seed), tell)
+    tuned = _adapt(model, texts, pairs.train, np.random.default_rng(seed), on_progress)
     vectors = embed_with(tuned)
     after = partner_recall(vectors, pairs.held_back)
     return Tuned(tuned, vectors, True, before, after) if after > before else Tuned(model, frozen, False, before, after)
@@ -63,7 +63,9 @@ def partner_recall(vectors: Tensor, pairs: Ints) -> float:
     return float((top == second.unsqueeze(1)).any(dim=1).float().mean())
 
 
-def _adapt(model: TextModel, texts: list[str], pairs: Ints, rng: np.random.Generator, tell: Tell) -> TextModel:
+def _adapt(
+    model: TextModel, texts: list[str], pairs: Ints, rng: np.random.Generator, on_progress: OnProgress
+) -> TextModel:
     steps = min(_MOST_STEPS, 3 * len(pairs) // _BATCH)
     # Without the backbone's dropout, whose attention takes a slow path and blurs what few steps can teach.
     adapted = Adapted(model.encoder, Method.LORA, steps)
@@ -77,7 +79,7 @@ def _adapt(model: TextModel, texts: list[str], pairs: Ints, rng: np.random.Gener
             vectors = encoder(ids[:, :_TOKENS], mask[:, :_TOKENS])
         loss = contrastive_loss(vectors.view(_BATCH, 2, -1), torch.from_numpy(rows).to(device))
         descent.step(loss)
-        tell("text encoder (LoRA)", descent.done, steps, f"loss {loss.item():.3f}")
+        on_progress("text encoder (LoRA)", descent.done, steps, f"loss {loss.item():.3f}")
     return model._replace(encoder=adapted.merged())
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from streams.messages.wire import Ints
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.practice.precision import mixed
 from trainer.text.adaptation import Adapted, Method
 from trainer.text.batches import steps_per_epoch
@@ -57,12 +57,12 @@ class MatchingScores(Struct):
 
 
 def evaluate_matching(
-    model: TextModel, shops: Shops, share: float, method: Method, epochs: int, seed: int, tell: Tell
+    model: TextModel, shops: Shops, share: float, method: Method, epochs: int, seed: int, on_progress: OnProgress
 ) -> MatchingScores:
     """Fine-tune on a share of the pairs, score the others once."""
     began = time.perf_counter()
     train, test = split_pairs(shops.pair_n2, share, seed)
-    tuned = learn_pairs(model, shops, train, method, LEARNING_RATES[method], epochs, seed, tell)
+    tuned = fit_pairs(model, shops, train, method, LEARNING_RATES[method], epochs, seed, on_progress)
     frozen_scores, tuned_scores = (
         {direction: recall._asdict() for direction, recall in match(candidate, shops, test)._asdict().items()}
         for candidate in (model, tuned)
@@ -79,12 +79,19 @@ def match(model: TextModel, shops: Shops, pair_n2: Ints) -> Matched:
 def recalls(first_NT: Tensor, second_MT: Tensor, pair_n2: Ints) -> Matched:
     """Recall of pairs by cosine of unit vectors."""
     first, second = torch.from_numpy(pair_n2).to(first_NT.device).T
-    there = _recalls(first_NT[first] @ second_MT.T, second)
-    return Matched(there, _recalls(second_MT[second] @ first_NT.T, first))
+    reverse = _recalls(first_NT[first] @ second_MT.T, second)
+    return Matched(reverse, _recalls(second_MT[second] @ first_NT.T, first))
 
 
-def learn_pairs(
-    model: TextModel, shops: Shops, pair_n2: Ints, method: Method, rate: float, epochs: int, seed: int, tell: Tell
+def fit_pairs(
+    model: TextModel,
+    shops: Shops,
+    pair_n2: Ints,
+    method: Method,
+    rate: float,
+    epochs: int,
+    seed: int,
+    on_progress: OnProgress,
 ) -> TextModel:
     """Fine-tune on pairs: part of them is held back to choose how many epochs, then all are learnt for as long."""
     if method is Method.FROZEN:
@@ -92,11 +99,13 @@ def learn_pairs(
     shops, pair_n2 = only(shops, pair_n2)
     before = _vectors(model, shops)
     train, valid = split_pairs(pair_n2, 1 - _HELD_BACK, seed)
-    best = _best_epoch(PairLesson(model, shops, before, train, method, rate, epochs, seed, tell), shops, valid, epochs)
-    lesson = PairLesson(model, shops, before, pair_n2, method, rate, epochs, seed, tell)
+    best = _best_epoch(
+        PairTrainingTask(model, shops, before, train, method, rate, epochs, seed, on_progress), shops, valid, epochs
+    )
+    training_task = PairTrainingTask(model, shops, before, pair_n2, method, rate, epochs, seed, on_progress)
     for _ in range(best):
-        lesson.run_epoch("with the held-back pairs")
-    return model._replace(encoder=lesson.adapted.merged()) if best else model
+        training_task.run_epoch("with the held-back pairs")
+    return model._replace(encoder=training_task.adapted.merged()) if best else model
 
 
 def only(shops: Shops, pair_n2: Ints) -> tuple[Shops, Ints]:
@@ -106,7 +115,7 @@ def only(shops: Shops, pair_n2: Ints) -> tuple[Shops, Ints]:
     return Shops([shops.first[i] for i in first], [shops.second[i] for i in second], renumbered), renumbered
 
 
-class PairLesson:
+class PairTrainingTask:
     """An encoder that is being fine-tuned to bring pairs together."""
 
     def __init__(
@@ -119,12 +128,12 @@ class PairLesson:
         rate: float,
         epochs: int,
         seed: int,
-        tell: Tell,
+        on_progress: OnProgress,
     ) -> None:
         """Adapt the encoder; `before` holds the pretrained one's vectors of all items."""
         torch.manual_seed(seed)
         self._rng = np.random.default_rng(seed)
-        self._shops, self._pair_n2, self._tell = shops, pair_n2, tell
+        self._shops, self._pair_n2, self._on_progress = shops, pair_n2, on_progress
         self._steps = epochs * steps_per_epoch(len(pair_n2), _BATCH)
         self.adapted = Adapted(model.encoder, method, self._steps)
         self.model = model._replace(encoder=self.adapted.encoder)
@@ -138,7 +147,7 @@ class PairLesson:
             loss = self._loss(self._pair_n2[rows]) + self.adapted.penalty()
             self._descent.step(loss)
             self.adapted.after_step(self._descent.done)
-            self._tell("matching", self._descent.done, self._steps, note)
+            self._on_progress("matching", self._descent.done, self._steps, note)
         self.adapted.encoder.eval()
 
     def _loss(self, pair_B2: Ints) -> Tensor:
@@ -169,11 +178,11 @@ def hard_batches(first_NT: Tensor, second_MT: Tensor, pair_n2: Ints, rng: np.ran
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def _best_epoch(lesson: PairLesson, shops: Shops, valid_n2: Ints, epochs: int) -> int:
-    best, best_epoch = _both_at_1(recalls(*lesson.before, valid_n2)), 0
+def _best_epoch(training_task: PairTrainingTask, shops: Shops, valid_n2: Ints, epochs: int) -> int:
+    best, best_epoch = _both_at_1(recalls(*training_task.before, valid_n2)), 0
     for epoch in range(1, epochs + 1):
-        lesson.run_epoch(f"held-back recall@1 {best:.4f}")
-        found = _both_at_1(match(lesson.model, shops, valid_n2))
+        training_task.run_epoch(f"held-back recall@1 {best:.4f}")
+        found = _both_at_1(match(training_task.model, shops, valid_n2))
         if found > best:
             best, best_epoch = found, epoch
         if epoch - best_epoch >= _PATIENCE:

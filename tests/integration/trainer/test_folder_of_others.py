@@ -38,8 +38,8 @@ def served(settings: Settings) -> set[tuple[str, str, str]]:
 
 def test_publish_says_so_and_changes_nothing(settings: Settings, trained: Path):
     before = served(settings)
-    told = f"serves another folder than {settings.models}: set HEADRACE_MODEL_REPO to the folder"
-    with pytest.raises(ModelError, match=told) as refused:
+    message = f"serves another folder than {settings.models}: set HEADRACE_MODEL_REPO to the folder"
+    with pytest.raises(ModelError, match=message) as refused:
         publish(trained, settings)
     assert "\n" not in str(refused.value)
     assert refused.value.exit_code == 1

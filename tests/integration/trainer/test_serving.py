@@ -65,24 +65,24 @@ def served(headrace_stack: Stack, trained_shop: TrainedShop) -> Served:
 def request_of_many(trained_shop: TrainedShop) -> ScoreTensors:
     """Seventy shoppers: those of the trained folder's own reference request, over and over."""
     with np.load(trained_shop.model / "headrace" / "reference_score.npz") as arrays:
-        asked = ScoreTensors(**{name: arrays[name] for name in ScoreTensors._fields if name in arrays})
-    rows = np.arange(70) % len(asked.now)
-    return asked._replace(
-        history_item=asked.history_item[rows],
-        history_action=asked.history_action[rows],
-        history_time=asked.history_time[rows],
-        now=asked.now[rows],
-        context=asked.context[rows],
+        tensors = ScoreTensors(**{name: arrays[name] for name in ScoreTensors._fields if name in arrays})
+    rows = np.arange(70) % len(tensors.now)
+    return tensors._replace(
+        history_item=tensors.history_item[rows],
+        history_action=tensors.history_action[rows],
+        history_time=tensors.history_time[rows],
+        now=tensors.now[rows],
+        context=tensors.context[rows],
         recommend=np.ones(70, np.int32),
-        exclude=asked.exclude[rows],
+        exclude=tensors.exclude[rows],
     )
 
 
-def one_row(asked: ScoreTensors, row: int) -> ScoreTensors:
-    cut = {name: getattr(asked, name)[row : row + 1] for name in ("history_item", "history_action", "history_time")}
-    rest = {name: getattr(asked, name)[row : row + 1] for name in ("now", "context", "recommend", "exclude")}
-    nobody = {"candidate_row": np.zeros(len(asked.candidate_item), np.int32)}
-    return asked._replace(**cut, **rest, **nobody)
+def one_row(tensors: ScoreTensors, row: int) -> ScoreTensors:
+    cut = {name: getattr(tensors, name)[row : row + 1] for name in ("history_item", "history_action", "history_time")}
+    rest = {name: getattr(tensors, name)[row : row + 1] for name in ("now", "context", "recommend", "exclude")}
+    nobody = {"candidate_row": np.zeros(len(tensors.candidate_item), np.int32)}
+    return tensors._replace(**cut, **rest, **nobody)
 
 
 def test_a_shoppers_answer_does_not_depend_on_who_else_is_asked_for(served: Served, request_of_many: ScoreTensors):
@@ -131,8 +131,8 @@ def test_a_new_item_with_only_a_title_rides_along(served: Served, request_of_man
 
 
 def test_unknown_history_is_answered_like_none(served: Served, request_of_many: ScoreTensors):
-    asked = one_row(request_of_many, 0)
-    unknown = asked._replace(history_item=np.full_like(asked.history_item, item_hash("nobody's")))
+    tensors = one_row(request_of_many, 0)
+    unknown = tensors._replace(history_item=np.full_like(tensors.history_item, item_hash("nobody's")))
     answer = served.score(unknown)
     assert (answer.rec_item != NO_ITEM).all()
     assert np.isfinite(answer.rec_score).all()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_shop import COLOURS, KINDS, Lesson, item, visits, write
+from small_shop import COLOURS, KINDS, FittedShop, item, visits, write
 from transformers import BertConfig, BertModel
 
 from trainer.data.shop import read_shop
@@ -34,10 +34,10 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def lesson(stream: Path, tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Lesson:
+def fitted_shop(stream: Path, tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> FittedShop:
     """The trained model."""
     out = tmp_path_factory.mktemp("model")
     shop = read_shop(stream, lambda _: None)
     cpu = torch.device("cpu")
     trained, _ = train_shopper_model(shop, out, cpu, 0, tiny_encoder, lambda *_: None)
-    return Lesson(shop, trained, load_text_model(tiny_encoder, cpu), out)
+    return FittedShop(shop, trained, load_text_model(tiny_encoder, cpu), out)

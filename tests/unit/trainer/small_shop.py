@@ -15,7 +15,7 @@ DAY = 86_400_000
 START = 1_700_000_000_000
 
 
-class Lesson(NamedTuple):
+class FittedShop(NamedTuple):
     """What was learnt from, the trained model, and the folder it was written to."""
 
     shop: Shop

@@ -35,7 +35,7 @@ def test_serving_and_training_give_the_same_user_vector():
     )
     with torch.no_grad():
         served, _ = made(*padded, time[:, -1])
-        trained = made.wishes.combined(made.after_each(item, action, time))[:, -1]
+        trained = made.action_heads.combined(made.after_each(item, action, time))[:, -1]
     assert torch.allclose(served, trained, atol=1e-5)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from small_shop import Lesson
+from small_shop import FittedShop
 
 from feature_repo.identity import NO_ITEM
 from streams.messages.wire import HISTORY
@@ -14,16 +14,16 @@ from trainer.data.asking import Case, as_tensors, request_of
 from trainer.measure.faithfulness import Faithfulness, explained, faithfulness, without_each
 
 
-def moments(lesson: Lesson) -> list[Case]:
+def moments(fitted_shop: FittedShop) -> list[Case]:
     """Every shopper with more than five events, as of the end of the stream."""
-    start, now = lesson.shop.sequences.start, int(lesson.shop.sequences.time.max())
+    start, now = fitted_shop.shop.sequences.start, int(fitted_shop.shop.sequences.time.max())
     spans = [(int(b), int(e)) for b, e in pairwise(start)]
     return [Case(slice(max(b, e - HISTORY), e), now, NO_ITEM, frozenset()) for b, e in spans if e - b > 5]
 
 
 @pytest.fixture(scope="module")
-def found(lesson: Lesson) -> Faithfulness:
-    return faithfulness(lesson.trained.scorer(), lesson.shop, moments(lesson)[:60], 0, lambda *_: None)
+def found(fitted_shop: FittedShop) -> Faithfulness:
+    return faithfulness(fitted_shop.trained.scorer(), fitted_shop.shop, moments(fitted_shop)[:60], 0, lambda *_: None)
 
 
 def test_without_the_event_told_first_an_item_falls_further_than_without_another(found: Faithfulness):
@@ -43,28 +43,28 @@ def test_no_entry_names_one_item_twice(found: Faithfulness):
     assert found.duplicates == 0
 
 
-def test_reasons_drawn_by_lot_are_not_faithful(lesson: Lesson):
+def test_reasons_drawn_by_lot_are_not_faithful(fitted_shop: FittedShop):
     """The measure fails what is not true."""
-    scorer, random = lesson.trained.scorer(), np.random.default_rng(0)
+    scorer, random = fitted_shop.trained.scorer(), np.random.default_rng(0)
     score = scorer.score
 
-    def by_lot(asked: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        answer, known = score(asked), int((asked["history_action"][0] > 0).sum())
+    def by_lot(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        answer, known = score(tensors), int((tensors["history_action"][0] > 0).sum())
         drawn = random.integers(HISTORY - known, HISTORY, answer["reason_event"].shape)
         return {**answer, "reason_event": torch.from_numpy(drawn).int()}
 
     scorer.score = by_lot  # pyright: ignore[reportAttributeAccessIssue]
-    drawn = faithfulness(scorer, lesson.shop, moments(lesson)[:60], 0, lambda *_: None)
+    drawn = faithfulness(scorer, fitted_shop.shop, moments(fitted_shop)[:60], 0, lambda *_: None)
     assert drawn.beats_random is not None
     assert 0.3 < drawn.beats_random < 0.7
     assert drawn.duplicates is not None
     assert drawn.duplicates > 0
 
 
-def test_histories_without_an_event_are_the_others_in_order(lesson: Lesson):
-    case = next(case for case in moments(lesson) if 5 < case.history.stop - case.history.start < HISTORY)
+def test_histories_without_an_event_are_the_others_in_order(fitted_shop: FittedShop):
+    case = next(case for case in moments(fitted_shop) if 5 < case.history.stop - case.history.start < HISTORY)
     known = case.history.stop - case.history.start
-    whole = as_tensors(request_of(lesson.shop, [case], lesson.trained.model.config.width))
+    whole = as_tensors(request_of(fitted_shop.shop, [case], fitted_shop.trained.model.config.width))
     parted = without_each(whole, known)
     assert parted["history_time"].shape == (1 + known, HISTORY)
     assert torch.equal(parted["history_item"][0], whole["history_item"][0])
@@ -73,36 +73,38 @@ def test_histories_without_an_event_are_the_others_in_order(lesson: Lesson):
     assert int((parted["history_action"][3] > 0).sum()) == known - 1
 
 
-def test_an_effect_is_what_a_score_falls_by(lesson: Lesson):
+def test_an_effect_is_what_a_score_falls_by(fitted_shop: FittedShop):
     """For one entry, worked out by asking again with one event less."""
-    scorer, case = lesson.trained.scorer(), moments(lesson)[0]
-    told = explained(scorer, lesson.shop, case)
-    asked = as_tensors(request_of(lesson.shop, [case], lesson.trained.model.config.width))
+    scorer, case = fitted_shop.trained.scorer(), moments(fitted_shop)[0]
+    reasoned = explained(scorer, fitted_shop.shop, case)
+    tensors = as_tensors(request_of(fitted_shop.shop, [case], fitted_shop.trained.model.config.width))
     known = case.history.stop - case.history.start
-    parted = without_each(asked, known)
-    fewer = {**asked, **{name: tensor[2:3] for name, tensor in parted.items()}}
+    parted = without_each(tensors, known)
+    fewer = {**tensors, **{name: tensor[2:3] for name, tensor in parted.items()}}
     with torch.inference_mode():
         scores = [
             dict(zip(answer["rec_item"][0].tolist(), answer["rec_score"][0].tolist(), strict=True))
-            for answer in (scorer.score(asked), scorer.score(fewer))
+            for answer in (scorer.score(tensors), scorer.score(fewer))
         ]
-    both = [row for row in told.row if int(lesson.shop.item_hash[row]) in scores[1]][:2]
+    both = [row for row in reasoned.row if int(fitted_shop.shop.item_hash[row]) in scores[1]][:2]
     assert len(both) == 2
-    fell = [scores[0][key] - scores[1][key] for key in (int(lesson.shop.item_hash[row]) for row in both)]
-    effect = [float(told.effect[list(told.row).index(row), 1]) for row in both]
+    fell = [scores[0][key] - scores[1][key] for key in (int(fitted_shop.shop.item_hash[row]) for row in both)]
+    effect = [float(reasoned.effect[list(reasoned.row).index(row), 1]) for row in both]
     assert effect[0] - effect[1] == pytest.approx(fell[0] - fell[1], abs=1e-4)  # the mean item's fall is left out
 
 
-def test_what_the_description_is_said_to_add_is_what_an_item_loses_without_it(lesson: Lesson):
-    asked = as_tensors(request_of(lesson.shop, moments(lesson)[:20], lesson.trained.model.config.width))
-    model = lesson.trained.model
+def test_what_the_description_is_said_to_add_is_what_an_item_loses_without_it(fitted_shop: FittedShop):
+    tensors = as_tensors(
+        request_of(fitted_shop.shop, moments(fitted_shop)[:20], fitted_shop.trained.model.config.width)
+    )
+    model = fitted_shop.trained.model
     with torch.inference_mode():
-        answer = lesson.trained.scorer().score(asked)
-        hashes = lesson.trained.arrays["item_hash"]
+        answer = fitted_shop.trained.scorer().score(tensors)
+        hashes = fitted_shop.trained.arrays["item_hash"]
         bare = model.items() - model.items.text_part()
-        full = lesson.trained.arrays["item_vector"]
-        past = full[torch.searchsorted(hashes, asked["history_item"]).clamp(max=len(hashes) - 1)]
-        user, _ = model.encoder(past, asked["history_action"], asked["history_time"], asked["now"])
+        full = fitted_shop.trained.arrays["item_vector"]
+        past = full[torch.searchsorted(hashes, tensors["history_item"]).clamp(max=len(hashes) - 1)]
+        user, _ = model.encoder(past, tensors["history_action"], tensors["history_time"], tensors["now"])
         lost = full - bare
         row = torch.searchsorted(hashes, answer["rec_item"])
         loss = torch.einsum("bkd,bd->bk", lost[row] - lost.mean(dim=0), user)

@@ -12,9 +12,9 @@ def clicks(logit: np.ndarray, seed: int = 0) -> np.ndarray:
 
 def test_log_odds_that_are_too_sure_and_too_high_are_put_right():
     true = np.random.default_rng(1).normal(-2, 1, 50_000)
-    told = (2 * true + 1).astype(np.float32)[:, None]
-    fitted = fit_calibration(told, clicks(true))
-    assert fitted.apply(told) == pytest.approx(true, abs=0.15)
+    scores = (2 * true + 1).astype(np.float32)[:, None]
+    fitted = fit_calibration(scores, clicks(true))
+    assert fitted.apply(scores) == pytest.approx(true, abs=0.15)
 
 
 def test_the_model_that_knows_gets_the_weight():
@@ -46,7 +46,7 @@ def test_a_rate_that_wanders_is_that_of_the_newest_rows():
 
 def test_a_map_can_be_fitted_to_a_rate_that_is_not_the_rows_own():
     true = np.random.default_rng(8).normal(-2, 1, 30_000)
-    told = true.astype(np.float32)[:, None]
-    fitted = fit_calibration(told, clicks(true), rate=0.1)
-    assert (1 / (1 + np.exp(-fitted.apply(told)))).mean() < 0.16
+    scores = true.astype(np.float32)[:, None]
+    fitted = fit_calibration(scores, clicks(true), rate=0.1)
+    assert (1 / (1 + np.exp(-fitted.apply(scores)))).mean() < 0.16
     assert fitted.bias < -0.3  # -0.52

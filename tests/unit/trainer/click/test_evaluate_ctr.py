@@ -39,7 +39,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluate(train: Path, test: Path, valid: Path | None = None, seed: int = 0) -> Evaluation:
     return evaluate_clicks(
-        train, test, valid, label="clicked", user="user", item="item", seed=seed, tell=lambda *_: None
+        train, test, valid, label="clicked", user="user", item="item", seed=seed, on_progress=lambda *_: None
     )
 
 
@@ -94,8 +94,8 @@ def test_the_command_prints_the_contracts_object_of_one_shopper_in_a_file_sorted
     rows = sorted(([*["only"], *row[1:]] for row in impressions(5, 200)), key=lambda row: row[-1])
     train, test = write(tmp_path / "train.csv", rows), write(tmp_path / "test.csv", rows[50:150])
     plot = tmp_path / "plot.svg"
-    asked = ["evaluate", "ctr", "--train", str(train), "--test", str(test), "--label", "clicked"]
-    done = CliRunner().invoke(app, [*asked, "--user", "user", "--item", "item", "--plot", str(plot), "--json"])
+    arguments = ["evaluate", "ctr", "--train", str(train), "--test", str(test), "--label", "clicked"]
+    done = CliRunner().invoke(app, [*arguments, "--user", "user", "--item", "item", "--plot", str(plot), "--json"])
     assert done.exit_code == 0
     found = json.loads(done.stdout.splitlines()[-1])
     assert {"auc", "logloss", "ece", "seconds"} <= found.keys()

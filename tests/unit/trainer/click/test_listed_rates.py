@@ -29,12 +29,12 @@ def rows(hidden: float, seed: int = 0) -> tuple[np.ndarray, Impressions, np.ndar
 
 def test_the_likeliest_items_are_rated_as_those_that_chance_chose_are_clicked():
     logit, impressions, explored = rows(hidden=1.5)
-    told = calibrated(logit, impressions)
-    listed = 1 / (1 + np.exp(-_fit_listed(told, impressions).apply(told[:, None])))
-    first = explored & (told > np.quantile(told[explored], 0.8))
+    scores = calibrated(logit, impressions)
+    listed = 1 / (1 + np.exp(-_fit_listed(scores, impressions).apply(scores[:, None])))
+    first = explored & (scores > np.quantile(scores[explored], 0.8))
     by_chance = impressions.clicked[first].mean()
     assert listed[first].mean() == pytest.approx(by_chance, abs=1e-4)
-    assert by_chance < (1 / (1 + np.exp(-told[first]))).mean() - 0.02
+    assert by_chance < (1 / (1 + np.exp(-scores[first]))).mean() - 0.02
 
 
 def test_a_shop_that_knows_no_more_than_the_model_changes_nothing():

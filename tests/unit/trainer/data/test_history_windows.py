@@ -5,7 +5,7 @@ import torch
 
 from feature_repo.actions import ACTION_CODE
 from trainer.data.shop import Sequences
-from trainer.data.windows import NO_TARGET, Windows, next_items, next_wishes
+from trainer.data.windows import NO_TARGET, Windows, next_actions, next_items
 
 VIEW, CART, PURCHASE, RETURN = (ACTION_CODE[a] for a in ("view", "add_to_cart", "purchase", "return"))
 
@@ -34,7 +34,7 @@ def test_what_was_returned_was_not_wanted():
 
 def test_each_wish_has_a_next_item_of_its_own():
     source = sequences([1, 2, 2, 3], actions=[VIEW, CART, PURCHASE, VIEW])
-    assert next_wishes(source).item.tolist() == [[3, 2, 2], [3, NO_TARGET, NO_TARGET], [3, -1, -1], [-1, -1, -1]]
+    assert next_actions(source).item.tolist() == [[3, 2, 2], [3, NO_TARGET, NO_TARGET], [3, -1, -1], [-1, -1, -1]]
 
 
 def test_an_epoch_asks_for_every_target_once():
@@ -42,8 +42,8 @@ def test_an_epoch_asks_for_every_target_once():
     windows = Windows(source, next_items(source).item[:, None], np.zeros(176, np.int64))
     for seed in range(3):
         batches = windows.batches(100, np.random.default_rng(seed), torch.device("cpu"))
-        asked = torch.cat([b.target[b.target != NO_TARGET] for b in batches])
-        assert sorted(asked.tolist()) == sorted([*range(1, 173), 8, 9])
+        targets = torch.cat([b.target[b.target != NO_TARGET] for b in batches])
+        assert sorted(targets.tolist()) == sorted([*range(1, 173), 8, 9])
 
 
 def test_a_window_is_aligned_to_the_right_and_padded_with_no_action():

@@ -72,15 +72,17 @@ def shop(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(shop, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    told: list[str] = []
-    metrics = train_demand(shop, out, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, seed=3, tell=told.append)
-    return out / "headrace_demand", metrics, told
+    notes: list[str] = []
+    metrics = train_demand(
+        shop, out, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, seed=3, on_progress=notes.append
+    )
+    return out / "headrace_demand", metrics, notes
 
 
 def test_it_learns_more_than_a_constant(trained):
-    _, metrics, told = trained
+    _, metrics, notes = trained
     assert metrics["quantile_loss"] < 0.7 * metrics["quantile_loss_constant"]
-    assert told
+    assert notes
 
 
 def test_the_traced_program_answers_its_reference_request(trained):
@@ -165,11 +167,11 @@ def test_empty_windows_are_zeros_and_a_history_of_zeros_comes_first(shop):
     series = read_series(shop, HOUR)
     assert series.units[:, : series.targets(HORIZON).start].sum() == 0
     samples = sample(series, series.targets(HORIZON), HORIZON, 300, np.random.default_rng(0))
-    assert samples.asked.units.shape[1] == 168
-    assert samples.target.shape == (len(samples.asked.units), HORIZON)
-    assert (samples.asked.window_start % HOUR == 0).all()
-    assert set(samples.asked.item) == {item_hash(item) for item in ITEMS}
-    assert set(samples.asked.category) == {item_hash("drinks")}
+    assert samples.tensors.units.shape[1] == 168
+    assert samples.target.shape == (len(samples.tensors.units), HORIZON)
+    assert (samples.tensors.window_start % HOUR == 0).all()
+    assert set(samples.tensors.item) == {item_hash(item) for item in ITEMS}
+    assert set(samples.tensors.category) == {item_hash("drinks")}
 
 
 def test_a_window_knows_the_price_paid_last_when_it_had_closed():
@@ -195,4 +197,4 @@ def test_a_stream_without_purchases_says_what_is_missing(tmp_path):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(purchase("tea", START))
     with pytest.raises(ModelError, match="purchases"):
-        train_demand(path, tmp_path, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, tell=print)
+        train_demand(path, tmp_path, window_ms=HOUR, horizon=HORIZON, vectors=letter_vectors, on_progress=print)

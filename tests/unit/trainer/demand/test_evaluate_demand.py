@@ -62,7 +62,7 @@ def done(stream: Path) -> DemandEvaluation:
 
 def evaluate(stream: Path, split: datetime = datetime(2023, 5, 1), **changed: int) -> DemandEvaluation:
     options = {"windows": DAY, "horizon": 7, "items": 500, "seed": 0} | changed
-    return evaluate_demand(stream, split, tell=lambda *_: None, **options)
+    return evaluate_demand(stream, split, on_progress=lambda *_: None, **options)
 
 
 def test_every_method_is_scored_on_the_same_windows(done: DemandEvaluation):
@@ -118,11 +118,11 @@ def test_a_split_outside_the_stream_or_items_not_scored_say_so(stream: Path, don
 
 @pytest.mark.parametrize("horizon", [4, 7, 24, 84])
 def test_the_least_windows_suffice_and_one_less_does_not(horizon: int):
-    def learnt(windows: int) -> int:
+    def trained_windows(windows: int) -> int:
         return len(fitting._parts(range(windows - horizon + 1), horizon)[0])
 
     least = fitting.least_windows(horizon)
-    assert learnt(least) >= horizon > learnt(least - 1)
+    assert trained_windows(least) >= horizon > trained_windows(least - 1)
 
 
 def test_two_weeks_of_days_are_enough_for_every_method():

@@ -85,16 +85,16 @@ def test_of_what_is_no_item_nothing_is_known(facts):
 
 
 def test_texts_that_were_not_encoded_before_are_encoded_now():
-    asked: list[list[str]] = []
+    requested: list[list[str]] = []
 
     def encode(texts):
-        asked.append(list(texts))
+        requested.append(list(texts))
         return np.array([[len(text), 1.0] for text in texts], np.float32)
 
     known = {"tea": np.array([9.0, 9.0], np.float32)}
     found = made_already(known, encode)(["mate", "tea", "mate"])
     np.testing.assert_array_equal(found, [[4, 1], [9, 9], [4, 1]])
-    assert asked == [["mate"]]
+    assert requested == [["mate"]]
 
 
 def test_some_items_are_hidden_in_training_so_that_new_ones_are_no_surprise(facts):

@@ -9,9 +9,9 @@ import torch
 from small_shop import COLOURS, DAY, KINDS, START, event, item, write
 
 from trainer.data.shop import read_shop
-from trainer.measure.coming_back import choose_again
+from trainer.measure.coming_back import choose_repurchase_boost
 from trainer.measure.recall import known_before
-from trainer.publishing.serving import NOT_AGAIN
+from trainer.publishing.serving import NO_REPURCHASE_BOOST
 from trainer.train import train_shopper_model
 
 SHAPES = ("small", "large", "round", "flat")
@@ -42,14 +42,14 @@ def test_own_items_count_where_shoppers_are_loyal(loyal: bool, tiny_encoder: str
     assert (weight > 0) == loyal
 
 
-def test_without_baskets_nothing_is_worth_again(lesson):
-    assert choose_again(lesson.trained, lesson.shop, 0) == NOT_AGAIN
+def test_without_baskets_nothing_is_worth_again(fitted_shop):
+    assert choose_repurchase_boost(fitted_shop.trained, fitted_shop.shop, 0) == NO_REPURCHASE_BOOST
 
 
-def test_a_shop_that_grew_is_measured_with_the_items_the_model_never_saw(lesson):
-    hashes = np.append(lesson.shop.item_hash, lesson.shop.item_hash[-1] + 1)
-    grown = lesson.shop._replace(item_hash=hashes, item_ids=[*lesson.shop.item_ids, "new"])
-    known = known_before(lesson.trained, grown, int(grown.sequences.time.max()))
-    assert len(known.hash_N) == len(known.count_N) == len(known.vector_ND) == len(lesson.shop.item_hash) + 1
+def test_a_shop_that_grew_is_measured_with_the_items_the_model_never_saw(fitted_shop):
+    hashes = np.append(fitted_shop.shop.item_hash, fitted_shop.shop.item_hash[-1] + 1)
+    grown = fitted_shop.shop._replace(item_hash=hashes, item_ids=[*fitted_shop.shop.item_ids, "new"])
+    known = known_before(fitted_shop.trained, grown, int(grown.sequences.time.max()))
+    assert len(known.hash_N) == len(known.count_N) == len(known.vector_ND) == len(fitted_shop.shop.item_hash) + 1
     assert not known.vector_ND[-1].any()
     assert np.abs(known.vector_ND[:-1]).sum(axis=1).min() > 0

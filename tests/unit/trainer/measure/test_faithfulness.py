@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from small_shop import Lesson
+from small_shop import FittedShop
 from typer.testing import CliRunner
 
 from streams.cli import evaluate, evaluate_reasons
@@ -22,19 +22,19 @@ def commands() -> typer.Typer:
 
 
 def test_the_command_prints_the_shares(
-    commands: typer.Typer, lesson: Lesson, stream: Path, monkeypatch: pytest.MonkeyPatch
+    commands: typer.Typer, fitted_shop: FittedShop, stream: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("trainer.measure.faithfulness._MOMENTS", 40)
-    asked = ["evaluate", "reasons", "--model", str(lesson.folder), "--stream", str(stream)]
-    result = CliRunner().invoke(commands, [*asked, "--json"])
+    arguments = ["evaluate", "reasons", "--model", str(fitted_shop.folder), "--stream", str(stream)]
+    result = CliRunner().invoke(commands, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout.splitlines()[-1])
     assert {"beats_random", "beats_newest", "same_category", "duplicates", "negative"} <= set(found)
     assert found["beats_random"] > 0.8
     assert found["duplicates"] == 0
-    again = measure_reasons(stream, lesson.folder, 0, lambda *_: None)
+    again = measure_reasons(stream, fitted_shop.folder, 0, lambda *_: None)
     assert found["beats_random"] == again.beats_random
-    table = CliRunner().invoke(commands, asked)
+    table = CliRunner().invoke(commands, arguments)
     assert f"{found['beats_random']:.1%}" in table.stdout
 
 

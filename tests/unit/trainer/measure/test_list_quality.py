@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from small_shop import COLOURS, DAY, KINDS, START, Lesson, event, item, write
+from small_shop import COLOURS, DAY, KINDS, START, FittedShop, event, item, write
 from typer.testing import CliRunner
 
 from feature_repo.identity import item_hash
@@ -34,39 +34,39 @@ def shopper(user: str, *bought: str) -> list[dict[str, object]]:
     return [*records, shown, event("click", user, START + 61_000, item_id="scarf-red")]
 
 
-def judged(lesson: Lesson, path: Path, records: list[dict[str, object]], **settings: object):
-    return measure(write(path, records), lesson.folder, EARLY, Settings(**settings), QUIET)
+def judged(fitted_shop: FittedShop, path: Path, records: list[dict[str, object]], **settings: object):
+    return measure(write(path, records), fitted_shop.folder, EARLY, Settings(**settings), QUIET)
 
 
-def test_what_is_bought_is_counted_where_the_setting_lists_it(lesson: Lesson, tmp_path: Path):
+def test_what_is_bought_is_counted_where_the_setting_lists_it(fitted_shop: FittedShop, tmp_path: Path):
     records = CATALOGUE + shopper("ann", *(f"teapot-{colour}" for colour in COLOURS))
-    kept = judged(lesson, tmp_path / "a.jsonl", records, exclude="none")
-    left_out = judged(lesson, tmp_path / "b.jsonl", records, exclude="purchased")
+    kept = judged(fitted_shop, tmp_path / "a.jsonl", records, exclude="none")
+    left_out = judged(fitted_shop, tmp_path / "b.jsonl", records, exclude="purchased")
     assert kept.already_bought > 0.1
     assert left_out.already_bought == 0
     assert kept.repeated == left_out.repeated == kept.unknown == 0
     assert kept.lists == 8 and kept.entries > 100
 
 
-def test_an_item_that_the_catalogue_lacks_is_delisted_as_the_worker_does(lesson: Lesson, tmp_path: Path):
+def test_an_item_that_the_catalogue_lacks_is_delisted_as_the_worker_does(fitted_shop: FittedShop, tmp_path: Path):
     records = CATALOGUE[:10] + shopper("ann", "teapot-red", "teapot-blue")
-    found = judged(lesson, tmp_path / "a.jsonl", records)
+    found = judged(fitted_shop, tmp_path / "a.jsonl", records)
     assert found.unknown == 0
     assert found.entries == 9 + 8  # of ten items the one at hand is left out, and what was viewed a moment ago
 
 
-def test_without_a_catalogue_everything_is_unknown(lesson: Lesson, tmp_path: Path):
-    assert judged(lesson, tmp_path / "a.jsonl", shopper("ann", "teapot-red")).unknown == 1
+def test_without_a_catalogue_everything_is_unknown(fitted_shop: FittedShop, tmp_path: Path):
+    assert judged(fitted_shop, tmp_path / "a.jsonl", shopper("ann", "teapot-red")).unknown == 1
 
 
-def test_without_a_truth_the_first_rates_are_held_against_what_followed(lesson: Lesson, tmp_path: Path):
+def test_without_a_truth_the_first_rates_are_held_against_what_followed(fitted_shop: FittedShop, tmp_path: Path):
     """Everything is shown after it was listed: three entries of each list, of which none or all are clicked."""
     names = [f"{kind}-{colour}" for kind in KINDS for colour in COLOURS]
     records = [*CATALOGUE, event("view", "ann", START, item_id=names[0])]
     records.append(event("impression", "ann", START + 1000, items=names[::-1], request_id="r"))
-    none = judged(lesson, tmp_path / "none.jsonl", records)
+    none = judged(fitted_shop, tmp_path / "none.jsonl", records)
     clicks = [event("click", "ann", START + 2000 + n, item_id=name, request_id="r") for n, name in enumerate(names)]
-    every = judged(lesson, tmp_path / "all.jsonl", records + clicks, triggers="view")
+    every = judged(fitted_shop, tmp_path / "all.jsonl", records + clicks, triggers="view")
     assert none.followed == every.followed == 3
     assert none.ece_top3 == none.ece_top3_followed
     assert none.ece_top3 + every.ece_top3 == pytest.approx(1)
@@ -94,31 +94,31 @@ def test_an_impression_is_asked_before_it_is_folded_and_a_repeat_never(tmp_path:
     assert seen == [(EventType.PURCHASE, 1), (EventType.IMPRESSION, 1), (EventType.CLICK, 3)]
 
 
-def test_lists_are_those_of_the_version_and_rates_those_of_the_place(lesson: Lesson, stream: Path):
+def test_lists_are_those_of_the_version_and_rates_those_of_the_place(fitted_shop: FittedShop, stream: Path):
     recorded = read_recorded(stream, Settings(), lambda _: None)
     found = moments(recorded, START + 15 * DAY, Settings())[:50]
-    scorer = load_recommender(lesson.folder, clicks=True)
+    scorer = load_recommender(fitted_shop.folder, clicks=True)
     lists = list(answer(scorer, [m.question for m in found], recorded.catalogue))
     assert len(lists) == len(found)
     assert all(0 <= rate <= 1 for made in lists for rate in made.ctrs)
-    asked = ask(found[0].event, next(iter(states(recorded.events)))[1], Settings())
+    query = ask(found[0].event, next(iter(states(recorded.events)))[1], Settings())
     gone = Catalogue()
     gone.put(Item(item_id="teapot-red", title="red teapot"))
-    [only] = answer(scorer, [asked._replace(exclude=b"")], gone)
+    [only] = answer(scorer, [query._replace(exclude=b"")], gone)
     assert [key for key in only.items if key] == [item_hash("teapot-red")]
 
 
-def test_the_command_prints_what_the_contract_names(lesson: Lesson, stream: Path):
+def test_the_command_prints_what_the_contract_names(fitted_shop: FittedShop, stream: Path):
     app = typer.Typer()
     for group in (evaluate, evaluate_lists):
         group.register(app)
-    command = ["evaluate", "lists", "--stream", str(stream), "--model", str(lesson.folder)]
+    command = ["evaluate", "lists", "--stream", str(stream), "--model", str(fitted_shop.folder)]
     done = CliRunner().invoke(app, [*command, "--json"])
     assert done.exit_code == 0
     assert {"already_bought", "unknown", "repeated", "ece_top3"} <= set(json.loads(done.stdout.splitlines()[-1]))
     assert "bought before" in CliRunner().invoke(app, command).stdout
 
 
-def test_a_time_without_events_is_wrong_usage(lesson: Lesson, stream: Path):
+def test_a_time_without_events_is_wrong_usage(fitted_shop: FittedShop, stream: Path):
     with pytest.raises(UsageError, match="--since"):
-        measure(stream, lesson.folder, datetime(2100, 1, 1, tzinfo=UTC), Settings(), QUIET)
+        measure(stream, fitted_shop.folder, datetime(2100, 1, 1, tzinfo=UTC), Settings(), QUIET)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_shop import Lesson
+from small_shop import FittedShop
 
 from feature_repo.identity import NO_ITEM
 from trainer.data.asking import Case
@@ -36,9 +36,9 @@ def test_a_basket_counts_each_of_its_items_by_popularity():
     assert found.beyond.coverage == 0.75
 
 
-def test_the_trained_model_beats_popularity_and_shows_more_of_the_shop(lesson: Lesson):
-    split = int(np.quantile(lesson.shop.sequences.time, 0.9))
-    found = measure(lesson.trained, lesson.shop, next_item_cases(lesson.shop, split), split)
+def test_the_trained_model_beats_popularity_and_shows_more_of_the_shop(fitted_shop: FittedShop):
+    split = int(np.quantile(fitted_shop.shop.sequences.time, 0.9))
+    found = measure(fitted_shop.trained, fitted_shop.shop, next_item_cases(fitted_shop.shop, split), split)
     assert found.cases > 50
     assert found.accuracy.recall == found.model == found.accuracy.hit
     assert found.accuracy.ndcg > found.popular / 2
@@ -46,24 +46,24 @@ def test_the_trained_model_beats_popularity_and_shows_more_of_the_shop(lesson: L
     assert found.beyond["model"].diversity < found.beyond["popularity"].diversity  # each shopper wants one kind
 
 
-def test_no_moments_are_measured_as_nothing(lesson: Lesson):
-    found = measure(lesson.trained, lesson.shop, [], 1 << 62)
+def test_no_moments_are_measured_as_nothing(fitted_shop: FittedShop):
+    found = measure(fitted_shop.trained, fitted_shop.shop, [], 1 << 62)
     assert (found.cases, found.model, found.beyond["model"].coverage) == (0, 0, 0)
 
 
-def test_demand_is_counted_within_its_period(lesson: Lesson):
-    time, wanted = lesson.shop.sequences.time, lesson.shop.sequences.wanted
+def test_demand_is_counted_within_its_period(fitted_shop: FittedShop):
+    time, wanted = fitted_shop.shop.sequences.time, fitted_shop.shop.sequences.wanted
     middle = int(np.median(time))
-    assert counts(lesson.shop, 0, middle).sum() == (wanted & (time < middle)).sum()
-    assert counts(lesson.shop, 0, 1 << 62).sum() == wanted.sum()
+    assert counts(fitted_shop.shop, 0, middle).sum() == (wanted & (time < middle)).sum()
+    assert counts(fitted_shop.shop, 0, 1 << 62).sum() == wanted.sum()
 
 
-def test_a_basket_is_asked_for_by_what_was_known_before_it(lesson: Lesson):
-    assert basket_cases(lesson.shop, 0) == []  # the shop shows no purchase
+def test_a_basket_is_asked_for_by_what_was_known_before_it(fitted_shop: FittedShop):
+    assert basket_cases(fitted_shop.shop, 0) == []  # the shop shows no purchase
 
 
-def test_the_card_shows_what_lies_beyond_accuracy(lesson: Lesson):
-    found = measure(lesson.trained, lesson.shop, next_item_cases(lesson.shop, 0), 0)
+def test_the_card_shows_what_lies_beyond_accuracy(fitted_shop: FittedShop):
+    found = measure(fitted_shop.trained, fitted_shop.shop, next_item_cases(fitted_shop.shop, 0), 0)
     text = TextMetrics("pretrained", 0.0, 0.0)
     card = render(Metrics(1, 0, 1, 1, 0.0, 1, found, text, None))
     for word in ("catalogue coverage", "Gini of exposure", "shopper new", "item tail", f"{found.accuracy.ndcg:.4f}"):

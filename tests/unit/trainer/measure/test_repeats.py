@@ -55,17 +55,17 @@ def test_what_follows_within_a_visit_is_no_repeat(tmp_path: Path):
     assert by_name(found, repeat_rates(found, 1 << 62))["soap-1"] < 0.1
 
 
-class Asked:
+class RecordingModel:
     """Lists the items that stay in lists, in place of a trained model."""
 
     def __init__(self, shop: Shop, kept: np.ndarray):
         self.shop, self.kept = shop, kept
 
-    def repeating(self, kept: np.ndarray) -> "Asked":
-        return Asked(self.shop, kept)
+    def with_repeats(self, kept: np.ndarray) -> "RecordingModel":
+        return RecordingModel(self.shop, kept)
 
 
-def lists_of_own(made: Asked, shop: Shop, cases: list) -> np.ndarray:
+def lists_of_own(made: RecordingModel, shop: Shop, cases: list) -> np.ndarray:
     """The shopper's own items that stay in lists, twenty at most."""
     found = np.zeros((len(cases), 20), np.int64)
     for row, case in enumerate(cases):
@@ -78,7 +78,7 @@ def lists_of_own(made: Asked, shop: Shop, cases: list) -> np.ndarray:
 def test_the_rate_that_is_enough_is_the_one_that_finds_most(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(repeats, "recommend", lists_of_own)
     split = START + 20 * DAY
-    level = choose_level(Asked(shop, np.zeros(0)), shop, split)  # type: ignore[arg-type]
+    level = choose_level(RecordingModel(shop, np.zeros(0)), shop, split)  # type: ignore[arg-type]
     assert level in LEVELS[:2]  # the strictest of those that find as much
     stays = by_name(shop, bought_again(shop, level))
     assert all(stays[name] for name in SOAPS)
@@ -87,9 +87,9 @@ def test_the_rate_that_is_enough_is_the_one_that_finds_most(shop: Shop, monkeypa
 
 def test_where_nobody_repeats_no_rate_is_enough(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(repeats, "recommend", lambda made, shop, cases: np.zeros((len(cases), 20), np.int64))
-    assert choose_level(Asked(shop, np.zeros(0)), shop, START + 20 * DAY) is None  # type: ignore[arg-type]
+    assert choose_level(RecordingModel(shop, np.zeros(0)), shop, START + 20 * DAY) is None  # type: ignore[arg-type]
     assert not bought_again(shop, None).any()
 
 
 def test_without_purchases_to_judge_by_nothing_is_said_to_be_bought_again(shop: Shop):
-    assert choose_level(Asked(shop, np.zeros(0)), shop, 1 << 62) is None  # type: ignore[arg-type]
+    assert choose_level(RecordingModel(shop, np.zeros(0)), shop, 1 << 62) is None  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from trainer.multitask.compare import Compared, Spread, compare_tasks
 from trainer.multitask.config import WEIGHTINGS, MultitaskConfig, WeightingName
-from trainer.multitask.joint import learn_tasks
+from trainer.multitask.joint import fit_tasks
 from trainer.multitask.sampling import endless, rows_of_a_step
 from trainer.multitask.tasks import MISSING, ClassTask, PairTask, masked_cross_entropy
 from trainer.text.encoder import TextModel, load_text_model
@@ -63,13 +63,13 @@ def test_a_task_learns_from_the_rows_that_have_a_label(model: TextModel, tasks: 
     label = topic.train.label.copy()
     label[::2] = MISSING
     torn = topic._replace(train=topic.train._replace(label=label))
-    assert learn_tasks(model, [torn], CONFIG, 0, lambda *_: None)["topic"].test > 0.8
+    assert fit_tasks(model, [torn], CONFIG, 0, lambda *_: None)["topic"].test > 0.8
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_one_encoder_learns_all_tasks_by_every_weighting(weighting: WeightingName, model: TextModel, tasks: list):
     untrained = {task.name: task.score(model, task.head(model), "test") for task in tasks}
-    found = learn_tasks(model, tasks, replace(CONFIG, weighting=weighting), 0, lambda *_: None)
+    found = fit_tasks(model, tasks, replace(CONFIG, weighting=weighting), 0, lambda *_: None)
     assert found.keys() == {"topic", "mood", "same"}
     # Of 16 rows a task one more or less is chance; 0.06 to 0.1 above were measured.
     assert sum(scored.test for scored in found.values()) > sum(untrained.values()) - 0.1
@@ -77,13 +77,13 @@ def test_one_encoder_learns_all_tasks_by_every_weighting(weighting: WeightingNam
 
 
 def test_the_same_seed_gives_the_same_scores(model: TextModel, tasks: list):
-    one, again = (learn_tasks(model, tasks[:2], CONFIG, 5, lambda *_: None) for _ in range(2))
+    one, again = (fit_tasks(model, tasks[:2], CONFIG, 5, lambda *_: None) for _ in range(2))
     assert one == again
 
 
 def test_the_encoder_that_was_given_is_left_as_it_was(model: TextModel, tasks: list):
     before = [p.clone() for p in model.encoder.parameters()]
-    learn_tasks(model, tasks[:2], CONFIG, 0, lambda *_: None)
+    fit_tasks(model, tasks[:2], CONFIG, 0, lambda *_: None)
     assert all(torch.equal(p, q) for p, q in zip(before, model.encoder.parameters(), strict=True))
 
 

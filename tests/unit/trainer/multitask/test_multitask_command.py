@@ -35,7 +35,7 @@ def test_the_table_has_each_task_alone_and_together(data: Path, tiny_encoder: st
     )
     found = json.loads(done.stdout.splitlines()[-1])
     assert [line["task"] for line in found["tasks"]] == ["intent", "sentiment", "matching"]
-    assert all(0 <= line[way]["mean"] <= 1 for line in found["tasks"] for way in ("alone", "together"))
+    assert all(0 <= line[method]["mean"] <= 1 for line in found["tasks"] for method in ("alone", "together"))
     assert found["config"]["weighting"] == "uncertainty"
 
 

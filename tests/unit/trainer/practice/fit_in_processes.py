@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from next_item_cases import fit_shop, small_shop
-from practice_cases import learn
+from practice_cases import run_fit
 
 from trainer.practice.processes import joined
 
@@ -14,7 +14,7 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with joined(torch.device("cpu")) as here:
         (folder / str(here.rank)).mkdir()
-        weights = {"network": learn().weights, "next item": fit_shop(small_shop(folder / str(here.rank)))}
+        weights = {"network": run_fit().weights, "next item": fit_shop(small_shop(folder / str(here.rank)))}
         torch.save(weights, folder / f"{here.rank}.pt")
 
 

@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     losses: list[float]
 
 
-def learn(plan: Plan = PLAN, run: Run | None = None, break_after: int | None = None, seed: int = 3) -> Outcome:
+def run_fit(plan: Plan = PLAN, run: Run | None = None, break_after: int | None = None, seed: int = 3) -> Outcome:
     """Fit anew; `break_after` counts the batches after which the process dies."""
     torch.manual_seed(seed)
     x, y = torch.randn(BATCHES * 8, 5), torch.randn(BATCHES * 8, 1)

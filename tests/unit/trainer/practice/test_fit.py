@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from practice_cases import learn
+from practice_cases import run_fit
 from torch import nn
 
 from streams.errors import ModelError
@@ -32,8 +32,8 @@ def test_the_best_weights_come_back_and_patience_ends_the_fit():
 
 
 def test_the_same_seed_fits_the_same_weights_and_another_does_not():
-    assert torch.equal(learn(seed=3).weights, learn(seed=3).weights)
-    assert not torch.allclose(learn(seed=3).weights, learn(seed=4).weights)
+    assert torch.equal(run_fit(seed=3).weights, run_fit(seed=3).weights)
+    assert not torch.allclose(run_fit(seed=3).weights, run_fit(seed=4).weights)
 
 
 def one_step(accumulate: int) -> torch.Tensor:
@@ -67,7 +67,7 @@ def test_a_step_follows_the_mean_of_its_batches():
 
 def fit_with_average(validated: list[float]) -> tuple[float, float]:
     """One epoch of falling weights; returns the weight kept and the last one before."""
-    module, told = nn.Linear(1, 1, bias=False), iter(validated)
+    module, reported = nn.Linear(1, 1, bias=False), iter(validated)
     last: list[float] = []
 
     def losses() -> Iterator[torch.Tensor]:
@@ -76,7 +76,7 @@ def fit_with_average(validated: list[float]) -> tuple[float, float]:
 
     def validate() -> float:
         last.append(module.weight.item())
-        return next(told)
+        return next(reported)
 
     fit(module, losses, validate, Plan("test", 0.1, 1, 1, 5, average=0.9), lambda *_: None)
     return module.weight.item(), last[1]
@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_no_model():
 
 
 def test_progress_counts_batches_up_to_the_plan():
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     module = nn.Linear(1, 1)
 
     def losses() -> Iterator[torch.Tensor]:
@@ -132,6 +132,6 @@ def test_progress_counts_batches_up_to_the_plan():
         losses,
         lambda: 1.0,
         Plan("test", 0.1, 2, 2, 3),
-        lambda what, done, total, note: told.append((done, total)),
+        lambda what, done, total, note: reported.append((done, total)),
     )
-    assert told == [(done, 6) for done in range(1, 7)]
+    assert reported == [(done, 6) for done in range(1, 7)]

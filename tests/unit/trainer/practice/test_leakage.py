@@ -36,9 +36,9 @@ def with_another_future(shop: Shop) -> Shop:
 
 def curve_of(shop: Shop) -> list[float]:
     """The training loss of each epoch."""
-    told: list[float] = []
-    fit_shop(shop, COSINE, Run(watch=lambda what, epoch, curves: told.append(curves["train_loss"])))
-    return told
+    reported: list[float] = []
+    fit_shop(shop, COSINE, Run(watch=lambda what, epoch, curves: reported.append(curves["train_loss"])))
+    return reported
 
 
 def test_the_future_changes_no_step_of_the_next_item_training(shop: Shop):
@@ -76,10 +76,10 @@ def click_weights(shop: Shop) -> Tensor:
     split = time_split(shop.sequences)
     popularity = measure_popularity(shop.sequences.item, shop.sequences.time, len(shop.item_ids))
     model = make_model(shop, random_texts(shop), popularity, split, CONFIG)
-    told: list[float] = []
-    run = Run(watch=lambda what, epoch, curves: told.append(curves["train_loss"]))
+    reported: list[float] = []
+    run = Run(watch=lambda what, epoch, curves: reported.append(curves["train_loss"]))
     assert fit_clicks(model, shop.item_hash, shop.impressions, split, 4, lambda *_: None, run=run)
-    return torch.tensor(told[:5])
+    return torch.tensor(reported[:5])
 
 
 def test_a_context_value_that_gives_the_click_away_after_the_split_is_not_learnt(shop: Shop):

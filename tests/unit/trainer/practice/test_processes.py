@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import torch
 from next_item_cases import CONFIG, fit_shop, small_shop
-from practice_cases import PLAN, learn
+from practice_cases import PLAN, run_fit
 from torch import Tensor
 
 HERE = Path(__file__).parent
@@ -38,9 +38,9 @@ def test_all_processes_end_with_the_same_weights(weights: list[dict[str, Tensor]
 
 
 def test_a_network_with_dropout_and_an_odd_number_of_batches(weights: list[dict[str, Tensor]]):
-    alone = learn(PLAN._replace(accumulate=2)).weights
+    alone = run_fit(PLAN._replace(accumulate=2)).weights
     assert torch.allclose(weights[0]["network"], alone, atol=1e-5)
-    assert not torch.allclose(alone, learn().weights, atol=1e-3)
+    assert not torch.allclose(alone, run_fit().weights, atol=1e-3)
 
 
 def test_the_next_item_training(weights: list[dict[str, Tensor]], tmp_path: Path):

@@ -28,7 +28,7 @@ def test_the_best_settings_are_written_and_train_to_the_loss_that_was_found(
         tmp_path / "study.db",
         out,
         trials=2,
-        tell=lambda *_: None,
+        on_progress=lambda *_: None,
         device="cpu",
         text_encoder=tiny_encoder,
         epochs=1,

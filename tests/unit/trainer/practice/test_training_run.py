@@ -45,11 +45,11 @@ class Runs(NamedTuple):
 def breaking(after: int):
     """Progress that dies after so many batches of the next-item fit."""
 
-    def tell(what: str, done: int, total: int, note: str) -> None:
+    def on_progress(what: str, done: int, total: int, note: str) -> None:
         if what == "next item" and done > after:
             raise Broken
 
-    return tell
+    return on_progress
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: str) -> Iterato
         patch.setattr(next_item, "_LEAST_STEPS", 1)
         patch.setattr(Checkpoints, "due", lambda _: True)
 
-        def run(out: Path, tell=lambda *_: None, **options: object) -> Metrics | None:
+        def run(out: Path, on_progress=lambda *_: None, **options: object) -> Metrics | None:
             fixed = {
                 "window_ms": 3_600_000,
                 "horizon": 4,
@@ -70,7 +70,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: str) -> Iterato
                 "text_encoder": tiny_encoder,
                 "settings": CONFIG,
             }
-            return train(folder / "shop.jsonl", out, tell=tell, **{**fixed, **options})
+            return train(folder / "shop.jsonl", out, on_progress=on_progress, **{**fixed, **options})
 
         run(folder / "whole")
         with pytest.raises(Broken):
@@ -147,7 +147,7 @@ def test_the_card_states_data_split_settings_and_measurements(runs: Runs):
     for stated in (
         fingerprint(runs.stream).sha256,
         "Split once, by time, at 2023-",
-        f"{facts.learnt_events:,} events before are learnt from",
+        f"{facts.training_events:,} events before are learnt from",
         "| learning_rate | 0.003 |",
         "Recall@20",
         "log loss",
@@ -157,7 +157,7 @@ def test_the_card_states_data_split_settings_and_measurements(runs: Runs):
     ):
         assert stated in card
     assert facts.first < facts.split < facts.last
-    assert facts.learnt_events > 5 * facts.held_back_events
+    assert facts.training_events > 5 * facts.held_back_events
 
 
 def test_metrics_are_read_back_as_written(runs: Runs):

@@ -15,7 +15,7 @@ from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import Stage
 from trainer.data.popularity import measure_popularity
 from trainer.data.split import time_split
-from trainer.data.windows import Windows, next_wishes
+from trainer.data.windows import Windows, next_actions
 from trainer.practice.checkpoint import save_state
 from trainer.pretrain import starting
 from trainer.pretrain.pretrained import read_pretrained
@@ -38,13 +38,15 @@ def new_model(two: Two) -> ShopperModel:
 def share_of_own_kind(model: ShopperModel, two: Two) -> float:
     """How much of the first 8 items is of the kind that the shopper looked at: by chance a quarter."""
     shop = two.target
-    targets = next_wishes(shop.sequences)
+    targets = next_actions(shop.sequences)
     windows = Windows(shop.sequences, targets.item, targets.time * 0)
     kind = torch.tensor([KINDS.index(text.split()[-1]) for text in shop.texts])
     shares = []
     for batch in windows.batches(2_000, np.random.default_rng(0), torch.device("cpu")):
         table = model.items()
-        user = model.encoder.wishes.combined(model.user_vectors(batch.item, batch.action, batch.time, table))[:, -1]
+        user = model.encoder.action_heads.combined(model.user_vectors(batch.item, batch.action, batch.time, table))[
+            :, -1
+        ]
         top = (user @ table.T).topk(8).indices
         shares.append((kind[top] == kind[batch.item[:, -1]].unsqueeze(1)).float().mean())
     return float(torch.stack(shares).mean())
@@ -61,10 +63,10 @@ def test_a_few_shoppers_are_enough_for_what_starts_pretrained(two: Two, monkeypa
     monkeypatch.setattr(next_item, "_LEAST_STEPS", 1)
     shop, split = two.target, time_split(two.target.sequences)
     popularity = measure_popularity(shop.sequences.item, shop.sequences.time, len(shop.item_ids))
-    given = (shop.sequences, popularity, split, 3, lambda *_: None)
+    arguments = (shop.sequences, popularity, split, 3, lambda *_: None)
     fresh, started = new_model(two), new_model(two)
-    alone = next_item.fit_next_item(fresh, *given)
-    transferred = fit_from(two.pretrained, started, *given)
+    alone = next_item.fit_next_item(fresh, *arguments)
+    transferred = fit_from(two.pretrained, started, *arguments)
     assert transferred.loss < alone.loss
     assert all(p.requires_grad for p in started.parameters())
 

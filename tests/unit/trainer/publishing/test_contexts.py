@@ -33,7 +33,9 @@ def tensors(shop: Surroundings) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array.copy()) for name, array in shop._asdict().items()}
 
 
-def asked(blocks: list[Block], sent: "set[int] | None" = None, encoder: int = ENCODER) -> dict[str, torch.Tensor]:
+def block_request(
+    blocks: list[Block], sent: "set[int] | None" = None, encoder: int = ENCODER
+) -> dict[str, torch.Tensor]:
     return request([[11, 13], [14]], **tensors(named(blocks, sent or (), encoder)))
 
 
@@ -53,9 +55,9 @@ def made() -> Scorer:
 def test_a_named_context_answers_as_a_whole_one(made: Scorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     inline = made.score(request([[11, 13], [14]], **whole(blocks)))
-    first = asked(blocks, names(blocks))
+    first = block_request(blocks, names(blocks))
     assert same(made.score(first, held.of(first)), inline)
-    again = asked(blocks)
+    again = block_request(blocks)
     assert same(made.score(again, held.of(again)), inline)
     assert 1_000 in inline["rec_item"]
     assert 12 not in inline["rec_item"]
@@ -64,12 +66,12 @@ def test_a_named_context_answers_as_a_whole_one(made: Scorer):
 def test_what_is_not_held_is_asked_for_by_name(made: Scorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     with pytest.raises(UnknownBlocks) as unknown:
-        held.of(asked(blocks))
+        held.of(block_request(blocks))
     assert set(unknown.value.names) == names(blocks)
-    held.of(asked(blocks, names(blocks)))
+    held.of(block_request(blocks, names(blocks)))
     changed = context(withdrawn=(12,))
     with pytest.raises(UnknownBlocks) as unknown:
-        held.of(asked(changed))
+        held.of(block_request(changed))
     assert set(unknown.value.names) == names(changed) - names(blocks)
 
 
@@ -77,9 +79,9 @@ def test_what_came_along_is_held_though_more_was_missing(made: Scorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     some = {blocks[0].name}
     with pytest.raises(UnknownBlocks):
-        held.of(asked(blocks, some))
+        held.of(block_request(blocks, some))
     with pytest.raises(UnknownBlocks) as unknown:
-        held.of(asked(blocks))
+        held.of(block_request(blocks))
     assert set(unknown.value.names) == names(blocks) - some
 
 
@@ -92,16 +94,16 @@ def test_a_request_that_names_no_block_is_complete_in_itself(made: Scorer):
 def test_vectors_of_another_encoder_are_left_out(made: Scorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     without = made.score(request([[11, 13], [14]], **whole([b for b in blocks if b.kind != EXTRA_BLOCK])))
-    others = asked(blocks, names(blocks), encoder=78)
+    others = block_request(blocks, names(blocks), encoder=78)
     assert same(made.score(others, held.of(others)), without)
-    ours = asked(blocks)
+    ours = block_request(blocks)
     assert 1_000 in made.score(ours, held.of(ours))["rec_item"]
 
 
 def test_vectors_of_another_width_by_another_encoder_are_no_error(made: Scorer):
     held = Contexts(made.items, ENCODER)
     wide = [block_of(EXTRA_BLOCK, np.array([1_000]), np.ones((1, WIDTH + 3), np.float32))]
-    others = asked(wide, names(wide), encoder=78)
+    others = block_request(wide, names(wide), encoder=78)
     assert 1_000 not in made.score(others, held.of(others))["rec_item"]
 
 
@@ -109,20 +111,20 @@ def test_blocks_that_nobody_names_any_more_make_room(made: Scorer):
     held = Contexts(made.items, ENCODER, most_bytes=20_000)
     for round in range(50):
         blocks = context(extra=100 + round, withdrawn=(12, 15 + round % 7))
-        request = asked(blocks, names(blocks))
+        request = block_request(blocks, names(blocks))
         assert held.of(request) is not None
         assert held.bytes <= 20_000
 
 
 def test_a_context_larger_than_what_is_kept_is_answered_all_the_same(made: Scorer):
     held, blocks = Contexts(made.items, ENCODER, most_bytes=100), context(extra=500)
-    sent = asked(blocks, names(blocks))
+    sent = block_request(blocks, names(blocks))
     assert 1_499 in made.score(sent, held.of(sent))["rec_item"]
 
 
 def test_a_block_that_lies_about_its_rows_is_an_error(made: Scorer):
     blocks = context()
-    sent = asked(blocks, names(blocks))
+    sent = block_request(blocks, names(blocks))
     sent["block_sent"][:, 2] += 50
     with pytest.raises(ValueError, match="fewer rows"):
         Contexts(made.items, ENCODER).of(sent)
@@ -136,7 +138,7 @@ def test_categories_by_the_names_of_their_blocks_answer_as_those_that_come_whole
     kept = {"kept_category": torch.tensor([[101], [300]])}
     inline = made.score({**request([[11, 13], [14]], **whole(blocks)), **kept})
     for sent in (names(blocks), set[int]()):
-        again = {**asked(blocks, sent), **kept}
+        again = {**block_request(blocks, sent), **kept}
         assert same(made.score(again, held.of(again)), inline)
     assert (inline["rec_item"][0] % 2 == 1).all()
     assert (inline["rec_item"][1] % 2 == 0).any()

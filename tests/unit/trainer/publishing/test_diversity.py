@@ -54,15 +54,18 @@ def test_a_place_without_an_item_comes_last():
 
 
 def test_without_diversity_answers_are_as_ever_to_the_bit():
-    asked = request([[12, 15], [30], []])
-    plain, off = scorer().score(asked), diverse(0.0).score(asked)
+    tensors = request([[12, 15], [30], []])
+    plain, off = scorer().score(tensors), diverse(0.0).score(tensors)
     for name, answer in plain.items():
         assert torch.equal(answer.nan_to_num(), off[name].nan_to_num())
 
 
 def test_a_diverse_list_is_less_alike_and_starts_with_the_best():
-    asked = request([[12, 15]])
-    plain, lists = scorer().score(asked)["rec_item"][0], [diverse(d).score(asked)["rec_item"][0] for d in (0.3, 0.8)]
+    tensors = request([[12, 15]])
+    plain, lists = (
+        scorer().score(tensors)["rec_item"][0],
+        [diverse(d).score(tensors)["rec_item"][0] for d in (0.3, 0.8)],
+    )
     alike = [likeness(scorer(), listed) for listed in (plain, *lists)]
     assert alike[0] > alike[1] > alike[2]
     assert all(listed[0] == plain[0] for listed in lists)
@@ -70,10 +73,10 @@ def test_a_diverse_list_is_less_alike_and_starts_with_the_best():
 
 
 def test_an_item_keeps_its_score_whatever_the_order():
-    asked = request([[12, 15]])
-    plain = scorer().score(asked)
+    tensors = request([[12, 15]])
+    plain = scorer().score(tensors)
     score = dict(zip(plain["rec_item"][0].tolist(), plain["rec_score"][0].tolist(), strict=True))
-    answer = diverse(0.3).score(asked)
+    answer = diverse(0.3).score(tensors)
     again = dict(zip(answer["rec_item"][0].tolist(), answer["rec_score"][0].tolist(), strict=True))
     both = score.keys() & again.keys()
     assert len(both) > 5
@@ -91,16 +94,16 @@ def test_what_is_withdrawn_or_missing_stays_out():
 def test_an_extra_item_is_compared_by_its_own_vector():
     twin, first = scorer().arrays["item_vector"][2:3], torch.tensor([50.0, 49.0])
     extra = {"extra_item": torch.tensor([7]), "extra_vector": twin}
-    asked = request([[12]], **extra, boost_item=torch.tensor([12, 7]), boost=first)
-    assert scorer().score(asked)["rec_item"][0, :2].tolist() == [12, 7]
-    assert diverse(0.9).score(asked)["rec_item"][0, 1] != 7
+    tensors = request([[12]], **extra, boost_item=torch.tensor([12, 7]), boost=first)
+    assert scorer().score(tensors)["rec_item"][0, :2].tolist() == [12, 7]
+    assert diverse(0.9).score(tensors)["rec_item"][0, 1] != 7
 
 
 def test_a_request_may_ask_for_its_own_diversity():
-    asked = request([[12, 15]])
+    tensors = request([[12, 15]])
     for own in (0.0, 0.4):
-        answer = diverse(0.8).score({**asked, "diversity": torch.tensor([own])})
-        assert torch.equal(answer["rec_item"], diverse(float(torch.tensor(own))).score(asked)["rec_item"])
+        answer = diverse(0.8).score({**tensors, "diversity": torch.tensor([own])})
+        assert torch.equal(answer["rec_item"], diverse(float(torch.tensor(own))).score(tensors)["rec_item"])
 
 
 def test_a_diversity_beyond_its_range_is_refused():

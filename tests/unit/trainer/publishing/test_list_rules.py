@@ -52,8 +52,8 @@ def test_what_is_pinned_comes_first_with_its_own_score():
     listed = answer["rec_item"][0].tolist()
     assert listed[:3] == [third, second, last]
     assert listed[3:] == usual["rec_item"][0, : TOP_K - 3].tolist()
-    for item, told in zip(listed, answer["rec_score"][0].tolist(), strict=True):
-        assert told == pytest.approx(score[item], abs=1e-5)
+    for item, listed_score in zip(listed, answer["rec_score"][0].tolist(), strict=True):
+        assert listed_score == pytest.approx(score[item], abs=1e-5)
 
 
 def test_a_pin_of_what_stands_high_anyway_lists_it_once():
@@ -80,8 +80,8 @@ def test_a_new_item_may_be_pinned():
 
 
 def test_pins_come_before_what_diversity_chooses():
-    asked = {"pinned": torch.tensor([[69]]), "diversity": torch.tensor([0.5])}
-    listed = best([12], **asked)
+    rules = {"pinned": torch.tensor([[69]]), "diversity": torch.tensor([0.5])}
+    listed = best([12], **rules)
     assert listed[0] == 69
     assert len(set(listed)) == TOP_K
 
@@ -94,14 +94,14 @@ def test_a_list_holds_nothing_but_the_categories_that_it_is_held_to(kept: tuple[
 
 
 def test_a_filter_holds_for_its_shopper_alone_and_for_new_items_and_pins_too():
-    asked = held_to(100)
-    asked["category_item"] = torch.cat([asked["category_item"], torch.tensor([7])])
-    asked["category"] = torch.cat([asked["category"], torch.tensor([300])])
-    asked["kept_category"] = torch.tensor([[0, 0], [300, 0], [100, 0]])
+    rules = held_to(100)
+    rules["category_item"] = torch.cat([rules["category_item"], torch.tensor([7])])
+    rules["category"] = torch.cat([rules["category"], torch.tensor([300])])
+    rules["kept_category"] = torch.tensor([[0, 0], [300, 0], [100, 0]])
     like = scorer().arrays["item_vector"][2:3] * 50
     extra = {"extra_item": torch.tensor([7, 8]), "extra_vector": like.repeat(2, 1)}
     pinned = {"pinned": torch.tensor([[69, 68]] * 3)}
-    answer = scorer().score(request([[12]] * 3, **asked, **extra, **pinned))["rec_item"]
+    answer = scorer().score(request([[12]] * 3, **rules, **extra, **pinned))["rec_item"]
     assert {7, 8, 69, 68} <= set(answer[0].tolist())
     assert answer[1, :2].tolist() == [69, 7]
     assert all(item in (7, NO_ITEM) or item % 3 == 0 for item in answer[1].tolist())
@@ -116,8 +116,8 @@ def test_a_category_that_holds_nothing_leaves_an_empty_list():
 
 def test_each_shopper_has_a_diversity_of_their_own_and_nan_is_the_version_s():
     made = Scorer(scorer().arrays, encode, click, 0.4)
-    asked = request([[12, 15]] * 3, diversity=torch.tensor([0.0, torch.nan, 0.8]))
-    together = made.score(asked)["rec_item"]
+    rules = request([[12, 15]] * 3, diversity=torch.tensor([0.0, torch.nan, 0.8]))
+    together = made.score(rules)["rec_item"]
     for row, own in enumerate((0.0, 0.4, 0.8)):
         alone = made.score(request([[12, 15]], diversity=torch.tensor([own])))["rec_item"][0]
         assert torch.equal(together[row], alone)

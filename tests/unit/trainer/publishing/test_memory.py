@@ -25,7 +25,7 @@ def test_memory_is_given_back_once_a_minute():
     clock, times = Clock(), list[float]()
     memory = Trimmed(lambda: times.append(clock.now), clock)
     for clock.now in (101.0, 159.0, 160.0, 161.0, 219.0, 230.0, 289.0, 290.0):
-        memory.now_and_then()
+        memory.trim_if_due()
     assert times == [160.0, 230.0, 290.0]
 
 

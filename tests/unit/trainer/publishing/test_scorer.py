@@ -12,9 +12,9 @@ ITEMS, WIDTH, HISTORY = 60, 8, 50
 
 
 def encode(item: Tensor, action: Tensor, time: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
-    given = item * 0.1 * (action > 0).unsqueeze(-1)
-    user = given.sum(dim=1)
-    return user, user.unsqueeze(1) - given
+    contribution = item * 0.1 * (action > 0).unsqueeze(-1)
+    user = contribution.sum(dim=1)
+    return user, user.unsqueeze(1) - contribution
 
 
 def click(user: Tensor, item: Tensor, prior: Tensor, place: Tensor, context: Tensor, known: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def request(histories: list[list[int]], **changes: Tensor) -> dict[str, Tensor]:
     for row, history in enumerate(histories):
         item[row, HISTORY - len(history) :] = torch.tensor(history, dtype=torch.int64)
     nothing = torch.tensor([NO_ITEM])
-    asked = {
+    tensors = {
         "history_item": item,
         "history_action": (item != NO_ITEM).int(),
         "history_time": torch.zeros_like(item),
@@ -61,7 +61,7 @@ def request(histories: list[list[int]], **changes: Tensor) -> dict[str, Tensor]:
         "candidate_row": torch.zeros(1, dtype=torch.int32),
         "candidate_position": torch.zeros(1, dtype=torch.int32),
     }
-    return {**asked, **changes}
+    return {**tensors, **changes}
 
 
 def best(history: list[int], **changes: Tensor) -> list[int]:
@@ -100,10 +100,10 @@ def test_reasons_come_by_weight_and_are_of_different_items():
     answer = scorer().score(request([[12, 15, 12, 15, 12, 18]]))
     several = 0
     for place in range(TOP_K):
-        told = reasons_of(answer, place)
-        assert list(told.values()) == sorted(told.values(), reverse=True)
-        assert len({(12, 15, 12, 15, 12, 18)[event - 44] for event in told}) == len(told)
-        several += len(told) == 2
+        extra = reasons_of(answer, place)
+        assert list(extra.values()) == sorted(extra.values(), reverse=True)
+        assert len({(12, 15, 12, 15, 12, 18)[event - 44] for event in extra}) == len(extra)
+        several += len(extra) == 2
     assert several
 
 
@@ -124,8 +124,8 @@ def test_an_item_that_is_unknown_is_no_reason():
     strange = {"extra_item": torch.tensor([999]), "extra_vector": made.arrays["unknown_vector"].unsqueeze(0)}
     answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **strange))
     assert not any(49 in reasons_of(answer, place) for place in range(TOP_K))
-    told = {"extra_item": torch.tensor([999]), "extra_vector": 9 * made.arrays["item_vector"][7:8]}
-    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **told))
+    extra = {"extra_item": torch.tensor([999]), "extra_vector": 9 * made.arrays["item_vector"][7:8]}
+    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **extra))
     assert any(49 in reasons_of(answer, place) for place in range(TOP_K))
 
 
@@ -213,14 +213,14 @@ def test_only_rows_that_want_recommendations_get_them():
 
 def test_rates_are_answered_in_the_order_asked_and_an_unknown_item_has_the_shops_average():
     items = torch.tensor([69, 999, 10])
-    asked = request(
+    tensors = request(
         [[]],
         candidate_item=items,
         candidate_row=torch.zeros(3, dtype=torch.int32),
         candidate_position=torch.arange(3, dtype=torch.int32),
     )
     expected = torch.sigmoid(torch.tensor([0.0, -1.5, -3.0]))
-    assert torch.allclose(scorer().score(asked)["ctr"], expected, atol=1e-5)
+    assert torch.allclose(scorer().score(tensors)["ctr"], expected, atol=1e-5)
 
 
 def test_without_a_click_head_rates_are_nan():
@@ -242,18 +242,18 @@ def test_the_best_by_blocks_are_the_best_of_all(columns: int, k: int):
 
 
 def test_a_request_in_which_nobody_wants_a_list_is_answered():
-    asked = request([[12, 13]], recommend=torch.tensor([0], dtype=torch.int32))
-    answer = scorer().score(asked)
+    tensors = request([[12, 13]], recommend=torch.tensor([0], dtype=torch.int32))
+    answer = scorer().score(tensors)
     assert (answer["rec_item"] == NO_ITEM).all()
     assert answer["rec_ctr"].isnan().all()
     assert not answer["ctr"].isnan().any()
 
 
 def test_rates_of_lists_have_a_map_of_their_own_and_those_of_what_is_shown_have_none():
-    asked = request([[10, 11]], candidate_item=torch.tensor([12, 13]))
-    asked |= {"candidate_row": torch.zeros(2, dtype=torch.int32), "candidate_position": torch.zeros(2).int()}
+    tensors = request([[10, 11]], candidate_item=torch.tensor([12, 13]))
+    tensors |= {"candidate_row": torch.zeros(2, dtype=torch.int32), "candidate_position": torch.zeros(2).int()}
     plain, made = scorer(), scorer()
     made.arrays["list_rate"] = torch.tensor([0.5, -0.25])
-    before, after = plain.score(asked), made.score(asked)
+    before, after = plain.score(tensors), made.score(tensors)
     assert torch.allclose(after["rec_ctr"].logit(), 0.5 * before["rec_ctr"].logit() - 0.25, atol=1e-4)
     assert torch.equal(after["ctr"], before["ctr"])

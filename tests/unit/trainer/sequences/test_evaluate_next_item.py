@@ -33,7 +33,7 @@ def chains(path: Path, users: int, *, last: int | None = None) -> Path:
 
 def evaluated(path: Path, *, attributes: Path | None = None, seed: int = 0) -> NextItemReport:
     cpu = torch.device("cpu")
-    return evaluate_next_item(path, attributes, seed=seed, device=cpu, tell=lambda *_: None, config=SMALL)
+    return evaluate_next_item(path, attributes, seed=seed, device=cpu, on_progress=lambda *_: None, config=SMALL)
 
 
 def test_what_follows_what_is_learnt_and_popularity_cannot_know_it(tmp_path: Path):
@@ -96,6 +96,6 @@ def test_the_command_prints_one_object(tmp_path: Path):
     path = tmp_path / "one.txt"
     path.write_text("ann a b c d e")
     done = CliRunner().invoke(app, ["evaluate", "next-item", "--sequences", str(path), "--json"])
-    told = msgspec.json.decode(done.stdout.splitlines()[-1])
-    assert {"hr@10", "ndcg@10"} <= set(told["strict"]) & set(told["refit"]) & set(told["popularity"])
-    assert (told["users"], told["items"]) == (1, 5)
+    report = msgspec.json.decode(done.stdout.splitlines()[-1])
+    assert {"hr@10", "ndcg@10"} <= set(report["strict"]) & set(report["refit"]) & set(report["popularity"])
+    assert (report["users"], report["items"]) == (1, 5)

@@ -22,7 +22,7 @@ def test_users_keep_their_order_and_items_become_rows(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "holds no sequence"),
         ("\n \n", "holds no sequence"),
@@ -31,8 +31,8 @@ def test_users_keep_their_order_and_items_become_rows(tmp_path: Path):
         (b"ann \xff\xfe\n", "line 1: not UTF-8"),
     ],
 )
-def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str | bytes, told: str):
-    with pytest.raises(UsageError, match=told) as refused:
+def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str | bytes, message: str):
+    with pytest.raises(UsageError, match=message) as refused:
         read_sequences(file(tmp_path, text))
     assert "sequences.txt" in str(refused.value)
 

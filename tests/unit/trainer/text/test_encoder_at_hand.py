@@ -48,10 +48,10 @@ def test_whatever_is_wrong_with_it_is_one_line(tiny_encoder: str, tmp_path: Path
     BROKEN[kind](tiny_encoder, folder)
     with pytest.raises(UsageError) as refused:
         load_text_model(str(folder), CPU)
-    told = str(refused.value)
-    assert told.startswith(f"--text-encoder {folder}: ")
-    assert told.endswith("or the name of a model that this machine can download")
-    assert "\n" not in told
+    message = str(refused.value)
+    assert message.startswith(f"--text-encoder {folder}: ")
+    assert message.endswith("or the name of a model that this machine can download")
+    assert "\n" not in message
 
 
 def test_it_is_asked_for_before_the_stream_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -59,13 +59,15 @@ def test_it_is_asked_for_before_the_stream_is_read(tmp_path: Path, monkeypatch: 
     os.mkfifo(stream)  # whoever reads it waits for ever
     monkeypatch.setattr(trade_off, "load_recommender", lambda _: None)
     quiet = lambda *_: None  # noqa: E731
-    asked = [
-        lambda: train(stream, tmp_path / "out", window_ms=3_600_000, horizon=4, tell=quiet, text_encoder=nobody),
-        lambda: pretrain(stream, tmp_path / "out", tell=quiet, text_encoder=nobody),
-        lambda: search_settings(stream, tmp_path / "s", tmp_path / "o", trials=1, tell=quiet, text_encoder=nobody),
+    calls = [
+        lambda: train(stream, tmp_path / "out", window_ms=3_600_000, horizon=4, on_progress=quiet, text_encoder=nobody),
+        lambda: pretrain(stream, tmp_path / "out", on_progress=quiet, text_encoder=nobody),
+        lambda: search_settings(
+            stream, tmp_path / "s", tmp_path / "o", trials=1, on_progress=quiet, text_encoder=nobody
+        ),
         lambda: trade_off.measure_trade_off(stream, tmp_path, None, nobody, quiet),
     ]
-    for ask in asked:
+    for ask in calls:
         with pytest.raises(UsageError, match=f"--text-encoder {nobody}"):
             ask()
 

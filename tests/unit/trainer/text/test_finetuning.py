@@ -8,7 +8,7 @@ from trainer.text.adaptation import Method
 from trainer.text.batches import length_batches, steps_per_epoch
 from trainer.text.encoder import TextModel
 from trainer.text.evaluation import evaluate_task
-from trainer.text.finetuning import LEARNING_RATES, Learnt, Recipe, disagreement, learn
+from trainer.text.finetuning import LEARNING_RATES, FitResult, Recipe, disagreement, fit_classifier
 from trainer.text.labelled import Labelled
 from trainer.text.splits import few_of_each, stratified_split
 from trainer.text.tasks import Outliers, Task, thinned
@@ -23,24 +23,26 @@ def split(rows: Labelled) -> tuple[Labelled, Labelled]:
     return rows.rows(kept), rows.rows(held_back)
 
 
-def taught(model: TextModel, questions: Labelled, method: Method, epochs: int = 20, agreement: float = 0.0) -> Learnt:
+def fitted(
+    model: TextModel, questions: Labelled, method: Method, epochs: int = 20, agreement: float = 0.0
+) -> FitResult:
     train, valid = split(questions)
     rate = 3 * LEARNING_RATES[method]  # a random encoder has more to learn than a pretrained one
     recipe = Recipe(rate, epochs, epochs, batch=8, agreement=agreement, head_learning_rate=3e-2)
-    return learn(model, train, valid, method, recipe, 0, silent)
+    return fit_classifier(model, train, valid, method, recipe, 0, silent)
 
 
 @pytest.mark.parametrize("method", list(Method))
 def test_every_method_learns_what_words_mean(small_model: TextModel, questions: Labelled, method: Method):
-    learnt = taught(small_model, questions, method)
-    assert learnt.valid_accuracy > 0.8
-    found = learnt.classifier.logits(questions.texts).argmax(dim=1).numpy()
+    fit_result = fitted(small_model, questions, method)
+    assert fit_result.valid_accuracy > 0.8
+    found = fit_result.classifier.logits(questions.texts).argmax(dim=1).numpy()
     assert (found == questions.label).mean() > 0.8
 
 
 @pytest.mark.parametrize("agreement", [0.0, 1.0])
 def test_the_same_seed_gives_the_same_model(small_model: TextModel, questions: Labelled, agreement: float):
-    one, other = (taught(small_model, questions, Method.LORA, 2, agreement).classifier for _ in range(2))
+    one, other = (fitted(small_model, questions, Method.LORA, 2, agreement).classifier for _ in range(2))
     assert torch.equal(one.logits(questions.texts), other.logits(questions.texts))
 
 
@@ -49,10 +51,10 @@ def test_the_epoch_that_validates_best_is_the_one_kept(small_model: TextModel, q
     train, valid = split(questions)
     shuffled = valid._replace(label=np.random.default_rng(3).permutation(valid.label))
     recipe = Recipe(1e-3, epochs=8, patience=8, batch=8)
-    learnt = learn(small_model, train, shuffled, Method.FULL, recipe, 0, silent)
-    found = learnt.classifier.logits(shuffled.texts).argmax(dim=1).numpy()
-    assert (found == shuffled.label).mean() == pytest.approx(learnt.valid_accuracy)
-    assert learnt.epochs < 8
+    fit_result = fit_classifier(small_model, train, shuffled, Method.FULL, recipe, 0, silent)
+    found = fit_result.classifier.logits(shuffled.texts).argmax(dim=1).numpy()
+    assert (found == shuffled.label).mean() == pytest.approx(fit_result.valid_accuracy)
+    assert fit_result.epochs < 8
 
 
 def test_carved_validation_rows_go_into_a_last_fit_and_given_ones_do_not(small_model: TextModel, questions: Labelled):

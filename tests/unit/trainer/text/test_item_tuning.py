@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_shop import Lesson
+from small_shop import FittedShop
 
 from streams.errors import UsageError
 from trainer.text.encoder import embed, load_text_model
@@ -26,9 +26,9 @@ def test_an_encoder_that_is_not_there_is_wrong_usage(tmp_path):
         load_text_model(str(tmp_path), CPU)
 
 
-def test_pairs_are_of_one_session_and_the_last_are_held_back(lesson: Lesson):
-    split = int(np.quantile(lesson.shop.sequences.time, 0.8))
-    pairs = session_pairs(lesson.shop.sequences, split)
+def test_pairs_are_of_one_session_and_the_last_are_held_back(fitted_shop: FittedShop):
+    split = int(np.quantile(fitted_shop.shop.sequences.time, 0.8))
+    pairs = session_pairs(fitted_shop.shop.sequences, split)
     assert len(pairs.train) > 3 * len(pairs.held_back) > 0
     assert (pairs.train[:, 0] != pairs.train[:, 1]).all()
 

@@ -6,7 +6,7 @@ import torch
 
 from trainer.text.adaptation import Method
 from trainer.text.encoder import TextModel
-from trainer.text.matching import evaluate_matching, hard_batches, learn_pairs, match, only, recalls
+from trainer.text.matching import evaluate_matching, fit_pairs, hard_batches, match, only, recalls
 from trainer.text.shop_matching import Shops, split_pairs
 
 _COLOURS = ("red", "blue", "green", "white", "black", "yellow", "pink", "grey")
@@ -28,7 +28,7 @@ def silent(what: str, done: int, total: int, note: str) -> None:
 
 def test_pairs_teach_what_the_other_shop_calls_a_thing(small_model: TextModel, shops: Shops):
     train, test = split_pairs(shops.pair_n2, 0.7, 0)
-    tuned = learn_pairs(small_model, shops, train, Method.FULL, 3e-3, 30, 0, silent)
+    tuned = fit_pairs(small_model, shops, train, Method.FULL, 3e-3, 30, 0, silent)
     before, after = match(small_model, shops, test), match(tuned, shops, test)
     assert after.first_to_second.at_1 > before.first_to_second.at_1 + 0.2
     assert after.second_to_first.at_1 > before.second_to_first.at_1 + 0.2
