@@ -67,19 +67,19 @@ def _measure(seed: int) -> tuple[Floats, Floats, Floats, Figures]:
     with tempfile.TemporaryDirectory() as folder:
         recording, before = Path(folder) / "shop.jsonl", Path(folder) / "past.jsonl"
         simulate(Plan(seed=seed), recording)
-        told, truth = DemoShop(recording), read_truth(recording)
-        write_past(recording, before, told.cut)
+        demo, truth = DemoShop(recording), read_truth(recording)
+        write_past(recording, before, demo.cut)
         past, everything = read_shop(before, lambda _: None), read_shop(recording, lambda _: None)
     stages: dict[str, list[float]] = {}
 
-    def tell(what: str, done: int, total: int, note: str) -> None:
+    def on_progress(what: str, done: int, total: int, note: str) -> None:
         stages.setdefault(what, []).append(time.monotonic())
 
-    trained, metrics = train_shopper_model(past, None, torch.device("cpu"), 0, None, tell)
+    trained, metrics = train_shopper_model(past, None, torch.device("cpu"), 0, None, on_progress)
     shown = everything.impressions
-    first = int(np.searchsorted(shown.now, told.cut))
+    first = int(np.searchsorted(shown.now, demo.cut))
     later = shown.between(first, len(shown.now))
-    order = sorted((e for e in told.events if e.type is EventType.IMPRESSION), key=lambda event: event.timestamp)
+    order = sorted((e for e in demo.events if e.type is EventType.IMPRESSION), key=lambda event: event.timestamp)
     known = np.concatenate([truth.ctr[event.event_id] for event in order[first:]])
     head, card = stages["click head"], metrics.click
     assert card is not None

@@ -131,7 +131,9 @@ def _headrace(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.ndarray:
         paths = Path(folder) / "train.csv", Path(folder) / "test.csv"
         for path, part in zip(paths, (train, test), strict=True):
             part.to_csv(path, index=False)
-        done = evaluate_clicks(*paths, None, label="clicked", user="user", item="item", seed=seed, tell=lambda *_: None)
+        done = evaluate_clicks(
+            *paths, None, label="clicked", user="user", item="item", seed=seed, on_progress=lambda *_: None
+        )
     return done.probability
 
 

@@ -23,7 +23,7 @@ from streams.topic_check import Outputs
 from streams.topics import Topic, TopicSpec
 
 _OUT: Final = Path("benchmarks/results/compression.json")
-_LOADS, _EVENTS_A_LOAD, _RUNS = 100, 100, 5
+_BATCHES, _EVENTS_A_BATCH, _RUNS = 100, 100, 5
 _PARTITIONS: Final = 4
 _MODEL: Final = ModelRef("headrace", "3")
 _KINDS: Final = ("view", "purchase", "description", "popular")
@@ -34,13 +34,13 @@ _NOUNS: Final = ("mug", "lamp", "chair", "tea towel", "lunch box", "cushion", "c
 def main() -> None:
     """Measure and write."""
     chosen = load_settings()
-    loads = _loads(random.Random(7))
+    batches = _batches(random.Random(7))
     runs: dict[str, list[tuple[float, int]]] = {codec: [] for codec in Compression}
     for _ in range(_RUNS):
         for codec in Compression:
             settings = chosen.model_copy(update={"compression": codec})
-            runs[codec].append(asyncio.run(_send(settings, loads)))
-    messages = 2 * _LOADS * _EVENTS_A_LOAD
+            runs[codec].append(asyncio.run(_send(settings, batches)))
+    messages = 2 * _BATCHES * _EVENTS_A_BATCH
     plain = runs[Compression.NONE][0][1]
     found = {
         codec: {
@@ -55,15 +55,15 @@ def main() -> None:
     print(_OUT.read_text())
 
 
-async def _send(settings: Settings, loads: list[list[tuple[Topic, str, Any]]]) -> tuple[float, int]:
+async def _send(settings: Settings, batches: list[list[tuple[Topic, str, Any]]]) -> tuple[float, int]:
     """CPU seconds of sending all loads, and bytes that the broker keeps of them."""
     names = {topic: f"headrace.bench.{uuid4().hex[:8]}.{topic}" for topic in (Topic.RECOMMENDATIONS, Topic.FEATURE_LOG)}
     ensure_topics(settings.kafka_connection, [TopicSpec(name, _PARTITIONS, 1, {}) for name in names.values()])
     producer = await Producer.open(settings, Outputs({}))
     before = time.process_time()
-    for load in loads:
+    for batch in batches:
         outbox = Outbox(settings, _PARTITIONS)
-        for topic, user, output in load:
+        for topic, user, output in batch:
             outbox.say(cast(Topic, names[topic]), user, output, output.timestamp)
         await producer.send(outbox)
     took = time.process_time() - before
@@ -85,9 +85,9 @@ def _bytes_of(described: Any, topics: set[str]) -> int:
     )
 
 
-def _loads(rng: random.Random) -> list[list[tuple[Topic, str, Any]]]:
+def _batches(rng: random.Random) -> list[list[tuple[Topic, str, Any]]]:
     titles = {f"item-{n:04d}": f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {n}" for n in range(2_000)}
-    return [[output for _ in range(_EVENTS_A_LOAD) for output in _outputs(rng, titles)] for _ in range(_LOADS)]
+    return [[output for _ in range(_EVENTS_A_BATCH) for output in _outputs(rng, titles)] for _ in range(_BATCHES)]
 
 
 def _outputs(rng: random.Random, titles: dict[str, str]) -> list[tuple[Topic, str, Any]]:

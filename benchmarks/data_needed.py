@@ -75,7 +75,12 @@ def _train(users: int, seed: int) -> Sized:
         stream = Path(folder) / "shop.jsonl"
         simulate(Plan(users=users, seed=seed), stream)
         metrics = train(
-            stream, Path(folder) / "model", window_ms=_HOUR_MS, horizon=DEMAND_SPAN, tell=lambda *_: None, seed=seed
+            stream,
+            Path(folder) / "model",
+            window_ms=_HOUR_MS,
+            horizon=DEMAND_SPAN,
+            on_progress=lambda *_: None,
+            seed=seed,
         )
     assert metrics is not None, "one process trains"
     return _sized(users, seed, metrics)

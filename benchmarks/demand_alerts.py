@@ -39,7 +39,7 @@ from streams.topics import Topic
 from trainer.demand.describing import installed_vectors
 from trainer.demand.train import train_demand
 
-WINDOW_MS, LATENESS_MS, SOURCES, CHUNK, HORIZON = 3_600_000, 600_000, 4, 512, 4
+WINDOW_MS, LATENESS_MS, SOURCES, BATCH, HORIZON = 3_600_000, 600_000, 4, 512, 4
 _RATE = 1e-6
 _QUIET_RATES = (1e-3, 3e-4)
 _GRACE_MS = 6 * WINDOW_MS
@@ -54,7 +54,7 @@ class Run(NamedTuple):
     """What one recording gave; `watched` are windows of items that sold lately; none without the model."""
 
     alerts: list[DemandAlert]
-    closings: int
+    closed_windows: int
     watched: int
     item_windows: int
     seconds: float
@@ -95,7 +95,7 @@ def catalogue_of(recording: Path) -> CategoriesOf:
     return lambda item_id: found.get(item_id, [])
 
 
-def run(recording: Path, forecaster: Forecaster, rules: DemandRules, stand_in: str | None) -> Run:
+def run(recording: Path, forecaster: Forecaster, rules: DemandRules, fallback: str | None) -> Run:
     """Run a recording through the demand road."""
     model_seconds = 0.0
 
@@ -107,21 +107,21 @@ def run(recording: Path, forecaster: Forecaster, rules: DemandRules, stand_in: s
         return answer
 
     categories = catalogue_of(recording)
-    road = OfflineDemand(
-        timed, sources=SOURCES, rules=rules, lateness_ms=LATENESS_MS, fallback=stand_in, categories_of=categories
+    pipeline = OfflineDemand(
+        timed, sources=SOURCES, rules=rules, lateness_ms=LATENESS_MS, fallback=fallback, categories_of=categories
     )
     alerts: list[DemandAlert] = []
     stream = entries_of(recording)
     seconds = 0.0
-    while chunk := list(islice(stream, CHUNK)):
+    while batch := list(islice(stream, BATCH)):
         began = time.perf_counter()
         for source in range(SOURCES):
-            told = [entry for teller, entries in chunk if teller == source for entry in entries]
-            alerts += [o for o in road.take(source, told) if isinstance(o, DemandAlert)]
+            updates = [entry for sender, entries in batch if sender == source for entry in entries]
+            alerts += [o for o in pipeline.take(source, updates) if isinstance(o, DemandAlert)]
         seconds += time.perf_counter() - began
-    first = min(a.first for a in road.activities.values() if a.first >= 0)
-    windows = (road.index.closed - first) * len(road.activities)
-    return Run(alerts, road.closed, sum(road.index.surprises), windows, seconds, model_seconds)
+    first = min(a.first for a in pipeline.activities.values() if a.first >= 0)
+    windows = (pipeline.index.closed - first) * len(pipeline.activities)
+    return Run(alerts, pipeline.closed, sum(pipeline.index.surprises), windows, seconds, model_seconds)
 
 
 def judge(alerts: list[DemandAlert], planted: list[PlantedAnomaly]) -> Counts:
@@ -207,7 +207,7 @@ def headline(planted: dict[str, dict[str, float]], quiet: dict[str, dict[str, fl
 
 def _sum_up(found: list[tuple[Counts, Run]]) -> dict[str, float]:
     counts = Counts(*(sum(column) for column in zip(*(c for c, _ in found), strict=True)))
-    closings = sum(r.closings for _, r in found)
+    closed_windows = sum(r.closed_windows for _, r in found)
     watched = sum(r.watched for _, r in found)
     pure = sum(r.seconds - r.model_seconds for _, r in found)
     return {
@@ -218,9 +218,9 @@ def _sum_up(found: list[tuple[Counts, Run]]) -> dict[str, float]:
         "watched_windows": watched,
         "false_alarm_rate": float(f"{counts.false / watched:.3g}") if watched else 0.0,
         "item_windows": sum(r.item_windows for _, r in found),
-        "closings": closings,
-        "closings_per_second": round(closings / sum(r.seconds for _, r in found)),
-        "closings_per_second_without_model": round(closings / pure),
+        "closings": closed_windows,
+        "closings_per_second": round(closed_windows / sum(r.seconds for _, r in found)),
+        "closings_per_second_without_model": round(closed_windows / pure),
     }
 
 

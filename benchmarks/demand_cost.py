@@ -54,57 +54,57 @@ def main() -> None:
         return DemandAnswer(answer)
 
     rules = DemandRules.of(settings())._replace(window_ms=_HOUR_MS)
-    road = OfflineDemand(forecast, sources=1, rules=rules, lateness_ms=0)
-    _sell(road, options.items)
+    pipeline = OfflineDemand(forecast, sources=1, rules=rules, lateness_ms=0)
+    _sell(pipeline, options.items)
     for hour in range(_BEFORE, _BEFORE + _FIRST):
-        road.take(0, [_end_of(hour)])
-    spent[0], closed, began = 0.0, road.closed, time.perf_counter()
+        pipeline.take(0, [_end_of(hour)])
+    spent[0], closed, began = 0.0, pipeline.closed, time.perf_counter()
     messages = 0
     encode = msgspec.json.Encoder().encode
     for hour in range(_BEFORE + _FIRST, _BEFORE + _FIRST + _TIMED):
-        made = road.take(0, [_end_of(hour)])
+        made = pipeline.take(0, [_end_of(hour)])
         messages += len([encode(message) for message in made])
     seconds = time.perf_counter() - began
-    closings = road.closed - closed
+    closed_windows = pipeline.closed - closed
     found = {
         "command": f"python -m benchmarks.demand_cost --items {options.items} --model FOLDER",
         "machine": "2 cores, x86-64 with AVX512, no GPU; one core used, no servers",
         "items": options.items,
-        "closings": closings,
+        "closings": closed_windows,
         "messages": messages,
         "seconds": round(seconds, 2),
-        "closings_per_second": round(closings / seconds),
+        "closings_per_second": round(closed_windows / seconds),
         "share_of_the_network": round(spent[0] / seconds, 3),
-        "bytes_a_row": round(float(np.mean([len(pack(a)) for a in road.activities.values()]))),
+        "bytes_a_row": round(float(np.mean([len(pack(a)) for a in pipeline.activities.values()]))),
     }
     print(json.dumps(found, indent=2))
     write_atomic(_OUT, json.dumps(found, indent=2) + "\n")
 
 
-def _sell(road: OfflineDemand, items: int) -> None:
+def _sell(pipeline: OfflineDemand, items: int) -> None:
     """All sales; nothing closes but what is passed over without conclusions."""
     random = np.random.default_rng(0)
     for hour in range(_BEFORE + _FIRST + _TIMED):
         sells = np.flatnonzero(random.random(items) < (_SHARE if hour < _BEFORE else 1.1))
-        road.take(0, [ItemDelta(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
+        pipeline.take(0, [ItemDelta(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
         # Windows of the first hours are only noted as closed: forecasting them would take most of the time.
         if hour == _BEFORE - 1:
-            _pass_over(road, hour)
+            _pass_over(pipeline, hour)
 
 
 def _end_of(hour: int) -> Watermark:
     return Watermark(0, (hour + 1) * _HOUR_MS, idle=False)
 
 
-def _pass_over(road: OfflineDemand, hour: int) -> None:
+def _pass_over(pipeline: OfflineDemand, hour: int) -> None:
     """Close what came so far without conclusions."""
-    for window in sorted(road.index.pending):
-        sold = road.index.pending.pop(window)
-        road.index.recent = {
-            item: (road.index.recent.get(item, 0) << 1 | (item in sold)) & (1 << 48) - 1
-            for item in road.index.recent.keys() | sold
+    for window in sorted(pipeline.index.pending):
+        sold = pipeline.index.pending.pop(window)
+        pipeline.index.recent = {
+            item: (pipeline.index.recent.get(item, 0) << 1 | (item in sold)) & (1 << 48) - 1
+            for item in pipeline.index.recent.keys() | sold
         }
-    road.index.closed = hour + 1
+    pipeline.index.closed = hour + 1
 
 
 if __name__ == "__main__":

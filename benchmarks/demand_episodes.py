@@ -42,7 +42,7 @@ def main() -> None:
             window_ms=WINDOW_MS,
             horizon=HORIZON,
             vectors=installed_vectors,
-            tell=print,
+            on_progress=print,
         )
         began = time.perf_counter()
         done = run(folder / "all.jsonl", served(folder), rules(_RATE), None)
@@ -52,7 +52,7 @@ def main() -> None:
         "machine": "2 cores, x86-64, no GPU; one core used",
         "false_alarms": _RATE,
         "items_windows": done.item_windows,
-        "closings": done.closings,
+        "closings": done.closed_windows,
         "episodes": len(opened),
         "by": dict(Counter(f"{alert.scope} {alert.direction}" for alert in opened)),
         "seconds": round(time.perf_counter() - began),

@@ -61,7 +61,7 @@ def main() -> None:
                 horizon=_HORIZON,
                 items=500,
                 seed=seed,
-                tell=lambda *_: None,
+                on_progress=lambda *_: None,
             )
             run = {"seed": seed, "seconds": round(time.perf_counter() - began), "cores": cores}
             runs.append({**run, "best_sellers": msgspec.to_builtins(done.methods), "new_items": new_items(done)})
@@ -80,13 +80,13 @@ def new_items(done: DemandEvaluation) -> dict[str, float]:
         items = np.flatnonzero((first < origin) & (first >= origin - _NEW))
         came.append(series.units[items, origin : origin + _HORIZON])
         found = baseline_forecasts(series.units[items, DEMAND_HISTORY:origin], season(_DAY_MS), _HORIZON)
-        asked = question(series, items, origin)
+        tensors = question(series, items, origin)
         unknown = np.full(len(items), NO_ITEM)
-        hidden = asked._replace(item=unknown, category=unknown)
-        found["headrace"] = forecast(done.network, asked)
+        hidden = tensors._replace(item=unknown, category=unknown)
+        found["headrace"] = forecast(done.network, tensors)
         found["headrace, item not told"] = forecast(done.network, hidden)
         found["headrace, item and price not told"] = forecast(
-            done.network, hidden._replace(price=np.zeros_like(asked.price))
+            done.network, hidden._replace(price=np.zeros_like(tensors.price))
         )
         for name, one in found.items():
             parts[name].append(one)

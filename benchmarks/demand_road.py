@@ -55,7 +55,7 @@ class _Sender:
         self._topic = item_deltas(settings.group)
         self._ends: defaultdict[int, int] = defaultdict(int)
 
-    def load(self, batches: list[tuple[int, ItemBatch]]) -> Load:
+    def batch(self, batches: list[tuple[int, ItemBatch]]) -> Load:
         """Batches by target partition as the consumer delivers them."""
         records: defaultdict[int, list[RawRecord]] = defaultdict(list)
         for partition, batch in batches:
@@ -96,7 +96,7 @@ def main() -> None:
 def _trained(here: Ground) -> Path:
     recording, model = here.home / "demand-shop.jsonl", here.home / "demand-model"
     simulate(Plan(users=60, items=40, days=6, anomalies=1), recording)
-    train(recording, model, window_ms=_HOUR_MS, horizon=here.settings.horizon, tell=lambda *_: None, seed=0)
+    train(recording, model, window_ms=_HOUR_MS, horizon=here.settings.horizon, on_progress=lambda *_: None, seed=0)
     return model
 
 
@@ -106,10 +106,10 @@ async def _run(settings: Settings, prepared: Prepared, items: int) -> list[float
     sender, seconds = _Sender(settings), list[float]()
     for hour in _HOURS:
         batches = list(_hour(hour, items, settings.partitions))
-        loads = [sender.load(batches[at : at + _MESSAGES]) for at in range(0, len(batches), _MESSAGES)]
+        batches_in_order = [sender.batch(batches[at : at + _MESSAGES]) for at in range(0, len(batches), _MESSAGES)]
         began = time.perf_counter()
-        for load in loads:
-            await runtime.items.travel(load, Way(None, lambda: None))
+        for batch in batches_in_order:
+            await runtime.items.travel(batch, Way(None, lambda: None))
         seconds.append(time.perf_counter() - began)
         print(f"hour {hour}: {seconds[-1]:.1f} s", flush=True)
     await runtime.close()

@@ -50,7 +50,7 @@ def main() -> None:
     for seed in range(options.seeds):
         with progress() as bar:
             reports.append(
-                evaluate_next_item(folder / "Beauty.txt", attributes, seed=seed, device=device, tell=Stages(bar))
+                evaluate_next_item(folder / "Beauty.txt", attributes, seed=seed, device=device, on_progress=Stages(bar))
             )
         _write(options.out, reports, "of ids alone (`--no-attributes`)" if options.no_attributes else "with attributes")
 
@@ -80,7 +80,7 @@ with AVX512-BF16; other work ran beside). Seconds of one seed, both fits and all
 
 Published figures: as collected in the data's README, each from its paper or from a replication of it.
 
-{beyond_markdown(first.beyond)}
+{beyond_markdown(first.beyond_accuracy)}
 
 Of seed {first.seed}.
 """,

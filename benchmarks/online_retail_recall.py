@@ -172,7 +172,7 @@ def _section(task: str, contestants: dict[str, Result]) -> str:
         for name, r in contestants.items()
         for a in [r.measured.accuracy]
     )
-    beyond = beyond_markdown({name: r.measured.beyond for name, r in contestants.items()})
+    beyond_accuracy = beyond_markdown({name: r.measured.beyond_accuracy for name, r in contestants.items()})
     return f"""
 ## {task}: {model.moments:,} moments, Headrace ÷ the best baseline {model.recall / best:.2f}
 
@@ -180,7 +180,7 @@ def _section(task: str, contestants: dict[str, Result]) -> str:
 |---|---|---|---|---|---|
 {rows}
 
-{beyond}
+{beyond_accuracy}
 """
 
 

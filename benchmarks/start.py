@@ -42,21 +42,21 @@ class Started(Struct):
     first_answer: float
 
 
-def measure_start(seed: int, command: str, tell: Callable[[str], None]) -> Started:
+def measure_start(seed: int, command: str, on_progress: Callable[[str], None]) -> Started:
     """Measure it on a stack of its own.
 
     Raises:
         CheckFailed: no answer comes.
     """
-    tell("importing")
+    on_progress("importing")
     imports = median(_seconds_of_imports() for _ in range(_IMPORTS))
     began = time.perf_counter()
-    tell("starting the servers")
+    on_progress("starting the servers")
     with ground(lambda *_: None) as here:
         up = time.perf_counter() - began
         here.send(workload.catalogue(Size(), seed), lambda *_: None)
         began = time.perf_counter()
-        tell("starting a worker")
+        on_progress("starting a worker")
         with here.running(CONTESTANTS["headrace"]) as running, Broker(running.settings.kafka_connection) as broker:
             ready = time.perf_counter() - began
             before = broker.ends([Topic.RECOMMENDATIONS])

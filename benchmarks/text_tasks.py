@@ -19,7 +19,7 @@ from streams.cli.models import Stages
 from streams.cli.output import progress
 from streams.settings import settings
 from trainer.practice.device import pick_device, use_cores
-from trainer.practice.fit import Tell
+from trainer.practice.fit import OnProgress
 from trainer.text.adaptation import Method
 from trainer.text.encoder import load_text_model
 from trainer.text.evaluation import MOST_TOKENS, evaluate_few_shot, evaluate_task
@@ -51,34 +51,34 @@ def main() -> None:
 
 def _classify(
     name: str, method: Method, epochs: int, batch: int = 64, agreement: float = 0.0
-) -> Callable[[int, Tell], object]:
-    def run(seed: int, tell: Tell) -> object:
+) -> Callable[[int, OnProgress], object]:
+    def run(seed: int, on_progress: OnProgress) -> object:
         model = load_text_model(None, pick_device("auto"), MOST_TOKENS)
         recipe = Recipe(LEARNING_RATES[method], epochs, batch=batch, agreement=agreement)
-        return evaluate_task(model, public_task(name, settings().data, seed), method, recipe, seed, tell)[0]
+        return evaluate_task(model, public_task(name, settings().data, seed), method, recipe, seed, on_progress)[0]
 
     return run
 
 
-def _match(method: Method) -> Callable[[int, Tell], object]:
-    def run(seed: int, tell: Tell) -> object:
+def _match(method: Method) -> Callable[[int, OnProgress], object]:
+    def run(seed: int, on_progress: OnProgress) -> object:
         folder = settings().data / "matching/abt_buy"
         shops = read_shops(*(folder / f"{name}clean.csv" for name in ("abt", "buy", "gt")))
         model = load_text_model(None, pick_device("auto"), MATCHING_TOKENS)
-        return evaluate_matching(model, shops, 0.5, method, 4, seed, tell)
+        return evaluate_matching(model, shops, 0.5, method, 4, seed, on_progress)
 
     return run
 
 
-def _few(seed: int, tell: Tell) -> object:
+def _few(seed: int, on_progress: OnProgress) -> object:
     folder = settings().data / "support/banking77"
     rows = read_labelled(folder / "train.csv")
     test = read_labelled(folder / "test.csv", rows.classes)
     model = load_text_model(None, pick_device("auto"), MOST_TOKENS)
-    return evaluate_few_shot(model, rows, test, 8, Method.FULL, seed, tell)[0]
+    return evaluate_few_shot(model, rows, test, 8, Method.FULL, seed, on_progress)[0]
 
 
-_PARTS: Final[dict[str, Callable[[int, Tell], object]]] = {
+_PARTS: Final[dict[str, Callable[[int, OnProgress], object]]] = {
     "banking77": _classify("banking77", Method.FULL, 6, agreement=1.0),
     "banking77-no-agreement": _classify("banking77", Method.FULL, 6),
     "banking77-lora": _classify("banking77", Method.LORA, 6),
@@ -115,7 +115,8 @@ def _line(part: str, run: dict[str, Any]) -> str:
     match run:
         case {"frozen": frozen, "tuned": tuned}:
             test = "; ".join(
-                f"{way} recall@1 {frozen[way]['at_1']:.4f} frozen, {tuned[way]['at_1']:.4f} tuned" for way in frozen
+                f"{direction} recall@1 {frozen[direction]['at_1']:.4f} frozen, {tuned[direction]['at_1']:.4f} tuned"
+                for direction in frozen
             )
         case {"shots": shots, "accuracy": accuracies}:
             each = ", ".join(f"{name} {value:.4f}" for name, value in accuracies.items())

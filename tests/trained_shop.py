@@ -21,7 +21,7 @@ class TrainedShop(NamedTuple):
     recording: Path
     model: Path
     version: str
-    said: tuple[str, str] = ("", "")
+    output: tuple[str, str] = ("", "")
 
 
 def headrace(stack: Stack, *words: str | Path, group: str = "headrace") -> str:

@@ -19,7 +19,7 @@ _STOPPED_S: Final = 30.0
 _MOMENTS_A_ROUND: Final = 2
 
 
-class How(StrEnum):
+class FaultKind(StrEnum):
     """How a worker is struck."""
 
     CRASH = "kill -9 at a step"
@@ -31,7 +31,7 @@ class How(StrEnum):
     STOPPED = "server stopped for 30 s, woken"
 
 
-class Blow(NamedTuple):
+class Fault(NamedTuple):
     """One worker's or one server's fate.
 
     Attributes:
@@ -41,32 +41,34 @@ class Blow(NamedTuple):
         seconds: after the worker was ready, or has company; that a server is away.
     """
 
-    how: How
+    kind: FaultKind
     step: str = ""
     passes: int = 0
     seconds: float = 0.0
     server: str = ""
 
     def __str__(self) -> str:
-        return f"{self.how}: {self.step or self.server}" if self.step or self.server else str(self.how)
+        return f"{self.kind}: {self.step or self.server}" if self.step or self.server else str(self.kind)
 
 
-def every_step(random: Random) -> list[Blow]:
+def every_step(random: Random) -> list[Fault]:
     """One crash at each step, and one worker that freezes before it writes, in an order of chance."""
-    blows = [Blow(How.CRASH, step, random.randint(*(_COMMITS if step == "committed" else _PASSES))) for step in POINTS]
-    blows.append(Blow(How.FREEZE, "emitted", random.randint(*_PASSES)))
-    random.shuffle(blows)
-    return blows
+    faults = [
+        Fault(FaultKind.CRASH, step, random.randint(*(_COMMITS if step == "committed" else _PASSES))) for step in POINTS
+    ]
+    faults.append(Fault(FaultKind.FREEZE, "emitted", random.randint(*_PASSES)))
+    random.shuffle(faults)
+    return faults
 
 
-def without_end(random: Random, servers: Sequence[str]) -> Iterator[Blow]:
+def endless(random: Random, servers: Sequence[str]) -> Iterator[Fault]:
     """Rounds of every step, every one of the servers alone and with the worker, and moments, in an order of chance."""
     while True:
-        blows = every_step(random)
-        blows += [Blow(How.MOMENT, seconds=random.uniform(*_MOMENT_S)) for _ in range(_MOMENTS_A_ROUND)]
-        blows += [Blow(How.BESIDE, seconds=random.uniform(*_MOMENT_S))]
-        for how in (How.AWAY, How.TOGETHER):
-            blows += [Blow(how, seconds=random.uniform(*_AWAY_S), server=server) for server in servers]
-        blows += [Blow(How.STOPPED, seconds=_STOPPED_S, server=random.choice(servers))]
-        random.shuffle(blows)
-        yield from blows
+        faults = every_step(random)
+        faults += [Fault(FaultKind.MOMENT, seconds=random.uniform(*_MOMENT_S)) for _ in range(_MOMENTS_A_ROUND)]
+        faults += [Fault(FaultKind.BESIDE, seconds=random.uniform(*_MOMENT_S))]
+        for kind in (FaultKind.AWAY, FaultKind.TOGETHER):
+            faults += [Fault(kind, seconds=random.uniform(*_AWAY_S), server=server) for server in servers]
+        faults += [Fault(FaultKind.STOPPED, seconds=_STOPPED_S, server=random.choice(servers))]
+        random.shuffle(faults)
+        yield from faults

@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from benchmarks.chaos.blows import without_end
+from benchmarks.chaos.blows import endless
 from benchmarks.chaos.servers import DURABLE, SERVERS, Servers
-from benchmarks.chaos.storm import Storm, Tell
+from benchmarks.chaos.storm import FaultInjector, OnProgress
 from benchmarks.chaos.traces import Verdict, compare
 from benchmarks.machine import Machine, machine
 from benchmarks.road.ground import ground
@@ -43,7 +43,7 @@ class Endured(Verdict, frozen=True, kw_only=True):
     seconds: float
 
 
-def run(minutes: float, seed: int, command: str, tell: Tell) -> Endured:
+def run(minutes: float, seed: int, command: str, on_progress: OnProgress) -> Endured:
     """Strike workers for so many minutes, on a stack of its own."""
     random = Random(seed)
     began = time.monotonic()
@@ -52,28 +52,28 @@ def run(minutes: float, seed: int, command: str, tell: Tell) -> Endured:
         folder.mkdir(parents=True, exist_ok=True)
         recording = folder / "shop.jsonl.gz"
         made = simulate(Plan(users=_USERS, items=40, days=6, anomalies=1, seed=seed), recording)
-        here.publish(_trained(recording, folder, seed, tell))
+        here.publish(_trained(recording, folder, seed, on_progress))
         where = here.settings
         stack = Stack(where.kafka_address, where.redis_address, where.triton_address)
-        storm = Storm(stack, recording, folder, _LOADS, tell, Servers(where))
-        tell("the calm run")
-        calm = storm.calm()
-        storms = cycle((without_end(random, DURABLE), without_end(random, SERVERS)))
+        injector = FaultInjector(stack, recording, folder, _LOADS, on_progress, Servers(where))
+        on_progress("the calm run")
+        undisturbed = injector.run_undisturbed()
+        fault_sequences = cycle((endless(random, DURABLE), endless(random, SERVERS)))
         verdicts: list[Verdict] = []
         until = time.monotonic() + minutes * 60
         while time.monotonic() < until:
-            traces = storm.rage(next(storms))
-            verdicts.append(compare(calm, traces, without_model=len(verdicts) % 2 == 1))
-            tell(f"{storm.kills.total()} kills, {verdicts[-1]}")
-    return _summed(command, made.events, storm.kills, verdicts, time.monotonic() - began)
+            traces = injector.run_with_faults(next(fault_sequences))
+            verdicts.append(compare(undisturbed, traces, without_model=len(verdicts) % 2 == 1))
+            on_progress(f"{injector.kills.total()} kills, {verdicts[-1]}")
+    return _summed(command, made.events, injector.kills, verdicts, time.monotonic() - began)
 
 
-def _trained(recording: Path, folder: Path, seed: int, tell: Tell) -> Path:
+def _trained(recording: Path, folder: Path, seed: int, on_progress: OnProgress) -> Path:
     model, whole = folder / f"model-{seed}", folder / f"model-{seed}-whole"
     if not whole.exists():
-        tell("training a model on the recording, once for this seed")
+        on_progress("training a model on the recording, once for this seed")
         mine = load_settings()
-        train(recording, model, window_ms=mine.window, horizon=mine.horizon, tell=lambda *_: None, seed=seed)
+        train(recording, model, window_ms=mine.window, horizon=mine.horizon, on_progress=lambda *_: None, seed=seed)
         whole.touch()
     return model
 

@@ -12,7 +12,7 @@ def write(found: Endured, folder: Path) -> Path:
 
 
 def _page(found: Endured) -> str:
-    blows = "\n".join(f"| {blow} | {count} |" for blow, count in found.by_step.items())
+    faults = "\n".join(f"| {fault} | {count} |" for fault, count in found.by_step.items())
     return f"""# Nothing lost
 
     {found.command}
@@ -37,5 +37,5 @@ The steps are those of `streams/testing/crash_points.py`.
 
 | blow | times |
 |---|---|
-{blows}
+{faults}
 """

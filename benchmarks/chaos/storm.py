@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import psutil
 
-from benchmarks.chaos.blows import Blow, How
+from benchmarks.chaos.blows import Fault, FaultKind
 from benchmarks.chaos.servers import Servers
 from benchmarks.chaos.traces import Traces, collect
 from streams.copartition import prepare
@@ -25,14 +25,14 @@ from streams.testing.crash_points import command
 from streams.testing.stack import fresh_group
 from streams.topics import ANSWERS, INPUTS, Topic, internal_topics
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 T = TypeVar("T")
 
 _POLL_S: Final = 0.3
 _PATIENCE_S: Final = 120.0
 
 
-class Storm:
+class FaultInjector:
     """One recording, replayed once undisturbed and as often as one likes under blows.
 
     Args:
@@ -48,23 +48,23 @@ class Storm:
         recording: Path,
         folder: Path,
         variables: Mapping[str, str],
-        tell: Tell,
+        on_progress: OnProgress,
         servers: Servers | None = None,
     ) -> None:
         self._stack, self._recording, self._folder, self._servers = stack, recording, folder, servers
         self._variables = {"HEADRACE_TRENDING": "off", **variables}
-        self._tell = tell
+        self._on_progress = on_progress
         self._workers = 0
         self.kills: Counter[str] = Counter()
         """Blows that counted: something was said or committed since the one before, and something is left."""
 
-    def calm(self) -> Traces:
+    def undisturbed(self) -> Traces:
         """Replay through one worker that nothing happens to."""
         return self._replay(lambda _group: None)
 
-    def rage(self, blows: Iterator[Blow]) -> Traces:
+    def run_with_faults(self, faults: Iterator[Fault]) -> Traces:
         """Replay through workers that are struck until the recording is done."""
-        return self._replay(lambda group: self._strike_all(group, blows))
+        return self._replay(lambda group: self._inject_all(group, faults))
 
     def _replay(self, before_the_last: Callable[["_Group"], None]) -> Traces:
         settings = self._stack.settings(fresh_group(self._stack))
@@ -84,60 +84,60 @@ class Storm:
                 raise StackError(f"the last worker ended with status {status}\n{last.log_tail()}")
             return collect(client)
 
-    def _strike_all(self, group: "_Group", blows: Iterator[Blow]) -> None:
-        said, (done, _) = group.said(), group.standing()
-        for blow in blows:
-            self._strike(group, blow)
-            before, (done, left) = (said, done), group.standing()
-            said = group.said()
-            self._tell(f"{blow}: {said - before[0]} said, {done - before[1]} committed, {left} left")
+    def _inject_all(self, group: "_Group", faults: Iterator[Fault]) -> None:
+        outputs, (done, _) = group.outputs(), group.progress()
+        for fault in faults:
+            self._inject(group, fault)
+            before, (done, left) = (outputs, done), group.progress()
+            outputs = group.outputs()
+            self._on_progress(f"{fault}: {outputs - before[0]} said, {done - before[1]} committed, {left} left")
             if not left:
                 return
-            if (said, done) != before:
-                self.kills[str(blow)] += 1
+            if (outputs, done) != before:
+                self.kills[str(fault)] += 1
 
-    def _strike(self, group: "_Group", blow: Blow) -> None:
+    def _inject(self, group: "_Group", fault: Fault) -> None:
         """Run a worker until it is struck, or has done everything."""
-        worker = self._worker(group.settings, blow)
+        worker = self._worker(group.settings, fault)
         try:
-            if blow.server:
-                self._strike_server(group, blow, worker)
-            elif blow.how is How.BESIDE:
-                self._strike_one_of_two(group, blow, worker)
-            elif blow.how is How.MOMENT:
-                time.sleep(blow.seconds)
+            if fault.server:
+                self._inject_server_fault(group, fault, worker)
+            elif fault.kind is FaultKind.BESIDE:
+                self._kill_one_of_two(group, fault, worker)
+            elif fault.kind is FaultKind.MOMENT:
+                time.sleep(fault.seconds)
             else:
-                _await(lambda: _is_struck(worker) or not group.standing()[1])
-            if blow.how is How.FREEZE and _is_struck(worker):
-                self._outlive(group, worker)
+                _await(lambda: _is_faulted(worker) or not group.progress()[1])
+            if fault.kind is FaultKind.FREEZE and _is_faulted(worker):
+                self._wake_after_takeover(group, worker)
         finally:
             worker.kill()
 
-    def _strike_one_of_two(self, group: "_Group", blow: Blow, worker: Worker) -> None:
+    def _kill_one_of_two(self, group: "_Group", fault: Fault, worker: Worker) -> None:
         """Give a worker company, which halves its partitions, and kill it: the other is to take them all."""
         other = self._worker(group.settings)
         try:
             group.await_commit()
-            time.sleep(blow.seconds)
+            time.sleep(fault.seconds)
             worker.kill()
             group.await_commit()
         finally:
             other.kill()
 
-    def _strike_server(self, group: "_Group", blow: Blow, worker: Worker) -> None:
+    def _inject_server_fault(self, group: "_Group", fault: Fault, worker: Worker) -> None:
         """Take a server away while a worker works, and let the worker, if it lives, go on once it is back."""
         if self._servers is None:
             raise UsageError("servers that are not of the storm's own stack are not struck")
         group.await_commit()
-        struck = self._servers.stopped if blow.how is How.STOPPED else self._servers.killed
-        with struck(blow.server):
-            if blow.how is How.TOGETHER:
+        faulted = self._servers.stopped if fault.kind is FaultKind.STOPPED else self._servers.killed
+        with faulted(fault.server):
+            if fault.kind is FaultKind.TOGETHER:
                 worker.kill()
-            time.sleep(blow.seconds)
+            time.sleep(fault.seconds)
         if worker.running:
             group.await_commit()
 
-    def _outlive(self, group: "_Group", frozen: Worker) -> None:
+    def _wake_after_takeover(self, group: "_Group", frozen: Worker) -> None:
         """Let a successor take a frozen worker's partitions and go on, then wake it in the middle of its write."""
         successor = self._worker(group.settings)
         try:
@@ -147,17 +147,17 @@ class Storm:
         finally:
             successor.kill()
 
-    def _worker(self, settings: Settings, blow: Blow | None = None) -> Worker:
+    def _worker(self, settings: Settings, fault: Fault | None = None) -> Worker:
         self._workers += 1
         log = self._folder / f"worker-{self._workers}.log"
         variables = {**self._stack.environment(settings.group), **self._variables}
-        if blow is None or not blow.step:
+        if fault is None or not fault.step:
             return Worker(variables, log)
-        struck = command(blow.step, blow.passes, freeze=blow.how is How.FREEZE)
-        return Worker(variables, log, command=struck)
+        faulted = command(fault.step, fault.passes, freeze=fault.kind is FaultKind.FREEZE)
+        return Worker(variables, log, command=faulted)
 
 
-def _is_struck(worker: Worker) -> bool:
+def _is_faulted(worker: Worker) -> bool:
     return not worker.running or psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED
 
 
@@ -189,7 +189,7 @@ class _Group:
         own = internal_topics(settings.group, settings.partitions, settings.replication)
         self._topics = [*sorted(INPUTS), *(spec.name for spec in own)]
 
-    def standing(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
         """Records committed of all that it reads, and those left."""
         ends, committed = _patiently(
             lambda: (self._broker.ends(self._topics), self._broker.committed(self.settings.group))
@@ -197,11 +197,11 @@ class _Group:
         done = {place: committed.get(place, 0) for place in ends}
         return sum(done.values()), sum(max(end - done[place], 0) for place, end in ends.items())
 
-    def said(self) -> int:
+    def outputs(self) -> int:
         """Records on the output topics."""
         return sum(_patiently(lambda: self._broker.ends(ANSWERS)).values())
 
     def await_commit(self) -> None:
         """Wait until somebody commits more, or nothing is left."""
-        before, _ = self.standing()
-        _await(lambda: self.standing()[0] > before or not self.standing()[1])
+        before, _ = self.progress()
+        _await(lambda: self.progress()[0] > before or not self.progress()[1])

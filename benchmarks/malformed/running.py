@@ -23,16 +23,16 @@ from streams.settings import Settings
 from streams.topics import Topic
 
 _GOOD_EVERY: Final = 20
-_HEARD: Final = (Topic.DEAD_LETTERS, Topic.RECOMMENDATIONS)
+_OBSERVED: Final = (Topic.DEAD_LETTERS, Topic.RECOMMENDATIONS)
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
-class _Answer(Struct):
+class _Output(Struct):
     event_id: str
 
 
-_decoder: Final = msgspec.json.Decoder(_Answer)
+_decoder: Final = msgspec.json.Decoder(_Output)
 
 
 class Refusals(Struct, frozen=True):
@@ -78,10 +78,10 @@ class Measured(Struct, frozen=True):
     most_bytes: int
 
 
-def run(records: int, seed: int, command: str, tell: Tell) -> Measured:
+def run(records: int, seed: int, command: str, on_progress: OnProgress) -> Measured:
     """Send them to one worker on a stack of its own."""
     with ground(lambda *_: None) as here, here.running(CONTESTANTS["headrace"]) as running:
-        tell(f"{records:,} malformed records")
+        on_progress(f"{records:,} malformed records")
         began = time.monotonic()
         refusals = refuse(records, seed, running.settings)
         seconds = round(time.monotonic() - began, 1)
@@ -94,7 +94,7 @@ def refuse(records: int, seed: int, settings: Settings) -> Refusals:
     broken = list(malformed(records, seed, now_ms, settings.max_event_bytes))
     stream = list(_with_good_ones(broken, seed, now_ms))
     slowest = slowest_refusal(settings)
-    with Listener(settings.kafka_connection, _HEARD, from_beginning=False) as listener:
+    with Listener(settings.kafka_connection, _OBSERVED, from_beginning=False) as listener:
         replay_records(lambda: stream, settings, wait=True)
         return _judge(listener.until_now(), broken, len(stream) - len(broken), slowest)
 
@@ -109,13 +109,13 @@ def _with_good_ones(broken: Sequence[Malformed], seed: int, now_ms: int) -> Iter
 
 
 def _judge(
-    heard: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int, slowest: tuple[str, float]
+    observed: Sequence[KafkaRecord], broken: Sequence[Malformed], good: int, slowest: tuple[str, float]
 ) -> Refusals:
     sent = Counter(one.value for one in broken)
     allowed: defaultdict[bytes | None, set[str]] = defaultdict(set)
     for one in broken:
         allowed[one.value] |= one.reasons
-    letters = {_header(r, "headrace.id"): r for r in heard if r.topic == Topic.DEAD_LETTERS}
+    letters = {_header(r, "headrace.id"): r for r in observed if r.topic == Topic.DEAD_LETTERS}
     reasons = {place: _header(letter, "headrace.reason") for place, letter in letters.items()}
     came = Counter(letter.value for letter in letters.values())
     name, took_ms = slowest
@@ -126,7 +126,7 @@ def _judge(
         wrong_reason=sum(reason not in allowed[letters[place].value] for place, reason in reasons.items()),
         changed=(came - sent).total(),
         good=good,
-        answered=len({_decoder.decode(r.value or b"").event_id for r in heard if r.topic == Topic.RECOMMENDATIONS}),
+        answered=len({_decoder.decode(r.value or b"").event_id for r in observed if r.topic == Topic.RECOMMENDATIONS}),
         slowest_ms=took_ms,
         slowest=name,
     )

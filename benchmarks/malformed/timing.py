@@ -28,12 +28,12 @@ def slowest_refusal(settings: Settings) -> tuple[str, float]:
 
 def refusal_ms(one: Malformed, now_ms: int, settings: Settings) -> float:
     """Milliseconds of the CPU from the record's bytes to its dead letter and the ids in the log."""
-    chunk = RecordChunk(Topic.EVENTS, 0, [RawRecord(Topic.EVENTS, 0, 0, now_ms, b"u", one.value, ())])
+    part = RecordChunk(Topic.EVENTS, 0, [RawRecord(Topic.EVENTS, 0, 0, now_ms, b"u", one.value, ())])
     fastest = float("inf")
     for _ in range(_TIMES):
         began = time.thread_time()
         outbox = Outbox(settings, 1)
-        for refused in take_in(chunk, settings, 1).refused:
+        for refused in take_in(part, settings, 1).refused:
             outbox.dead_letter(*refused)
             logbook.ids_in(refused.record.value)
         fastest = min(fastest, time.thread_time() - began)

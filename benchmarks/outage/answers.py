@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.messages.events import EventType
@@ -14,7 +14,7 @@ from streams.settings import TRIGGERS
 from streams.topics import Topic
 
 IN_TIME_MS: Final = 200
-_ASKING: Final = frozenset({*TRIGGERS, EventType.IMPRESSION})
+_REQUESTING: Final = frozenset({*TRIGGERS, EventType.IMPRESSION})
 
 
 class Moments(NamedTuple):
@@ -28,22 +28,22 @@ class Outage(Struct, frozen=True):
     """What came of an outage. An event asks if it is a trigger or an impression.
 
     Attributes:
-        asked: events appended from when it went until it answered again.
+        requested: events appended from when it went until it answered again.
         answered: share of them answered at all, by the end.
         in_time: share of them answered within 200 ms.
         in_time_otherwise: the same of the events before it went.
-        stood_in: share of the answers to them that a fallback gave in the model's place.
+        fallback_share: share of the answers to them that a fallback gave in the model's place.
         p99_ms: of the time from append to append, of their answers.
         resumed_s: from when it answered again until an answer that no fallback gave; 0 where no fallback was needed,
             None where none came.
         silence_s: the longest that a partition with events waiting had no answer.
     """
 
-    asked: int
+    requested: int = field(name="asked")
     answered: float
     in_time: float
     in_time_otherwise: float
-    stood_in: float
+    fallback_share: float = field(name="stood_in")
     p99_ms: float
     resumed_s: float | None
     silence_s: float
@@ -55,59 +55,59 @@ class _Message(Struct):
     fallback: str | None = None
 
 
-class _Answer(NamedTuple):
-    asked: int
+class _Outcome(NamedTuple):
+    requested_ms: int
     partition: int
     answered: int | None
-    stood_in: bool
+    by_fallback: bool
 
 
 def judge(records: Iterable[KafkaRecord], moments: Moments) -> Outage:
     """Judge a run by all that was appended to `events` and to the topics of answers."""
     answers = sorted(_answers(records))
-    meanwhile = [one for one in answers if moments.gone <= one.asked < moments.back]
-    before = [one for one in answers if one.asked < moments.gone]
-    waited = [one.answered - one.asked for one in meanwhile if one.answered is not None]
-    stood_in = sum(one.stood_in for one in meanwhile)
-    full = [one.answered for one in answers if one.answered and one.answered >= moments.back and not one.stood_in]
+    meanwhile = [one for one in answers if moments.gone <= one.requested_ms < moments.back]
+    before = [one for one in answers if one.requested_ms < moments.gone]
+    waited = [one.answered - one.requested_ms for one in meanwhile if one.answered is not None]
+    fallbacks = sum(one.by_fallback for one in meanwhile)
+    full = [one.answered for one in answers if one.answered and one.answered >= moments.back and not one.by_fallback]
     return Outage(
-        asked=len(meanwhile),
+        requested=len(meanwhile),
         answered=round(len(waited) / max(len(meanwhile), 1), 5),
         in_time=_in_time(meanwhile),
         in_time_otherwise=_in_time(before),
-        stood_in=round(stood_in / max(len(waited), 1), 5),
+        fallback_share=round(fallbacks / max(len(waited), 1), 5),
         p99_ms=round(float(np.percentile(waited, 99)), 1) if waited else 0.0,
-        resumed_s=_resumed(full, moments.back) if stood_in else 0.0,
+        resumed_s=_resumed(full, moments.back) if fallbacks else 0.0,
         silence_s=round(max(_silences(answers, moments.gone), default=0) / 1_000, 3),
     )
 
 
-def _answers(records: Iterable[KafkaRecord]) -> list[_Answer]:
-    """Every event that asks, with its first answer."""
+def _answers(records: Iterable[KafkaRecord]) -> list[_Outcome]:
+    """Every event that requests an answer, with its first answer."""
     decode = msgspec.json.Decoder(_Message).decode
-    asked: dict[str, tuple[int, int]] = {}
+    requested: dict[str, tuple[int, int]] = {}
     answered: dict[str, tuple[int, bool]] = {}
     for record in records:
         message = decode(record.value or b"{}")
         if record.topic == Topic.EVENTS:
-            if message.type in _ASKING:
-                asked[message.event_id] = (record.timestamp, record.partition)
+            if message.type in _REQUESTING:
+                requested[message.event_id] = (record.timestamp, record.partition)
         else:
             answered.setdefault(message.event_id, (record.timestamp, message.fallback == MODEL_UNAVAILABLE))
     unanswered = (None, False)
-    return [_Answer(*place, *answered.get(event_id, unanswered)) for event_id, place in asked.items()]
+    return [_Outcome(*place, *answered.get(event_id, unanswered)) for event_id, place in requested.items()]
 
 
 def _resumed(full: Sequence[int], back: int) -> float | None:
     return round((min(full) - back) / 1_000, 3) if full else None
 
 
-def _in_time(answers: Sequence[_Answer]) -> float:
-    in_time = sum(one.answered is not None and one.answered - one.asked <= IN_TIME_MS for one in answers)
+def _in_time(answers: Sequence[_Outcome]) -> float:
+    in_time = sum(one.answered is not None and one.answered - one.requested_ms <= IN_TIME_MS for one in answers)
     return round(in_time / max(len(answers), 1), 5)
 
 
-def _silences(answers: Sequence[_Answer], gone: int) -> list[int]:
+def _silences(answers: Sequence[_Outcome], gone: int) -> list[int]:
     """Of each partition: the longest time after `gone` from an answer to the next, ms."""
     longest: list[int] = []
     for partition in {one.partition for one in answers}:

@@ -32,7 +32,7 @@ _PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.1
 _PORTS: Final = (19_700, 19_701)
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Loss(Struct, frozen=True):
@@ -78,7 +78,7 @@ CASES: Final = {
 }
 
 
-def lose(here: Ground, stream: Sequence[Record], rate: float, tell: Tell) -> dict[str, Loss]:
+def lose(here: Ground, stream: Sequence[Record], rate: float, on_progress: OnProgress) -> dict[str, Loss]:
     """Let each case happen to stores and a worker of its own."""
     found: dict[str, Loss] = {}
     offset = here.settings.port_offset
@@ -87,7 +87,7 @@ def lose(here: Ground, stream: Sequence[Record], rate: float, tell: Tell) -> dic
             variables = {"HEADRACE_REDIS": both.name.address, "HEADRACE_DURABLE_REPLICAS": str(case.replicas)}
             with here.running(CONTESTANTS["headrace"], environment=variables) as running:
                 found[name] = _run(running, both, case, stream, rate)
-        tell(f"{name}: {found[name]}")
+        on_progress(f"{name}: {found[name]}")
     return found
 
 
@@ -113,9 +113,9 @@ def _run(running: Running, both: Stores, case: _Case, stream: Sequence[Record], 
         if ended is None:
             _await_committed(running.settings)
         records = listener.until_now()
-    asked = judge(records, Moments(gone, time.time_ns() // 1_000_000))
+    outage = judge(records, Moments(gone, time.time_ns() // 1_000_000))
     rows = asyncio.run(rows_of(running.settings.model_copy(update={"redis": both.address}), places(records)))
-    return Loss(asked.asked, asked.answered, ended, rows.found, rows.torn, _words(running.worker))
+    return Loss(outage.requested, outage.answered, ended, rows.found, rows.torn, _words(running.worker))
 
 
 def _until_ended(worker: Worker, struck: float) -> float | None:
@@ -136,5 +136,5 @@ def _await_committed(settings: Settings) -> None:
 
 def _words(worker: Worker) -> str:
     """What it has told the one who started it; a worker that goes on has told nothing."""
-    told = [line for line in worker.log_tail().splitlines() if line.startswith("headrace: ")]
-    return told[-1] if told else ""
+    lines = [line for line in worker.log_tail().splitlines() if line.startswith("headrace: ")]
+    return lines[-1] if lines else ""

@@ -41,7 +41,7 @@ _LONGEST_S: Final = 240.0
 _WORKER: Final = CONTESTANTS["headrace"]
 _SUPERVISED: Final = _WORKER._replace(command=(*COMMAND, "--processes", "2"))
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 Struck = AbstractContextManager[object]
 
 
@@ -56,11 +56,11 @@ class Outages(Struct):
     losses: dict[str, Loss]
 
 
-def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Outages:
+def measure(size: Size, rate: float, seed: int, command: str, on_progress: OnProgress) -> Outages:
     """Take away Triton, Valkey and one of two workers, and rows of the online store, each in a run of its own."""
     found: dict[str, Outage] = {}
     with ground(lambda *_: None) as here:
-        model, _ = models(here.home, size, seed, tell)
+        model, _ = models(here.home, size, seed, on_progress)
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(model)
         servers = Servers(here.settings)
@@ -76,8 +76,8 @@ def measure(size: Size, rate: float, seed: int, command: str, tell: Tell) -> Out
             up(here.settings, lambda _: None)  # what did not outlive the case before
             with here.running(contestant, workers) as running:
                 found[name] = _run(running, stream, rate, strike)
-            tell(f"{name}: {found[name]}")
-        losses = lose(here, stream, rate, tell)
+            on_progress(f"{name}: {found[name]}")
+        losses = lose(here, stream, rate, on_progress)
     return Outages(command, machine(), seed, rate, found, losses)
 
 

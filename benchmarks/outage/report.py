@@ -14,13 +14,14 @@ def write(found: Outages, folder: Path) -> Path:
 
 def _page(found: Outages) -> str:
     rows = "\n".join(
-        f"| {name} | {one.asked:,} | {one.answered:.2%} | {one.in_time:.2%} ({one.in_time_otherwise:.2%}) "
-        f"| {one.stood_in:.1%} | {one.p99_ms:,.0f} | {'never' if one.resumed_s is None else f'{one.resumed_s:.1f}'} "
+        f"| {name} | {one.requested:,} | {one.answered:.2%} | {one.in_time:.2%} ({one.in_time_otherwise:.2%}) "
+        f"| {one.fallback_share:.1%} | {one.p99_ms:,.0f} "
+        f"| {'never' if one.resumed_s is None else f'{one.resumed_s:.1f}'} "
         f"| {one.silence_s:.1f} |"
         for name, one in found.outages.items()
     )
     lost = "\n".join(_loss(name, one) for name, one in found.losses.items())
-    said = "\n".join(f"- {name}: `{one.words}`" for name, one in found.losses.items() if one.words)
+    last_lines = "\n".join(f"- {name}: `{one.words}`" for name, one in found.losses.items() if one.words)
     return f"""# What an outage costs
 
     {found.command}
@@ -50,7 +51,7 @@ does not hold every event up to its own fence: something was folded into a row t
 {lost}
 
 What it said:
-{said}
+{last_lines}
 """
 
 

@@ -46,7 +46,7 @@ class Backlog(Struct):
     steps_s: dict[str, float]
 
 
-class Load(Struct):
+class SteadyLoad(Struct):
     """Latency from append of an event to append of its answer, ms, while events came at a steady rate."""
 
     rate: float
@@ -82,7 +82,9 @@ def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record]
         )
 
 
-def load(contestant: Contestant, running: Running, events: Sequence[Record], rate: float, warm_up: int) -> Load:
+def measure_latency(
+    contestant: Contestant, running: Running, events: Sequence[Record], rate: float, warm_up: int
+) -> SteadyLoad:
     """Latency of answers to events that come at a steady rate; the first `warm_up` are not counted."""
     address = running.settings.kafka_address
     with Broker(running.settings.kafka_connection) as broker:
@@ -92,13 +94,13 @@ def load(contestant: Contestant, running: Running, events: Sequence[Record], rat
         after = broker.ends([Topic.EVENTS, *_ANSWERS])
     found = appended(address, before, after)
     counted = {msgspec.json.decode(r.value or b"", type=_Head).event_id for r in events[warm_up:]}
-    asked = {event: ms for topic, event, ms in found if topic == Topic.EVENTS}
-    waited = [ms - asked[event] for topic, event, ms in found if topic != Topic.EVENTS and event in counted]
+    appended_ms = {event: ms for topic, event, ms in found if topic == Topic.EVENTS}
+    waited = [ms - appended_ms[event] for topic, event, ms in found if topic != Topic.EVENTS and event in counted]
     if not waited:
         raise CheckFailed(f"{contestant.title} answered none of {len(counted)} events")
     values = np.percentile(np.array(waited), PERCENTILES)
     named = {f"p{p:g}": round(float(v), 1) for p, v in zip(PERCENTILES, values, strict=True)}
-    return Load(round(rate, 1), len(waited), named)
+    return SteadyLoad(round(rate, 1), len(waited), named)
 
 
 def appended(address: str, before: Offsets, after: Offsets) -> list[tuple[str, str, int]]:
@@ -156,10 +158,10 @@ def _memory(processes: Sequence[psutil.Process]) -> int:
 
 def steps(running: Running) -> Mapping[str, float]:
     """What Headrace says of its steps, seconds by "road: step"; nothing for the others."""
-    return told(running, "headrace_step_seconds_sum", "road", "step")
+    return metric_by_labels(running, "headrace_step_seconds_sum", "road", "step")
 
 
-def told(running: Running, metric: str, *labels: str) -> Mapping[str, float]:
+def metric_by_labels(running: Running, metric: str, *labels: str) -> Mapping[str, float]:
     """A metric of Headrace's by its labels, joined; nothing where there is none."""
     try:
         with urlopen(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=5) as answer:

@@ -18,7 +18,7 @@ from benchmarks.machine import Machine, machine
 from benchmarks.road import workload
 from benchmarks.road.contestants import CONTESTANTS, OWN, Contestant
 from benchmarks.road.ground import Ground, Running, ground
-from benchmarks.road.measuring import Backlog, Load, load, work_off
+from benchmarks.road.measuring import Backlog, SteadyLoad, measure_latency, work_off
 from benchmarks.road.null_model import make_null
 from benchmarks.road.workload import Parts, Size
 from streams.atomic import write_atomic
@@ -38,11 +38,11 @@ _RATED: Final = 20_000
 _HOURS_CLOSE: Final = "hours close"
 _LOAD_WARM_UP_S: Final = 5.0
 _LOAD_S: Final = 20.0
-_LEARNT_FROM: Final = 4
+_TRAINED_ON: Final = 4
 _FAST: Final = (*OWN, "handwritten")
 """Whose latency is measured, and who runs with the null model as well."""
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Raced(Struct):
@@ -81,11 +81,11 @@ class Race(Struct):
     size: Size
     contestants: dict[str, Raced]
     null_model: dict[str, Raced]
-    latency: dict[str, dict[str, Load]]
-    hours_close: dict[str, Load]
+    latency: dict[str, dict[str, SteadyLoad]]
+    hours_close: dict[str, SteadyLoad]
 
 
-def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, tell: Tell) -> Race:
+def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, on_progress: OnProgress) -> Race:
     """Run it; a trained model of the same size and seed is used again.
 
     Args:
@@ -95,33 +95,33 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
     chosen = [CONTESTANTS[name] for name in names]
     fast = [contestant for contestant in chosen if contestant.name in _FAST]
     with ground(lambda *_: None) as here:
-        model, null = models(here.home, size, seed, tell)
-        tell("sending the catalogue")
+        model, null = models(here.home, size, seed, on_progress)
+        on_progress("sending the catalogue")
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(model)
-        _warm_servers(here, fast or [CONTESTANTS["headrace"]], Parts(size, seed), tell)
-        found.contestants = _in_turns(here, chosen, turns, size, seed, tell)
+        _warm_servers(here, fast or [CONTESTANTS["headrace"]], Parts(size, seed), on_progress)
+        found.contestants = _in_turns(here, chosen, turns, size, seed, on_progress)
         for contestant in fast:
-            tell(f"latency: {contestant.title}")
+            on_progress(f"latency: {contestant.title}")
             with here.running(contestant) as running:
-                loads = _loads(contestant, running, Parts(size, seed), tell)
-            found.hours_close[contestant.name] = loads.pop(_HOURS_CLOSE)
-            found.latency[contestant.name] = loads
+                latencies = _latencies(contestant, running, Parts(size, seed), on_progress)
+            found.hours_close[contestant.name] = latencies.pop(_HOURS_CLOSE)
+            found.latency[contestant.name] = latencies
         here.publish(null)
-        found.null_model = _in_turns(here, fast, turns, size, seed, lambda text: tell(f"null model, {text}"))
+        found.null_model = _in_turns(here, fast, turns, size, seed, lambda text: on_progress(f"null model, {text}"))
     return found
 
 
-def _warm_servers(here: Ground, contestants: Sequence[Contestant], parts: Parts, tell: Tell) -> None:
+def _warm_servers(here: Ground, contestants: Sequence[Contestant], parts: Parts, on_progress: OnProgress) -> None:
     """Let Kafka's Java compile what it needs: whoever came first would pay for it."""
     for contestant in contestants:
-        tell(f"warming the servers: {contestant.title}")
+        on_progress(f"warming the servers: {contestant.title}")
         with here.running(contestant) as running:
             work_off(contestant, running, parts.part(_WARM_UP), parts.part(_FIRST))
 
 
 def _in_turns(
-    here: Ground, contestants: Sequence[Contestant], turns: int, size: Size, seed: int, tell: Tell
+    here: Ground, contestants: Sequence[Contestant], turns: int, size: Size, seed: int, on_progress: OnProgress
 ) -> dict[str, Raced]:
     found: dict[str, list[Backlog]] = {contestant.name: [] for contestant in contestants}
     parts = Parts(size, seed)
@@ -131,9 +131,9 @@ def _in_turns(
         for contestant in contestants if turn % 2 == 0 else contestants[::-1]:
             if contestant.events < size.events and turn > 0:
                 continue
-            tell(f"{contestant.title}, turn {turn + 1} of {turns}")
+            on_progress(f"{contestant.title}, turn {turn + 1} of {turns}")
             done = _turn(here, contestant, warm_up, events)
-            tell(f"{contestant.title}: {done.events_per_second:,.0f} events/s")
+            on_progress(f"{contestant.title}: {done.events_per_second:,.0f} events/s")
             found[contestant.name].append(done)
     return {
         name: Raced(CONTESTANTS[name].title, median(done.events_per_second for done in all_turns), all_turns)
@@ -147,20 +147,22 @@ def _turn(here: Ground, contestant: Contestant, warm_up: Sequence[Record], event
         return work_off(contestant, running, warm_up[: most // 10], events[:most])
 
 
-def _loads(contestant: Contestant, running: Running, parts: Parts, tell: Tell) -> dict[str, Load]:
+def _latencies(
+    contestant: Contestant, running: Running, parts: Parts, on_progress: OnProgress
+) -> dict[str, SteadyLoad]:
     """Latency at each load, and where hours close; else an event's time is when it is due, as in a shop."""
     work_off(contestant, running, [], parts.part(_WARM_UP))
-    found: dict[str, Load] = {}
+    found: dict[str, SteadyLoad] = {}
     for name, percent in ({str(percent): percent for percent in LOADS} | {_HOURS_CLOSE: 70}).items():
         rate = work_off(contestant, running, [], parts.part(_RATED)).events_per_second * percent / 100
         count = int(rate * (_LOAD_WARM_UP_S + _LOAD_S))
         events = parts.part(count) if name == _HOURS_CLOSE else parts.part(count, 1000 / rate)
-        found[name] = load(contestant, running, events, rate, int(rate * _LOAD_WARM_UP_S))
-        tell(f"{contestant.title} at {name}, {rate:,.0f} events/s: {found[name].latency_ms} ms")
+        found[name] = measure_latency(contestant, running, events, rate, int(rate * _LOAD_WARM_UP_S))
+        on_progress(f"{contestant.title} at {name}, {rate:,.0f} events/s: {found[name].latency_ms} ms")
     return found
 
 
-def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
+def models(home: Path, size: Size, seed: int, on_progress: OnProgress) -> tuple[Path, Path]:
     """The trained model's folder and the null model's; trained anew where the code that makes or serves it is another.
 
     A quarter of the shoppers is enough to learn from: what is measured is what the model costs, not how good it is.
@@ -169,15 +171,15 @@ def models(home: Path, size: Size, seed: int, tell: Tell) -> tuple[Path, Path]:
     model, null = folder / "model", folder / "null"
     whole, code = folder / "whole", _code()
     if not whole.exists() or whole.read_text() != code:
-        tell("training a model on the workload, once for this size and seed")
+        on_progress("training a model on the workload, once for this size and seed")
         folder.mkdir(parents=True, exist_ok=True)
         stream = folder / "stream.jsonl"
         with RecordingWriter(stream) as writer:
             for record in (*workload.catalogue(size, seed), *workload.events(size, seed)):
-                if record.topic == Topic.ITEMS or crc32((record.key or "").encode()) % _LEARNT_FROM == 0:
+                if record.topic == Topic.ITEMS or crc32((record.key or "").encode()) % _TRAINED_ON == 0:
                     writer.write(record, trusted=True)
         mine = load_settings()
-        train(stream, model, window_ms=mine.window, horizon=mine.horizon, tell=lambda *_: None, seed=seed)
+        train(stream, model, window_ms=mine.window, horizon=mine.horizon, on_progress=lambda *_: None, seed=seed)
         write_atomic(whole, code)
     make_null(model, null)
     return model, null

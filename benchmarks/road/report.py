@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.results_page import write_results
 from benchmarks.road.contestants import OWN
-from benchmarks.road.measuring import Load
+from benchmarks.road.measuring import SteadyLoad
 from benchmarks.road.race import LOADS, Race, Raced
 from trainer.measure.drawing import save_svg
 
@@ -18,7 +18,7 @@ def summary(found: Race) -> dict[str, Any]:
     own = found.latency.get("headrace", {})
     return {
         "contestants": {name: {"events_per_second": r.events_per_second} for name, r in found.contestants.items()},
-        "latency_ms": {percent: load.latency_ms for percent, load in own.items()},
+        "latency_ms": {percent: measured.latency_ms for percent, measured in own.items()},
         "null_model": {name: {"events_per_second": r.events_per_second} for name, r in found.null_model.items()},
         "measured": msgspec.to_builtins(found),
     }
@@ -82,18 +82,18 @@ def _rates(title: str, raced: dict[str, Raced]) -> str:
 
 def _latencies(found: Race) -> str:
     lines = ["| | load | events/s | p50 | p95 | p99 | p99.9 |", "|---|---|---|---|---|---|---|"]
-    for name, loads in found.latency.items():
+    for name, by_percent in found.latency.items():
         for percent in map(str, LOADS):
-            if percent in loads:
-                lines.append(_latency(found.contestants[name].title, f"{percent} %", loads[percent]))
-    for name, load in found.hours_close.items():
-        lines.append(_latency(found.contestants[name].title, "70 %, hours close", load))
+            if percent in by_percent:
+                lines.append(_latency(found.contestants[name].title, f"{percent} %", by_percent[percent]))
+    for name, measured in found.hours_close.items():
+        lines.append(_latency(found.contestants[name].title, "70 %, hours close", measured))
     return "\n".join(lines) + "\n"
 
 
-def _latency(title: str, conditions: str, load: Load) -> str:
-    values = " | ".join(f"{value:g}" for value in load.latency_ms.values())
-    return f"| {title} | {conditions} | {load.rate:,.0f} | {values} |"
+def _latency(title: str, conditions: str, measured: SteadyLoad) -> str:
+    values = " | ".join(f"{value:g}" for value in measured.latency_ms.values())
+    return f"| {title} | {conditions} | {measured.rate:,.0f} | {values} |"
 
 
 def _drawn(found: Race) -> Figure:
@@ -105,10 +105,10 @@ def _drawn(found: Race) -> Figure:
     rates.set(xscale="log", xlabel="events/s, trained model")
     rates.invert_yaxis()
     rates.margins(x=0.2)
-    for name, loads in found.latency.items():
-        percents = sorted(loads, key=int)
+    for name, by_percent in found.latency.items():
+        percents = sorted(by_percent, key=int)
         for quantile, style in (("p50", ":"), ("p99", "-")):
-            line = [loads[percent].latency_ms[quantile] for percent in percents]
+            line = [by_percent[percent].latency_ms[quantile] for percent in percents]
             colour = {"handwritten": "C1", "two": "C2", "apart": "C3"}.get(name, "C0")
             label = f"{found.contestants[name].title}, {quantile}"
             latency.plot([int(p) for p in percents], line, style, color=colour, marker="o", label=label)

@@ -39,21 +39,21 @@ class Scaled(Struct):
     parts: list[Backlog]
 
 
-def measure(size: Size, users: Sequence[int], seed: int, command: str, tell: Callable[[str], None]) -> Scaled:
+def measure(size: Size, users: Sequence[int], seed: int, command: str, on_progress: Callable[[str], None]) -> Scaled:
     """Measure it on a stack of its own with the workload's trained model."""
     found = Scaled(command, machine(), seed, size, [], [], {}, [])
     with ground(lambda *_: None, partitions=PARTITIONS) as here:
-        model, _ = models(here.home, size, seed, tell)
-        tell("rows by history")
+        model, _ = models(here.home, size, seed, on_progress)
+        on_progress("rows by history")
         found.history = asyncio.run(bytes_by_history(here.settings, seed))
-        tell("rows by shoppers")
+        on_progress("rows by shoppers")
         found.users = asyncio.run(by_users(here.settings, seed, users))
         here.send(workload.catalogue(size, seed), lambda *_: None)
         here.publish(model)
         for workers in WORKERS:
             found.workers[str(workers)] = _with_workers(here, workers, size, seed)
-            tell(f"{workers} workers: {found.workers[str(workers)].events_per_second:,.0f} events/s")
-        tell("one worker, part by part")
+            on_progress(f"{workers} workers: {found.workers[str(workers)].events_per_second:,.0f} events/s")
+        on_progress("one worker, part by part")
         found.parts = _in_parts(here, size, seed)
     return found
 

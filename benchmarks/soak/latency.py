@@ -33,12 +33,12 @@ def by_minute(address: str, before: Offsets, after: Offsets) -> list[Minute]:
     """
     places = [TopicPartition(topic, _PARTITION) for topic in (Topic.EVENTS, Topic.RECOMMENDATIONS)]
     found = appended(address, {place: before[place] for place in places}, {place: after[place] for place in places})
-    asked = {event: ms for topic, event, ms in found if topic == Topic.EVENTS}
-    began = min(asked.values(), default=0)
+    appended_ms = {event: ms for topic, event, ms in found if topic == Topic.EVENTS}
+    began = min(appended_ms.values(), default=0)
     waited: defaultdict[int, list[int]] = defaultdict(list)
     for topic, event, ms in found:
-        if topic != Topic.EVENTS and event in asked:
-            waited[(asked[event] - began) // _MINUTE_MS].append(ms - asked[event])
+        if topic != Topic.EVENTS and event in appended_ms:
+            waited[(appended_ms[event] - began) // _MINUTE_MS].append(ms - appended_ms[event])
     return [_minute(minute, delays) for minute, delays in sorted(waited.items())]
 
 

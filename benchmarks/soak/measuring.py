@@ -35,7 +35,7 @@ _BEHIND_S: Final = 60.0
 _NOT_OURS: Final = "kafka"
 """Its heap fills up to a bound of its own."""
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Soaked(Struct):
@@ -65,7 +65,9 @@ class Soaked(Struct):
 Found = Callable[[Soaked], object]
 
 
-def soak(large: Shop, minutes: float, percent: float, seed: int, command: str, tell: Tell, found: Found) -> Soaked:
+def soak(
+    large: Shop, minutes: float, percent: float, seed: int, command: str, on_progress: OnProgress, found: Found
+) -> Soaked:
     """Fill a shop, measure what the worker does from a backlog, then feed it a share of that.
 
     Args:
@@ -73,20 +75,20 @@ def soak(large: Shop, minutes: float, percent: float, seed: int, command: str, t
     """
     contestant = CONTESTANTS["headrace"]
     with ground(lambda *_: None) as here:
-        trained, _ = models(here.home, _TRAINED, seed, tell)
+        trained, _ = models(here.home, _TRAINED, seed, on_progress)
         model = here.home / "large"
         shop.make_large(trained, model, large.items)
         here.send(workload.catalogue(large.size, seed), lambda *_: None)
         here.publish(model)
         with here.running(contestant) as running:
-            tell(f"{large.shoppers:,} shoppers' rows are filled")
+            on_progress(f"{large.shoppers:,} shoppers' rows are filled")
             shop.fill_rows(running.settings, large, seed)
             stream = shop.events(large, seed)
-            _grow(running, stream, tell)
+            _grow(running, stream, on_progress)
             warm_up, backlog = list(islice(stream, _BACKLOG)), list(islice(stream, _BACKLOG))
             done = work_off(contestant, running, warm_up, backlog)
             rate = done.events_per_second * percent / 100
-            tell(f"{done.events_per_second:,.0f} events/s from a backlog; {rate:,.0f} for {minutes:g} minutes")
+            on_progress(f"{done.events_per_second:,.0f} events/s from a backlog; {rate:,.0f} for {minutes:g} minutes")
 
             def so_far(samples: Sequence[Sample], answers: Sequence[Minute]) -> Soaked:
                 kept_up = all(sample.behind <= rate * _BEHIND_S for sample in samples)
@@ -109,10 +111,10 @@ def soak(large: Shop, minutes: float, percent: float, seed: int, command: str, t
             return so_far(*_run(running, fed, rate, lambda samples: found(so_far(samples, []))))
 
 
-def _grow(running: Running, stream: Iterator[Record], tell: Tell) -> None:
+def _grow(running: Running, stream: Iterator[Record], on_progress: OnProgress) -> None:
     with Broker(running.settings.kafka_connection) as broker:
         for gone in range(0, _GROWN, _GROWN_AT_ONCE):
-            tell(f"a week goes by: {gone:,} of {_GROWN:,} events")
+            on_progress(f"a week goes by: {gone:,} of {_GROWN:,} events")
             events = islice(stream, min(_GROWN_AT_ONCE, _GROWN - gone))
             feed(running.settings.kafka_address, running.settings.partitions, events)
             await_committed(broker, running, CONTESTANTS["headrace"].topics(running.settings.group))

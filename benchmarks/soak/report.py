@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.results_page import write_results
 from benchmarks.soak.measuring import SETTLING, Soaked, held_throughout, settled, whole
-from benchmarks.soak.shop import NEW_ITEMS, STRANGERS
+from benchmarks.soak.shop import NEW_ITEMS, UNKNOWN_SHARE
 from trainer.measure.drawing import save_svg
 
 
@@ -30,12 +30,13 @@ def _page(found: Soaked) -> str:
 
 {found.machine.sentence()}
 One worker, {found.shoppers:,} shoppers whose rows are as long as they get, {found.items:,} items, {NEW_ITEMS:,} of them
-unknown to the version; {STRANGERS:.0%} of all item ids are of no catalogue, each another one, and every event brings a
-context value that never comes again. {found.rate:,.0f} events a second, which is {found.percent:g} % of what the worker
-does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes; in the first {SETTLING:.0%} of them it settles.
+unknown to the version; {UNKNOWN_SHARE:.0%} of all item ids are of no catalogue, each another one, and every event
+brings a context value that never comes again. {found.rate:,.0f} events a second, which is {found.percent:g} % of what
+the worker does from a backlog, for {found.samples[-1].seconds / 60:.0f} minutes; in the first {SETTLING:.0%} of them it
+settles.
 After every 2,000 events other shoppers are the busy ones. The shop's clock runs fast: hours of demand close every few
 seconds. Growth is the median slope between the means of ten equal parts (Sen 1968) with its 99 % interval; what several
-processes share is told in parts (PSS).
+processes share is counted in parts (PSS).
 {_kept_up(found)} {_verdict(found)}
 
 ![Memory and latency over time](soak.svg)

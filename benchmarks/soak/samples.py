@@ -16,7 +16,7 @@ from msgspec import Struct
 from scipy.stats import theilslopes
 
 from benchmarks.road.ground import Running
-from benchmarks.road.measuring import steps, told
+from benchmarks.road.measuring import metric_by_labels, steps
 from streams.errors import CheckFailed
 from streams.topics import Topic
 
@@ -34,7 +34,7 @@ class Sample(Struct):
         seconds: since the load began.
         behind: records of `events` that wait for the worker, as it says every ten seconds.
         steps_s: seconds of all loads by step since the worker began, "road: step".
-        memory_mb: by process; what several share is told in parts (PSS): Triton shares its requests with the Python
+        memory_mb: by process; what several share is counted in parts (PSS): Triton shares its requests with the Python
             process of each model. And what Valkey itself counts.
         files: open file descriptors of the worker, sockets among them.
         threads: of the worker.
@@ -102,7 +102,7 @@ class Sampler:
         stored_mb, rows = self._stored()
         return Sample(
             seconds=round(time.monotonic() - self._began, 1),
-            behind=int(told(self._running, "headrace_lag_records", "topic").get(Topic.EVENTS, 0)),
+            behind=int(metric_by_labels(self._running, "headrace_lag_records", "topic").get(Topic.EVENTS, 0)),
             steps_s=dict(steps(self._running)),
             memory_mb=_memory(found) | {"redis: its own account": stored_mb},
             files=worker.num_fds(),

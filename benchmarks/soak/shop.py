@@ -24,7 +24,7 @@ from trainer.publishing.version_folder import whole_folder
 
 NEW_ITEMS: Final = 1_000
 """Of the catalogue, those that the version does not know."""
-STRANGERS: Final = 0.05
+UNKNOWN_SHARE: Final = 0.05
 """Share of item ids that no catalogue has."""
 MS_AN_EVENT: Final = 2_150
 """Of event time: 300,000 events are the week of windows that an item's row keeps, and hours close every few seconds."""
@@ -105,21 +105,21 @@ def events(shop: Shop, seed: int) -> Iterator[Record]:
     first = 0
     while True:
         block = workload.events(shop.size, seed, first, MS_AN_EVENT)
-        yield from with_strangers(block, Random(f"{seed}/{first}"))
+        yield from with_unknown_items(block, Random(f"{seed}/{first}"))
         first += _BLOCK
 
 
-def with_strangers(records: Iterable[Record], random: Random) -> Iterator[Record]:
+def with_unknown_items(records: Iterable[Record], random: Random) -> Iterator[Record]:
     """The same with ids that nobody knows, and with a context of which one value never comes again."""
     for record in records:
         event = msgspec.json.decode(record.value or b"")
         event["context"] = {"page": random.choice(_PAGES), "visit": f"{random.getrandbits(64):016x}"}
         if "item_id" in event:
-            event["item_id"] = _or_stranger(event["item_id"], random)
+            event["item_id"] = _or_unknown_item(event["item_id"], random)
         if "items" in event:
-            event["items"] = [_or_stranger(item_id, random) for item_id in event["items"]]
+            event["items"] = [_or_unknown_item(item_id, random) for item_id in event["items"]]
         yield record._replace(value=msgspec.json.encode(event))
 
 
-def _or_stranger(item_id: str, random: Random) -> str:
-    return f"bot-{random.getrandbits(48):012x}" if random.random() < STRANGERS else item_id
+def _or_unknown_item(item_id: str, random: Random) -> str:
+    return f"bot-{random.getrandbits(48):012x}" if random.random() < UNKNOWN_SHARE else item_id

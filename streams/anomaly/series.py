@@ -5,7 +5,7 @@ from math import isfinite
 from statistics import median
 from typing import Final, NamedTuple
 
-from streams.anomaly.aftermath import Aftermath
+from streams.anomaly.aftermath import AlertSuppressor
 from streams.anomaly.novelty import NearestAtHour, NearestExtremes, NearestShape, NearestValue
 from streams.anomaly.seasonal import SeasonalResidual
 from streams.anomaly.tail import Tail
@@ -54,7 +54,7 @@ class SeriesDetector:
         self._value_tail, self._hour_tail, self._left_tail = self._tail(), self._tail(), self._tail()
         self._shape_tail, self._high_tail, self._low_tail = self._tail(), self._tail(), self._tail()
         self._seasonal = SeasonalResidual()
-        self._aftermath = Aftermath(settings.quiet)
+        self._suppressor = AlertSuppressor(settings.quiet)
         self._last: int | None = None
         self._intervals: list[int] = []
 
@@ -71,20 +71,22 @@ class SeriesDetector:
             return 0.0
         gap = self._gap_before(timestamp)
         views = list(self._views(timestamp, min(max(value, -_LARGEST), _LARGEST), gap))
-        surprise = sum(weight * surprise for weight, surprise in views) / sum(weight for weight, _ in views)
-        return 1.0 - 10.0 ** -self._aftermath.pass_on(surprise)
+        anomaly_score = sum(weight * anomaly_score for weight, anomaly_score in views) / sum(
+            weight for weight, _ in views
+        )
+        return 1.0 - 10.0 ** -self._suppressor.pass_on(anomaly_score)
 
     def _views(self, timestamp: int, value: float, gap: int) -> Iterator[tuple[int, float]]:
         """Weight and surprise of every view."""
         high, low = self._extremes.distances(value)
-        yield self._settings.value, self._value_tail.surprise(self._value.distance(value))
-        yield self._settings.hour, self._hour_tail.surprise(self._hour.distance(timestamp, value))
-        yield 1, self._shape_tail.surprise(self._shape.distance(value))
-        yield 1, self._high_tail.surprise(high)
-        yield 1, self._low_tail.surprise(low)
+        yield self._settings.value, self._value_tail.anomaly_score(self._value.distance(value))
+        yield self._settings.hour, self._hour_tail.anomaly_score(self._hour.distance(timestamp, value))
+        yield 1, self._shape_tail.anomaly_score(self._shape.distance(value))
+        yield 1, self._high_tail.anomaly_score(high)
+        yield 1, self._low_tail.anomaly_score(low)
         residual = self._seasonal.residual(value, gap)
         if residual is not None:
-            yield self._settings.season, self._left_tail.surprise(self._left.distance(residual))
+            yield self._settings.season, self._left_tail.anomaly_score(self._left.distance(residual))
 
     def _tail(self) -> Tail:
         return Tail(self._settings.top_share)

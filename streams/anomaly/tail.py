@@ -24,11 +24,11 @@ class Tail:
         self._top_share = top_share
         self._past = SortedWindow()
 
-    def surprise(self, value: float) -> float:
+    def anomaly_score(self, value: float) -> float:
         """-log10 of the probability of `value` or more, 0 to 30, by what came before it; then it counts as past."""
-        surprise = self._of(value)
+        anomaly_score = self._of(value)
         self._past.add(value)
-        return surprise
+        return anomaly_score
 
     def _of(self, value: float) -> float:
         past = self._past.values

@@ -55,7 +55,7 @@ def road(
     command = f"headrace bench road{chosen} --events {events} --turns {turns} --seed {seed}"
     found = race(names, Size(events=events), seed, turns, command, console.print)
     page = write(found, out)
-    _tell(page, summary(found), as_json)
+    _print_result(page, summary(found), as_json)
 
 
 @bench.command()
@@ -66,7 +66,7 @@ def model(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
 
     found = measure(seed, f"headrace bench model --seed {seed}", console.print)
     page = write(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
 
 
 @bench.command()
@@ -89,7 +89,7 @@ def scale(
     command = f"headrace bench scale --events {events} --users {users} --seed {seed}"
     found = measure(Size(events=events), sizes, seed, command, console.print)
     page = write(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
 
 
 @bench.command()
@@ -99,7 +99,7 @@ def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
 
     found = measure_start(seed, f"headrace bench start --seed {seed}", console.print)
     page = write_start(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
 
 
 @bench.command()
@@ -117,7 +117,7 @@ def chaos(
 
     found = run(minutes, seed, f"headrace bench chaos --minutes {minutes:g} --seed {seed}", console.print)
     page = write(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
     if not found.holds:
         raise CheckFailed(f"a disturbed run differs from the calm one: see {page}")
 
@@ -138,7 +138,7 @@ def outage(
         Size(events=100_000), rate, seed, f"headrace bench outage --rate {rate:g} --seed {seed}", console.print
     )
     page = write(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
 
 
 @bench.command()
@@ -157,7 +157,7 @@ def soak(
     command = f"headrace bench soak --minutes {minutes:g} --percent {percent:g} --seed {seed}"
     found = run_soak(LARGE, minutes, percent, seed, command, console.print, lambda so_far: write(so_far, out))
     page = write(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
     if found.grown:
         raise CheckFailed(f"{', '.join(found.grown)} grew: see {page}")
 
@@ -175,12 +175,12 @@ def malformed(
 
     found = run(records, seed, f"headrace bench malformed --records {records} --seed {seed}", console.print)
     page = write(found, out)
-    _tell(page, found, as_json)
+    _print_result(page, found, as_json)
     if not found.refusals.holds:
         raise CheckFailed(f"a malformed record went astray: see {page}")
 
 
-def _tell(page: Path, found: object, as_json: bool) -> None:
+def _print_result(page: Path, found: object, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:

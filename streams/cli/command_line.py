@@ -78,10 +78,10 @@ def run(app: typer.Typer, words: Sequence[str]) -> NoReturn:
         complain("aborted")
         sys.exit(HeadraceError.exit_code)
     except ModuleNotFoundError as error:
-        said = advice(error.name, words)
-        if said is None:
+        message = advice(error.name, words)
+        if message is None:
             raise
-        complain(said)
+        complain(message)
         sys.exit(StackError.exit_code)
     except OSError as error:
         if error.filename is None:
@@ -91,12 +91,12 @@ def run(app: typer.Typer, words: Sequence[str]) -> NoReturn:
 
 
 def _wrong_usage(error: Any) -> NoReturn:
-    said = " ".join(error.format_message().split())
-    if type(error).__name__ == "NoArgsIsHelpError" or not said:  # it has printed the help, or is that
+    message = " ".join(error.format_message().split())
+    if type(error).__name__ == "NoArgsIsHelpError" or not message:  # it has printed the help, or is that
         error.show()
     else:
         where = error.ctx.command_path if error.ctx is not None else "headrace"
-        complain(f"{said.rstrip('.')}: see `{where} -h`")
+        complain(f"{message.rstrip('.')}: see `{where} -h`")
     sys.exit(UsageError.exit_code)
 
 
@@ -120,7 +120,7 @@ def _version_option() -> Any:
     return next(param for param in get_command(probe).params if param.name == "version")
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"headrace {version('headrace')}")
         raise typer.Exit
@@ -130,7 +130,7 @@ def _with_version(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, expose_value=False, callback=_tell_version, help="Show the version and exit."
+            "--version", is_eager=True, expose_value=False, callback=_print_version, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:

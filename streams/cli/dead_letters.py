@@ -52,7 +52,7 @@ def show(
     if as_json:
         print_json({"dead_letters": len(letters), "by_reason": dict(Counter(one.reason for one in letters))})
     else:
-        _tell(letters)
+        _print_letters(letters)
 
 
 @_dead_letters.command("replay")
@@ -76,9 +76,9 @@ def send_back(
     if file is None:
         records, before = [letter.record for letter in waiting_letters(settings(), reason)], 0
     else:
-        mended, sent = list(read_recording(file)), marks(settings())
-        records = [record for record in mended if dict(record.headers).get(ID) not in sent]
-        before = len(mended) - len(records)
+        repaired, sent = list(read_recording(file)), marks(settings())
+        records = [record for record in repaired if dict(record.headers).get(ID) not in sent]
+        before = len(repaired) - len(records)
     judged = [(record, refusal(record, settings(), time.time_ns() // 1_000_000)) for record in records]
     good, bad = [record for record, why in judged if why is None], [why for _, why in judged if why is not None]
     letters = [letter for record in good if (letter := dict(record.headers).get(ID))]
@@ -89,7 +89,7 @@ def send_back(
     if as_json:
         print_json({"sent": len(good), "refused": len(bad), "sent_before": before})
     else:
-        _tell_sent(good, len(letters), before)
+        _print_sent(good, len(letters), before)
     if bad:
         raise CheckFailed(f"{len(bad):,} would be refused again and stay: {bad[0].reason}, {bad[0].detail}")
 
@@ -98,7 +98,7 @@ def _without(record: "Record", header: str) -> "Record":
     return record._replace(headers=tuple(pair for pair in record.headers if pair[0] != header))
 
 
-def _tell_sent(good: "list[Record]", marked: int, before: int) -> None:
+def _print_sent(good: "list[Record]", marked: int, before: int) -> None:
     console.print(f"{len(good):,} sent back{_by_topic(good)}")
     if before:
         console.print(f"{before:,} were sent back before, and are left out")
@@ -111,7 +111,7 @@ def _by_topic(records: "Iterable[Record]") -> str:
     return "".join(f", {count:,} to {topic}" for topic, count in sorted(counts.items()))
 
 
-def _tell(letters: "list[DeadLetter]") -> None:
+def _print_letters(letters: "list[DeadLetter]") -> None:
     for reason, count in Counter(letter.reason for letter in letters).most_common():
         console.print(f"{escape(reason)}: {count:,}")
         for letter in [one for one in letters if one.reason == reason][:_EXAMPLES]:

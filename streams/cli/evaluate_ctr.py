@@ -58,7 +58,9 @@ def evaluate_ctr(
     from trainer.measure.reliability import draw_reliability
 
     with progress() as bar:
-        done = evaluate_clicks(train, test, valid, label=label, user=user, item=item, seed=seed, tell=Stages(bar))
+        done = evaluate_clicks(
+            train, test, valid, label=label, user=user, item=item, seed=seed, on_progress=Stages(bar)
+        )
     if plot is not None:
         draw_reliability(plot, done.probability, done.clicked, f"Click probability on {test.name}")
     figures = done.figures

@@ -69,7 +69,7 @@ def evaluate_demand(
             horizon=horizon,
             items=items,
             seed=seed,
-            tell=Stages(bar),
+            on_progress=Stages(bar),
         )
     if plot is not None:
         _draw(done, plot, plot_items)

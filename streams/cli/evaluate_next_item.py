@@ -39,7 +39,7 @@ def evaluate_next_item(
     from trainer.sequences.report import print_report
 
     with progress() as bar:
-        report = evaluate(sequences, attributes, seed=seed, device=pick_device(device), tell=Stages(bar))
+        report = evaluate(sequences, attributes, seed=seed, device=pick_device(device), on_progress=Stages(bar))
     if as_json:
         print_json(report)
     else:

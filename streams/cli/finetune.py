@@ -62,16 +62,16 @@ def compare(
     if (task is None) == (train is None):
         raise UsageError("give either --task, a public set, or --train and --test, files of your own")
     whole = read_task(train, valid, test, seed) if train else public_task(task or "", settings().data, seed)
-    given = Setting(thinned(whole, rows, seed), epochs, seed, pick_device(device).type, text_encoder)
+    setting = Setting(thinned(whole, rows, seed), epochs, seed, pick_device(device).type, text_encoder)
     found: list[Compared] = []
     with progress() as bar:
         stages = Stages(bar)
         stages("methods", 0, len(chosen), chosen[0])
-        for line in run_each(given, chosen):
+        for line in run_each(setting, chosen):
             found.append(line)
             stages("methods", len(found), len(chosen), f"{line.method} {line.accuracy:.4f}")
     if as_json:
-        print_json({"rows": len(given.task.train.texts), "epochs": epochs, "seed": seed, "methods": found})
+        print_json({"rows": len(setting.task.train.texts), "epochs": epochs, "seed": seed, "methods": found})
     else:
         _show(found)
 

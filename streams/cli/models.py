@@ -77,7 +77,7 @@ def train(
             window_ms=settings().window,
             timezone=settings().timezone,
             horizon=settings().horizon,
-            tell=Stages(bar),
+            on_progress=Stages(bar),
             device=device,
             seed=seed,
             text_encoder=text_encoder,
@@ -90,7 +90,7 @@ def train(
     if as_json:
         print_json(metrics)
     else:
-        Console().print(beyond_table(metrics.recall_at_20.beyond))
+        Console().print(beyond_table(metrics.recall_at_20.beyond_accuracy))
         typer.echo(f"Trained on {metrics.events:,} events; model card: {out / 'model_card.md'}")
 
 
@@ -98,14 +98,14 @@ def publish(directory: Trained, as_json: JsonFlag = False) -> None:
     """Make a trained folder the next version, load it in Triton and check that it answers as trained."""
     from trainer.publishing.publish import publish as serve
 
-    _tell_version("Published", serve(directory, settings()), as_json)
+    _print_version("Published", serve(directory, settings()), as_json)
 
 
 def rollback(as_json: JsonFlag = False) -> None:
     """Serve the version before the one that is served now."""
     from trainer.publishing.publish import rollback as go_back
 
-    _tell_version("Went back to", go_back(settings()), as_json)
+    _print_version("Went back to", go_back(settings()), as_json)
 
 
 class Stages:
@@ -122,7 +122,7 @@ class Stages:
         self._bar.update(self._tasks[what], completed=done, total=total or None, note=note)
 
 
-def _tell_version(what: str, version: int, as_json: bool) -> None:
+def _print_version(what: str, version: int, as_json: bool) -> None:
     if as_json:
         print_json({"version": version})
     else:

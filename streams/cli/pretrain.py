@@ -35,7 +35,7 @@ def pretrain(
     settings = read_settings(settings_file) if settings_file else None
     with progress() as bar:
         report = fit(
-            stream, out, tell=Stages(bar), device=device, seed=seed, text_encoder=text_encoder, settings=settings
+            stream, out, on_progress=Stages(bar), device=device, seed=seed, text_encoder=text_encoder, settings=settings
         )
     if as_json:
         print_json(report)

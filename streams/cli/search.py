@@ -51,7 +51,7 @@ def search(
             study,
             target,
             trials=trials,
-            tell=Stages(bar),
+            on_progress=Stages(bar),
             device=device,
             seed=seed,
             text_encoder=text_encoder,

@@ -19,8 +19,8 @@ def up(as_json: JsonFlag = False) -> None:
     """Start the local servers that do not run yet, wait until they answer, create the topics."""
     from infra.local import stack
 
-    with _telling() as tell:
-        addresses = stack.up(settings(), tell)
+    with _progress() as on_progress:
+        addresses = stack.up(settings(), on_progress)
     if as_json:
         print_json(addresses._asdict())
         return
@@ -32,8 +32,8 @@ def down(as_json: JsonFlag = False) -> None:
     """Stop the servers that `up` started; their data stay."""
     from infra.local import stack
 
-    with _telling() as tell:
-        stopped = stack.down(settings(), tell)
+    with _progress() as on_progress:
+        stopped = stack.down(settings(), on_progress)
     if as_json:
         print_json({"stopped": stopped})
         return
@@ -41,7 +41,7 @@ def down(as_json: JsonFlag = False) -> None:
 
 
 @contextmanager
-def _telling() -> Generator[Callable[[str], None]]:
+def _progress() -> Generator[Callable[[str], None]]:
     """A spinner on a terminal; elsewhere, such as in a CI log, one line for each step."""
     if not console.is_terminal:
         yield lambda message: console.print(message, soft_wrap=True)

@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
-from benchmarks.chaos.blows import Blow, How, every_step
+from benchmarks.chaos.blows import Fault, FaultKind, every_step
 from benchmarks.chaos.servers import DURABLE, Servers
-from benchmarks.chaos.storm import Storm
+from benchmarks.chaos.storm import FaultInjector
 from benchmarks.chaos.traces import Traces, compare
 from streams.demo.shop import Shop
 from streams.engine.fallback import MODEL_UNAVAILABLE
@@ -20,39 +20,41 @@ _LOADS = {"HEADRACE_CHUNK": "8"}
 
 
 @pytest.fixture(scope="module")
-def storm(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pytest.TempPathFactory) -> Storm:
+def injector(
+    headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pytest.TempPathFactory
+) -> FaultInjector:
     logs = tmp_path_factory.mktemp("storm")
-    return Storm(headrace_stack, trained_shop.recording, logs, _LOADS, print, Servers(load_settings()))
+    return FaultInjector(headrace_stack, trained_shop.recording, logs, _LOADS, print, Servers(load_settings()))
 
 
 @pytest.fixture(scope="module")
-def calm(storm: Storm) -> Traces:
-    return storm.calm()
+def undisturbed(injector: FaultInjector) -> Traces:
+    return injector.run_undisturbed()
 
 
-def test_a_calm_run_answers_every_trigger(calm: Traces, trained_shop: TrainedShop):
+def test_a_calm_run_answers_every_trigger(undisturbed: Traces, trained_shop: TrainedShop):
     triggers = {answer_id("recommend", event) for event in Shop(trained_shop.recording).answered(Settings().triggers)}
-    assert triggers <= calm.outputs.keys()
+    assert triggers <= undisturbed.outputs.keys()
 
 
-def test_a_worker_killed_at_every_step_leaves_no_trace(storm: Storm, calm: Traces):
-    blows = every_step(Random(7))
-    verdict = compare(calm, storm.rage(iter(blows)))
+def test_a_worker_killed_at_every_step_leaves_no_trace(injector: FaultInjector, undisturbed: Traces):
+    faults = every_step(Random(7))
+    verdict = compare(undisturbed, injector.run_with_faults(iter(faults)))
     assert verdict.holds, verdict
     assert verdict.repeats > 0
-    assert storm.kills.total() == len(blows)
+    assert injector.kills.total() == len(faults)
 
 
 @pytest.mark.parametrize("server", DURABLE)
-def test_kafka_and_valkey_killed_leave_no_trace(storm: Storm, calm: Traces, server: str):
+def test_kafka_and_valkey_killed_leave_no_trace(injector: FaultInjector, undisturbed: Traces, server: str):
     # Whether anything is left when it is back depends on the machine: the worker is in the midst of it when it goes.
-    verdict = compare(calm, storm.rage(iter([Blow(How.AWAY, server=server)])))
+    verdict = compare(undisturbed, injector.run_with_faults(iter([Fault(FaultKind.AWAY, server=server)])))
     assert verdict.holds, verdict
 
 
-def test_triton_killed_leaves_answers_that_say_so(storm: Storm, calm: Traces):
-    traces = storm.rage(iter([Blow(How.AWAY, server="triton", seconds=1)]))
-    stood_in = sum(output["fallback"] == MODEL_UNAVAILABLE for output in traces.outputs.values())
-    assert 0 < stood_in < len(traces.outputs)
-    verdict = compare(calm, traces, without_model=True)
+def test_triton_killed_leaves_answers_that_say_so(injector: FaultInjector, undisturbed: Traces):
+    traces = injector.run_with_faults(iter([Fault(FaultKind.AWAY, server="triton", seconds=1)]))
+    fallbacks = sum(output["fallback"] == MODEL_UNAVAILABLE for output in traces.outputs.values())
+    assert 0 < fallbacks < len(traces.outputs)
+    verdict = compare(undisturbed, traces, without_model=True)
     assert verdict.holds, verdict

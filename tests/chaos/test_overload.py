@@ -93,13 +93,13 @@ def test_a_producer_faster_than_the_road_makes_a_lag_that_is_seen_and_worked_off
     port = free_port()
     watched = Watched(headrace_worker(**NO_MODEL, HEADRACE_METRICS_PORT=str(port)), port)
     with Broker(settings.kafka_connection) as broker:
-        said = _counter(broker)
+        outputs = _counter(broker)
         sent = 0
 
         def work_under_load() -> bool:
             """Keep a backlog ahead of the worker until it has told of it."""
             nonlocal sent
-            missing = max(BACKLOG - (sent - said()), 0)
+            missing = max(BACKLOG - (sent - outputs()), 0)
             producer.send(views([f"u{n % 997}" for n in range(missing)], "e", first=sent))
             sent += missing
             watched.look()
@@ -109,10 +109,10 @@ def test_a_producer_faster_than_the_road_makes_a_lag_that_is_seen_and_worked_off
 
         def worked_off() -> bool:
             watched.look()
-            return said() >= sent and watched.lags[-1] == 0
+            return outputs() >= sent and watched.lags[-1] == 0
 
         eventually(worked_off, "the backlog is worked off, and the metrics say so")
-        assert said() == sent >= BACKLOG
+        assert outputs() == sent >= BACKLOG
     assert max(watched.memory) < RSS
 
 
@@ -134,10 +134,10 @@ def test_a_hot_shopper_holds_up_no_other_partition_and_its_own_keeps_its_order(
     answers.expect("recommendations", within=PATIENCE_S)
     producer.send(views(elsewhere + beside, "other"))
 
-    said = answers.expect("recommendations", count=HOT + len(elsewhere) + len(beside), within=PATIENCE_S)
-    last = max(m.timestamp for m in said if m.key in elsewhere)
-    assert sum(m.timestamp < last for m in said if m.key == "hot") < HOT // 2
-    in_home = sorted((m for m in said if m.partition == home), key=lambda m: m.offset)
+    outputs = answers.expect("recommendations", count=HOT + len(elsewhere) + len(beside), within=PATIENCE_S)
+    last = max(m.timestamp for m in outputs if m.key in elsewhere)
+    assert sum(m.timestamp < last for m in outputs if m.key == "hot") < HOT // 2
+    in_home = sorted((m for m in outputs if m.partition == home), key=lambda m: m.offset)
     assert [m.key for m in in_home] == ["hot"] * HOT + beside
     assert [m.value["event_id"] for m in in_home[:HOT]] == [f"hot-{n}" for n in range(HOT)]
 

@@ -46,7 +46,7 @@ class BeyondAccuracy(Struct, frozen=True):
     by_activity: list[Slice]  # of the shopper: new, few, medium, many events known
 
 
-def beyond(
+def beyond_accuracy(
     list_UK: Ints,
     rank_P: Ints,
     target_P: Ints,

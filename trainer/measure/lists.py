@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from streams.messages.wire import Floats, Ints
 from trainer.data.asking import Case
-from trainer.measure.beyond import NOTHING, BeyondAccuracy, beyond
+from trainer.measure.beyond import NOTHING, BeyondAccuracy, beyond_accuracy
 from trainer.measure.ranking import NOWHERE, Accuracy, accuracy_of_lists, hits
 
 
@@ -27,7 +27,7 @@ class Measured(Struct, frozen=True):
     """How lists do."""
 
     accuracy: Accuracy
-    beyond: BeyondAccuracy
+    beyond_accuracy: BeyondAccuracy = field(name="beyond")
 
 
 def measure_lists(list_UK: Ints, cases: Sequence[Case], known: Known) -> Measured:
@@ -46,7 +46,7 @@ def measure_lists(list_UK: Ints, cases: Sequence[Case], known: Known) -> Measure
     history_P = np.array([case.history.stop - case.history.start for case in cases], np.int64)[row_P]
     return Measured(
         accuracy_of_lists(hit_UK, np.array([len(some) for some in wanted], np.int64)),
-        beyond(
+        beyond_accuracy(
             rows_of(known.hash_N, list_UK),
             rank_P,
             rows_of(known.hash_N, target_P),

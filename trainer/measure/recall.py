@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from msgspec import Struct
+from msgspec import Struct, field
 
 from feature_repo.identity import NO_ITEM
 from streams.messages.wire import TOP_K, Ints
@@ -30,7 +30,7 @@ class Recall(Struct, frozen=True):
     popular: float  # most wanted over all of training
     popular_lately: float  # most wanted in training's last 31 days
     accuracy: Accuracy
-    beyond: dict[str, BeyondAccuracy]  # of the model, and of what is popular of late
+    beyond_accuracy: dict[str, BeyondAccuracy] = field(name="beyond")  # of the model, and of what is popular of late
 
 
 def measure_next_item(trained: Trained, shop: Shop, split: int) -> Recall:
@@ -57,7 +57,7 @@ def measure(trained: Trained, shop: Shop, cases: Sequence[Case], split: int) -> 
         ever.accuracy.recall,
         lately.accuracy.recall,
         model.accuracy,
-        {"model": model.beyond, "popularity": lately.beyond},
+        {"model": model.beyond_accuracy, "popularity": lately.beyond_accuracy},
     )
 
 

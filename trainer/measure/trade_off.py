@@ -111,9 +111,15 @@ def _vectors(shop: Shop, texts: TextModel, on_progress: OnProgress) -> Floats:
 
 
 def _point(setting: float, list_UK: Ints, cases: Sequence[Case], known: Known) -> Point:
-    accuracy, beyond = (found := measure_lists(list_UK, cases, known)).accuracy, found.beyond
+    accuracy, beyond_accuracy = (found := measure_lists(list_UK, cases, known)).accuracy, found.beyond_accuracy
     return Point(
-        setting, accuracy.ndcg, accuracy.recall, beyond.diversity, beyond.coverage, beyond.gini, beyond.novelty
+        setting,
+        accuracy.ndcg,
+        accuracy.recall,
+        beyond_accuracy.diversity,
+        beyond_accuracy.coverage,
+        beyond_accuracy.gini,
+        beyond_accuracy.novelty,
     )
 
 

@@ -6,14 +6,14 @@ from typing import Final
 
 import numpy as np
 import torch
-from msgspec import Struct
+from msgspec import Struct, field
 
 from streams.errors import ModelError
 from streams.messages.wire import Ints
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import Attributes
 from trainer.behaviour.model import ShopperModel
-from trainer.measure.beyond import BeyondAccuracy, beyond
+from trainer.measure.beyond import BeyondAccuracy, beyond_accuracy
 from trainer.measure.ranking import Reals, accuracy_of_ranks
 from trainer.practice.device import use_cores
 from trainer.practice.fit import OnProgress
@@ -34,7 +34,7 @@ class NextItemReport(Struct, kw_only=True):
     refit: dict[str, float]
     popularity: dict[str, float]
     validation: dict[str, float]
-    beyond: dict[str, BeyondAccuracy]
+    beyond_accuracy: dict[str, BeyondAccuracy] = field(name="beyond")
     users: int
     tested: int
     items: int
@@ -84,7 +84,9 @@ def evaluate_next_item(
     return NextItemReport(
         **{name: _accuracies(found.rank) for name, found in ranked.items()},
         validation=_accuracies(validated.rank),
-        beyond={name: _beyond(found, testing, item_table.items, *described) for name, found in ranked.items()},
+        beyond_accuracy={
+            name: _beyond_accuracy(found, testing, item_table.items, *described) for name, found in ranked.items()
+        },
         users=len(source.user_ids),
         tested=len(testing.target),
         items=item_table.items,
@@ -103,11 +105,11 @@ def _accuracies(rank_U: Ints) -> dict[str, float]:
     return {**depths, "mrr": accuracy_of_ranks(rank_U, int(rank_U.max())).mrr}
 
 
-def _beyond(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals, alike_by: str) -> BeyondAccuracy:
+def _beyond_accuracy(found: Ranked, fold: Holdout, items: int, vectors_ND: Reals, alike_by: str) -> BeyondAccuracy:
     target_rank = np.minimum(found.rank, LISTED + 1)
     count_N = np.bincount(np.concatenate(fold.train), minlength=items)
     known = np.array([len(items) for items in fold.history], np.int64)
-    return beyond(found.listed, target_rank, fold.target, count_N, known, vectors_ND, alike_by)
+    return beyond_accuracy(found.listed, target_rank, fold.target, count_N, known, vectors_ND, alike_by)
 
 
 def _describe(known: Attributes | None, model: ShopperModel) -> tuple[Reals, str]:

@@ -19,5 +19,5 @@ def print_report(report: NextItemReport) -> None:
         cells = [accuracies[figure] for accuracies in (*fits.values(), report.validation)]
         table.add_row(figure, *(f"{cell:.4f}" for cell in cells))
     console.print(table)
-    console.print(beyond_table(report.beyond))
+    console.print(beyond_table(report.beyond_accuracy))
     console.print(f"{report.epochs} epochs, seed {report.seed}, {report.device}, {report.seconds:.0f} s")

@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 _NOTHING = np.array([NO_ITEM], np.int64)
 
 
-class Said(NamedTuple):
+class Message(NamedTuple):
     """One message to produce."""
 
     topic: str
@@ -43,8 +43,8 @@ class Said(NamedTuple):
 def plain(address: str) -> Surroundings:
     """Nothing withdrawn, nothing new, no trends; vectors as wide as the served version's."""
     triton = InferenceServerClient(address)
-    asked = DescribeTensors(_NOTHING, np.frombuffer(b"x", np.uint8), np.ones(1, np.int32))
-    vector = triton.infer(MODEL, inputs(asked._asdict())).as_numpy("text_vector")
+    tensors = DescribeTensors(_NOTHING, np.frombuffer(b"x", np.uint8), np.ones(1, np.int32))
+    vector = triton.infer(MODEL, inputs(tensors._asdict())).as_numpy("text_vector")
     return Surroundings(_NOTHING, _NOTHING, np.zeros_like(vector), _NOTHING, np.zeros(1, np.float32))
 
 
@@ -60,18 +60,18 @@ def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Questi
 
 def messages(
     questions: Sequence[Question], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
-) -> Iterator[Said]:
+) -> Iterator[Message]:
     """The answers, and the features they were made from."""
     answer = ScoreAnswer(**{name: arrays[name] for name in ScoreAnswer._fields})
     fallbacks = [shortfall(question, catalogue) for question in questions]
     answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
     for question, one in zip(questions, answers, strict=True):
         user, time_ms = question.cause.user_id, question.cause.timestamp
-        yield Said(
+        yield Message(
             question.scenario.topic, user, _encode(question.scenario.answer(question, one, catalogue, chosen)), time_ms
         )
         if is_logged(question.output_id, chosen.feature_log):
-            yield Said(Topic.FEATURE_LOG, user, _encode(feature_log(question, one.model)), time_ms)
+            yield Message(Topic.FEATURE_LOG, user, _encode(feature_log(question, one.model)), time_ms)
 
 
 def inputs(tensors: Mapping[str, NDArray[np.generic]]) -> list[InferInput]:

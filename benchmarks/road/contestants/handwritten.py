@@ -117,8 +117,8 @@ class Loop:
             self._rest(tp, nothing_came=not found)
             for records in found.values():
                 await self.items.room()
-                told = await self._answer(tp.partition, records)
-                self.items.tell(tp, told, records[-1].offset + 1)
+                updates = await self._answer(tp.partition, records)
+                self.items.add(tp, updates, records[-1].offset + 1)
 
     def _rest(self, tp: TopicPartition, *, nothing_came: bool) -> None:
         (self._resting.add if nothing_came else self._resting.discard)(tp)
@@ -132,12 +132,12 @@ class Loop:
         """Answer a batch and store its shoppers; what it did to items."""
         events = [decode(record.value or b"") for record in records]
         states = await self._states({event.user_id for event in events})
-        questions, told = self._fold(partition, records, events, states)
+        questions, updates = self._fold(partition, records, events, states)
         if questions:
             await self.send(await self._ask(questions))
         await self.redis.mset({f"u:{user}": shopper.pack(state) for user, state in states.items()})
         self._kept.put(states)
-        return told
+        return updates
 
     async def _states(self, users: set[str]) -> dict[str, ShopperState]:
         """Those seen lately from memory, the others from Redis."""
@@ -155,28 +155,28 @@ class Loop:
     ) -> tuple[list[Question], list[Entry]]:
         chosen, mark, windows = self.settings, self.marks[partition], self.items.windows
         questions: list[Question] = []
-        told: list[Entry] = []
+        updates: list[Entry] = []
         for event, record in zip(events, records, strict=True):
             questions += fold(event, states[event.user_id], chosen)
-            told += tell(mark, event, 0, record.timestamp, windows, chosen.lateness, self.catalogue.categories)
-        return questions, told
+            updates += tell(mark, event, 0, record.timestamp, windows, chosen.lateness, self.catalogue.categories)
+        return questions, updates
 
     async def _ask(self, questions: Sequence[Question]) -> Messages:
         shop = self._shop._replace(boost_item=self.trending[0], boost=self.trending[1])
         arrays, version = await self.infer(MODEL, to_tensors(questions, shop)._asdict())
-        said: Messages = defaultdict(list)
+        produced: Messages = defaultdict(list)
         for topic, user, value, timestamp in messages(questions, arrays, version, self.catalogue, self.settings):
-            said[topic, partition_of(user, self.settings.partitions)].append((user.encode(), value, timestamp))
-        return said
+            produced[topic, partition_of(user, self.settings.partitions)].append((user.encode(), value, timestamp))
+        return produced
 
     async def infer(self, model: str, tensors: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """One Triton call; arrays by name, and the version."""
         return outputs(await self.triton.infer(model, inputs(tensors)))
 
-    async def send(self, said: Messages) -> None:
+    async def send(self, produced: Messages) -> None:
         """Produce in whole batches and wait for all acks."""
         acks: list[Any] = []
-        for (topic, partition), rows in said.items():
+        for (topic, partition), rows in produced.items():
             batch = self._producer.create_batch()
             for key, value, timestamp in rows:
                 if batch.append(timestamp=timestamp, key=key, value=value) is None:

@@ -47,23 +47,23 @@ class Items:
         self._index = DemandIndex()
         self._rules = DemandRules.of(loop.settings)
         self.windows = self._rules.windows
-        self._told: list[tuple[int, Entry]] = []
+        self._updates: list[tuple[int, Entry]] = []
         self._offsets: dict[TopicPartition, int] = {}
         self._kept: RowCache[_Row] = RowCache(_ROWS_KEPT)
         self._forecasts: dict[str, bytes] = {}
         self._news = asyncio.Event()
         self._taken = asyncio.Condition()
 
-    def tell(self, source: TopicPartition, told: Sequence[Entry], offset: int) -> None:
+    def add(self, source: TopicPartition, updates: Sequence[Entry], offset: int) -> None:
         """Hand in what a batch did to items; when it is stored, the offset behind the batch is committed."""
-        self._told += [(source.partition, entry) for entry in told]
+        self._updates += [(source.partition, entry) for entry in updates]
         self._offsets[source] = offset
         self._news.set()
 
     async def room(self) -> None:
         """Wait while more is told than may wait to be folded."""
         async with self._taken:
-            await self._taken.wait_for(lambda: len(self._told) < _MOST)
+            await self._taken.wait_for(lambda: len(self._updates) < _MOST)
 
     async def run(self) -> None:
         """Fold for ever."""
@@ -73,23 +73,23 @@ class Items:
                 async with asyncio.timeout(_GATHERED_S):
                     await self._loop.idle.wait()
             self._news.clear()
-            told, self._told = self._told, []
+            updates, self._updates = self._updates, []
             offsets, self._offsets = self._offsets, {}
             async with self._taken:
                 self._taken.notify_all()
-            await self._fold(told)
+            await self._fold(updates)
             await self._loop.commit(offsets)
 
-    async def _fold(self, told: Sequence[tuple[int, Entry]]) -> None:
-        rows = await self._read(_named(told))
-        closings: list[Closing] = []
+    async def _fold(self, updates: Sequence[tuple[int, Entry]]) -> None:
+        rows = await self._read(_named(updates))
+        closed_windows: list[Closing] = []
         counts: dict[str, int] = {}
         windows = self.windows
-        for number, (source, entry) in enumerate(told):
+        for number, (source, entry) in enumerate(updates):
             if number % _SLICE == 0:
                 await asyncio.sleep(0)  # shoppers wait
             if isinstance(entry, Watermark):
-                closings += demand_index.advance(
+                closed_windows += demand_index.advance(
                     self._index,
                     source,
                     entry,
@@ -109,9 +109,9 @@ class Items:
             weight = _WEIGHT.get(entry.action, 0)
             if weight and not is_scope(entry.item_id):
                 counts[entry.item_id] = counts.get(entry.item_id, 0) + weight
-        if closings:
-            rows |= await self._read({closing.item_id for closing in closings} - rows.keys())
-            await self._conclude(closings, rows)
+        if closed_windows:
+            rows |= await self._read({closing.item_id for closing in closed_windows} - rows.keys())
+            await self._evaluate(closed_windows, rows)
         left = iter(rows.items())
         while some := list(islice(left, _SLICE)):
             await self._loop.redis.mset(dict(chain.from_iterable(row.packed(key) for key, row in some)))
@@ -125,21 +125,21 @@ class Items:
         names = [f"{part}:{key}" for part in ("i", "w") for key in missing]
         packed = await self._loop.redis.mget(names) if missing else []
         halves = zip(missing, packed[: len(missing)], packed[len(missing) :], strict=True)
-        return rows | {key: _Row(row or b"", aside or b"") for key, row, aside in halves}
+        return rows | {key: _Row(row or b"", cold or b"") for key, row, cold in halves}
 
-    async def _conclude(self, closings: list[Closing], all_rows: Mapping[str, "_Row"]) -> None:
-        rows = {closing.item_id: all_rows[closing.item_id].whole() for closing in closings}
-        asked = queries(closings, rows, self._loop.catalogue.categories, self._rules.window_ms, self._forecasts)
+    async def _evaluate(self, closed_windows: list[Closing], all_rows: Mapping[str, "_Row"]) -> None:
+        rows = {closing.item_id: all_rows[closing.item_id].whole() for closing in closed_windows}
+        pending = queries(closed_windows, rows, self._loop.catalogue.categories, self._rules.window_ms, self._forecasts)
         answer, version, fallback = None, "", None
-        if asked.tensors is not None and self._loop.forecasts:
-            arrays, version = await self._loop.infer(DEMAND_MODEL, asked.tensors._asdict())
+        if pending.tensors is not None and self._loop.forecasts:
+            arrays, version = await self._loop.infer(DEMAND_MODEL, pending.tensors._asdict())
             answer = DemandAnswer(arrays["quantiles"])
-        elif asked.tensors is not None:
-            answer, fallback = fallback_quantiles(asked.tensors, self._loop.settings.horizon), MODEL_UNAVAILABLE
+        elif pending.tensors is not None:
+            answer, fallback = fallback_quantiles(pending.tensors, self._loop.settings.horizon), MODEL_UNAVAILABLE
         outputs = conclude(
-            closings,
+            closed_windows,
             rows,
-            asked,
+            pending,
             answer,
             self._forecasts,
             self._index.surprises,
@@ -160,25 +160,25 @@ class Items:
 class _Row:
     """An item's row: its counters, and its older windows packed."""
 
-    def __init__(self, packed: bytes, aside: bytes) -> None:
+    def __init__(self, packed: bytes, cold: bytes) -> None:
         self.activity = item.unpack(packed)
-        self._aside = aside
+        self._cold = cold
 
     def whole(self) -> ItemActivity:
-        item_windows.join(self.activity, self._aside)
+        item_windows.join(self.activity, self._cold)
         return self.activity
 
     def packed(self, key: str) -> Iterator[tuple[str, bytes]]:
-        aside = item_windows.set_aside(self.activity, self._aside)
-        if aside is not None:
-            self._aside = aside
-            yield f"w:{key}", aside
+        cold = item_windows.set_aside(self.activity, self._cold)
+        if cold is not None:
+            self._cold = cold
+            yield f"w:{key}", cold
         yield f"i:{key}", item.pack(self.activity)
 
 
-def _named(told: Sequence[tuple[int, Entry]]) -> set[str]:
+def _named(updates: Sequence[tuple[int, Entry]]) -> set[str]:
     named: set[str] = set()
-    for _, entry in told:
+    for _, entry in updates:
         if isinstance(entry, ItemDelta):
             named.add(entry.item_id)
         elif isinstance(entry, Shown):

@@ -72,8 +72,8 @@ async def answer(stream: Any) -> None:
         if questions:
             tensors = inputs(to_tensors(questions, shop)._asdict())
             arrays, version = outputs(await triton.infer(MODEL, tensors))
-            for said in messages(questions, arrays, version, catalogue, chosen):
-                await topics[Topic(said.topic)].send(key=said.user_id.encode(), value=said.value)
+            for message in messages(questions, arrays, version, catalogue, chosen):
+                await topics[Topic(message.topic)].send(key=message.user_id.encode(), value=message.value)
         row = {
             "user_id": [event.user_id],
             FEATURE[_VIEW]: [shopper.pack(state)],
@@ -84,7 +84,7 @@ async def answer(stream: Any) -> None:
 
 
 @app.task
-async def tell() -> None:
+async def publish() -> None:
     """Say when events may come."""
     while not app.consumer.assignment():  # noqa: ASYNC110  (Faust has no event for it)
         await asyncio.sleep(0.05)

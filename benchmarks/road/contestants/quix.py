@@ -14,7 +14,7 @@ from quixstreams import Application
 from redis import Redis
 from tritonclient.grpc import InferenceServerClient
 
-from benchmarks.road.contestants.answering import Said, decode, fold, inputs, messages, outputs, plain
+from benchmarks.road.contestants.answering import Message, decode, fold, inputs, messages, outputs, plain
 from benchmarks.road.contestants.shop_catalogue import read_catalogue
 from feature_repo import shopper
 from feature_repo.shopper import ShopperState
@@ -32,17 +32,17 @@ redis: Any = Redis(host=host, port=int(port))
 triton = InferenceServerClient(chosen.triton_address)
 
 
-def answer(value: bytes) -> list[Said]:
+def answer(value: bytes) -> list[Message]:
     """Fold one event and answer it."""
     event = decode(value)
     key = f"u:{event.user_id}"
     state = shopper.unpack(redis.get(key) or b"")
-    said: list[Said] = []
+    message: list[Message] = []
     if questions := list(fold(event, state, chosen)):
         arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(questions, shop)._asdict())))
-        said = list(messages(questions, arrays, version, catalogue, chosen))
+        message = list(messages(questions, arrays, version, catalogue, chosen))
     _store(key, state, event)
-    return said
+    return message
 
 
 def _store(key: str, state: ShopperState, event: Event) -> None:
@@ -69,8 +69,8 @@ def main() -> None:
     frame = app.dataframe(app.topic(Topic.EVENTS.value, value_deserializer="bytes"))
     frame = frame.apply(answer, expand=True)
     for topic in (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.FEATURE_LOG):
-        part = frame[frame.apply(lambda said, topic=topic: said.topic == topic)]
-        part.apply(lambda said: said.value).to_topic(topics[topic])
+        part = frame[frame.apply(lambda message, topic=topic: message.topic == topic)]
+        part.apply(lambda message: message.value).to_topic(topics[topic])
     signal.signal(signal.SIGTERM, lambda *_: app.stop())
     sys.stderr.write("ready\n")
     sys.stderr.flush()

@@ -29,15 +29,15 @@ class TritonPythonModel:
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
-        asked = {t.name(): torch.from_dlpack(t.to_dlpack()) for t in request.inputs()}
-        answer = self._score(asked) if "history_item" in asked else self._describe(asked)
+        tensors = {t.name(): torch.from_dlpack(t.to_dlpack()) for t in request.inputs()}
+        answer = self._score(tensors) if "history_item" in tensors else self._describe(tensors)
         outputs = [pb_utils.Tensor.from_dlpack(name, tensor.contiguous()) for name, tensor in answer.items()]
         return pb_utils.InferenceResponse(output_tensors=outputs)
 
-    def _score(self, asked: _Tensors) -> _Tensors:
-        n = len(asked["history_item"])
+    def _score(self, tensors: _Tensors) -> _Tensors:
+        n = len(tensors["history_item"])
         event = torch.full((n, _TOP_K, 2), -1, dtype=torch.int32)
-        event[:, :, 0] = asked["history_item"].shape[1] - 1
+        event[:, :, 0] = tensors["history_item"].shape[1] - 1
         return {
             "rec_item": self._popular[:_TOP_K].expand(n, -1),
             "rec_score": torch.arange(_TOP_K, 0, -1).float().expand(n, -1),
@@ -45,15 +45,15 @@ class TritonPythonModel:
             "reason_event": event,
             "reason_weight": (event >= 0).float(),
             "reason_part": torch.zeros(n, _TOP_K, 2),
-            "ctr": torch.full(asked["candidate_item"].shape, _RATE),
+            "ctr": torch.full(tensors["candidate_item"].shape, _RATE),
             "encoder": torch.ones(1, dtype=torch.int64),
         }
 
-    def _describe(self, asked: _Tensors) -> _Tensors:
+    def _describe(self, tensors: _Tensors) -> _Tensors:
         return {
-            "known": torch.isin(asked["probe_item"], self._known).to(torch.uint8),
-            "repeats": torch.zeros(len(asked["probe_item"]), dtype=torch.uint8),
-            "text_vector": torch.zeros(len(asked["text_length"]), self._width),
+            "known": torch.isin(tensors["probe_item"], self._known).to(torch.uint8),
+            "repeats": torch.zeros(len(tensors["probe_item"]), dtype=torch.uint8),
+            "text_vector": torch.zeros(len(tensors["text_length"]), self._width),
             "popular": self._popular,
             "has_ctr": torch.ones(1, dtype=torch.uint8),
             "encoder": torch.ones(1, dtype=torch.int64),

@@ -111,15 +111,15 @@ def test_every_command_of_the_page_is_run_or_named():
 
 def test_making_a_shop(reader: Reader, trained_shop: TrainedShop):
     simulate, validate = of_page("headrace simulate"), of_page("headrace validate")
-    said = " ".join(shape(reader.run(simulate)))
-    assert " ".join(shape(simulate.output)) in said
+    output = " ".join(shape(reader.run(simulate)))
+    assert " ".join(shape(simulate.output)) in output
     # The sentences of a check are wrapped as the terminal is wide: its status and its name are not.
     checks, found = checks_of(validate.output), checks_of(reader.run(validate))
     assert checks and [check for check in checks if check not in found] == []
     trained, published = of_page("headrace train"), of_page("headrace publish")
     model = str(trained_shop.model)
-    assert shape(trained.output)[-1:] == shape(trained_shop.said[0].replace(model, "model"))[-1:]
-    assert shape(published.output) == shape(trained_shop.said[1])
+    assert shape(trained.output)[-1:] == shape(trained_shop.output[0].replace(model, "model"))[-1:]
+    assert shape(published.output) == shape(trained_shop.output[1])
 
 
 def test_from_a_worker_to_a_dead_letter(
@@ -178,8 +178,8 @@ def the_features(reader: Reader) -> None:
     assert keys_on_page(shown) - set(keys(found)) == set()
     assert found["features"]["counts"] == {"view": 1}
     nobody = reader.run(Command("headrace features user nobody", ""), exit_code=1)
-    [said] = re.findall(r"`(headrace: The online store holds nothing[^`]*)`", page_text())
-    assert nobody == f"{said}\n"
+    [output] = re.findall(r"`(headrace: The online store holds nothing[^`]*)`", page_text())
+    assert nobody == f"{output}\n"
 
 
 def the_scores(reader: Reader) -> None:

@@ -134,8 +134,8 @@ class SecuredKafka(Kafka):
 class SecuredValkey(Valkey):
     """A Valkey that knows one user. Its binary is built without TLS: `tls_proxy` stands before it."""
 
-    def prepare(self, tell: Any) -> Any:
-        launch = super().prepare(tell)
+    def prepare(self, on_progress: Any) -> Any:
+        launch = super().prepare(on_progress)
         with (self.home / "valkey" / "valkey.conf").open("a") as config:
             config.write(f'user default off\nuser shop on ">{PASSWORD}" ~* {_VALKEY_RIGHTS}\n')
         return launch

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.chaos.blows import How, every_step, without_end
+from benchmarks.chaos.blows import FaultKind, endless, every_step
 from benchmarks.chaos.long_run import Endured
 from benchmarks.chaos.report import write
 from benchmarks.chaos.traces import Traces, alike, compare
 from benchmarks.machine import machine
 from streams.testing.crash_points import POINTS
 
-CALM = Traces(
+UNDISTURBED = Traces(
     [b"row a", b"row b"],
     {"recommend/e1": {"score": 0.5}, "ctr/e2": {"items": [1]}, "forecast/a": {"windows": []}},
     0,
@@ -24,11 +24,11 @@ CALM = Traces(
 
 
 def without(*ids: str) -> dict[str, Any]:
-    return {name: output for name, output in CALM.outputs.items() if name not in ids}
+    return {name: output for name, output in UNDISTURBED.outputs.items() if name not in ids}
 
 
 def test_an_equal_run_holds_and_its_repeats_are_counted():
-    verdict = compare(CALM, CALM._replace(repeats=3))
+    verdict = compare(UNDISTURBED, UNDISTURBED._replace(repeats=3))
     assert verdict.holds
     assert verdict.repeats == 3
 
@@ -36,19 +36,22 @@ def test_an_equal_run_holds_and_its_repeats_are_counted():
 @pytest.mark.parametrize(
     ("disturbed", "found"),
     [
-        (CALM._replace(outputs=without("recommend/e1")), {"unanswered": 1}),
-        (CALM._replace(outputs=without("ctr/e2", "recommend/e1")), {"unanswered": 2}),
-        (CALM._replace(outputs=without("forecast/a")), {"lost": 1}),
-        (CALM._replace(dead_letters=frozenset()), {"lost": 1}),
-        (CALM._replace(features=[b"row a", b"row c"]), {"differing_features": 2}),
-        (CALM._replace(outputs={**CALM.outputs, "recommend/e1": {"score": 0.6}}), {"differing_duplicates": 1}),
-        (CALM._replace(differing_repeats=["ctr/e2"]), {"differing_duplicates": 1}),
-        (CALM._replace(outputs={**CALM.outputs, "recommend/e9": {}}), {"unexpected": 1}),
-        (CALM._replace(dead_letters=CALM.dead_letters | {"events/0/8"}), {"unexpected": 1}),
+        (UNDISTURBED._replace(outputs=without("recommend/e1")), {"unanswered": 1}),
+        (UNDISTURBED._replace(outputs=without("ctr/e2", "recommend/e1")), {"unanswered": 2}),
+        (UNDISTURBED._replace(outputs=without("forecast/a")), {"lost": 1}),
+        (UNDISTURBED._replace(dead_letters=frozenset()), {"lost": 1}),
+        (UNDISTURBED._replace(features=[b"row a", b"row c"]), {"differing_features": 2}),
+        (
+            UNDISTURBED._replace(outputs={**UNDISTURBED.outputs, "recommend/e1": {"score": 0.6}}),
+            {"differing_duplicates": 1},
+        ),
+        (UNDISTURBED._replace(differing_repeats=["ctr/e2"]), {"differing_duplicates": 1}),
+        (UNDISTURBED._replace(outputs={**UNDISTURBED.outputs, "recommend/e9": {}}), {"unexpected": 1}),
+        (UNDISTURBED._replace(dead_letters=UNDISTURBED.dead_letters | {"events/0/8"}), {"unexpected": 1}),
     ],
 )
 def test_every_difference_is_seen_and_named(disturbed: Traces, found: dict[str, int]):
-    verdict = compare(CALM, disturbed)
+    verdict = compare(UNDISTURBED, disturbed)
     assert not verdict.holds
     seen = {name: count for name, count in msgspec.structs.asdict(verdict).items() if count}
     assert seen == found
@@ -62,26 +65,26 @@ def test_numbers_are_alike_to_the_last_bits_of_a_batch():
 
 
 def test_a_round_strikes_at_every_step_and_freezes_once():
-    blows = every_step(Random(1))
-    assert {blow.step for blow in blows if blow.how is How.CRASH} == POINTS.keys()
-    assert sum(blow.how is How.FREEZE for blow in blows) == 1
-    assert every_step(Random(1)) == blows
+    faults = every_step(Random(1))
+    assert {fault.step for fault in faults if fault.kind is FaultKind.CRASH} == POINTS.keys()
+    assert sum(fault.kind is FaultKind.FREEZE for fault in faults) == 1
+    assert every_step(Random(1)) == faults
 
 
 def test_without_the_model_nothing_is_said_of_alerts():
-    alerts = {**CALM.outputs, "demand.alerts/a/open/1": {"score": 3.0}}
-    calm = CALM._replace(outputs=alerts)
-    assert not compare(calm, CALM).holds
-    assert compare(calm, CALM, without_model=True).holds
+    alerts = {**UNDISTURBED.outputs, "demand.alerts/a/open/1": {"score": 3.0}}
+    undisturbed = UNDISTURBED._replace(outputs=alerts)
+    assert not compare(undisturbed, UNDISTURBED).holds
+    assert compare(undisturbed, UNDISTURBED, without_model=True).holds
 
 
 def test_rounds_go_on_with_blows_at_moments():
-    blows = without_end(Random(1), ("kafka", "redis"))
-    assert {next(blows).how for _ in range(30)} == set(How)
+    faults = endless(Random(1), ("kafka", "redis"))
+    assert {next(faults).kind for _ in range(30)} == set(FaultKind)
 
 
 def test_the_page_tells_the_worst(tmp_path: Path):
-    verdict = compare(CALM, CALM._replace(outputs=without("recommend/e1"), repeats=5))
+    verdict = compare(UNDISTURBED, UNDISTURBED._replace(outputs=without("recommend/e1"), repeats=5))
     found = Endured(
         **msgspec.structs.asdict(verdict),
         command="bench",

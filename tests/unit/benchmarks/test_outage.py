@@ -18,7 +18,7 @@ def record(topic, at, partition=0, **value):
     return SimpleNamespace(topic=topic, partition=partition, timestamp=at, value=msgspec.json.encode(value))
 
 
-def asked(event_id, at, kind="view", partition=0):
+def event(event_id, at, kind="view", partition=0):
     return record("events", at, partition, event_id=event_id, type=kind)
 
 
@@ -29,36 +29,36 @@ def answered(event_id, at, fallback=None):
 def test_answers_are_judged_by_when_their_events_came():
     outage = judge(
         [
-            *(asked("before", 900), answered("before", 950)),
-            *(asked("in time", 1_100), answered("in time", 1_300, "model_unavailable")),
-            *(asked("late", 1_200), answered("late", 1_500, "model_unavailable")),
-            asked("never", 1_300),
-            asked("a search", 1_400, kind="click"),
-            *(asked("full again", 3_100), answered("full again", 3_400)),
+            *(event("before", 900), answered("before", 950)),
+            *(event("in time", 1_100), answered("in time", 1_300, "model_unavailable")),
+            *(event("late", 1_200), answered("late", 1_500, "model_unavailable")),
+            event("never", 1_300),
+            event("a search", 1_400, kind="click"),
+            *(event("full again", 3_100), answered("full again", 3_400)),
         ],
         MOMENTS,
     )
-    assert outage.asked == 3
+    assert outage.requested == 3
     assert outage.answered == round(2 / 3, 5)
     assert outage.in_time == round(1 / 3, 5)
     assert outage.in_time_otherwise == 1.0
-    assert outage.stood_in == 1.0
+    assert outage.fallback_share == 1.0
     assert outage.resumed_s == 0.4
     assert outage.silence_s == 1.9
 
 
 def test_a_first_visit_is_no_outage():
-    outage = judge([asked("first", 1_100), answered("first", 1_150, "unknown_user")], MOMENTS)
-    assert (outage.stood_in, outage.resumed_s) == (0.0, 0.0)
+    outage = judge([event("first", 1_100), answered("first", 1_150, "unknown_user")], MOMENTS)
+    assert (outage.fallback_share, outage.resumed_s) == (0.0, 0.0)
 
 
 def test_a_server_that_never_answers_again_is_said_to():
-    outage = judge([asked("e", 1_100), answered("e", 1_150, "model_unavailable")], MOMENTS)
+    outage = judge([event("e", 1_100), answered("e", 1_150, "model_unavailable")], MOMENTS)
     assert outage.resumed_s is None
 
 
 def test_silence_is_counted_of_the_partition_that_waited_longest():
-    records = [asked(f"e{at}", at, partition=at // 100 % 2) for at in range(900, 2_000, 100)]
+    records = [event(f"e{at}", at, partition=at // 100 % 2) for at in range(900, 2_000, 100)]
     records += [answered(f"e{at}", at + 10) for at in range(900, 2_000, 100) if at // 100 % 2 or at in {1_000, 1_800}]
     assert judge(records, MOMENTS).silence_s == 0.8
 

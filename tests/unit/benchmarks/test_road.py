@@ -9,7 +9,7 @@ from benchmarks.machine import Machine
 from benchmarks.road import workload
 from benchmarks.road.contestants.handwritten import Messages
 from benchmarks.road.contestants.handwritten_items import Items
-from benchmarks.road.measuring import Backlog, Load
+from benchmarks.road.measuring import Backlog, SteadyLoad
 from benchmarks.road.null_model import make_null
 from benchmarks.road.race import Race, Raced
 from benchmarks.road.report import summary, write
@@ -63,7 +63,7 @@ def test_a_ratio_is_of_turns_of_one_round():
 
 def race() -> Race:
     raced = {"headrace": Raced("Headrace", 10.0, [done(10.0)]), "handwritten": Raced("by hand", 8.0, [done(8.0)])}
-    latency = {"headrace": {"70": Load(7.0, 9, {"p50": 1.0, "p99": 2.0})}}
+    latency = {"headrace": {"70": SteadyLoad(7.0, 9, {"p50": 1.0, "p99": 2.0})}}
     return Race("a command", Machine("a processor", 2, 24.0, "Linux", "3.11", {}), 1, SIZE, raced, raced, latency, {})
 
 
@@ -95,7 +95,7 @@ class NoServers:
         self.catalogue = SimpleNamespace(categories=lambda _: ())
         self.forecasts = False
         self.redis = self
-        self.said: list[tuple[str, bytes]] = []
+        self.sent: list[tuple[str, bytes]] = []
 
     async def mget(self, names: list[str]) -> list[None]:
         return [None] * len(names)
@@ -105,19 +105,19 @@ class NoServers:
     async def count_trends(self, _: dict[str, int]) -> None: ...
 
     async def send(self, messages: Messages) -> None:
-        self.said += [(topic, value) for (topic, _), rows in messages.items() for _, value, _ in rows]
+        self.sent += [(topic, value) for (topic, _), rows in messages.items() for _, value, _ in rows]
 
 
 async def test_the_hand_written_loop_forecasts_without_a_model_as_a_worker_does():
     loop, mark = NoServers(), SourceWatermark()
     items, chosen = Items(loop), loop.settings
-    told: list[tuple[int, Entry]] = []
+    updates: list[tuple[int, Entry]] = []
     for record in workload.events(SIZE, 1, ms_an_event=6_000):
         event = decode_event(record.value, appended_ms=record.timestamp, settings=chosen)
         entries = tell(mark, event, 0, record.timestamp, chosen.window, chosen.lateness, loop.catalogue.categories)
-        told += [(0, entry) for entry in entries]
-    await items._fold(told)
-    forecasts = [json.loads(value) for topic, value in loop.said if topic == Topic.DEMAND_FORECASTS]
+        updates += [(0, entry) for entry in entries]
+    await items._fold(updates)
+    forecasts = [json.loads(value) for topic, value in loop.sent if topic == Topic.DEMAND_FORECASTS]
     assert forecasts
     assert all(forecast["fallback"] == "model_unavailable" for forecast in forecasts)
     assert all(forecast["windows"] for forecast in forecasts)

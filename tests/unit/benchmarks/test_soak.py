@@ -81,9 +81,9 @@ def test_of_all_item_ids_some_are_of_no_catalogue_and_no_context_comes_twice():
     shop = Shop(500, 300)
     some = [msgspec.json.decode(record.value) for record in islice(events(shop, 1), 4_000)]
     ids = [item_id for event in some for item_id in event.get("items", [event.get("item_id")])]
-    strangers = [item_id for item_id in ids if item_id.startswith("bot-")]
-    assert 0.04 < len(strangers) / len(ids) < 0.06
-    assert len(set(strangers)) == len(strangers)
+    unknown = [item_id for item_id in ids if item_id.startswith("bot-")]
+    assert 0.04 < len(unknown) / len(ids) < 0.06
+    assert len(set(unknown)) == len(unknown)
     assert len({event["context"]["visit"] for event in some}) == len(some)
     assert [record.value for record in islice(events(shop, 1), 50)] == [msgspec.json.encode(one) for one in some[:50]]
 

@@ -53,10 +53,10 @@ def test_what_was_downloaded_and_is_another_file_is_deleted_and_never_run(
     cache: Path, tested: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_jars, "_fetch", lambda partial, _: laid(partial / "jars", tested | {"b-2.jar": "evil"}))
-    told: list[str] = []
+    notes: list[str] = []
     with pytest.raises(StackError, match=r"deleted again: b-2\.jar is not the file that was tested"):
-        kafka_jars.kafka_jars(told.append)
-    assert len(told) == 1  # to try again would be to ask the same stranger
+        kafka_jars.kafka_jars(notes.append)
+    assert len(notes) == 1  # to try again would be to ask the same stranger
     assert [path.name for path in cache.iterdir()] == ["kafka.lock"]
 
 
@@ -65,25 +65,25 @@ def test_jars_that_were_changed_since_are_fetched_again(
 ) -> None:
     folder = laid(cache / f"kafka-{VERSION}", tested | {"a-1.jar": "changed"})
     monkeypatch.setattr(kafka_jars, "_fetch", lambda partial, _: laid(partial / "jars", tested))
-    told: list[str] = []
-    assert kafka_jars.kafka_jars(told.append) == folder
-    assert told[0] == "a-1.jar is not the jar that was tested: fetching Kafka again"
+    notes: list[str] = []
+    assert kafka_jars.kafka_jars(notes.append) == folder
+    assert notes[0] == "a-1.jar is not the jar that was tested: fetching Kafka again"
     assert (folder / "a-1.jar").read_text() == "one"
 
 
 def test_jars_that_are_there_are_used_without_a_network(cache: Path, tested: dict[str, str]) -> None:
     folder = laid(cache / f"kafka-{VERSION}", tested)
-    told: list[str] = []
-    assert kafka_jars.kafka_jars(told.append) == folder
-    assert told == []
+    notes: list[str] = []
+    assert kafka_jars.kafka_jars(notes.append) == folder
+    assert notes == []
 
 
 def test_without_a_network_the_error_says_what_to_do_and_no_jars_are_taken_for_complete(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    told: list[str] = []
+    notes: list[str] = []
     with pytest.raises(StackError, match="check the network and try again, or set HEADRACE_KAFKA"):
-        kafka_jars.kafka_jars(told.append)
-    assert len(told) == 3
+        kafka_jars.kafka_jars(notes.append)
+    assert len(notes) == 3
     assert not (cache / f"kafka-{VERSION}").exists()

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from infra.local.process import Record, read_record, start, stop
-from infra.local.server import Launch, Server, Tell
+from infra.local.server import Launch, OnProgress, Server
 
 
 class Shell(Server):
@@ -21,7 +21,7 @@ class Shell(Server):
     variable = "HEADRACE_SHELL"
     packages: ClassVar = ()
 
-    def prepare(self, tell: Tell) -> Launch:
+    def prepare(self, on_progress: OnProgress) -> Launch:
         raise NotImplementedError
 
     def ready(self) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streams.anomaly import novelty, sorted_window
-from streams.anomaly.aftermath import Aftermath
+from streams.anomaly.aftermath import AlertSuppressor
 from streams.anomaly.novelty import NearestAtHour, NearestShape, NearestValue
 from streams.anomaly.season import find_season
 from streams.anomaly.seasonal import SeasonalResidual
@@ -49,11 +49,11 @@ def test_a_shift_of_level_is_reported_once():
 
 
 def test_what_follows_a_surprise_counts_only_where_it_exceeds_it_until_the_aftermath_is_over():
-    aftermath = Aftermath(200)
-    assert [aftermath.pass_on(surprise) for surprise in (1.0, 5.0, 3.0, 6.0, 6.0)] == [1, 5, 0, 6, 0]
-    assert not any(aftermath.pass_on(0.5) for _ in range(199))
-    assert aftermath.pass_on(2.0) == 0
-    assert aftermath.pass_on(3.0) == 3
+    suppressor = AlertSuppressor(200)
+    assert [suppressor.pass_on(anomaly_score) for anomaly_score in (1.0, 5.0, 3.0, 6.0, 6.0)] == [1, 5, 0, 6, 0]
+    assert not any(suppressor.pass_on(0.5) for _ in range(199))
+    assert suppressor.pass_on(2.0) == 0
+    assert suppressor.pass_on(3.0) == 3
 
 
 def test_a_score_depends_on_the_past_alone():

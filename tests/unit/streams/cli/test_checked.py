@@ -31,19 +31,19 @@ def options() -> Iterator[tuple[str, str, Any, Any]]:
     """Function, name, type and what typer is told of it, of every option and argument."""
     for function in functions():
         for name, hint in get_type_hints(function, include_extras=True).items():
-            told = [each for each in get_args(hint)[1:] if isinstance(each, OptionInfo | ArgumentInfo)]
-            if told:
-                yield function.__name__, name, get_args(hint)[0], told[0]
+            option = [each for each in get_args(hint)[1:] if isinstance(each, OptionInfo | ArgumentInfo)]
+            if option:
+                yield function.__name__, name, get_args(hint)[0], option[0]
 
 
 def test_every_option_that_is_a_path_and_every_device_is_checked():
     wanted = [each for each in options() if Path in {each[2], *get_args(each[2])} or each[1] == "device"]
-    assert [(function, name) for function, name, _, told in wanted if told.callback is None] == []
+    assert [(function, name) for function, name, _, option in wanted if option.callback is None] == []
     assert len(wanted) > 40
 
 
 def test_every_seed_is_one_that_numpy_takes():
-    seeds = [(told.min, told.max) for _, name, _, told in options() if name == "seed"]
+    seeds = [(option.min, option.max) for _, name, _, option in options() if name == "seed"]
     assert len(seeds) > 10
     assert set(seeds) == {(0, 2**32 - 1)}
 
@@ -102,9 +102,9 @@ def test_what_is_wrong_is_said_before_torch_is_loaded_or_a_stream_is_read(tmp_pa
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert len(lines) == len(cases)
-    for line, (_, told) in zip(lines, cases, strict=True):
+    for line, (_, option) in zip(lines, cases, strict=True):
         assert line.startswith("headrace: ")
-        assert told in line
+        assert option in line
 
 
 def test_a_pipe_and_standard_output_may_be_named_where_a_file_is_asked_for(tmp_path: Path):

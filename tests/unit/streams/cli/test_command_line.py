@@ -34,8 +34,8 @@ def squeezed(text: str) -> str:
 def ended(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as status:
         run(app, words)
-    told = capsys.readouterr()
-    return status.value.code or 0, told.out, told.err
+    output = capsys.readouterr()
+    return status.value.code or 0, output.out, output.err
 
 
 @pytest.mark.parametrize("path", paths(), ids=" ".join)
@@ -46,14 +46,14 @@ def test_a_help_text_says_what_its_source_says(
     status, shown, _ = ended(capsys, *path, "-h")
     assert status == 0
     assert "--version" in shown
-    command, said = command_at(path), squeezed(shown)
+    command, message = command_at(path), squeezed(shown)
     described = [command, *(param for param in command.params if not getattr(param, "hidden", False))]
     for each in described:
         if getattr(each, "help", None):
-            assert squeezed(each.help) in said
+            assert squeezed(each.help) in message
     for name, below in getattr(command, "commands", {}).items():
         first = squeezed(below.help.split("\n\n")[0]) if below.help else ""
-        assert f"{name} {first}".strip() in said
+        assert f"{name} {first}".strip() in message
 
 
 @pytest.mark.parametrize("path", paths(), ids=" ".join)
@@ -99,7 +99,7 @@ def test_every_name_of_a_panel_is_a_command_or_one_to_come():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "output"),
     [
         (["trian"], "No such command 'trian'. Did you mean 'train', 'pretrain'?: see `headrace -h`"),
         (["train", "--nope"], "No such option: --nope"),
@@ -108,10 +108,10 @@ def test_every_name_of_a_panel_is_a_command_or_one_to_come():
         (["tail"], "Missing argument 'topic': see `headrace tail -h`"),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]):
+def test_wrong_usage_is_one_line_and_status_2(words: list[str], output: str, capsys: pytest.CaptureFixture[str]):
     status, out, err = ended(capsys, *words)
     assert (status, out, len(err.splitlines())) == (2, "", 1)
-    assert err.startswith(f"headrace: {told}")
+    assert err.startswith(f"headrace: {output}")
 
 
 def test_a_group_alone_shows_its_commands(capsys: pytest.CaptureFixture[str]):

@@ -11,7 +11,7 @@ from rich.console import Console
 from trainer.measure.beyond import (
     NOTHING,
     activity_groups,
-    beyond,
+    beyond_accuracy,
     coverage,
     diversity,
     gini,
@@ -73,7 +73,9 @@ def test_a_newcomer_has_one_event_at_most():
 
 def test_accuracy_divides_by_the_wanted_item_and_by_the_shopper():
     lists = np.array([[0, 1], [0, 1], [1, 0]])
-    found = beyond(lists, np.array([1, 3, 2]), np.array([0, 3, 0]), np.array([9, 1, 0, 0]), np.array([0, 30, 3]), EYE)
+    found = beyond_accuracy(
+        lists, np.array([1, 3, 2]), np.array([0, 3, 0]), np.array([9, 1, 0, 0]), np.array([0, 30, 3]), EYE
+    )
     popular = {part.name: part for part in found.by_popularity}
     active = {part.name: part for part in found.by_activity}
     assert (popular["head"].pairs, popular["head"].hit) == (2, 1)
@@ -84,7 +86,7 @@ def test_accuracy_divides_by_the_wanted_item_and_by_the_shopper():
 
 def test_the_table_names_every_model_and_every_part():
     lists, one = np.array([[0, 1]]), np.array([1])
-    found = beyond(lists, one, np.array([0]), np.array([9, 1, 0, 0]), one, EYE)
+    found = beyond_accuracy(lists, one, np.array([0]), np.array([9, 1, 0, 0]), one, EYE)
     console = Console(record=True, width=120)
     console.print(beyond_table({"model": found, "popularity": found}))
     for text in (console.export_text(), beyond_markdown({"model": found, "popularity": found})):

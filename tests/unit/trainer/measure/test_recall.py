@@ -26,14 +26,14 @@ def test_hashes_find_their_rows():
 def test_a_basket_counts_each_of_its_items_by_popularity():
     found = measure_lists(np.array([[20, 10], [40, NO_ITEM]]), [case({10, 30}, 1), case({40}, 9)], KNOWN)
     assert found.accuracy.recall == pytest.approx((0.5 + 1) / 2)
-    assert [(s.name, s.pairs, s.hit) for s in found.beyond.by_popularity] == [
+    assert [(s.name, s.pairs, s.hit) for s in found.beyond_accuracy.by_popularity] == [
         ("head", 1, 1.0),
         ("torso", 0, 0.0),
         ("tail", 0, 0.0),
         ("unseen", 2, 0.5),
     ]
-    assert [s.pairs for s in found.beyond.by_activity] == [2, 0, 1, 0]
-    assert found.beyond.coverage == 0.75
+    assert [s.pairs for s in found.beyond_accuracy.by_activity] == [2, 0, 1, 0]
+    assert found.beyond_accuracy.coverage == 0.75
 
 
 def test_the_trained_model_beats_popularity_and_shows_more_of_the_shop(fitted_shop: FittedShop):
@@ -42,13 +42,15 @@ def test_the_trained_model_beats_popularity_and_shows_more_of_the_shop(fitted_sh
     assert found.cases > 50
     assert found.accuracy.recall == found.model == found.accuracy.hit
     assert found.accuracy.ndcg > found.popular / 2
-    assert found.beyond["model"].coverage > 0.9
-    assert found.beyond["model"].diversity < found.beyond["popularity"].diversity  # each shopper wants one kind
+    assert found.beyond_accuracy["model"].coverage > 0.9
+    assert (
+        found.beyond_accuracy["model"].diversity < found.beyond_accuracy["popularity"].diversity
+    )  # each shopper wants one kind
 
 
 def test_no_moments_are_measured_as_nothing(fitted_shop: FittedShop):
     found = measure(fitted_shop.trained, fitted_shop.shop, [], 1 << 62)
-    assert (found.cases, found.model, found.beyond["model"].coverage) == (0, 0, 0)
+    assert (found.cases, found.model, found.beyond_accuracy["model"].coverage) == (0, 0, 0)
 
 
 def test_demand_is_counted_within_its_period(fitted_shop: FittedShop):

@@ -67,7 +67,9 @@ def test_an_item_nobody_trained_on_is_ranked_by_its_attributes(tmp_path: Path):
     path, attributes = tmp_path / "shop.txt", tmp_path / "attributes.json"
     path.write_text("\n".join(lines))
     attributes.write_text(json.dumps(known))
-    [unseen] = [s for s in evaluated(path, attributes=attributes).beyond["strict"].by_popularity if s.name == "unseen"]
+    [unseen] = [
+        s for s in evaluated(path, attributes=attributes).beyond_accuracy["strict"].by_popularity if s.name == "unseen"
+    ]
     assert unseen.pairs == 6
     assert unseen.hit > 0.5
 
