@@ -89,7 +89,7 @@ def _open(study_file: Path, purpose: str) -> optuna.Study:
 def _requeue(study: optuna.Study) -> None:
     """Nobody else holds the study, so a trial that runs was left behind."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.on_progress(trial.number, state=TrialState.FAIL)
+        study.tell(trial.number, state=TrialState.FAIL)
         if trial.params:
             study.enqueue_trial(trial.params)
 
