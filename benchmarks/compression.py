@@ -2,7 +2,7 @@
 
     python -m benchmarks.compression
 
-Recommendations and feature logs of one load after the other, as a worker sends them, to topics of the run's own on the
+Recommendations and feature logs of one batch after the other, as a worker sends them, to topics of the run's own on the
 cluster of the settings. Milliseconds of CPU time of this process, so that other work beside it counts little.
 """
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 async def _send(settings: Settings, batches: list[list[tuple[Topic, str, Any]]]) -> tuple[float, int]:
-    """CPU seconds of sending all loads, and bytes that the broker keeps of them."""
+    """CPU seconds of sending all batches, and bytes that the broker keeps of them."""
     names = {topic: f"headrace.bench.{uuid4().hex[:8]}.{topic}" for topic in (Topic.RECOMMENDATIONS, Topic.FEATURE_LOG)}
     ensure_topics(settings.kafka_connection, [TopicSpec(name, _PARTITIONS, 1, {}) for name in names.values()])
     producer = await Producer.open(settings, Outputs({}))

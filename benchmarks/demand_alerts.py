@@ -2,8 +2,8 @@
 
     python -m benchmarks.demand_alerts
 
-Each shop is simulated, and its recording runs through the demand road without servers, from four sources in chunks of
-512. One demand model judges them all; it has learnt from the recording of another shop (another seed: other items,
+Each shop is simulated, and its recording runs through the item pipeline without servers, from four sources in batches
+of 512. One demand model judges them all; it has learnt from the recording of another shop (another seed: other items,
 shoppers and anomalies). Beside it: the statistical fallback in the model's place, and, on shops without
 anomalies, false alarms against the configured rate.
 """
@@ -71,7 +71,7 @@ class Counts(NamedTuple):
 
 
 def entries_of(recording: Path) -> Iterator[tuple[int, list[Entry]]]:
-    """What each source would tell the items' road, event by event."""
+    """What each source would send to the item pipeline, event by event."""
     categories_of = catalogue_of(recording)
     marks = [SourceWatermark() for _ in range(SOURCES)]
     decode = msgspec.json.Decoder(Event).decode
@@ -189,7 +189,7 @@ def fitted(seed: int, scratch: Path) -> Forecaster:
         horizon=HORIZON,
         vectors=installed_vectors,
         seed=seed,
-        tell=lambda _: None,
+        on_progress=lambda _: None,
     )
     return served(scratch)
 

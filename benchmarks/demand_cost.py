@@ -4,8 +4,8 @@
 
 Every item sells at random in 50 hours, and then all of them in each of the next five. The last two are timed: by then
 the model is asked for one forecast a closing, as it is of items judged window after window. One process does what
-the items' road does between reading and writing rows: the closing, the questions, the network (the traced program,
-one thread), forecasts, stock advice, surprise, and the messages as JSON.
+the item pipeline does between reading and writing rows: the closing, the questions, the network (the traced program,
+one thread), forecasts, stock advice, anomaly score, and the messages as JSON.
 """
 
 import argparse

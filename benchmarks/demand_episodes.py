@@ -1,4 +1,4 @@
-"""How many episodes the demand road opens on nine months of Online Retail, hour by hour.
+"""How many episodes the demand pipeline opens on nine months of Online Retail, hour by hour.
 
     python -m benchmarks.demand_episodes
 

@@ -1,8 +1,8 @@
-"""What windows cost the items' road alone: 100,000 items on real servers, each forecast and judged in every window.
+"""What windows cost the item pipeline alone: 100,000 items on real servers, each forecast and judged in every window.
 
     python -m benchmarks.demand_road
 
-The road of a worker is driven in this process, without the shoppers' road beside it: it folds an hour's sales, one of
+A worker's pipeline is driven in this process, without the shopper pipeline beside it: it folds an hour's sales, one of
 each item, into their rows, writes them behind their fences and waits for the disk; then the hour's windows close, and
 each item's is concluded, its forecast made by Triton, sent to Kafka, its row written once more. One hour, then seven
 two days later, judged one after the other. Beside `benchmarks.demand_worker`, where the same thread answers the
@@ -44,12 +44,12 @@ _STEADY: Final = 4
 _HOUR_MS: Final = 3_600_000
 _START_MS: Final = 1_767_571_200_000
 _ENTRIES: Final = 32
-"""Of a message, as a chunk of 128 records tells to each of four partitions."""
+"""Of a message, as a batch of 128 records sends to each of four partitions."""
 _MESSAGES: Final = 512
 
 
 class _Sender:
-    """Writes messages as the shoppers' road does, and remembers how far each partition goes."""
+    """Writes messages as the shopper pipeline does, and remembers how far each partition goes."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = item_deltas(settings.group)
@@ -66,7 +66,7 @@ class _Sender:
 
 
 def main() -> None:
-    """Drive the road, write the figures."""
+    """Drive the pipeline, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
     items = parser.parse_args().items
@@ -101,7 +101,7 @@ def _trained(here: Ground) -> Path:
 
 
 async def _run(settings: Settings, prepared: Prepared, items: int) -> list[float]:
-    """Seconds of each hour: its sales and its closings."""
+    """Seconds of each hour: its sales and its closed windows."""
     runtime = await Runtime.open(settings, prepared)
     sender, seconds = _Sender(settings), list[float]()
     for hour in _HOURS:

@@ -6,7 +6,7 @@ Every item sells once in the first hour and once in each of seven hours two days
 one after the other, from the fourth of which on the model is asked for one forecast a closing, as it is of items that
 sell steadily. The hours are replayed one by one into a stack made anew, and each hour's windows close when its sales
 are answered, as they do in a shop, whose hours last an hour. The worker itself says how long each step of the items'
-road took; the rate is forecasts over the sum of them all, folding and rows included. One worker, everything on one
+pipeline took; the rate is forecasts over the sum of them all, folding and rows included. One worker, everything on one
 machine. In an environment whose stack is its own (HEADRACE_HOME, HEADRACE_PORT_OFFSET).
 """
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _replay(items: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """What each hour's replay says, and the seconds of each step of the items' road."""
+    """What each hour's replay says, and the seconds of each step of the item pipeline."""
     home = load_settings().home.absolute()
     shell = Shell({"HEADRACE_TRIGGERS": "search", "HEADRACE_FEATURE_LOG": "0", "HEADRACE_TRENDING": "off"})
     shell.headrace("down")

@@ -1,4 +1,4 @@
-"""Nine months of Online Retail through the road: trained on the first six, replayed whole, every answer accounted for.
+"""Nine months of Online Retail through the pipeline: trained on the first six, replayed whole, each answer counted.
 
 `python -m benchmarks.online_retail_replay --out benchmarks/results/online_retail_replay` in an environment whose
 stack is its own (HEADRACE_HOME, HEADRACE_PORT_OFFSET); the stack is made anew and stopped at the end.

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from streams.testing.crash_points import POINTS
 
 _PASSES: Final = (1, 10)
-"""Of both roads, since the worker first said something."""
+"""Of both pipelines, since the worker first said something."""
 _COMMITS: Final = (1, 3)
 """A commit is for all that was done in the third of a second before it."""
 _MOMENT_S: Final = (0.2, 4.0)
@@ -36,7 +36,7 @@ class Fault(NamedTuple):
 
     Attributes:
         server: as `benchmarks.chaos.servers` names it; "" for a worker's.
-        step: of the road, as `streams.testing.crash_points` names it; "" for a moment's blow.
+        step: of the pipeline, as `streams.testing.crash_points` names it; "" for a moment's fault.
         passes: of that step before it strikes.
         seconds: after the worker was ready, or has company; that a server is away.
     """

@@ -1,4 +1,4 @@
-"""`headrace bench chaos`: replay after replay under blows, until the time is up.
+"""`headrace bench chaos`: replay after replay under faults, until the time is up.
 
 Every second replay strikes Triton too: then less can be said of what comes out, see `traces.compare`.
 """
@@ -29,9 +29,9 @@ class Endured(Verdict, frozen=True, kw_only=True):
     """What a long run came to: the verdicts on its replays, summed, and how it was struck.
 
     Attributes:
-        kills: blows that counted.
+        kills: faults that counted.
         by_step: the same, by how and where.
-        replays: of the recording, each under blows and held against the calm one.
+        replays: of the recording, each under faults and held against the calm one.
     """
 
     command: str

@@ -24,7 +24,7 @@ loads of 8 records. Each replay is held against a calm one: features line by lin
 
 | | |
 |---|---|
-| blows that counted: something was said or committed since the one before, and something was left | {found.kills} |
+| faults that counted: something was emitted or committed since the one before, and something was left | {found.kills} |
 | records lost | {found.lost} |
 | triggers and impressions unanswered | {found.unanswered} |
 | feature rows that differ | {found.differing_features} |

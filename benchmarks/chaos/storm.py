@@ -33,7 +33,7 @@ _PATIENCE_S: Final = 120.0
 
 
 class FaultInjector:
-    """One recording, replayed once undisturbed and as often as one likes under blows.
+    """One recording, replayed once undisturbed and as often as one likes under faults.
 
     Args:
         recording: file of the recorded stream.

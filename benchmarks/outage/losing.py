@@ -39,9 +39,9 @@ class Loss(Struct, frozen=True):
     """What came of a store that lost rows, or gave way to its replica.
 
     Attributes:
-        appended: events appended from the blow on, of those that ask for answers.
+        appended: events appended from the fault on, of those that ask for answers.
         answered: share of them answered, by the end.
-        ended_s: from the blow until the worker had ended by itself; None where it went on.
+        ended_s: from the fault until the worker had ended by itself; None where it went on.
         rows: rows of shoppers in the store at the end.
         torn: those that do not hold every event up to their fence: something was folded into a row that was lost.
         words: the line that the worker ended with; "" where it went on.

@@ -34,7 +34,7 @@ class Backlog(Struct):
     Attributes:
         cpu_ms_per_event: of each process: CPU seconds for 1,000 events.
         memory_mb: resident at the end.
-        steps_s: Headrace's own account, "road: step" to seconds; of its first process alone.
+        steps_s: Headrace's own account, "pipeline: step" to seconds; of its first process alone.
     """
 
     events: int
@@ -157,7 +157,7 @@ def _memory(processes: Sequence[psutil.Process]) -> int:
 
 
 def steps(running: Running) -> Mapping[str, float]:
-    """What Headrace says of its steps, seconds by "road: step"; nothing for the others."""
+    """What Headrace says of its steps, seconds by "pipeline: step"; nothing for the others."""
     return metric_by_labels(running, "headrace_step_seconds_sum", "road", "step")
 
 

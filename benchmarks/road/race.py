@@ -68,7 +68,7 @@ class Race(Struct):
 
     Attributes:
         contestants: with the trained model.
-        null_model: the same road with a model that costs nothing.
+        null_model: the same pipeline with a model that costs nothing.
         latency: contestant → percent of what it did right before → latency, the shop's clock going as the real one
             does.
         hours_close: contestant → latency at 70 % with the backlog's clock, by which an hour of demand closes every few

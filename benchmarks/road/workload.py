@@ -1,4 +1,4 @@
-"""The road's workload: one seeded shop, the same events for every contestant.
+"""The pipeline's workload: one seeded shop, the same events for every contestant.
 
 60 % views, 20 % impressions of ten items, 10 % clicks, 6 % carts, 4 % purchases. Shoppers differ in how much they do
 and in what they like; items differ in how many like them.

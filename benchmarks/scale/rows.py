@@ -1,4 +1,4 @@
-"""What shoppers' rows cost in Valkey: bytes by history, and time of a chunk's reads and writes by shoppers stored."""
+"""What shoppers' rows cost in Valkey: bytes by history, and time of a batch's reads and writes by shoppers stored."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class Kept(Struct):
 
 
 class Stored(Struct):
-    """Time of one chunk of 512 shoppers at random while so many are stored, median, ms."""
+    """Time of one batch of 512 shoppers at random while so many are stored, median, ms."""
 
     users: int
     read_ms: float
@@ -66,7 +66,7 @@ async def bytes_by_history(settings: Settings, seed: int) -> list[Kept]:
 
 
 async def by_users(settings: Settings, seed: int, sizes: Sequence[int]) -> list[Stored]:
-    """Fill the store further and further, each shopper with 50 events, and take chunks of shoppers at random."""
+    """Fill the store further and further, each shopper with 50 events, and take batches of shoppers at random."""
     client = redis.Redis.from_url(f"redis://{settings.redis_address}")
     _empty(client)
     store = await RowStore.open(settings)

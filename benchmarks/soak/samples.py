@@ -33,7 +33,7 @@ class Sample(Struct):
     Attributes:
         seconds: since the load began.
         behind: records of `events` that wait for the worker, as it says every ten seconds.
-        steps_s: seconds of all loads by step since the worker began, "road: step".
+        steps_s: seconds of all batches by step since the worker began, "pipeline: step".
         memory_mb: by process; what several share is counted in parts (PSS): Triton shares its requests with the Python
             process of each model. And what Valkey itself counts.
         files: open file descriptors of the worker, sockets among them.

@@ -1,4 +1,4 @@
-"""A large shop, as full as it gets: its served version, its shoppers' rows, and events with strangers among them."""
+"""A large shop, as full as it gets: its served version, its shoppers' rows, and events, some of unknown items."""
 
 import asyncio
 import shutil

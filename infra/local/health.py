@@ -82,7 +82,7 @@ def require_answer(variable: str, addresses: str) -> None:
 
 def _crash_report(server: Server, what: str) -> str:
     """One line with the cause and what to change, then the log's last lines."""
-    remedy = f"Mend what the log says (moving HEADRACE_HOME aside starts afresh), or set {server.variable}."
+    remedy = f"Repair what the log names (moving HEADRACE_HOME aside starts afresh), or set {server.variable}."
     return "\n".join([f"{server.title} {what}. {remedy} Last lines of {server.log}:", *_last_lines(server.log)])
 
 

@@ -60,7 +60,7 @@ def up(settings: Settings, on_progress: OnProgress) -> Addresses:
     started.
 
     Args:
-        tell: told, in a few words each time, what is being waited for.
+        on_progress: called with a few words on what is being waited for.
 
     Raises:
         StackError: with the cause, the setting to change, and the last lines of a dead server's log.

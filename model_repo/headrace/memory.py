@@ -39,7 +39,7 @@ def keep_freed() -> None:
     """Let glibc keep what a request frees for the next one, until it is trimmed.
 
     Else what is free at the end of the heap goes back at once, and the kernel clears its pages for the next request: 14
-    of them for an event on the road, a tenth of the model's time. Another C library has no `mallopt`, or heeds none.
+    of them an event on the pipeline, a tenth of the model's time. Another C library has no `mallopt`, or heeds none.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt") and libc.mallopt(_MMAP_THRESHOLD, _LARGEST):

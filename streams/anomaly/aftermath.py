@@ -1,10 +1,10 @@
-"""One report an anomaly: what follows a surprise counts only where it exceeds it."""
+"""One report an anomaly: a score counts only where it exceeds those before it."""
 
 from collections import deque
 
 
 class AlertSuppressor:
-    """The largest surprise of the last `readings`, which a new one must exceed."""
+    """The largest anomaly score of the last `readings`, which a new one must exceed."""
 
     def __init__(self, readings: int) -> None:
         self._readings = readings
@@ -12,7 +12,7 @@ class AlertSuppressor:
         self._largest: deque[tuple[int, float]] = deque()  # each larger than all after it
 
     def pass_on(self, anomaly_score: float) -> float:
-        """The surprise where it exceeds all of late, else 0."""
+        """The anomaly score where it exceeds all of late, else 0."""
         while self._largest and self._largest[0][0] < self._seen - self._readings:
             self._largest.popleft()
         new = not self._largest or anomaly_score > self._largest[0][1]

@@ -23,7 +23,7 @@ class DetectorSettings(NamedTuple):
         shape: readings in a row that make a shape.
         reach: readings whose extremes are looked at.
         top_share: share of a view's past that its tail is fitted to.
-        quiet: readings in which only a larger surprise is reported.
+        quiet: readings in which only a larger score is reported.
         value, hour, season: weights of these views; shape and either extreme have 1.
     """
 
@@ -77,7 +77,7 @@ class SeriesDetector:
         return 1.0 - 10.0 ** -self._suppressor.pass_on(anomaly_score)
 
     def _views(self, timestamp: int, value: float, gap: int) -> Iterator[tuple[int, float]]:
-        """Weight and surprise of every view."""
+        """Weight and anomaly score of every view."""
         high, low = self._extremes.distances(value)
         yield self._settings.value, self._value_tail.anomaly_score(self._value.distance(value))
         yield self._settings.hour, self._hour_tail.anomaly_score(self._hour.distance(timestamp, value))

@@ -105,13 +105,13 @@ def start(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> Non
 @bench.command()
 def chaos(
     minutes: Annotated[
-        float, typer.Option(min=0.1, help="blows are dealt for so long; a replay that began is ended")
+        float, typer.Option(min=0.1, help="faults are injected for so long; a replay that began is ended")
     ] = 30,
     seed: Seed = 1,
     out: Out = _RESULTS,
     as_json: JsonFlag = False,
 ) -> None:
-    """Kill and freeze workers at every step while a recording is replayed; hold what is left against a calm run."""
+    """Kill and freeze workers at every step while a recording is replayed; compare it with an undisturbed run."""
     from benchmarks.chaos.long_run import run
     from benchmarks.chaos.report import write
 
@@ -119,7 +119,7 @@ def chaos(
     page = write(found, out)
     _print_result(page, found, as_json)
     if not found.holds:
-        raise CheckFailed(f"a disturbed run differs from the calm one: see {page}")
+        raise CheckFailed(f"a disturbed run differs from the undisturbed one: see {page}")
 
 
 @bench.command()
@@ -143,7 +143,7 @@ def outage(
 
 @bench.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=3, help="the load lasts so long")] = 30,
+    minutes: Annotated[float, typer.Option(min=3, help="events are sent for so long")] = 30,
     percent: Annotated[float, typer.Option(min=1, max=100, help="load, of what the worker does from a backlog")] = 50,
     seed: Seed = 1,
     out: Out = _RESULTS,

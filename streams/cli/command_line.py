@@ -1,4 +1,4 @@
-"""The whole command line: what holds for every command and group alike, and how its errors are told."""
+"""The whole command line: what holds for every command and group alike, and how its errors are printed."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence

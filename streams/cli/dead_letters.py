@@ -1,4 +1,4 @@
-"""`headrace dead-letters`: show what was refused, and send back what is mended."""
+"""`headrace dead-letters`: show what was refused, and send back what is repaired."""
 
 import time
 from collections import Counter
@@ -34,7 +34,7 @@ def show(
     out: Annotated[
         Path | None,
         typer.Option(
-            callback=new_file, help="write them as a recorded stream, to be mended by hand: .jsonl, .gz or .zst"
+            callback=new_file, help="write them as a recorded stream, to be repaired by hand: .jsonl, .gz or .zst"
         ),
     ] = None,
     as_json: JsonFlag = False,
@@ -58,7 +58,7 @@ def show(
 @_dead_letters.command("replay")
 def send_back(
     file: Annotated[
-        Path | None, typer.Argument(callback=readable_file, help="mended, from `list --out`; without it, as they are")
+        Path | None, typer.Argument(callback=readable_file, help="repaired, from `list --out`; without it, as they are")
     ] = None,
     reason: Reason = None,
     as_json: JsonFlag = False,

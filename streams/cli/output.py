@@ -1,4 +1,4 @@
-"""How commands speak: progress and logs on standard error, results on standard output, `--json` as its last line."""
+"""What commands print: progress and logs on standard error, results on standard output, `--json` as its last line."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -24,7 +24,7 @@ def print_json(value: object) -> None:
 
 
 def complain(message: str) -> None:
-    """Tell the user what went wrong, in the form every command uses."""
+    """Print what went wrong, in the form every command uses."""
     sys.stderr.write(f"headrace: {message}\n")
 
 

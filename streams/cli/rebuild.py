@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def rebuild(group: _Group, processes: _Processes = 1, json: JsonFlag = False) -> None:
-    """Refold the topics into a new group, which says no answer twice, while the workers of HEADRACE_GROUP go on."""
+    """Refold the topics into a new group, which emits no answer twice, while the workers of HEADRACE_GROUP go on."""
     from streams.rebuild import rebuild as refold
     from streams.settings import settings
 

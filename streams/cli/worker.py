@@ -10,7 +10,7 @@ Processes = Annotated[
 ]
 Apart = Annotated[
     bool,
-    typer.Option("--apart", help="two processes a worker, one a road: shoppers need not wait while items are counted"),
+    typer.Option("--apart", help="two processes a worker, one a pipeline: shoppers never wait for items"),
 ]
 Supervised = Annotated[
     bool, typer.Option("--supervised", hidden=True, help="end when the standard input does: with whoever started this")

@@ -16,7 +16,7 @@ from streams.testing import Stack
 from tests.trained_shop import TrainedShop
 
 _LOADS = {"HEADRACE_CHUNK": "8"}
-"""So small that there is something left after every blow."""
+"""So small that there is something left after every fault."""
 
 
 @pytest.fixture(scope="module")

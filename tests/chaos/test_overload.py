@@ -18,7 +18,7 @@ from streams.testing import Client, Message, Record, Stack, Worker, event, item
 from streams.testing.plugin import StartWorker
 
 NO_MODEL = {"HEADRACE_TRITON": "127.0.0.1:9", "HEADRACE_FEATURE_LOG": "0"}
-"""How a road is loaded, and how much waits before it, does not depend on who answers."""
+"""How a pipeline is loaded, and how much waits before it, does not depend on who answers."""
 MEGABYTE = 1_000_000
 LARGEST = 4_194_304
 """The most that `HEADRACE_MAX_EVENT_BYTES` can be."""

@@ -79,7 +79,7 @@ class BehaviourEncoder(nn.Module):
     def forward(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor, now_B: Tensor) -> tuple[Tensor, Tensor]:
         """The user vector as of `now` [B, D], and what it would be without each event [B, L, D], to first order.
 
-        Wishes are combined by their weights, so that products with item vectors are scores.
+        Actions are combined by their weights, so that products with item vectors are scores.
 
         Args:
             item_BLD: item representations; anything where `action_BL` is 0.
@@ -103,7 +103,7 @@ class BehaviourEncoder(nn.Module):
         return _sized(user_B1D).squeeze(1) @ turn_DD, _sized(user_B1D - lost_BLD) @ turn_DD
 
     def after_each(self, item_BLD: Tensor, action_BL: Tensor, time_BL: Tensor) -> Tensor:
-        """The user vector after each event, as of that event, before it is turned to one wish. [B, L, D]"""
+        """The user vector after each event, as of that event, before it is turned to one action. [B, L, D]"""
         x_BLD, mask, distance = self._embed(item_BLD, action_BL, time_BL)
         for block in self.blocks:
             x_BLD = block(x_BLD, mask, distance)

@@ -16,7 +16,7 @@ _NEW_ITEM_QUANTILE: Final = 0.75
 
 
 class ShopperModel(nn.Module):
-    """Everything that training fits. N items, D width, P half-lives of popularity, S points in time, A wishes."""
+    """Everything that training fits. N items, D width, P half-lives of popularity, S points in time, A actions."""
 
     popularity_PSN: Tensor
 
@@ -33,11 +33,11 @@ class ShopperModel(nn.Module):
         self.action_bias_AN = nn.Parameter(torch.zeros(len(TARGET_ACTIONS), count))
 
     def bias_of_action(self, action: int) -> Tensor:
-        """What an item scores for one wish without any history, at each point in time. [S, N]"""
+        """What an item scores for one action without any history, at each point in time. [S, N]"""
         return self._shared_bias() + self.action_bias_AN[action]
 
     def bias(self) -> Tensor:
-        """The same for all wishes by their weights. [S, N]"""
+        """The same for all actions by their weights. [S, N]"""
         return self._shared_bias() + self.encoder.action_heads.weight_A @ self.action_bias_AN
 
     def bias_now(self) -> Tensor:

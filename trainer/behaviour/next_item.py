@@ -29,7 +29,7 @@ class Stage(NamedTuple):
 
 
 class NextItemLoss:
-    """Cross-entropy of every wish over the catalogue, wishes by their weights."""
+    """Cross-entropy of every action over the catalogue, actions by their weights."""
 
     def __init__(self, model: ShopperModel, target_TA: np.ndarray) -> None:
         """Args: target_TA: what training asks for; how often each item occurs there decides how negatives are drawn."""
@@ -40,7 +40,7 @@ class NextItemLoss:
         self._log_q_N = log_sampling_odds(count_N).to(model.item_bias.device)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Loss of a batch: mean over the targets of each wish. []"""
+        """Loss of a batch: mean over the targets of each action. []"""
         model, device = self._model, batch.item.device
         with mixed(device):
             table_ND = model.items()

@@ -1,7 +1,7 @@
-"""What a shopper may want of an item: to look at it, to put it in the cart, to buy it. One linear map each.
+"""What a shopper may do with an item next: view it, put it in the cart, buy it. One linear projection each.
 
-A wish's score is a product with the item vector, like any score, so their weighted sum is one map and costs nothing to
-serve; and a score stays the sum of its events' shares. A denotes wishes, in the order of `WISHES`.
+An action's score is a product with the item vector, like any score, so their weighted sum is one map and costs nothing
+to serve; and a score stays the sum of its events' contributions. A denotes actions, in the order of `TARGET_ACTIONS`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from trainer.data.windows import TARGET_ACTIONS
 
 
 class ActionProjections(nn.Module):
-    """A shopper's vector turned to each wish; an untrained map leaves it as it is."""
+    """A shopper's vector projected for each action; an untrained projection leaves it as it is."""
 
     weight_A: Tensor
     itself_DD: Tensor
@@ -27,17 +27,17 @@ class ActionProjections(nn.Module):
         self.register_buffer("itself_DD", torch.eye(config.width), persistent=False)
 
     def weigh(self, present: Sequence[bool]) -> None:
-        """Leave out the wishes that a stream never shows, and share their weight among the others."""
+        """Leave out the actions that a stream never shows, and share their weight among the others."""
         there = torch.tensor(present, device=self.weight_A.device)
         if there.any() and (kept := self.weight_A * there).sum() > 0:
             self.weight_A = kept / kept.sum()
 
     def to_action(self, user_MD: Tensor, action: int) -> Tensor:
-        """Shoppers' vectors for one wish. [M, D]"""
+        """Shoppers' vectors for one action. [M, D]"""
         return user_MD + user_MD @ self.turn_ADD[action]
 
     def combined(self, x_BLD: Tensor) -> Tensor:
-        """Vectors whose products with items are the weighted sum of all wishes' scores. [..., D]"""
+        """Vectors whose products with items are the weighted sum of all actions' scores. [..., D]"""
         return x_BLD @ self.map()
 
     def map(self) -> Tensor:

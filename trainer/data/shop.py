@@ -122,7 +122,7 @@ def read_shop(stream: Path, on_progress: Callable[[int], None]) -> Shop:
 
     Args:
         stream: JSON Lines, plain, `.gz` or `.zst`.
-        tell: called with the number of records read, now and then.
+        on_progress: called with the number of records read, now and then.
 
     Raises:
         UsageError: the file is no recorded stream.

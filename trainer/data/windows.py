@@ -14,7 +14,7 @@ from trainer.data.shop import Sequences
 
 NO_TARGET = -1
 
-#: The wishes that the next-item head tells apart, and the actions of a recorded stream that show each.
+#: The actions that the next-item head predicts, and those of a recorded stream that count as each.
 TARGET_ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "view": ("view", "click"),
     "add_to_cart": ("add_to_cart",),
@@ -23,7 +23,7 @@ TARGET_ACTIONS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Batch(NamedTuple):
-    """Windows of equal width W ≤ L, right-aligned. A wishes."""
+    """Windows of equal width W ≤ L, right-aligned. A actions."""
 
     item: Tensor  # [B, W]  row of the item, 0 where action is 0
     action: Tensor  # [B, W]  action and channel
@@ -51,7 +51,7 @@ def next_items(sequences: Sequences, selected: NDArray[np.bool_] | None = None) 
 
 
 def next_actions(sequences: Sequences) -> Targets:
-    """The same for each wish of `WISHES`: the next item viewed, put in the cart, bought. [T, A] each"""
+    """The same for each action of `TARGET_ACTIONS`: the next item viewed, put in the cart, bought. [T, A] each"""
     found = [
         _next_where(sequences, np.isin(sequences.action, [ACTION_CODE[a] for a in actions]))
         for actions in TARGET_ACTIONS.values()

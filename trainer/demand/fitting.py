@@ -53,7 +53,7 @@ def fit_demand(
     Args:
         horizon: windows forecast at once.
         vectors: of item texts.
-        tell: told the progress, one line an epoch.
+        on_progress: called with a note once an epoch.
 
     Returns:
         metrics: the held-back quantile loss of the network and of a constant forecast, coverage of the 80 % interval.

@@ -34,7 +34,7 @@ class Episode(NamedTuple):
 
 
 def alerts_of(done: DemandEvaluation, rules: DemandRules) -> list[Episode]:
-    """The episodes that the items' road opens on the evaluated items, by the evaluated network."""
+    """The episodes that the item pipeline opens on the evaluated items, by the evaluated network."""
     catalogue = done.series.catalogue
     pipeline = OfflineDemand(
         lambda tensors: as_forecaster(done.network, tensors),

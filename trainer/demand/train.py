@@ -35,7 +35,7 @@ def train_demand(
         horizon: windows forecast at once.
         vectors: of item texts.
         timezone: where windows of whole days begin.
-        tell: told the progress, one line an epoch.
+        on_progress: called with a note once an epoch.
 
     Returns:
         metrics: as of `fit_demand`.

@@ -1,4 +1,4 @@
-"""Choose what a shopper's own items are worth again when they come back, by held-back moments."""
+"""Choose the repurchase boost of a shopper's own items by held-back moments."""
 
 from itertools import product
 from typing import Final
@@ -21,7 +21,7 @@ _MOST: Final = 1_000
 def choose_repurchase_boost(trained: Trained, shop: Shop, split: int) -> tuple[float, float]:
     """Weight and half-life (ms) that find most: mean of Recall@20 of next items and of baskets after `split` (ms).
 
-    Nothing is worth again where that finds no more, or where no basket follows anything.
+    There is no boost where it finds no more, or where no basket follows anything.
     """
     kinds = [_thinned(cases) for cases in (next_item_cases(shop, split), basket_cases(shop, split))]
     if not all(kinds):

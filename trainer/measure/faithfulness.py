@@ -1,4 +1,4 @@
-"""Whether reasons are true: what becomes of an item's place when the event told as its reason is taken out.
+"""Whether reasons are true: what becomes of an item's place when the event given as its reason is taken out.
 
 An event's effect is measured by asking again without it: how much of an item's lead over the mean item goes.
 Shape letters: K places, k events of a history, R reasons.
@@ -36,9 +36,9 @@ class ReasonedList(NamedTuple):
 
     Attributes:
         row: rows of the listed items in the shop. [K]
-        event: events told as reasons, -1 for none. [K, R]
+        event: events given as reasons, -1 for none. [K, R]
         effect: of an item's lead over the mean item, what goes with an event. [K, k]
-        speaks: events that may be a reason. [k]
+        eligible: events that may be a reason. [k]
         item: rows of the events' items. [k]
     """
 
@@ -59,7 +59,7 @@ class Faithfulness(Struct, frozen=True):
             any event of those categories. Null where items have no categories.
         duplicates: entries that name one item twice.
         negative: reasons without whose event the item would not fall.
-        reasons: reasons told, of the shopper's events.
+        reasons: reasons given, of the shopper's events.
         first_newest: first reasons that are the newest event.
     """
 

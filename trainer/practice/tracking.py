@@ -68,7 +68,7 @@ def _tracking_errors(first: BaseException | None = None) -> Generator[None]:
         yield
     except (MlflowException, OSError) as error:
         raise first or ModelError(
-            f"the tracking store refuses ({str(error).splitlines()[0]}); mend it and go on with --resume"
+            f"the tracking store refuses ({str(error).splitlines()[0]}); repair it and go on with --resume"
         ) from error
 
 

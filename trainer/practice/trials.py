@@ -47,7 +47,7 @@ def search(
         study_file: a SQLite file; made where there is none.
         purpose: what the trials' losses depend on beside the parameters; a study serves one purpose only.
         objective: the loss of a trial, lower is better; may report per epoch and be pruned.
-        tell: told the number of finished trials and the best loss so far.
+        on_progress: called with the number of finished trials and the best loss so far.
 
     Raises:
         UsageError: the file is another purpose's study, no study at all, or in use.

@@ -59,7 +59,7 @@ class Trained(NamedTuple):
         return Scorer(self.arrays, self.model.encoder, self.model.click if self.clicks else None)
 
     def with_repurchase_boost(self, boost: tuple[float, float]) -> "Trained":
-        """The model with what a shopper's own items are worth again (`model_repo.headrace.returning`)."""
+        """The model with a repurchase boost of a shopper's own items (`model_repo.headrace.returning`)."""
         return self._replace(arrays={**self.arrays, "again": torch.tensor(boost)})
 
     def with_repeats(self, repeats_N: NDArray[np.bool_]) -> "Trained":

@@ -1,4 +1,4 @@
-"""Who runs on the road, and how each is started."""
+"""Who runs on the pipeline, and how each is started."""
 
 import sys
 from collections.abc import Callable

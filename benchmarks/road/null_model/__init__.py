@@ -1,4 +1,4 @@
-"""A model that costs nothing: with it in its place the road is measured, not the model."""
+"""A model that costs nothing: with it in its place the pipeline is measured, not the model."""
 
 import shutil
 from pathlib import Path

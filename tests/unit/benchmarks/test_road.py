@@ -1,4 +1,4 @@
-"""The road's benchmark: its workload is what it says, and its results have the contract's fields."""
+"""The pipeline's benchmark: its workload is what it says, and its results have the contract's fields."""
 
 import json
 from collections import Counter

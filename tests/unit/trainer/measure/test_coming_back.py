@@ -1,4 +1,4 @@
-"""What own items are worth again is chosen by held-back moments: something where shoppers repeat, nothing elsewhere."""
+"""The repurchase boost is chosen by held-back moments: something where shoppers repeat, nothing elsewhere."""
 
 import random
 from pathlib import Path
