@@ -89,14 +89,14 @@ def _sell(pipeline: OfflineDemand, items: int) -> None:
         pipeline.take(0, [ItemDelta(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
         # Windows of the first hours are only noted as closed: forecasting them would take most of the time.
         if hour == _BEFORE - 1:
-            _pass_over(pipeline, hour)
+            _skip(pipeline, hour)
 
 
 def _end_of(hour: int) -> Watermark:
     return Watermark(0, (hour + 1) * _HOUR_MS, idle=False)
 
 
-def _pass_over(pipeline: OfflineDemand, hour: int) -> None:
+def _skip(pipeline: OfflineDemand, hour: int) -> None:
     """Close what came so far without conclusions."""
     for window in sorted(pipeline.index.pending):
         sold = pipeline.index.pending.pop(window)

@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 class _Rows(NamedTuple):
     scores: Floats
-    worth: Floats  # of a detection there, before weights
+    credit: Floats  # of a detection there, before weights
     window: Ints  # -1 outside
 
 
@@ -64,8 +64,8 @@ def nab_score(series: Sequence[Labelled], profile: Profile) -> Result:
     for place, row in enumerate(order.tolist()):
         window = int(rows.window[row])
         if window < 0:
-            total += profile.false * rows.worth[row]
-        elif (earned := profile.found * float(rows.worth[row])) > best[window]:
+            total += profile.false * rows.credit[row]
+        elif (earned := profile.found * float(rows.credit[row])) > best[window]:
             total += earned - best[window]
             best[window] = earned
         last_of_equals = place + 1 == len(order) or rows.scores[order[place + 1]] != rows.scores[row]
@@ -81,8 +81,8 @@ def score_at(series: Sequence[Labelled], profile: Profile, threshold: float) -> 
     detected = rows.scores >= threshold
     within, outside = detected & (rows.window >= 0), detected & (rows.window < 0)
     best: Floats = np.full(windows, -profile.missed)
-    np.maximum.at(best, rows.window[within], profile.found * rows.worth[within])
-    total = best.sum() + profile.false * rows.worth[outside].sum()
+    np.maximum.at(best, rows.window[within], profile.found * rows.credit[within])
+    total = best.sum() + profile.false * rows.credit[outside].sum()
     nothing = -profile.missed * windows
     return 100 * float(total - nothing) / (profile.found * windows - nothing)
 
@@ -96,26 +96,26 @@ def _all_rows(series: Sequence[Labelled]) -> tuple[_Rows, int]:
     parts: list[_Rows] = []
     windows = 0
     for one in series:
-        worth, window = _worth(len(one.scores), one.windows)
+        credit, window = _credit(len(one.scores), one.windows)
         scored = np.s_[probation(len(one.scores)) :]
         parts.append(
-            _Rows(one.scores[scored], worth[scored], np.where(window >= 0, window + windows, -1)[scored]),
+            _Rows(one.scores[scored], credit[scored], np.where(window >= 0, window + windows, -1)[scored]),
         )
         windows += len(one.windows)
     return _Rows(*(np.concatenate(column) for column in zip(*parts, strict=True))), windows
 
 
-def _worth(readings: int, windows: list[tuple[int, int]]) -> tuple[Floats, Ints]:
+def _credit(readings: int, windows: list[tuple[int, int]]) -> tuple[Floats, Ints]:
     """Worth of a detection at each reading, and the window it lies in."""
-    worth, inside = np.full(readings, -1.0), np.full(readings, -1)
+    credit, inside = np.full(readings, -1.0), np.full(readings, -1)
     for first, last in windows:
         after = np.arange(last + 1, readings)
-        worth[last + 1 :] = _sigmoid((after - last) / max(last - first, 1))
+        credit[last + 1 :] = _sigmoid((after - last) / max(last - first, 1))
     for number, (first, last) in enumerate(windows):
         within = np.arange(first, last + 1)
-        worth[first : last + 1] = _sigmoid(-(last - within + 1) / (last - first + 1)) / _sigmoid(np.array(-1.0))
+        credit[first : last + 1] = _sigmoid(-(last - within + 1) / (last - first + 1)) / _sigmoid(np.array(-1.0))
         inside[first : last + 1] = number
-    return worth, inside
+    return credit, inside
 
 
 def _sigmoid(position: Floats) -> Floats:

@@ -61,7 +61,7 @@ class Side(NamedTuple):
     text: Tensor  # [N, T]
 
 
-class Exam(NamedTuple):
+class TransferCase(NamedTuple):
     """Moments of the target shop's last part, and the rows of the items wanted then."""
 
     since: int
@@ -90,18 +90,18 @@ def main() -> None:
         folder = options.shops or Path(fresh)
         source = _side(_SOURCES[options.source], folder / f"{options.source}.jsonl")
         target = _side(_simulated(102), folder / "target.jsonl")
-    exam = _set(target.shop)
+    transfer_case = _set(target.shop)
     runs: list[dict[str, Any]] = []
     starts = [_pretrain(source, seed) for seed in range(options.seeds)]
     for share in _SHARES:  # the small shares first, since each result is kept as it comes
         for seed, pretrained in enumerate(starts):
-            runs += _compete(target, exam, pretrained, share, seed)
-            _keep(options, runs, len(exam.cases), time.monotonic() - began)
+            runs += _compete(target, transfer_case, pretrained, share, seed)
+            _keep(options, runs, len(transfer_case.cases), time.monotonic() - began)
 
 
 def _pretrain(source: Side, seed: int) -> Pretrained:
     make_deterministic(seed)
-    pretrained, report = pretrain_on(source.shop, source.text, INSTALLED, _CONFIG, seed, _quiet)
+    pretrained, report = pretrain_on(source.shop, source.text, INSTALLED, _CONFIG, seed, _no_progress)
     print(f"seed {seed}: pre-trained in {report.seconds} s, {report.after}", flush=True)
     return pretrained
 
@@ -124,16 +124,18 @@ def _side(make: Callable[[Path], object], stream: Path) -> Side:
     return Side(shop, embed(load_text_model(None, cpu), shop.texts, cpu, lambda _: None))
 
 
-def _set(shop: Shop) -> Exam:
+def _set(shop: Shop) -> TransferCase:
     since = time_split(shop.sequences)
     cases = next_item_cases(shop, since)
     cases = cases[:: max(1, -(-len(cases) // _MOST_CASES))]
     wanted = np.array([next(iter(case.relevant)) for case in cases], np.int64)
-    return Exam(since, cases, np.searchsorted(shop.item_hash, wanted))
+    return TransferCase(since, cases, np.searchsorted(shop.item_hash, wanted))
 
 
-def _compete(target: Side, exam: Exam, pretrained: Pretrained, share: float, seed: int) -> list[dict[str, Any]]:
-    sequences = _some(target.shop.sequences, share, exam.since, seed)
+def _compete(
+    target: Side, transfer_case: TransferCase, pretrained: Pretrained, share: float, seed: int
+) -> list[dict[str, Any]]:
+    sequences = _some(target.shop.sequences, share, transfer_case.since, seed)
     runs: list[dict[str, Any]] = []
     for name, start in {"from scratch": None, "pre-trained": pretrained}.items():
         tried = [_fit(target, sequences, start, rate, seed) for rate in _RATES]
@@ -141,13 +143,15 @@ def _compete(target: Side, exam: Exam, pretrained: Pretrained, share: float, see
         runs.append({"start": name, "share": share, "seed": seed} | _facts(best))
         runs[-1]["tried"] = [_facts(found) for found in tried]
         runs[-1] |= {"shoppers": len(sequences.start) - 1, "events": len(sequences.item)} | _score(
-            best.model, target, exam
+            best.model, target, transfer_case
         )
         print(runs[-1], flush=True)
     if share == _SHARES[0]:
         alone = _model(target, sequences, _CONFIG).eval()
         pretrained.start(alone)
-        runs.append({"start": "pre-trained, nothing learnt", "share": 0.0, "seed": seed} | _score(alone, target, exam))
+        runs.append(
+            {"start": "pre-trained, nothing learnt", "share": 0.0, "seed": seed} | _score(alone, target, transfer_case)
+        )
         print(runs[-1], flush=True)
     return runs
 
@@ -174,7 +178,7 @@ def _fit(target: Side, sequences: Sequences, start: Pretrained | None, rate: flo
     model = _model(target, sequences, replace(_CONFIG, learning_rate=rate))
     wanted = sequences.wanted
     popularity = measure_popularity(sequences.item[wanted], sequences.time[wanted], len(target.shop.item_ids))
-    arguments = (model, sequences, popularity, time_split(sequences), seed, _quiet)
+    arguments = (model, sequences, popularity, time_split(sequences), seed, _no_progress)
     fitted = fit_next_item(*arguments) if start is None else fit_from(start, *arguments)
     return Found(model, fitted.loss, rate)
 
@@ -188,8 +192,8 @@ def _model(target: Side, sequences: Sequences, config: BehaviourConfig) -> Shopp
 
 
 @torch.inference_mode()
-def _score(model: ShopperModel, target: Side, exam: Exam) -> dict[str, float]:
-    tensors = request_of(target.shop, exam.cases, model.config.width)
+def _score(model: ShopperModel, target: Side, transfer_case: TransferCase) -> dict[str, float]:
+    tensors = request_of(target.shop, transfer_case.cases, model.config.width)
     row = np.searchsorted(target.shop.item_hash, tensors.history_item).clip(max=len(target.shop.item_hash) - 1)
     table = model.items()
     user = model.user_vectors(
@@ -197,7 +201,7 @@ def _score(model: ShopperModel, target: Side, exam: Exam) -> dict[str, float]:
     )
     score = (model.encoder.action_heads.combined(user[:, -1]) @ table.T + model.bias_now()).numpy()
     score[np.arange(len(score)), row[:, -1]] = -np.inf
-    ranks = pessimistic_ranks(score, exam.target)
+    ranks = pessimistic_ranks(score, transfer_case.target)
     return {
         "ndcg@10": round(accuracy_of_ranks(ranks, 10).ndcg, 4),
         "recall@20": round(accuracy_of_ranks(ranks, 20).recall, 4),
@@ -247,7 +251,7 @@ def _spread(runs: list[dict[str, Any]], figure: str) -> str:
     return f"{np.mean(values):.4f} ± {np.std(values):.4f}"
 
 
-def _quiet(what: str, done: int, total: int, note: str) -> None:
+def _no_progress(what: str, done: int, total: int, note: str) -> None:
     """Progress that nobody watches."""
 
 

@@ -25,7 +25,7 @@ _USERS: Final = 300
 _LOADS: Final = {"HEADRACE_CHUNK": "8", "HEADRACE_METRICS_PORT": "0"}
 
 
-class Endured(Verdict, frozen=True, kw_only=True):
+class LongRun(Verdict, frozen=True, kw_only=True):
     """What a long run came to: the verdicts on its replays, summed, and how it was struck.
 
     Attributes:
@@ -43,7 +43,7 @@ class Endured(Verdict, frozen=True, kw_only=True):
     seconds: float
 
 
-def run(minutes: float, seed: int, command: str, on_progress: OnProgress) -> Endured:
+def run(minutes: float, seed: int, command: str, on_progress: OnProgress) -> LongRun:
     """Strike workers for so many minutes, on a stack of its own."""
     random = Random(seed)
     began = time.monotonic()
@@ -78,9 +78,9 @@ def _trained(recording: Path, folder: Path, seed: int, on_progress: OnProgress) 
     return model
 
 
-def _summed(command: str, records: int, kills: Counter[str], verdicts: list[Verdict], seconds: float) -> Endured:
+def _summed(command: str, records: int, kills: Counter[str], verdicts: list[Verdict], seconds: float) -> LongRun:
     found = {name: sum(getattr(verdict, name) for verdict in verdicts) for name in Verdict.__struct_fields__}
-    return Endured(
+    return LongRun(
         **found,
         command=command,
         machine=machine(),

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from benchmarks.chaos.long_run import Endured
+from benchmarks.chaos.long_run import LongRun
 from benchmarks.results_page import write_results
 
 
-def write(found: Endured, folder: Path) -> Path:
+def write(found: LongRun, folder: Path) -> Path:
     """Write `chaos.json` and `chaos.md`; the page's path."""
     return write_results(found, _page(found), folder, "chaos")
 
 
-def _page(found: Endured) -> str:
+def _page(found: LongRun) -> str:
     faults = "\n".join(f"| {fault} | {count} |" for fault, count in found.by_step.items())
     return f"""# Nothing lost
 

@@ -168,7 +168,7 @@ def _await(holds: Callable[[], bool], seconds: float = _PATIENCE_S) -> None:
         time.sleep(_POLL_S)
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def _retry(ask: Callable[[], T]) -> T:
     """Ask Kafka, which may have just come back."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
@@ -191,15 +191,13 @@ class _Group:
 
     def progress(self) -> tuple[int, int]:
         """Records committed of all that it reads, and those left."""
-        ends, committed = _patiently(
-            lambda: (self._broker.ends(self._topics), self._broker.committed(self.settings.group))
-        )
+        ends, committed = _retry(lambda: (self._broker.ends(self._topics), self._broker.committed(self.settings.group)))
         done = {place: committed.get(place, 0) for place in ends}
         return sum(done.values()), sum(max(end - done[place], 0) for place, end in ends.items())
 
     def outputs(self) -> int:
         """Records on the output topics."""
-        return sum(_patiently(lambda: self._broker.ends(ANSWERS)).values())
+        return sum(_retry(lambda: self._broker.ends(ANSWERS)).values())
 
     def await_commit(self) -> None:
         """Wait until somebody commits more, or nothing is left."""

@@ -58,7 +58,7 @@ class Loss(Struct, frozen=True):
 class _Case(Struct, frozen=True):
     replicas: int
     before: Callable[[Stores], None]
-    strike: Callable[[Stores], None]
+    inject: Callable[[Stores], None]
 
 
 def _nothing(_: Stores) -> None:
@@ -78,7 +78,7 @@ CASES: Final = {
 }
 
 
-def lose(here: Ground, stream: Sequence[Record], rate: float, on_progress: OnProgress) -> dict[str, Loss]:
+def measure_losses(here: Ground, stream: Sequence[Record], rate: float, on_progress: OnProgress) -> dict[str, Loss]:
     """Let each case happen to stores and a worker of its own."""
     found: dict[str, Loss] = {}
     offset = here.settings.port_offset
@@ -104,9 +104,9 @@ def _run(running: Running, both: Stores, case: _Case, stream: Sequence[Record], 
         try:
             time.sleep(_BEFORE_S)
             case.before(both)
-            struck, gone = time.monotonic(), time.time_ns() // 1_000_000
-            case.strike(both)
-            ended = _until_ended(running.worker, struck)
+            injected, gone = time.monotonic(), time.time_ns() // 1_000_000
+            case.inject(both)
+            ended = _until_ended(running.worker, injected)
         finally:
             over.set()
         fed.result()
@@ -118,10 +118,10 @@ def _run(running: Running, both: Stores, case: _Case, stream: Sequence[Record], 
     return Loss(outage.requested, outage.answered, ended, rows.found, rows.torn, _words(running.worker))
 
 
-def _until_ended(worker: Worker, struck: float) -> float | None:
-    while time.monotonic() - struck < _AFTER_S:
+def _until_ended(worker: Worker, injected: float) -> float | None:
+    while time.monotonic() - injected < _AFTER_S:
         if not worker.running:
-            return round(time.monotonic() - struck, 1)
+            return round(time.monotonic() - injected, 1)
         time.sleep(_POLL_S)
     return None
 

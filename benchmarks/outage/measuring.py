@@ -14,7 +14,7 @@ from msgspec import Struct
 from benchmarks.chaos.servers import Servers
 from benchmarks.machine import Machine, machine
 from benchmarks.outage.answers import Moments, Outage, judge
-from benchmarks.outage.losing import Loss, lose
+from benchmarks.outage.losing import Loss, measure_losses
 from benchmarks.road import workload
 from benchmarks.road.contestants import CONTESTANTS, Contestant
 from benchmarks.road.feeding import feed
@@ -42,7 +42,7 @@ _WORKER: Final = CONTESTANTS["headrace"]
 _SUPERVISED: Final = _WORKER._replace(command=(*COMMAND, "--processes", "2"))
 
 OnProgress = Callable[[str], None]
-Struck = AbstractContextManager[object]
+Fault = AbstractContextManager[object]
 
 
 class Outages(Struct):
@@ -65,19 +65,19 @@ def measure(size: Size, rate: float, seed: int, command: str, on_progress: OnPro
         here.publish(model)
         servers = Servers(here.settings)
         stream = list(workload.events(size._replace(events=int(rate * _LONGEST_S)), seed))
-        cases: dict[str, tuple[Contestant, int, Callable[[Running], Struck]]] = {
+        cases: dict[str, tuple[Contestant, int, Callable[[Running], Fault]]] = {
             "Triton killed": (_WORKER, 1, lambda _: servers.killed("triton")),
             "Triton stopped": (_WORKER, 1, lambda _: servers.stopped("triton")),
             "Valkey killed": (_WORKER, 1, lambda _: servers.killed("redis")),
             "one of two workers killed": (_WORKER, 2, _without_a_worker),
             "one of two supervised workers killed": (_SUPERVISED, 1, _without_a_child),
         }
-        for name, (contestant, workers, strike) in cases.items():
+        for name, (contestant, workers, inject) in cases.items():
             up(here.settings, lambda _: None)  # what did not outlive the case before
             with here.running(contestant, workers) as running:
-                found[name] = _run(running, stream, rate, strike)
+                found[name] = _run(running, stream, rate, inject)
             on_progress(f"{name}: {found[name]}")
-        losses = lose(here, stream, rate, on_progress)
+        losses = measure_losses(here, stream, rate, on_progress)
     return Outages(command, machine(), seed, rate, found, losses)
 
 
@@ -95,7 +95,7 @@ def _without_a_child(running: Running) -> Generator[None]:
     yield
 
 
-def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callable[[Running], Struck]) -> Outage:
+def _run(running: Running, stream: Sequence[Record], rate: float, inject: Callable[[Running], Fault]) -> Outage:
     address, partitions = running.settings.kafka_address, running.settings.partitions
     topics = [Topic.EVENTS, Topic.RECOMMENDATIONS, Topic.CTR_SCORES]
     over = Event()
@@ -108,7 +108,7 @@ def _run(running: Running, stream: Sequence[Record], rate: float, strike: Callab
         try:
             time.sleep(_BEFORE_S)
             gone = _now_ms()
-            with strike(running):
+            with inject(running):
                 time.sleep(_AWAY_S)
             moments = Moments(gone, _now_ms())
             time.sleep(_AFTER_S)

@@ -13,7 +13,7 @@ from benchmarks.road.ground import Ground, ground
 from benchmarks.road.measuring import Backlog, work_off
 from benchmarks.road.race import models
 from benchmarks.road.workload import Size
-from benchmarks.scale.rows import Kept, Stored, by_users, bytes_by_history
+from benchmarks.scale.rows import Stored, StoreSize, by_users, bytes_by_history
 
 WORKERS: Final = (1, 2, 4)
 PARTITIONS: Final = 8
@@ -33,7 +33,7 @@ class Scaled(Struct):
     machine: Machine
     seed: int
     size: Size
-    history: list[Kept]
+    history: list[StoreSize]
     users: list[Stored]
     workers: dict[str, Backlog]
     parts: list[Backlog]

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.results_page import write_results
 from benchmarks.road.measuring import Backlog
 from benchmarks.scale.measuring import PARTITIONS, Scaled
-from benchmarks.scale.rows import Kept, Stored
+from benchmarks.scale.rows import Stored, StoreSize
 
 _SERVERS = ("worker", "triton", "kafka", "redis")
 
@@ -71,7 +71,7 @@ def _users(users: Sequence[Stored]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _history(history: Sequence[Kept]) -> str:
+def _history(history: Sequence[StoreSize]) -> str:
     lines = ["| events | bytes | of which packed features |", "|---|---|---|"]
     lines += [f"| {one.events} | {one.bytes:,} | {one.packed:,} |" for one in history]
     return "\n".join(lines) + "\n"

@@ -27,7 +27,7 @@ _AT_ONCE: Final = 512
 _CHUNKS: Final = 40
 
 
-class Kept(Struct):
+class StoreSize(Struct):
     """A shopper's row in Valkey, after so many events.
 
     Attributes:
@@ -49,18 +49,20 @@ class Stored(Struct):
     memory_mb: int
 
 
-async def bytes_by_history(settings: Settings, seed: int) -> list[Kept]:
+async def bytes_by_history(settings: Settings, seed: int) -> list[StoreSize]:
     """Measure rows of shoppers that differ in nothing but how much they did."""
     client = redis.Redis.from_url(f"redis://{settings.redis_address}")
     store = await RowStore.open(settings)
-    found: list[Kept] = []
+    found: list[StoreSize] = []
     for events in HISTORIES:
         rows = [_row(f"u-{n}", _state(events, seed, n), events) for n in range(_DISTINCT)]
         _empty(client)
         before = client.info("memory")["used_memory"]
         await store.write(rows)
         used = client.info("memory")["used_memory"] - before
-        found.append(Kept(events, round(used / _DISTINCT), round(median(len(row.states[0] or b"") for row in rows))))
+        found.append(
+            StoreSize(events, round(used / _DISTINCT), round(median(len(row.states[0] or b"") for row in rows)))
+        )
     await store.close()
     return found
 

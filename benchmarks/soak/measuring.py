@@ -32,7 +32,7 @@ SETTLING: Final = 0.4
 """Share of the load before anything counts. The model's process is new, and so is the rate; and rows of ids that no
 catalogue has stay for ten minutes at least."""
 _BEHIND_S: Final = 60.0
-_NOT_OURS: Final = "kafka"
+_EXTERNAL_PROCESS: Final = "kafka"
 """Its heap fills up to a bound of its own."""
 
 OnProgress = Callable[[str], None]
@@ -145,7 +145,11 @@ def whole(minutes: Sequence[Minute]) -> list[Minute]:
 
 def grown(gained: dict[str, Growth]) -> list[str]:
     """The memory of Headrace and its store of which this run can tell that it has grown."""
-    return [name for name, gain in gained.items() if gain.low > 0 and "MB" in name and not name.startswith(_NOT_OURS)]
+    return [
+        name
+        for name, gain in gained.items()
+        if gain.low > 0 and "MB" in name and not name.startswith(_EXTERNAL_PROCESS)
+    ]
 
 
 def held_throughout(samples: Sequence[Sample]) -> list[str]:

@@ -11,7 +11,7 @@ class AlertSuppressor:
         self._seen = 0
         self._largest: deque[tuple[int, float]] = deque()  # each larger than all after it
 
-    def pass_on(self, anomaly_score: float) -> float:
+    def suppress(self, anomaly_score: float) -> float:
         """The anomaly score where it exceeds all of late, else 0."""
         while self._largest and self._largest[0][0] < self._seen - self._readings:
             self._largest.popleft()

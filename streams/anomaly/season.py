@@ -22,8 +22,8 @@ def find_season(values: NDArray[np.float64]) -> int:
         values: evenly spaced readings, oldest first; a season must fit into them three times.
     """
     lags = len(values) // 3
-    calm = np.clip(values, *np.quantile(values, _OUTLIERS))
-    correlation = _autocorrelation(calm)[:lags]
+    clipped = np.clip(values, *np.quantile(values, _OUTLIERS))
+    correlation = _autocorrelation(clipped)[:lags]
     if len(correlation) <= _LEAST_LAG:
         return 0
     inner = correlation[1:-1]

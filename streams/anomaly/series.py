@@ -74,7 +74,7 @@ class SeriesDetector:
         anomaly_score = sum(weight * anomaly_score for weight, anomaly_score in views) / sum(
             weight for weight, _ in views
         )
-        return 1.0 - 10.0 ** -self._suppressor.pass_on(anomaly_score)
+        return 1.0 - 10.0 ** -self._suppressor.suppress(anomaly_score)
 
     def _views(self, timestamp: int, value: float, gap: int) -> Iterator[tuple[int, float]]:
         """Weight and anomaly score of every view."""

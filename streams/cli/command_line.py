@@ -10,7 +10,7 @@ from rich.markup import escape
 from typer.main import get_command
 
 from streams.cli.extras import advice
-from streams.cli.output import complain
+from streams.cli.output import print_error
 from streams.errors import HeadraceError, StackError, UsageError
 from streams.settings import check_variables
 
@@ -49,7 +49,7 @@ def build(app: typer.Typer) -> Any:
     root: Any = get_command(app)
     root.context_settings = {**root.context_settings, "help_option_names": ["-h", "--help"]}
     for command in walk(root):
-        _as_written(command)
+        _escape_markup(command)
         command.params.append(_version_option())
     for name, command in root.commands.items():
         command.rich_help_panel = _panel(name)
@@ -70,23 +70,23 @@ def run(app: typer.Typer, words: Sequence[str]) -> NoReturn:
             check_variables()
         sys.exit(build(app)(args=list(words), prog_name="headrace", standalone_mode=False) or 0)
     except HeadraceError as error:
-        complain(str(error))
+        print_error(str(error))
         sys.exit(error.exit_code)
     except _CLICK_ERRORS as error:
         _wrong_usage(error)
     except typer.Abort:
-        complain("aborted")
+        print_error("aborted")
         sys.exit(HeadraceError.exit_code)
     except ModuleNotFoundError as error:
         message = advice(error.name, words)
         if message is None:
             raise
-        complain(message)
+        print_error(message)
         sys.exit(StackError.exit_code)
     except OSError as error:
         if error.filename is None:
             raise
-        complain(f"{error.filename}: {error.strerror}")
+        print_error(f"{error.filename}: {error.strerror}")
         sys.exit(HeadraceError.exit_code)
 
 
@@ -96,11 +96,11 @@ def _wrong_usage(error: Any) -> NoReturn:
         error.show()
     else:
         where = error.ctx.command_path if error.ctx is not None else "headrace"
-        complain(f"{message.rstrip('.')}: see `{where} -h`")
+        print_error(f"{message.rstrip('.')}: see `{where} -h`")
     sys.exit(UsageError.exit_code)
 
 
-def _as_written(command: Any) -> None:
+def _escape_markup(command: Any) -> None:
     """Rich would take what stands in square brackets for its own markup, and show nothing of it."""
     for described in (command, *command.params):
         if described.help if hasattr(described, "help") else None:

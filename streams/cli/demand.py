@@ -7,7 +7,7 @@ import typer
 
 from streams.anomaly.files import Scored, score_file
 from streams.cli.checked import new_file, readable_file
-from streams.cli.output import JsonFlag, complain, console, print_json, reporting
+from streams.cli.output import JsonFlag, console, print_error, print_json, reporting
 
 demand = typer.Typer(help="Score any series of readings for anomalies.", no_args_is_help=True)
 
@@ -39,8 +39,8 @@ def score(source: Input, target: Output, as_json: JsonFlag = False) -> None:
 
 def _warn(found: Scored) -> None:
     if found.repeated:
-        complain(f"{found.repeated} time stamps are not after the one before; rows were taken in the file's order")
+        print_error(f"{found.repeated} time stamps are not after the one before; rows were taken in the file's order")
     if found.no_number:
-        complain(f"{found.no_number} values are no finite number and were scored 0")
+        print_error(f"{found.no_number} values are no finite number and were scored 0")
     if found.first_oddity:
-        complain(f"the first of these rows is on line {found.first_oddity}")
+        print_error(f"the first of these rows is on line {found.first_oddity}")

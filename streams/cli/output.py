@@ -23,7 +23,7 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print what went wrong, in the form every command uses."""
     sys.stderr.write(f"headrace: {message}\n")
 

@@ -43,5 +43,5 @@ def _supervise(processes: int, apart: bool) -> int:
 
     mine = settings()
     logs.set_up(mine.log, logs.number(mine.log_level))
-    roads = [RoadChoice.SHOPPERS, RoadChoice.ITEMS] if apart else [mine.road]
-    return Supervisor(places(roads * processes, mine.metrics_from, lambda pid: take_out(mine, pid))).run()
+    pipelines = [RoadChoice.SHOPPERS, RoadChoice.ITEMS] if apart else [mine.road]
+    return Supervisor(places(pipelines * processes, mine.metrics_from, lambda pid: take_out(mine, pid))).run()

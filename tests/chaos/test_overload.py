@@ -87,7 +87,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_producer_faster_than_the_road_makes_a_lag_that_is_seen_and_worked_off(
+def test_a_producer_faster_than_the_pipeline_makes_a_lag_that_is_seen_and_worked_off(
     headrace_worker: StartWorker, settings: Settings, producer: Replayer
 ):
     port = free_port()

@@ -116,9 +116,9 @@ def test_every_command_that_needs_an_extra_says_which_in_one_line(tmp_path: Path
         text=True,
         check=True,
     )
-    said = json.loads(done.stdout.splitlines()[-1])
+    output = json.loads(done.stdout.splitlines()[-1])
     for command, extra in COMMANDS.items():
-        code, line = said[there[command]]
+        code, line = output[there[command]]
         assert code == 1, (command, code, line)
         assert f"pip install 'headrace[{extra}]'" in line, (command, line)
         assert line.count("\n") == 1, (command, line)

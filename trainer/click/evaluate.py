@@ -16,7 +16,7 @@ from streams.messages.wire import Floats
 from trainer.click.calibration import Calibration, expected_rate, fit_calibration
 from trainer.click.losses import log_loss
 from trainer.click.rows import learnable_rows
-from trainer.click.table_models import Course, fit_first, fit_last
+from trainer.click.table_models import FitLengths, fit_first, fit_last
 from trainer.data.click_table import ClickTable, read_click_tables, read_like
 from trainer.measure.calibration import equal_mass, equal_width
 from trainer.practice.device import use_cores
@@ -77,9 +77,9 @@ def evaluate_clicks(
     _require_enough([train] if valid is None else [train, valid], known, label)
     parts = _parts(known, seed)
     ids = (user, item)
-    course, calibration = _first_fit(parts, ids, seed, on_progress)
+    fit_lengths, calibration = _first_fit(parts, ids, seed, on_progress)
     sizes, rows, (later,) = learnable_rows(known, [scored], _LEAST_SEEN, ids)
-    logit_M = calibration.apply(fit_last(sizes, rows, course, seed, on_progress).score(later))
+    logit_M = calibration.apply(fit_last(sizes, rows, fit_lengths, seed, on_progress).score(later))
     return Evaluation(_figures(logit_M, known, scored, began), 1 / (1 + np.exp(-logit_M)), scored.clicked)
 
 
@@ -103,19 +103,21 @@ def _parts(known: ClickTable, seed: int) -> _Parts:
     wanted, most = _HELD_BACK_ROWS
     held_back = valid_rows or round(max(count * _HELD_BACK, min(wanted, count * most)))
     train, stop = count - held_back, count - held_back // 2
-    parts = _Parts(*(known.take(rows) for rows in (slice(train), slice(train, stop), slice(stop, count))))
+    parts = _Parts(*(known.pick(rows) for rows in (slice(train), slice(train, stop), slice(stop, count))))
     if all(0 < part.clicked.mean() < 1 for part in parts):
         return parts
     # A file that is sorted by its label, or is very short, says nothing at its end.
     shuffled = np.random.default_rng(seed).permutation(count)
-    return _Parts(*(known.take(np.sort(rows)) for rows in np.split(shuffled, [train, stop])))
+    return _Parts(*(known.pick(np.sort(rows)) for rows in np.split(shuffled, [train, stop])))
 
 
-def _first_fit(parts: _Parts, ids: tuple[str, str], seed: int, on_progress: OnProgress) -> tuple[Course, Calibration]:
+def _first_fit(
+    parts: _Parts, ids: tuple[str, str], seed: int, on_progress: OnProgress
+) -> tuple[FitLengths, Calibration]:
     sizes, rows, (stop, calibrate) = learnable_rows(parts.train, [parts.stop, parts.calibrate], _LEAST_SEEN, ids)
-    models, course = fit_first(sizes, rows, stop, seed, on_progress)
+    models, fit_lengths = fit_first(sizes, rows, stop, seed, on_progress)
     rate = expected_rate(np.concatenate([rows.clicked, stop.clicked]), calibrate.clicked)
-    return course, fit_calibration(models.score(calibrate), calibrate.clicked, rate)
+    return fit_lengths, fit_calibration(models.score(calibrate), calibrate.clicked, rate)
 
 
 def _figures(logit_M: NDArray[np.float64], known: ClickTable, scored: ClickTable, began: float) -> ClickFigures:

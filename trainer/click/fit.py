@@ -113,7 +113,7 @@ def _fit(
     model: ShopperModel, train: ShownRows, stop: ShownRows, seed: int, on_progress: OnProgress, run: Run | None
 ) -> None:
     rng = np.random.default_rng(seed)
-    model.click.meet(train.place, train.context, train.prior, train.clicked)
+    model.click.init_statistics(train.place, train.context, train.prior, train.clicked)
     model.click.calibrate(1.0, 0.0)
     batch = int(np.clip(len(train.item) // _STEPS, _LEAST_BATCH, _MOST_BATCH))
     batches = -(-len(train.item) // batch)

@@ -83,13 +83,13 @@ class ClickHead(nn.Module):
         x_MW = torch.cat([user_MD, item_MD, both, self._context(context_MC), length], dim=1)
         mixed_MW = self.dropout(torch.cat([self.cross(x_MW), self.deep(x_MW)], dim=1))
         correction = self.last(mixed_MW) + self.match(both.sum(dim=1, keepdim=True))
-        appeal = prior_M + correction.squeeze(1).float()
+        item_logit = prior_M + correction.squeeze(1).float()
         place = torch.minimum(place_M.clamp(min=0), self.last_place)
         seen = _PACE * self.place(place).squeeze(1)
-        log_p = (F.logsigmoid(seen) + F.logsigmoid(appeal)).clamp(max=-1e-6)
+        log_p = (F.logsigmoid(seen) + F.logsigmoid(item_logit)).clamp(max=-1e-6)
         return self.slope * (log_p - torch.log(-torch.expm1(log_p))) + self.shift
 
-    def meet(self, place_M: Tensor, context_IC: Tensor, prior_M: Tensor, clicked_M: Tensor) -> None:
+    def init_statistics(self, place_M: Tensor, context_IC: Tensor, prior_M: Tensor, clicked_M: Tensor) -> None:
         """Note which places and context values training shows: all others are taken for the last, and for unknown.
 
         How likely places are looked at begins at their clicks over those that their items' average rates promise.

@@ -56,10 +56,10 @@ def fit_judged(sizes: Ints, train: Rows, stop: Rows, seed: int, on_progress: OnP
     return FitResult(network, verdicts, fitted.best_epoch)
 
 
-def fit_again(sizes: Ints, train: Rows, course: FitResult, seed: int, on_progress: OnProgress) -> ClickNetwork:
+def fit_again(sizes: Ints, train: Rows, fit_result: FitResult, seed: int, on_progress: OnProgress) -> ClickNetwork:
     """Fit on other rows for as long. The verdicts are replayed, so that the learning rate falls where it fell."""
-    replay = chain(course.verdicts, repeat(math.inf))
-    return _fit(sizes, train, lambda _: next(replay), course.rounds, seed, on_progress)[0]
+    replay = chain(fit_result.verdicts, repeat(math.inf))
+    return _fit(sizes, train, lambda _: next(replay), fit_result.rounds, seed, on_progress)[0]
 
 
 def score(network: ClickNetwork, rows: Rows) -> Floats:

@@ -10,7 +10,7 @@ from trainer.click.field_rates import rates_after, rates_within
 
 _RATED: Final = 5
 """Categories that a field must have for its click rates to be worth two columns."""
-_MET: Final = (3, 1_500)
+_CATEGORY_RANGE: Final = (3, 1_500)
 """Least and most categories of a field that is paired: fewer say little, of more each pair is seen too seldom."""
 _PAIRS: Final = 16
 """Pairs kept at most, those whose rate tells most about a click beyond that of the shopper or the item alone."""
@@ -40,7 +40,7 @@ class RateColumns:
     def __init__(self, sizes: Ints, category_MF: Ints, clicked_M: Floats) -> None:
         self._category, self._clicked = category_MF, clicked_M
         single = [_Key.of((int(field),), sizes, category_MF) for field in np.flatnonzero(sizes >= _RATED)]
-        met = [field for field in range(2, len(sizes)) if _MET[0] <= sizes[field] <= _MET[1]]
+        met = [field for field in range(2, len(sizes)) if _CATEGORY_RANGE[0] <= sizes[field] <= _CATEGORY_RANGE[1]]
         meetings = [(_USER, _ITEM), *product((_USER, _ITEM), met)]
         pairs = [_Key.of(fields, sizes, category_MF) for fields in meetings]
         gains = [self._gain(key) for key in pairs]

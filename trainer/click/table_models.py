@@ -30,7 +30,7 @@ class TableModels(NamedTuple):
         return np.stack([networks, self.trees.score(rows), self.linear.score(rows)], axis=1).astype(np.float32)
 
 
-class Course(NamedTuple):
+class FitLengths(NamedTuple):
     """How long each model learnt, and how far the regression's weights may spread."""
 
     networks: list[FitResult]
@@ -38,7 +38,9 @@ class Course(NamedTuple):
     spread: float
 
 
-def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, on_progress: OnProgress) -> tuple[TableModels, Course]:
+def fit_first(
+    sizes: Ints, train: Rows, stop: Rows, seed: int, on_progress: OnProgress
+) -> tuple[TableModels, FitLengths]:
     """Fit until rows that are not learnt from, `stop`, are predicted no better.
 
     Args:
@@ -48,13 +50,13 @@ def fit_first(sizes: Ints, train: Rows, stop: Rows, seed: int, on_progress: OnPr
     fits = [fit_judged(sizes, train, stop, seed + number, on_progress) for number in range(count)]
     trees = ClickTrees(sizes, train, stop, seed)
     linear = ClickLinear(sizes, train, stop)
-    return TableModels([each.network for each in fits], trees, linear), Course(fits, trees.count, linear.spread)
+    return TableModels([each.network for each in fits], trees, linear), FitLengths(fits, trees.count, linear.spread)
 
 
-def fit_last(sizes: Ints, train: Rows, course: Course, seed: int, on_progress: OnProgress) -> TableModels:
+def fit_last(sizes: Ints, train: Rows, fit_lengths: FitLengths, seed: int, on_progress: OnProgress) -> TableModels:
     """Fit on other rows for as long as before."""
     networks = [
-        fit_again(sizes, train, each, seed + number, on_progress) for number, each in enumerate(course.networks)
+        fit_again(sizes, train, each, seed + number, on_progress) for number, each in enumerate(fit_lengths.networks)
     ]
-    trees, linear = ClickTrees(sizes, train, course.trees, seed), ClickLinear(sizes, train, course.spread)
+    trees, linear = ClickTrees(sizes, train, fit_lengths.trees, seed), ClickLinear(sizes, train, fit_lengths.spread)
     return TableModels(networks, trees, linear)

@@ -41,7 +41,7 @@ class ClickTable(NamedTuple):
     clicked: Floats  # [M]  0 or 1
     rows: list[int]  # of each file
 
-    def take(self, rows: "slice | Ints") -> "ClickTable":
+    def pick(self, rows: "slice | Ints") -> "ClickTable":
         """Some of the impressions."""
         columns = {name: column._replace(code=column.code[rows]) for name, column in self.columns.items()}
         clicked = self.clicked[rows]
@@ -133,12 +133,12 @@ def _find_what_is_wrong(path: Path) -> None:
 
 
 def _holds_line_ends(table: pa.Table) -> bool:
-    columns = (table.column(name).batches[0].dictionary for name in table.column_names if table.num_rows)
+    columns = (table.column(name).chunks[0].dictionary for name in table.column_names if table.num_rows)
     return any("\n" in value for values in columns for value in values.to_pylist())
 
 
 def _column(table: pa.Table, name: str) -> Column:
-    batches = table.column(name).batches
+    batches = table.column(name).chunks
     codes = [batch.indices.to_numpy(zero_copy_only=False) for batch in batches]
     return Column.of(np.concatenate(codes).astype(np.int32), cast(list[str], batches[0].dictionary.to_pylist()))
 

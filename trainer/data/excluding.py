@@ -52,5 +52,5 @@ def _left_out(shop: Shop, case: Case, repeats: Ints) -> Ints:
     bought = bought[np.sort(first)][-REMEMBERED:]
     returned = item[recent][action[recent] == _RETURN]
     owned = without_repeats(shop.item_hash[np.append(bought, returned)], repeats)
-    lately = shop.item_hash[item[recent][time[recent] > case.now - MOMENT_MS]]
-    return np.unique(np.concatenate([[case.exclude], owned, lately]))
+    bought_recently = shop.item_hash[item[recent][time[recent] > case.now - MOMENT_MS]]
+    return np.unique(np.concatenate([[case.exclude], owned, bought_recently]))

@@ -17,7 +17,7 @@ from streams.messages.wire import CONTEXT, HISTORY, Floats, Int32s, Ints
 MOST_IMPRESSIONS: Final = 200_000
 #: A click without a request id belongs to what the shopper was shown within this time.
 CLICK_WINDOW_MS: Final = 30 * 60_000
-_SHOWN_LATELY: Final = 20
+_MOST_RECENT_SHOWN: Final = 20
 
 
 class Impressions(NamedTuple):
@@ -83,7 +83,7 @@ class ImpressionLog:
         self._log.append(shown)
         for request in {event.request_id, event.event_id} - {None}:
             self._by_request.setdefault((event.user_id, str(request)), []).append(shown)
-        self._by_user.setdefault(event.user_id, deque(maxlen=_SHOWN_LATELY)).append(shown)
+        self._by_user.setdefault(event.user_id, deque(maxlen=_MOST_RECENT_SHOWN)).append(shown)
 
     def act(self, event: Event) -> None:
         """Attribute a click, or a view that names what led to it, to the newest impression that it can come from."""

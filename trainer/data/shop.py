@@ -74,18 +74,18 @@ class _Reader:
         self.events = 0
         self.refused = 0
 
-    def take(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
         """Take one record of any topic; one that breaks the contract is counted and left out, as online."""
         try:
             if record.topic == Topic.ITEMS:
-                self._take_item(record)
+                self._add_item(record)
             elif record.topic == Topic.EVENTS:
                 event = decode_event(record.value, appended_ms=record.timestamp, settings=self._settings)
-                self._take_event(event)
+                self._add_event(event)
         except BadRecord:
             self.refused += 1
 
-    def _take_item(self, record: Record) -> None:
+    def _add_item(self, record: Record) -> None:
         key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
         item = decode_item(key, record.value, appended_ms=record.timestamp, settings=self._settings)
         if isinstance(item, Item):
@@ -93,7 +93,7 @@ class _Reader:
         elif (known := self.items.get(item.item_id)) is not None:
             self.items[item.item_id] = Item(item_id=known.item_id, title=known.title, available=False)
 
-    def _take_event(self, event: Event) -> None:
+    def _add_event(self, event: Event) -> None:
         user = event.user_id
         seen = self._seen.setdefault(user, SeenIds())
         tie = event_tie(event.event_id)
@@ -130,7 +130,7 @@ def read_shop(stream: Path, on_progress: Callable[[int], None]) -> Shop:
     """
     reader = _Reader()
     for n, record in enumerate(read_recording(stream), 1):
-        reader.take(record)
+        reader.add(record)
         if n % 5_000 == 0:
             on_progress(n)
     histories = reader.histories()

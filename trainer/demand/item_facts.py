@@ -15,7 +15,7 @@ TEXT_PARTS: Final = 16
 """P: principal components of a text vector that the forecaster sees."""
 FACTS: Final = TEXT_PARTS + 2
 """F: of the tables: the text's components, log of similar items' level, log of the usual price."""
-_FELT: Final = TEXT_PARTS + 5
+_FACTS_WITH_EFFECT: Final = TEXT_PARTS + 5
 _ITEM_HIDDEN: Final = 0.15
 _ALL_HIDDEN: Final = 0.05
 """Shares of the training samples that see their category alone, or nothing: online, new items and scopes do."""
@@ -39,7 +39,7 @@ class ItemFacts(nn.Module):
     category_hash_C: Tensor
     category_CF: Tensor
     mean_F: Tensor
-    features: Final = _FELT
+    features: Final = _FACTS_WITH_EFFECT
 
     def __init__(self, tables: FactTables) -> None:
         super().__init__()
@@ -62,9 +62,9 @@ class ItemFacts(nn.Module):
         item_row_G, item_known_G1 = _look_up(self.item_hash_N, item_G)
         category_row_G, category_known_G1 = _look_up(self.category_hash_C, category_G)
         if self.training:
-            luck_G1 = torch.rand_like(level_G1)
-            item_known_G1 = item_known_G1 & (luck_G1 > _ITEM_HIDDEN)
-            category_known_G1 = category_known_G1 & (luck_G1 > _ALL_HIDDEN)
+            random_G1 = torch.rand_like(level_G1)
+            item_known_G1 = item_known_G1 & (random_G1 > _ITEM_HIDDEN)
+            category_known_G1 = category_known_G1 & (random_G1 > _ALL_HIDDEN)
         of_category_GF = torch.where(category_known_G1, self.category_CF[category_row_G], self.mean_F)
         facts_GF = torch.where(item_known_G1, self.item_NF[item_row_G], of_category_GF)
         text_GP, similar_G1, usual_G1 = facts_GF.split([TEXT_PARTS, 1, 1], 1)

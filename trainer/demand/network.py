@@ -106,8 +106,8 @@ class DemandNetwork(nn.Module):
         """The item's level: mean of all known windows and of the last four seasons. [G, 1]"""
         recent = 4 * self.season
         whole = units_GH.sum(1, keepdim=True) / age_G1.clamp(min=self.season)
-        lately = units_GH[:, -recent:].sum(1, keepdim=True) / age_G1.clamp(self.season, recent)
-        return _LEAST + (whole + lately) / 2
+        recent_sales = units_GH[:, -recent:].sum(1, keepdim=True) / age_G1.clamp(self.season, recent)
+        return _LEAST + (whole + recent_sales) / 2
 
     def _same_place(self, units_GH: Tensor, scale_G1: Tensor) -> Tensor:
         """The windows at the same place of earlier seasons, and what they have in common. [G, Z, S + 3]"""

@@ -125,8 +125,8 @@ def sample(series: DemandSeries, targets: range, horizon: int, n: int, random: n
     """
     sold = np.concatenate([np.zeros((len(series.units), 1)), (series.units > 0).cumsum(1)], 1)
     columns = np.arange(targets.start, targets.stop)
-    lately = sold[:, columns] - sold[:, columns - _LATELY]
-    pools = (lately >= _LATELY // 2, lately > 0, sold[:, columns] > 0)
+    recent_sales = sold[:, columns] - sold[:, columns - _LATELY]
+    pools = (recent_sales >= _LATELY // 2, recent_sales > 0, sold[:, columns] > 0)
     picks = np.concatenate([_draw(pool, n // len(pools), random) for pool in pools])
     item, column = picks[:, 0], columns[picks[:, 1]]
     span = np.arange(-DEMAND_HISTORY, horizon)

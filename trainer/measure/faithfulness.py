@@ -133,9 +133,9 @@ def leads(scorer: Scorer, tensors: Tensors, item: Tensor) -> Tensor:
     """By how much items outdo the catalogue's mean item for each history. [K, B]"""
     items, lookup = scorer.items, scorer.items.nothing_new
     row_BL = items.rows(lookup, tensors["history_item"])
-    happened = tensors["history_action"], tensors["history_time"], tensors["now"]
-    user_BD = scorer.encode(items.vectors(lookup, row_BL), *happened)[0]
-    boost_BL = repurchase_boost(*happened, scorer.arrays["again"])
+    history = tensors["history_action"], tensors["history_time"], tensors["now"]
+    user_BD = scorer.encode(items.vectors(lookup, row_BL), *history)[0]
+    boost_BL = repurchase_boost(*history, scorer.arrays["again"])
     row_K = items.rows(lookup, item)
     again_KB = ((row_K.view(-1, 1, 1) == row_BL) * boost_BL).sum(dim=2)
     return (items.vectors(lookup, row_K) - items.mean_vector) @ user_BD.T + again_KB - boost_BL.sum(dim=1) / len(items)

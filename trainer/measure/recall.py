@@ -19,7 +19,7 @@ from trainer.measure.ranking import Accuracy
 from trainer.publishing.serving import Trained
 
 _ROWS: Final = 256
-_LATELY_MS: Final = 31 * 86_400_000
+_RECENT_MS: Final = 31 * 86_400_000
 
 
 class Recall(Struct, frozen=True):
@@ -47,17 +47,17 @@ def measure(trained: Trained, shop: Shop, cases: Sequence[Case], split: int) -> 
     known = known_before(trained, shop, split)
     exclude = exclusions(shop, cases, repeats_of(trained.arrays))
     model = measure_lists(recommend(trained, shop, cases), cases, known)
-    ever, lately = (
+    ever, recent = (
         measure_lists(_popular(counts(shop, since, split), shop, exclude), cases, known)
-        for since in (0, split - _LATELY_MS)
+        for since in (0, split - _RECENT_MS)
     )
     return Recall(
         len(cases),
         model.accuracy.recall,
         ever.accuracy.recall,
-        lately.accuracy.recall,
+        recent.accuracy.recall,
         model.accuracy,
-        {"model": model.beyond_accuracy, "popularity": lately.beyond_accuracy},
+        {"model": model.beyond_accuracy, "popularity": recent.beyond_accuracy},
     )
 
 

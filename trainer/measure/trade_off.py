@@ -24,7 +24,7 @@ from trainer.text.encoder import TextModel, embed, load_text_model
 
 SETTINGS: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _ROWS: Final = 256
-_LEARNT_FROM: Final = 0.9
+TRAINING_SHARE: Final = 0.9
 """Of wanted events, oldest first: what `headrace train` learns from when it is given the same stream."""
 
 
@@ -101,7 +101,7 @@ def _split(shop: Shop, since: datetime | None) -> int:
     if since is not None:
         return int(since.replace(tzinfo=UTC).timestamp() * 1000)
     wanted = shop.sequences.time[shop.sequences.wanted]
-    return int(np.quantile(wanted, _LEARNT_FROM)) if len(wanted) else 0
+    return int(np.quantile(wanted, TRAINING_SHARE)) if len(wanted) else 0
 
 
 def _vectors(shop: Shop, texts: TextModel, on_progress: OnProgress) -> Floats:

@@ -21,7 +21,7 @@ class Average:
         self.weights: dict[str, Tensor] = {name: p.detach().clone() for name, p in self._parameters.items()}
 
     @torch.no_grad()
-    def take(self, step: int) -> None:
+    def update(self, step: int) -> None:
         """Take in the weights after an optimizer step, counted from 1."""
         decay = min(self._decay, step / (step + 9))
         for name, parameter in self._parameters.items():

@@ -120,7 +120,7 @@ class _Fit:
         )
         start_alike(module)
         self._average = Average(module, plan.average) if plan.average else None
-        self._here = processes()
+        self._processes = processes()
         self._epoch_start: Mapping[str, Any] = rng.bit_generator.state
         self._best_weights: dict[str, Tensor] = {}
         self._at = _At(seed=int(torch.randint(2**62, ()).item()))
@@ -156,12 +156,12 @@ class _Fit:
         self._module.train()
         batches = self._losses()
         if skip:
-            self._pass_over(batches, skip)
+            self._skip(batches, skip)
         else:
             at.train_loss, at.taken, at.epoch_number = 0.0, 0, at.number
         while counted := self._step(batches):
             at.step += 1
-            at.number += plan.accumulate * self._here.world
+            at.number += plan.accumulate * self._processes.world
             at.taken += counted
             self._on_progress(plan.what, at.number, plan.epochs * plan.steps_per_epoch, at.note)
             self._save_if_due()
@@ -171,7 +171,7 @@ class _Fit:
         count, total = 0, 0.0
         self._optimizer.zero_grad(set_to_none=True)
         for place in range(self._plan.accumulate):
-            _seed(self._at.seed, self._at.number + place * self._here.world + self._here.rank)
+            _seed(self._at.seed, self._at.number + place * self._processes.world + self._processes.rank)
             loss = next(batches, None)
             if loss is None:
                 break
@@ -185,19 +185,19 @@ class _Fit:
 
     def _descend(self) -> None:
         at, plan = self._at, self._plan
-        per_epoch = max(1, -(-plan.steps_per_epoch // (plan.accumulate * self._here.world)))
+        per_epoch = max(1, -(-plan.steps_per_epoch // (plan.accumulate * self._processes.world)))
         share = rate(plan.schedule, at.step + 1, plan.epochs * per_epoch, per_epoch, at.stalls)
         self._optimizer.param_groups[0]["lr"] = plan.learning_rate * share
         nn.utils.clip_grad_norm_(self._parameters, _CLIP)
         self._optimizer.step()
         if self._average:
-            self._average.take(at.step + 1)
+            self._average.update(at.step + 1)
 
     def _judge(self) -> None:
         """End an epoch: validate, keep the best, decide whether to go on."""
         at, plan = self._at, self._plan
         at.epoch += 1
-        train_loss = at.train_loss * self._here.world / max(1, at.taken)
+        train_loss = at.train_loss * self._processes.world / max(1, at.taken)
         if not math.isfinite(train_loss):
             raise ModelError(
                 f"{plan.what}: the training loss of epoch {at.epoch} is not finite; lower the learning rate"
@@ -209,7 +209,7 @@ class _Fit:
         at.note = f"validation {at.best:.4f}, epoch {at.epoch}"
         at.finished = at.epoch >= plan.epochs or at.epoch - at.best_epoch >= plan.patience
         self._epoch_start, at.taken = self._rng.bit_generator.state, 0
-        if self._run.watch and self._here.first:
+        if self._run.watch and self._processes.first:
             lr = self._optimizer.param_groups[0]["lr"]
             self._run.watch(
                 plan.what, at.epoch, {"train_loss": train_loss, "validation_loss": loss, "learning_rate": lr}
@@ -233,9 +233,9 @@ class _Fit:
             at.note = f"validation {loss:.4f}"
         return loss
 
-    def _pass_over(self, batches: Iterator[Tensor], skip: int) -> None:
+    def _skip(self, batches: Iterator[Tensor], skip: int) -> None:
         """Draw again what was taken before the checkpoint, so that the generator stands where it stood."""
-        rank, world = self._here
+        rank, world = self._processes
         with torch.no_grad():
             for number in range(rank, skip, world):
                 _seed(self._at.seed, self._at.epoch_number + number)
@@ -243,7 +243,7 @@ class _Fit:
 
     def _save_if_due(self) -> None:
         checkpoints = self._run.checkpoints
-        if checkpoints and self._here.first and (self._at.finished or checkpoints.due()):
+        if checkpoints and self._processes.first and (self._at.finished or checkpoints.due()):
             checkpoints.save(self._plan.what, self._state())
 
     def _state(self) -> State:

@@ -52,7 +52,7 @@ def run_method(setting: Setting, method: Method) -> Compared:
     recipe = Recipe(LEARNING_RATES[method], setting.epochs, patience=setting.epochs)
     # No last fit on the validation rows: the methods are compared on the rows that were asked for.
     task = setting.task._replace(carved=False, outliers=None)
-    scores, _ = evaluate_task(model, task, method, recipe, setting.seed, _quiet)
+    scores, _ = evaluate_task(model, task, method, recipe, setting.seed, _no_progress)
     return Compared(
         method=method,
         accuracy=scores.accuracy,
@@ -63,7 +63,7 @@ def run_method(setting: Setting, method: Method) -> Compared:
     )
 
 
-def _quiet(what: str, done: int, total: int, note: str) -> None:
+def _no_progress(what: str, done: int, total: int, note: str) -> None:
     """Progress of a process whose standard error is not the user's to watch."""
 
 

@@ -130,7 +130,7 @@ class TrainingTask:
         for rows in length_batches(self._train.texts, self._recipe.batch, self._rng):
             self._descent.step(self._loss(self._train.rows(rows)) + self._adapted.penalty())
             self._adapted.after_step(self._descent.done)
-            self.average.take(self._descent.done)
+            self.average.update(self._descent.done)
             self._on_progress(self._what, self._descent.done, self._steps, note)
         self._adapted.encoder.eval()
 

@@ -69,7 +69,7 @@ class Loop:
             bootstrap_servers=chosen.kafka_address, acks="all", max_batch_size=_BATCH_BYTES, enable_idempotence=True
         )
         self._kept: RowCache[ShopperState] = RowCache(_ROWS_KEPT)
-        self._resting: set[TopicPartition] = set()
+        self._idle: set[TopicPartition] = set()
         self.forecasts = False
         """Whether a demand model is served: a short workload trains none."""
         self.idle = asyncio.Event()
@@ -114,15 +114,15 @@ class Loop:
         """One partition, batch by batch."""
         while True:
             found = await self._consumer.getmany(tp, timeout_ms=200, max_records=_AT_ONCE)
-            self._rest(tp, nothing_came=not found)
+            self._note_idle(tp, nothing_came=not found)
             for records in found.values():
-                await self.items.room()
+                await self.items.wait_for_capacity()
                 updates = await self._answer(tp.partition, records)
                 self.items.add(tp, updates, records[-1].offset + 1)
 
-    def _rest(self, tp: TopicPartition, *, nothing_came: bool) -> None:
-        (self._resting.add if nothing_came else self._resting.discard)(tp)
-        (self.idle.set if self._resting == self._consumer.assignment() else self.idle.clear)()
+    def _note_idle(self, tp: TopicPartition, *, nothing_came: bool) -> None:
+        (self._idle.add if nothing_came else self._idle.discard)(tp)
+        (self.idle.set if self._idle == self._consumer.assignment() else self.idle.clear)()
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """Commit what is answered, stored and counted."""

@@ -60,7 +60,7 @@ class Items:
         self._offsets[source] = offset
         self._news.set()
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait while more is told than may wait to be folded."""
         async with self._taken:
             await self._taken.wait_for(lambda: len(self._updates) < _MOST)

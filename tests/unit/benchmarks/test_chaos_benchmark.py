@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from benchmarks.chaos.blows import FaultKind, endless, every_step
-from benchmarks.chaos.long_run import Endured
+from benchmarks.chaos.long_run import LongRun
 from benchmarks.chaos.report import write
 from benchmarks.chaos.traces import Traces, alike, compare
 from benchmarks.machine import machine
@@ -85,7 +85,7 @@ def test_rounds_go_on_with_blows_at_moments():
 
 def test_the_page_tells_the_worst(tmp_path: Path):
     verdict = compare(UNDISTURBED, UNDISTURBED._replace(outputs=without("recommend/e1"), repeats=5))
-    found = Endured(
+    found = LongRun(
         **msgspec.structs.asdict(verdict),
         command="bench",
         machine=machine(),

@@ -11,9 +11,9 @@ from benchmarks.model.report import write
 def test_the_served_and_the_plain_model_recommend_the_same():
     both = models(700, seed=3)
     for rows, events in ((1, 3), (5, 50), (70, 12)):
-        asked = requests(both.item_hash, rows, events, seed=4)
+        tensors = requests(both.item_hash, rows, events, seed=4)
         with torch.inference_mode():
-            served, plain = both.served(asked), both.eager(asked)
+            served, plain = both.served(tensors), both.eager(tensors)
         assert (served["rec_item"] == plain["rec_item"]).float().mean() > 0.99
         assert torch.allclose(served["rec_score"], plain["rec_score"], atol=1e-4)
         assert torch.allclose(served["rec_ctr"], plain["rec_ctr"], atol=1e-4)

@@ -5,7 +5,7 @@ from benchmarks.road.measuring import Backlog
 from benchmarks.road.workload import Size
 from benchmarks.scale.measuring import Scaled
 from benchmarks.scale.report import write
-from benchmarks.scale.rows import Kept, Stored
+from benchmarks.scale.rows import Stored, StoreSize
 
 
 def test_the_page_shows_workers_against_one_and_bytes_by_history(tmp_path):
@@ -17,7 +17,7 @@ def test_the_page_shows_workers_against_one_and_bytes_by_history(tmp_path):
         Machine("a processor", 2, 24.0, "Linux", "3.11", {}),
         1,
         Size(),
-        [Kept(50, 1_800, 900)],
+        [StoreSize(50, 1_800, 900)],
         [Stored(10_000, 3.0, 5.0, 20)],
         {"1": one, "2": two},
         [one],

@@ -50,10 +50,10 @@ def test_a_shift_of_level_is_reported_once():
 
 def test_what_follows_a_surprise_counts_only_where_it_exceeds_it_until_the_aftermath_is_over():
     suppressor = AlertSuppressor(200)
-    assert [suppressor.pass_on(anomaly_score) for anomaly_score in (1.0, 5.0, 3.0, 6.0, 6.0)] == [1, 5, 0, 6, 0]
-    assert not any(suppressor.pass_on(0.5) for _ in range(199))
-    assert suppressor.pass_on(2.0) == 0
-    assert suppressor.pass_on(3.0) == 3
+    assert [suppressor.suppress(anomaly_score) for anomaly_score in (1.0, 5.0, 3.0, 6.0, 6.0)] == [1, 5, 0, 6, 0]
+    assert not any(suppressor.suppress(0.5) for _ in range(199))
+    assert suppressor.suppress(2.0) == 0
+    assert suppressor.suppress(3.0) == 3
 
 
 def test_a_score_depends_on_the_past_alone():

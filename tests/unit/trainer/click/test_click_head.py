@@ -29,17 +29,17 @@ def ask(made: ClickHead, place: int = 0, context: int = 0, prior: float = -2.0) 
         return made(user, item, torch.full((ROWS,), prior), place * rows, context * rows[:, None], 7 * rows)
 
 
-def meet(made: ClickHead, context: Tensor) -> None:
+def init_statistics(made: ClickHead, context: Tensor) -> None:
     """Ten places of which each is clicked less than the one before by a fifth; the items' average rate is the mean."""
     place = torch.arange(10).repeat_interleave(ROWS_A_PLACE)
     clicks = 0.05 * ROWS_A_PLACE * 0.8**place
     clicked = (torch.arange(ROWS_A_PLACE).repeat(10) < clicks).float()
-    made.meet(place, context, torch.full(place.shape, float(torch.logit(clicked.mean()))), clicked)
+    made.init_statistics(place, context, torch.full(place.shape, float(torch.logit(clicked.mean()))), clicked)
 
 
 def test_places_begin_at_their_clicks_over_those_that_their_items_promise():
     made = ClickHead(WIDTH).eval()
-    meet(made, torch.tensor([[0]]))
+    init_statistics(made, torch.tensor([[0]]))
     rate = torch.stack([ask(made, place=place, prior=-4.0).sigmoid()[0] for place in range(10)])
     assert torch.allclose(rate[1:] / rate[:-1], torch.tensor(0.8), atol=0.03)
     # Over all places an item is clicked as often as its average rate says.
@@ -48,7 +48,7 @@ def test_places_begin_at_their_clicks_over_those_that_their_items_promise():
 
 def test_a_place_that_is_looked_at_most_is_not_taken_for_certain():
     made = ClickHead(WIDTH)
-    meet(made, torch.tensor([[0]]))
+    init_statistics(made, torch.tensor([[0]]))
     assert torch.sigmoid(10 * made.place.weight).max() < 0.96
 
 
@@ -60,7 +60,7 @@ def test_an_untrained_head_answers_with_the_items_average_rate():
 def test_a_context_value_that_training_did_not_show_is_the_unknown_whatever_it_is():
     made = head()
     assert not torch.equal(ask(made, context=11), ask(made, context=12))
-    meet(made, torch.tensor([[11, 0]]))
+    init_statistics(made, torch.tensor([[11, 0]]))
     assert torch.equal(ask(made, context=12), ask(made, context=-(2**60) + 1))
     assert not torch.equal(ask(made, context=11), ask(made, context=12))
     assert not torch.equal(ask(made, context=0), ask(made, context=12))
@@ -68,7 +68,7 @@ def test_a_context_value_that_training_did_not_show_is_the_unknown_whatever_it_i
 
 def test_a_place_further_down_than_training_showed_is_as_likely_looked_at_as_the_last():
     made = head()
-    meet(made, torch.tensor([[11]]))
+    init_statistics(made, torch.tensor([[11]]))
     assert not torch.equal(ask(made, place=8), ask(made, place=9))
     assert torch.equal(ask(made, place=9), ask(made, place=400))
 

@@ -42,7 +42,7 @@ def test_own_items_count_where_shoppers_are_loyal(loyal: bool, tiny_encoder: str
     assert (weight > 0) == loyal
 
 
-def test_without_baskets_nothing_is_worth_again(fitted_shop):
+def test_without_baskets_there_is_no_repurchase_boost(fitted_shop):
     assert choose_repurchase_boost(fitted_shop.trained, fitted_shop.shop, 0) == NO_REPURCHASE_BOOST
 
 

@@ -95,7 +95,7 @@ def test_an_average_lies_between_the_weights_it_has_seen_and_steps_aside():
     average = Average(module, 0.5)
     for step in (1, 2, 3):
         nn.init.constant_(module.weight, float(step))
-        average.take(step)
+        average.update(step)
     with average.in_place():
         assert 1.0 < module.weight.item() < 3.0
     assert module.weight.item() == 3.0
