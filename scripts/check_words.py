@@ -1,8 +1,9 @@
 """Find words in names and texts of the code for which the glossary has another: `forbidden_words.toml` is the table.
 
-usage: check_words.py [FILE...]
+usage: check_words.py [--count] [FILE...]
 
-Prints `file:line: old -> new` for each, and ends with status 1 if there is any. Without files it looks at every tracked
+Prints `file:line: old -> new` for each, and ends with status 1 if there is any; with --count, how many there are in
+each folder, and ends with status 0. Without files it looks at every tracked
 Python file. It looks at what the code names itself: classes, functions, parameters, variables and fields; and at log
 lines, errors, help texts and metrics. Attributes of others' objects, comments and docstrings are not looked at.
 """
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -133,13 +135,18 @@ def _strings(nodes: Iterable[ast.AST]) -> Iterator[Text]:
                 yield Text(inner.lineno, inner.value)
 
 
-def main(files: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Print what is found in the files, or in all tracked ones; the exit status."""
+    files = [one for one in arguments if one != "--count"]
     if not files:
         listed = subprocess.run(["git", "ls-files", "*.py"], capture_output=True, text=True, check=True)
         files = [name for name in listed.stdout.splitlines() if Path(name).exists()]
     table = Table.read()
     found = [line for name in files for line in table.findings(name, Path(name).read_text("utf-8"))]
+    if "--count" in arguments:
+        folders = Counter(str(Path(line.partition(":")[0]).parent) for line in found)
+        print(*(f"{count:5} {folder}" for folder, count in folders.most_common()), sep="\n")
+        return 0
     print(*found, sep="\n", end="\n" if found else "")
     return min(1, len(found))
 

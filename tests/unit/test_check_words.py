@@ -105,3 +105,10 @@ def test_a_finding_names_the_line_and_ends_with_status_1(tmp_path: Path):
     ]
     assert [done.returncode for done in ended] == [1, 0]
     assert [done.stdout for done in ended] == [f"{bad}:3: roads (roads) -> pipelines\n", ""]
+
+
+def test_counting_never_fails(tmp_path: Path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("x = 1\n\nroads = load = x\n")
+    done = subprocess.run([sys.executable, SCRIPT, "--count", bad], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", str(tmp_path)]

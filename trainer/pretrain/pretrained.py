@@ -19,6 +19,8 @@ from trainer.practice.checkpoint import load_state, save_state
 _KIND: Final = "pretrained behaviour encoder"
 _CARRIED: Final = ("encoder.", "items.text.linear.", "items.unknown", "popularity_weight")
 _SHAPE: Final = ("width", "blocks", "heads", "feed")
+_RENAMED: Final = {"encoder.wishes.turn_ADD": "encoder.action_heads.turn_ADD"}
+"""Names of weights in files of earlier versions, and those that the model has now."""
 
 
 class Pretrained(NamedTuple):
@@ -83,4 +85,5 @@ def read_pretrained(path: Path) -> Pretrained:
     if state.get("kind") != _KIND:
         raise UsageError(f"--pretrained {path}: it was not written by `headrace pretrain`")
     settings = msgspec.convert(state["settings"], BehaviourConfig)
-    return Pretrained(settings, state["text_encoder"], state["source"], state["weights"])
+    weights = {_RENAMED.get(name, name): weight for name, weight in state["weights"].items()}
+    return Pretrained(settings, state["text_encoder"], state["source"], weights)

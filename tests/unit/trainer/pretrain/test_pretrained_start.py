@@ -16,7 +16,7 @@ from trainer.behaviour.next_item import Stage
 from trainer.data.popularity import measure_popularity
 from trainer.data.split import time_split
 from trainer.data.windows import Windows, next_actions
-from trainer.practice.checkpoint import save_state
+from trainer.practice.checkpoint import load_state, save_state
 from trainer.pretrain import starting
 from trainer.pretrain.pretrained import read_pretrained
 from trainer.pretrain.starting import fit_from
@@ -96,6 +96,19 @@ def test_a_file_gives_back_what_was_saved(two: Two, tmp_path: Path):
     assert (read.settings, read.text_encoder) == (CONFIG, "words")
     assert read.weights.keys() == two.pretrained.weights.keys()
     assert all(torch.equal(read.weights[name], weight) for name, weight in two.pretrained.weights.items())
+
+
+def test_a_file_of_an_earlier_version_starts_a_model(two: Two, tmp_path: Path):
+    """Its projection of a shopper's vector for each action had another name."""
+    two.pretrained.save(tmp_path / "now.pretrained")
+    state = load_state(tmp_path / "now.pretrained")
+    name, before = "encoder.action_heads.turn_ADD", "encoder.wishes.turn_ADD"
+    state["weights"][before] = state["weights"].pop(name)
+    save_state(tmp_path / "before.pretrained", state)
+    model = new_model(two)
+    read_pretrained(tmp_path / "before.pretrained").start(model)
+    assert torch.equal(model.state_dict()[name], two.pretrained.weights[name])
+    assert "wishes" in state["settings"]  # as in settings files
 
 
 def test_a_model_of_another_shape_or_text_encoder_is_refused(two: Two):
