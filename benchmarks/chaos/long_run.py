@@ -31,7 +31,7 @@ class LongRun(Verdict, frozen=True, kw_only=True):
     Attributes:
         kills: faults that counted.
         by_step: the same, by how and where.
-        replays: of the recording, each under faults and held against the calm one.
+        replays: of the recording, each under faults and compared with the undisturbed one.
     """
 
     command: str
@@ -56,7 +56,7 @@ def run(minutes: float, seed: int, command: str, on_progress: OnProgress) -> Lon
         where = here.settings
         stack = Stack(where.kafka_address, where.redis_address, where.triton_address)
         injector = FaultInjector(stack, recording, folder, _LOADS, on_progress, Servers(where))
-        on_progress("the calm run")
+        on_progress("the undisturbed run")
         undisturbed = injector.run_undisturbed()
         fault_sequences = cycle((endless(random, DURABLE), endless(random, SERVERS)))
         verdicts: list[Verdict] = []

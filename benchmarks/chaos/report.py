@@ -20,7 +20,8 @@ def _page(found: LongRun) -> str:
 {found.machine.sentence()}
 A recording of {found.records:,} events is replayed through workers, one or two at a time, which are killed or
 frozen and followed by others, {found.replays} times over in {found.seconds / 60:.0f} minutes;
-loads of 8 records. Each replay is held against a calm one: features line by line, outputs by id, numbers to 1e-4.
+batches of 8 records. Each replay is compared with an undisturbed one: features line by line, outputs by id, numbers
+to 1e-4.
 
 | | |
 |---|---|
@@ -29,13 +30,13 @@ loads of 8 records. Each replay is held against a calm one: features line by lin
 | triggers and impressions unanswered | {found.unanswered} |
 | feature rows that differ | {found.differing_features} |
 | ids under which two different outputs came | {found.differing_duplicates} |
-| outputs that the calm run does not have | {found.unexpected} |
+| outputs that the undisturbed run does not have | {found.unexpected} |
 | outputs that came again, equal | {found.repeats} |
 
-## Where the blows fell
+## Where the faults were
 The steps are those of `streams/testing/crash_points.py`.
 
-| blow | times |
+| fault | times |
 |---|---|
 {faults}
 """

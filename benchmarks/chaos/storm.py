@@ -1,4 +1,4 @@
-"""A recording replayed through workers that are struck one after the other."""
+"""A recording replayed through workers and servers that are killed and frozen, one after the other."""
 
 import signal
 import time
@@ -90,7 +90,7 @@ class FaultInjector:
             self._inject(group, fault)
             before, (done, left) = (outputs, done), group.progress()
             outputs = group.outputs()
-            self._on_progress(f"{fault}: {outputs - before[0]} said, {done - before[1]} committed, {left} left")
+            self._on_progress(f"{fault}: {outputs - before[0]} emitted, {done - before[1]} committed, {left} left")
             if not left:
                 return
             if (outputs, done) != before:
@@ -127,7 +127,7 @@ class FaultInjector:
     def _inject_server_fault(self, group: "_Group", fault: Fault, worker: Worker) -> None:
         """Take a server away while a worker works, and let the worker, if it lives, go on once it is back."""
         if self._servers is None:
-            raise UsageError("servers that are not of the storm's own stack are not struck")
+            raise UsageError("faults of servers need a stack of their own; unset the addresses of yours")
         group.await_commit()
         faulted = self._servers.stopped if fault.kind is FaultKind.STOPPED else self._servers.killed
         with faulted(fault.server):

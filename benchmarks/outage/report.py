@@ -50,7 +50,7 @@ does not hold every event up to its own fence: something was folded into a row t
 |---|---|---|---|---|---|
 {lost}
 
-What it said:
+Its last line:
 {last_lines}
 """
 

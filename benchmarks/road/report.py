@@ -33,7 +33,7 @@ def write(found: Race, folder: Path) -> Path:
 
 def _page(found: Race) -> str:
     size = found.size
-    return f"""# The road, beside what a user would write
+    return f"""# The pipeline, beside what a user would write
 
     {found.command}
 
@@ -57,9 +57,9 @@ backlog right before. The shop's clock goes as the real one does. "Hours close" 
 an hour of demand closes every few seconds, and hundreds of items are forecast each time.
 
 {_latencies(found)}
-## Where a load's time goes
-Seconds of all loads by step, waiting included, and their share of the run: several loads are under way at once, so the
-shares add up to more than the whole.
+## Where a batch's time goes
+Seconds of all batches by step, waiting included, and their share of the run: several batches are in flight at once, so
+the shares add up to more than the whole.
 
 {_steps(found)}"""
 

@@ -24,7 +24,7 @@ def _page(found: Scaled) -> str:
 
 {found.machine.sentence()}
 {found.size.events:,} events of {found.size.shoppers:,} shoppers over {found.size.items:,} items from a backlog, with
-the trained model. How cost grows with items is in [the model's page](model.md): the road's own does not.
+the trained model. How cost grows with items is in [the model's page](model.md): the pipeline's own does not.
 
 ## With workers, {PARTITIONS} partitions
 Everything shares {found.machine.cores} cores, so more workers take from Triton, Kafka and Valkey what they use.
@@ -35,7 +35,7 @@ Quarters of a stream, one after the other, one worker.
 
 {_parts(found.parts)}
 ## With shoppers in the store
-Each with 50 events; a chunk of 512 of them, drawn at random, read and written behind its fences, on disk when it
+Each with 50 events; a batch of 512 of them, drawn at random, read and written behind its fences, on disk when it
 returns.
 
 {_users(found.users)}

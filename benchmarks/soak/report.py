@@ -70,7 +70,7 @@ def _verdict(found: Soaked) -> str:
 
 
 def _grown(found: Soaked, what: str) -> str:
-    return str(found.growth.get(what, "not told: too short"))
+    return str(found.growth.get(what, "unknown: too short"))
 
 
 def _kept_up(found: Soaked) -> str:

@@ -9,7 +9,7 @@ bind {host}
 port {port}
 dir "{data}"
 # Every write is in the log file within a second; where a client asks with WAITAOF, at the next turn of the timer. Ten
-# turns a second, the default, make a worker wait 100 ms for every chunk; `always` would hold up reads for the disk.
+# turns a second, the default, make a worker wait 100 ms for every batch; `always` would hold up reads for the disk.
 appendonly yes
 appendfsync everysec
 hz 500

@@ -144,7 +144,7 @@ def outage(
 @bench.command()
 def soak(
     minutes: Annotated[float, typer.Option(min=3, help="events are sent for so long")] = 30,
-    percent: Annotated[float, typer.Option(min=1, max=100, help="load, of what the worker does from a backlog")] = 50,
+    percent: Annotated[float, typer.Option(min=1, max=100, help="rate, of what the worker does from a backlog")] = 50,
     seed: Seed = 1,
     out: Out = _RESULTS,
     as_json: JsonFlag = False,

@@ -54,7 +54,7 @@ def _table(found: "ListQuality") -> Table:
         table.add_row(name, f"{share:.2%}")
     for name, number in (
         ("first three, calibration error to the truth", found.ece_top3_truth),
-        ("first three, mean click rate said", found.mean_rate_top3),
+        ("first three, mean click rate estimated", found.mean_rate_top3),
         ("first three, mean true click rate", found.mean_truth_top3),
         (f"first three, calibration error to clicks ({found.followed:,} shown next)", found.ece_top3_followed),
     ):

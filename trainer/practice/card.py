@@ -120,7 +120,7 @@ Measured on the last tenth of the stream, which also decided when to stop: expec
 | most popular, all time | {recall.popular:.4f} |
 
 HR@20 {recall.accuracy.hit:.4f}, NDCG@20 {recall.accuracy.ndcg:.4f}, MRR {recall.accuracy.mrr:.4f}. What each figure
-below means is said in `docs/explanation/measuring.md`; popularity is that of the last 31 days.
+below means is explained in `docs/explanation/measuring.md`; popularity is that of the last 31 days.
 
 {beyond_markdown(recall.beyond_accuracy)}
 

@@ -69,7 +69,7 @@ CONTESTANTS = {
         ),
         Contestant(
             "apart",
-            "Headrace, a process a road",
+            "Headrace, a process a pipeline",
             (*COMMAND, "--apart"),
             READY,
             _and_internal,

@@ -63,7 +63,7 @@ def test_a_load_that_ended_at_once_has_a_page_that_says_so(tmp_path: Path):
     samples = [Sample(10.0 * n, 90_000, {}, {"worker": 300.0}, 40, 12) for n in range(1, 4)]
     page = write(soaked(samples, [Minute(0, 100, 900.0, 4_000.0)], kept_up=False), tmp_path).read_text()
     assert "did not keep up" in page
-    assert "| worker, MB | 300 | 300 | not told: too short |" in page
+    assert "| worker, MB | 300 | 300 | unknown: too short |" in page
 
 
 def soaked(samples: list[Sample], minutes: list[Minute], *, kept_up: bool = True) -> Soaked:
