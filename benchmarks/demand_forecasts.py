@@ -30,7 +30,7 @@ from streams.scenarios.demand import DemandRules
 from streams.settings import settings
 from trainer.demand.accuracy import MethodForecast, accuracy
 from trainer.demand.baselines import baseline_forecasts
-from trainer.demand.evaluation import DemandEvaluation, evaluate_demand, forecast, question
+from trainer.demand.evaluation import DemandEvaluation, evaluate_demand, forecast, query_tensors
 from trainer.demand.plotting import alerts_of, draw_demand
 from trainer.practice.device import use_cores
 
@@ -80,7 +80,7 @@ def new_items(done: DemandEvaluation) -> dict[str, float]:
         items = np.flatnonzero((first < origin) & (first >= origin - _NEW))
         came.append(series.units[items, origin : origin + _HORIZON])
         found = baseline_forecasts(series.units[items, DEMAND_HISTORY:origin], season(_DAY_MS), _HORIZON)
-        tensors = question(series, items, origin)
+        tensors = query_tensors(series, items, origin)
         unknown = np.full(len(items), NO_ITEM)
         hidden = tensors._replace(item=unknown, category=unknown)
         found["headrace"] = forecast(done.network, tensors)

@@ -58,7 +58,7 @@ class FaultInjector:
         self.kills: Counter[str] = Counter()
         """Blows that counted: something was said or committed since the one before, and something is left."""
 
-    def undisturbed(self) -> Traces:
+    def run_undisturbed(self) -> Traces:
         """Replay through one worker that nothing happens to."""
         return self._replay(lambda _group: None)
 

@@ -73,7 +73,7 @@ def collect(client: Client) -> Traces:
         first = outputs.setdefault(message.value["id"], message.value)
         if first is not message.value:
             repeats += 1
-            if not alike(first, message.value) and not _stands_in(first, message.value):
+            if not alike(first, message.value) and not _is_fallback(first, message.value):
                 differing.append(message.value["id"])
     dead = frozenset(message.headers["headrace.id"] for message in client.received(Topic.DEAD_LETTERS))
     return Traces(_features(client.settings), outputs, repeats, differing, dead)
@@ -126,10 +126,10 @@ def _features(settings: Settings) -> list[bytes]:
 
 def _same(plain: Traces, disturbed: Traces, output_id: str) -> bool:
     one, other = plain.outputs[output_id], disturbed.outputs[output_id]
-    return alike(one, other) or _stands_in(one, other)
+    return alike(one, other) or _is_fallback(one, other)
 
 
-def _stands_in(*outputs: Mapping[str, Any]) -> bool:
+def _is_fallback(*outputs: Mapping[str, Any]) -> bool:
     return any(output.get("fallback") == MODEL_UNAVAILABLE for output in outputs)
 
 

@@ -83,7 +83,7 @@ async def by_users(settings: Settings, seed: int, sizes: Sequence[int]) -> list[
             )
         filled = users
         reads, writes = [], []
-        for keys in _chunks(random, users):
+        for keys in _blocks(random, users):
             began = time.perf_counter()
             rows = await store.read(Kind.USER, keys)
             read = time.perf_counter()
@@ -109,7 +109,7 @@ def _empty(client: redis.Redis) -> None:
     client.execute_command("FLUSHALL", "SYNC")
 
 
-def _chunks(random: np.random.Generator, users: int) -> Iterator[list[str]]:
+def _blocks(random: np.random.Generator, users: int) -> Iterator[list[str]]:
     for _ in range(_CHUNKS):
         yield [f"u-{n}" for n in random.choice(users, _AT_ONCE, replace=False).tolist()]
 

@@ -109,14 +109,14 @@ def _rolling(
     for done, origin in enumerate(origins):
         on_progress("origins", done, len(origins), "")
         found = baseline_forecasts(series.units[items, DEMAND_HISTORY:origin], lag, horizon)
-        found["headrace"] = forecast(network, question(series, items, origin))
+        found["headrace"] = forecast(network, query_tensors(series, items, origin))
         for name, made in found.items():
             parts.setdefault(name, []).append(made)
     on_progress("origins", len(origins), len(origins), "")
     return {name: _joined(found, windows - split) for name, found in sorted(parts.items(), key=_headrace_first)}
 
 
-def question(series: DemandSeries, items: NDArray[np.int64], origin: int) -> DemandTensors:
+def query_tensors(series: DemandSeries, items: NDArray[np.int64], origin: int) -> DemandTensors:
     """What is asked about some rows when the window before column `origin` has closed."""
     item, category = series.names()
     return DemandTensors(

@@ -49,8 +49,8 @@ def example_lists(
         raise UsageError(f"--stream {stream}: no shopper is owed {lists} lists in its last tenth; give a longer stream")
     found: dict[str, list[Example]] = {}
     for user in chosen:
-        done, questions = zip(*queries[user][-lists:], strict=True)
-        made = messages(scorer, questions, recorded.catalogue, settings)
+        done, chosen_queries = zip(*queries[user][-lists:], strict=True)
+        made = messages(scorer, chosen_queries, recorded.catalogue, settings)
         found[user] = [Example(*both) for both in zip(done, made, strict=True)]
     return found, recorded.catalogue
 

@@ -61,7 +61,7 @@ class Moment(NamedTuple):
     """An event that is owed a list, and what is needed to judge the list."""
 
     event: Event
-    question: Question
+    query: Question
     bought: Ints
     last: str | None  # the item looked at last
     following: Question | None  # the shopper's next impression, if it comes soon
@@ -91,7 +91,7 @@ def evaluate_lists(
         raise UsageError(f"--stream {stream}: no event from {date} on is owed a list; give an earlier --since")
     truth = read_click_truth(stream)
     on_progress("lists", 0, 0, f"{len(found)} moments")
-    lists = list(answer(scorer, [moment.question for moment in found], recorded.catalogue))
+    lists = list(answer(scorer, [moment.query for moment in found], recorded.catalogue))
     following = [moment.following for moment in found if moment.following is not None]
     rates = iter(answer(scorer, following, recorded.catalogue))
     shown = [None if moment.following is None else next(rates) for moment in found]

@@ -41,26 +41,26 @@ def ask(event: Event, state: ShopperState, settings: Settings) -> Question:
     return scenario.ask(scenario, event, event.event_id, state, settings)
 
 
-def answer(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
+def answer(scorer: Scorer, queries: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
     """One answer a question, without what the catalogue has withdrawn or never had, as a worker delists it."""
-    for question, made in zip(questions, _answers(scorer, questions, catalogue), strict=True):
-        if question.recommend:
+    for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
+        if query.recommend:
             yield Answered(made.listed.items, made.listed.ctrs)
         else:
             yield Answered((), made.candidate_ctrs)
 
 
 def messages(
-    scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue, settings: Settings
+    scorer: Scorer, queries: Sequence[Question], catalogue: Catalogue, settings: Settings
 ) -> Iterator[Recommendation]:
     """The messages that go out for questions of lists."""
-    for question, made in zip(questions, _answers(scorer, questions, catalogue), strict=True):
-        message = RECOMMEND.answer(question, made, catalogue, settings)
+    for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
+        message = RECOMMEND.answer(query, made, catalogue, settings)
         assert isinstance(message, Recommendation)
         yield message
 
 
-def _answers(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue) -> Iterator[Answer]:
+def _answers(scorer: Scorer, queries: Sequence[Question], catalogue: Catalogue) -> Iterator[Answer]:
     known = np.fromiter(catalogue, np.int64)
     version = scorer.arrays["item_hash"].numpy()
     gone = np.union1d(catalogue.withdrawn(), np.setdiff1d(version, known)) if len(known) else catalogue.withdrawn()
@@ -68,8 +68,8 @@ def _answers(scorer: Scorer, questions: Sequence[Question], catalogue: Catalogue
     nothing, none = np.array([NO_ITEM], np.int64), np.zeros(1, np.float32)
     shop = Surroundings(gone, nothing, np.zeros((1, width), np.float32), nothing, none)
     repeats = repeats_of(scorer.arrays)
-    for at in range(0, len(questions), _ROWS):
-        some = questions[at : at + _ROWS]
+    for at in range(0, len(queries), _ROWS):
+        some = queries[at : at + _ROWS]
         with torch.inference_mode():
             answer = scorer.score(as_tensors(to_tensors(some, shop, repeats)))
         tensors = ScoreAnswer(**{name: answer[name].numpy() for name in ScoreAnswer._fields if name in answer})

@@ -59,19 +59,19 @@ def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Questi
 
 
 def messages(
-    questions: Sequence[Question], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
+    queries: Sequence[Question], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
 ) -> Iterator[Message]:
     """The answers, and the features they were made from."""
     answer = ScoreAnswer(**{name: arrays[name] for name in ScoreAnswer._fields})
-    fallbacks = [shortfall(question, catalogue) for question in questions]
-    answers = to_answers(questions, answer, ModelRef(MODEL, version), fallbacks)
-    for question, one in zip(questions, answers, strict=True):
-        user, time_ms = question.cause.user_id, question.cause.timestamp
+    fallbacks = [shortfall(query, catalogue) for query in queries]
+    answers = to_answers(queries, answer, ModelRef(MODEL, version), fallbacks)
+    for query, one in zip(queries, answers, strict=True):
+        user, time_ms = query.cause.user_id, query.cause.timestamp
         yield Message(
-            question.scenario.topic, user, _encode(question.scenario.answer(question, one, catalogue, chosen)), time_ms
+            query.scenario.topic, user, _encode(query.scenario.answer(query, one, catalogue, chosen)), time_ms
         )
-        if is_logged(question.output_id, chosen.feature_log):
-            yield Message(Topic.FEATURE_LOG, user, _encode(feature_log(question, one.model)), time_ms)
+        if is_logged(query.output_id, chosen.feature_log):
+            yield Message(Topic.FEATURE_LOG, user, _encode(feature_log(query, one.model)), time_ms)
 
 
 def inputs(tensors: Mapping[str, NDArray[np.generic]]) -> list[InferInput]:

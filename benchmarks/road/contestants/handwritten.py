@@ -132,9 +132,9 @@ class Loop:
         """Answer a batch and store its shoppers; what it did to items."""
         events = [decode(record.value or b"") for record in records]
         states = await self._states({event.user_id for event in events})
-        questions, updates = self._fold(partition, records, events, states)
-        if questions:
-            await self.send(await self._ask(questions))
+        queries, updates = self._fold(partition, records, events, states)
+        if queries:
+            await self.send(await self._ask(queries))
         await self.redis.mset({f"u:{user}": shopper.pack(state) for user, state in states.items()})
         self._kept.put(states)
         return updates
@@ -154,18 +154,18 @@ class Loop:
         states: dict[str, ShopperState],
     ) -> tuple[list[Question], list[Entry]]:
         chosen, mark, windows = self.settings, self.marks[partition], self.items.windows
-        questions: list[Question] = []
+        queries: list[Question] = []
         updates: list[Entry] = []
         for event, record in zip(events, records, strict=True):
-            questions += fold(event, states[event.user_id], chosen)
+            queries += fold(event, states[event.user_id], chosen)
             updates += tell(mark, event, 0, record.timestamp, windows, chosen.lateness, self.catalogue.categories)
-        return questions, updates
+        return queries, updates
 
-    async def _ask(self, questions: Sequence[Question]) -> Messages:
+    async def _ask(self, queries: Sequence[Question]) -> Messages:
         shop = self._shop._replace(boost_item=self.trending[0], boost=self.trending[1])
-        arrays, version = await self.infer(MODEL, to_tensors(questions, shop)._asdict())
+        arrays, version = await self.infer(MODEL, to_tensors(queries, shop)._asdict())
         produced: Messages = defaultdict(list)
-        for topic, user, value, timestamp in messages(questions, arrays, version, self.catalogue, self.settings):
+        for topic, user, value, timestamp in messages(queries, arrays, version, self.catalogue, self.settings):
             produced[topic, partition_of(user, self.settings.partitions)].append((user.encode(), value, timestamp))
         return produced
 

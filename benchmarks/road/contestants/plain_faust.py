@@ -68,11 +68,11 @@ async def answer(stream: Any) -> None:
             features=[f"{_VIEW}:{FEATURE[_VIEW]}"], entity_rows=[{"user_id": event.user_id}]
         )
         state = shopper.unpack(found.to_dict()[FEATURE[_VIEW]][0] or b"")
-        questions = list(fold(event, state, chosen))
-        if questions:
-            tensors = inputs(to_tensors(questions, shop)._asdict())
+        queries = list(fold(event, state, chosen))
+        if queries:
+            tensors = inputs(to_tensors(queries, shop)._asdict())
             arrays, version = outputs(await triton.infer(MODEL, tensors))
-            for message in messages(questions, arrays, version, catalogue, chosen):
+            for message in messages(queries, arrays, version, catalogue, chosen):
                 await topics[Topic(message.topic)].send(key=message.user_id.encode(), value=message.value)
         row = {
             "user_id": [event.user_id],

@@ -37,12 +37,12 @@ def answer(value: bytes) -> list[Message]:
     event = decode(value)
     key = f"u:{event.user_id}"
     state = shopper.unpack(redis.get(key) or b"")
-    message: list[Message] = []
-    if questions := list(fold(event, state, chosen)):
-        arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(questions, shop)._asdict())))
-        message = list(messages(questions, arrays, version, catalogue, chosen))
+    produced: list[Message] = []
+    if queries := list(fold(event, state, chosen)):
+        arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(queries, shop)._asdict())))
+        produced = list(messages(queries, arrays, version, catalogue, chosen))
     _store(key, state, event)
-    return message
+    return produced
 
 
 def _store(key: str, state: ShopperState, event: Event) -> None:

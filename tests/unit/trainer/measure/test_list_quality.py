@@ -98,7 +98,7 @@ def test_lists_are_those_of_the_version_and_rates_those_of_the_place(fitted_shop
     recorded = read_recorded(stream, Settings(), lambda _: None)
     found = moments(recorded, START + 15 * DAY, Settings())[:50]
     scorer = load_recommender(fitted_shop.folder, clicks=True)
-    lists = list(answer(scorer, [m.question for m in found], recorded.catalogue))
+    lists = list(answer(scorer, [m.query for m in found], recorded.catalogue))
     assert len(lists) == len(found)
     assert all(0 <= rate <= 1 for made in lists for rate in made.ctrs)
     query = ask(found[0].event, next(iter(states(recorded.events)))[1], Settings())
