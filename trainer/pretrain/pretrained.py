@@ -85,5 +85,6 @@ def read_pretrained(path: Path) -> Pretrained:
     if state.get("kind") != _KIND:
         raise UsageError(f"--pretrained {path}: it was not written by `headrace pretrain`")
     settings = msgspec.convert(state["settings"], BehaviourConfig)
-    weights = {_RENAMED.get(name, name): weight for name, weight in state["weights"].items()}
+    stored: dict[str, Tensor] = state["weights"]
+    weights = {_RENAMED.get(name, name): weight for name, weight in stored.items()}
     return Pretrained(settings, state["text_encoder"], state["source"], weights)
