@@ -64,7 +64,7 @@ async def _send(settings: Settings, batches: list[list[tuple[Topic, str, Any]]])
     for batch in batches:
         outbox = Outbox(settings, _PARTITIONS)
         for topic, user, output in batch:
-            outbox.say(cast(Topic, names[topic]), user, output, output.timestamp)
+            outbox.add(cast(Topic, names[topic]), user, output, output.timestamp)
         await producer.send(outbox)
     took = time.process_time() - before
     await producer.close()

@@ -21,7 +21,7 @@ from zlib import crc32
 import msgspec
 import torch
 
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.scopes import CategoriesOf
 from feature_repo.watermark import SourceWatermark
 from model_repo.headrace.programs import load_program
@@ -80,7 +80,10 @@ def entries_of(recording: Path) -> Iterator[tuple[int, list[Entry]]]:
             continue
         event = decode(record.value)
         source = crc32(event.user_id.encode()) % SOURCES
-        yield source, tell(marks[source], event, offset, event.timestamp, WINDOW_MS, LATENESS_MS, categories_of)
+        yield (
+            source,
+            derive_updates(marks[source], event, offset, event.timestamp, WINDOW_MS, LATENESS_MS, categories_of),
+        )
     for source, mark in enumerate(marks):
         yield source, [Watermark(-1, mark.announced, idle=True)]
 
@@ -117,11 +120,11 @@ def run(recording: Path, forecaster: Forecaster, rules: DemandRules, fallback: s
         began = time.perf_counter()
         for source in range(SOURCES):
             updates = [entry for sender, entries in batch if sender == source for entry in entries]
-            alerts += [o for o in pipeline.take(source, updates) if isinstance(o, DemandAlert)]
+            alerts += [o for o in pipeline.fold(source, updates) if isinstance(o, DemandAlert)]
         seconds += time.perf_counter() - began
     first = min(a.first for a in pipeline.activities.values() if a.first >= 0)
     windows = (pipeline.index.closed - first) * len(pipeline.activities)
-    return Run(alerts, pipeline.closed, sum(pipeline.index.surprises), windows, seconds, model_seconds)
+    return Run(alerts, pipeline.closed_windows, sum(pipeline.index.score_counts), windows, seconds, model_seconds)
 
 
 def judge(alerts: list[DemandAlert], planted: list[PlantedAnomaly]) -> Counts:

@@ -22,7 +22,7 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.item import pack
 from model_repo.headrace.programs import load_program
 from streams.atomic import write_atomic
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import ItemUpdate, Watermark
 from streams.messages.wire import DEMAND_MODEL, DEMAND_SPAN, DemandAnswer, DemandTensors
 from streams.scenarios.demand import DemandRules
 from streams.scenarios.demand.offline import OfflineDemand
@@ -57,15 +57,15 @@ def main() -> None:
     pipeline = OfflineDemand(forecast, sources=1, rules=rules, lateness_ms=0)
     _sell(pipeline, options.items)
     for hour in range(_BEFORE, _BEFORE + _FIRST):
-        pipeline.take(0, [_end_of(hour)])
-    spent[0], closed, began = 0.0, pipeline.closed, time.perf_counter()
+        pipeline.fold(0, [_end_of(hour)])
+    spent[0], closed, began = 0.0, pipeline.closed_windows, time.perf_counter()
     messages = 0
     encode = msgspec.json.Encoder().encode
     for hour in range(_BEFORE + _FIRST, _BEFORE + _FIRST + _TIMED):
-        made = pipeline.take(0, [_end_of(hour)])
+        made = pipeline.fold(0, [_end_of(hour)])
         messages += len([encode(message) for message in made])
     seconds = time.perf_counter() - began
-    closed_windows = pipeline.closed - closed
+    closed_windows = pipeline.closed_windows - closed
     found = {
         "command": f"python -m benchmarks.demand_cost --items {options.items} --model FOLDER",
         "machine": "2 cores, x86-64 with AVX512, no GPU; one core used, no servers",
@@ -86,7 +86,7 @@ def _sell(pipeline: OfflineDemand, items: int) -> None:
     random = np.random.default_rng(0)
     for hour in range(_BEFORE + _FIRST + _TIMED):
         sells = np.flatnonzero(random.random(items) < (_SHARE if hour < _BEFORE else 1.1))
-        pipeline.take(0, [ItemDelta(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
+        pipeline.fold(0, [ItemUpdate(0, f"item-{i}", _PURCHASE, hour * _HOUR_MS, 1, 100, False) for i in sells])
         # Windows of the first hours are only noted as closed: forecasting them would take most of the time.
         if hour == _BEFORE - 1:
             _skip(pipeline, hour)

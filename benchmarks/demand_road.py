@@ -27,14 +27,14 @@ from streams.atomic import write_atomic
 from streams.copartition import Prepared, prepare
 from streams.engine.partitions import partition_of
 from streams.errors import CheckFailed
-from streams.line import Way
-from streams.messages.internal import ItemBatch, ItemDelta, Watermark
+from streams.line import BatchSlot
+from streams.messages.internal import ItemUpdate, ItemUpdateBatch, Watermark
 from streams.recordings.simulation.simulate import Plan, simulate
 from streams.recordings.traffic.broker import Broker
 from streams.runtime import Runtime
-from streams.settings import RoadChoice, Settings
-from streams.topics import Topic, item_deltas
-from streams.transport import Load, RawRecord, RecordChunk
+from streams.settings import PipelineChoice, Settings
+from streams.topics import Topic, item_updates
+from streams.transport import Batch, PartitionBatch, RawRecord
 from trainer.train import train
 
 _OUT: Final = Path("benchmarks/results/demand_road.json")
@@ -52,17 +52,17 @@ class _Sender:
     """Writes messages as the shopper pipeline does, and remembers how far each partition goes."""
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = item_deltas(settings.group)
+        self._topic = item_updates(settings.group)
         self._ends: defaultdict[int, int] = defaultdict(int)
 
-    def batch(self, batches: list[tuple[int, ItemBatch]]) -> Load:
+    def batch(self, batches: list[tuple[int, ItemUpdateBatch]]) -> Batch:
         """Batches by target partition as the consumer delivers them."""
         records: defaultdict[int, list[RawRecord]] = defaultdict(list)
         for partition, batch in batches:
             value = msgspec.msgpack.encode(batch)
             records[partition].append(RawRecord(self._topic, partition, self._ends[partition], 0, None, value, ()))
             self._ends[partition] += 1
-        return Load([RecordChunk(self._topic, partition, found) for partition, found in records.items()])
+        return Batch([PartitionBatch(self._topic, partition, found) for partition, found in records.items()])
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def main() -> None:
     with ground(lambda *_: None) as here:
         here.publish(_trained(here))
         settings = here.settings.model_copy(
-            update={"group": "demand-road", "trending": False, "road": RoadChoice.ITEMS}
+            update={"group": "demand-road", "trending": False, "pipeline": PipelineChoice.ITEMS}
         )
         seconds = asyncio.run(_run(settings, prepare(settings), items))
         with Broker(settings.kafka_connection) as broker:
@@ -109,20 +109,20 @@ async def _run(settings: Settings, prepared: Prepared, items: int) -> list[float
         batches_in_order = [sender.batch(batches[at : at + _MESSAGES]) for at in range(0, len(batches), _MESSAGES)]
         began = time.perf_counter()
         for batch in batches_in_order:
-            await runtime.items.travel(batch, Way(None, lambda: None))
+            await runtime.items.process(batch, BatchSlot(None, lambda: None))
         seconds.append(time.perf_counter() - began)
         print(f"hour {hour}: {seconds[-1]:.1f} s", flush=True)
     await runtime.close()
     return seconds
 
 
-def _hour(hour: int, items: int, partitions: int) -> Iterator[tuple[int, ItemBatch]]:
+def _hour(hour: int, items: int, partitions: int) -> Iterator[tuple[int, ItemUpdateBatch]]:
     """An hour's sales by source and target, then each source's word that the hour is over."""
-    entries: defaultdict[tuple[int, int], list[ItemDelta]] = defaultdict(list)
+    entries: defaultdict[tuple[int, int], list[ItemUpdate]] = defaultdict(list)
     for item in range(items):
         moment = _START_MS + hour * _HOUR_MS + item * _HOUR_MS // items
         name, source = f"item-{item}", item % partitions
-        delta = ItemDelta(hour * items + item, name, ACTION_CODE["purchase"], moment, 1, 999, False)
+        delta = ItemUpdate(hour * items + item, name, ACTION_CODE["purchase"], moment, 1, 999, False)
         yield from _filled(entries, source, partition_of(name, partitions), delta)
     for (source, target), left in entries.items():
         yield target, _batch(source, left)
@@ -133,8 +133,8 @@ def _hour(hour: int, items: int, partitions: int) -> Iterator[tuple[int, ItemBat
 
 
 def _filled(
-    entries: defaultdict[tuple[int, int], list[ItemDelta]], source: int, target: int, delta: ItemDelta
-) -> Iterator[tuple[int, ItemBatch]]:
+    entries: defaultdict[tuple[int, int], list[ItemUpdate]], source: int, target: int, delta: ItemUpdate
+) -> Iterator[tuple[int, ItemUpdateBatch]]:
     """The batch that a delta fills, if it does."""
     gathered = entries[source, target]
     gathered.append(delta)
@@ -143,8 +143,8 @@ def _filled(
         del entries[source, target]
 
 
-def _batch(source: int, entries: list[ItemDelta] | list[Watermark]) -> ItemBatch:
-    return ItemBatch(f"{Topic.EVENTS}/{source}", source, [*entries])
+def _batch(source: int, entries: list[ItemUpdate] | list[Watermark]) -> ItemUpdateBatch:
+    return ItemUpdateBatch(f"{Topic.EVENTS}/{source}", source, [*entries])
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _steps(port: int) -> dict[str, float]:
         sample.labels["step"]: round(sample.value, 2)
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == "headrace_step_seconds_sum" and sample.labels["road"] == "demand"
+        if sample.name == "headrace_pipeline_step_seconds_sum" and sample.labels["pipeline"] == "demand"
     }
 
 

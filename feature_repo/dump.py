@@ -14,7 +14,7 @@ from feature_repo.actions import ACTIONS
 from feature_repo.history import hashes
 from streams.atomic import output_file
 
-#: What the demand road notes when it concludes windows: it depends on the served model, not on the stream alone.
+#: What the demand pipeline notes when it evaluates windows: it depends on the served model, not on the stream alone.
 _DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode", "unusual_window")
 
 
@@ -64,9 +64,9 @@ def catalogue_features(packed: bytes) -> dict[str, Any]:
     return {name: value for name, value in features.items() if name not in catalogue.DERIVED}
 
 
-def activity_features(packed: bytes, aside: bytes = b"") -> dict[str, Any]:
-    """An item's counters by names, its windows that were set aside among them, without the demand road's decisions."""
-    features = item.as_features(item_windows.joined(packed, aside))
+def activity_features(packed: bytes, cold_windows: bytes = b"") -> dict[str, Any]:
+    """An item's counters by names, its cold windows included, without the demand pipeline's decisions."""
+    features = item.as_features(item_windows.merged(packed, cold_windows))
     return {name: value for name, value in features.items() if name not in _DECISIONS}
 
 

@@ -1,7 +1,7 @@
 """What a shopper is not recommended: read from the row online and from the whole sequence in training, by one rule.
 
 A repeat purchase is a matter of the shop: whether what was bought stays in lists is learnt (`trainer.measure.repeats`)
-and told by the served version, item by item.
+and answered by the served version, item by item.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ MOMENT_MS: Final = 5 * 60_000
 _RETURN: Final = ACTION_CODE["return"]
 
 
-def lately(recent: Recent, now: int) -> bytes:
+def recent_items(recent: Recent, now: int) -> bytes:
     """Hashes of the items that a shopper had to do with in the last minutes before `now` (ms), 8 bytes each."""
     at, first = recent.start + sum(recent.gaps), len(recent)
     while first and at > now - MOMENT_MS:
@@ -28,7 +28,7 @@ def lately(recent: Recent, now: int) -> bytes:
     return b"".join([packed_hash(item_id) for item_id in dict.fromkeys(recent.items[first:])])
 
 
-def owned(state: ShopperState) -> bytes:
+def bought_items(state: ShopperState) -> bytes:
     """Hashes of what a shopper has bought, 8 bytes each; what they sent back too, for they have seen enough of it."""
     if _RETURN not in state.recent.actions:
         return state.bought

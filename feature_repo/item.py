@@ -1,11 +1,12 @@
-"""An item's features: the packed row, and the fold that updates it from item deltas.
+"""An item's features: the packed row, and the fold that updates it from item updates.
 
 Many shoppers change an item, and their partitions interleave differently in every run, so the fold is commutative and
 exact (rule 6): integers only, counted in windows of event time. A window is known by its number (`windows`).
 
-Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is concluded,
+Two kinds of windows are kept. `sold` decides about forecasts and alerts, so a window stays until it is evaluated,
 however far one source runs ahead of another. `windows` is for people, and keeps a span behind the newest event.
-Older windows of either kind may be set aside (`item_windows`); who folds an event of one of them joins them first.
+Older windows of either kind may be stored apart as cold windows (`item_windows`); folding an event of one merges them
+first.
 """
 
 from itertools import islice
@@ -20,7 +21,7 @@ from feature_repo.actions import ACTION_CODE, ACTIONS
 from feature_repo.schema import reader
 from feature_repo.scopes import SHARDS
 from feature_repo.windows import Windows, number_at
-from streams.messages.internal import ItemDelta
+from streams.messages.internal import ItemUpdate
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 
 KEPT_WINDOWS: Final = DEMAND_HISTORY + DEMAND_SPAN
@@ -44,7 +45,7 @@ class WindowCounts(Struct, array_like=True, forbid_unknown_fields=True, gc=False
 
 
 class Episode(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    """The alert under way: demand has parted from its forecast and has not come back.
+    """The current alert: demand has parted from its forecast and has not come back.
 
     Attributes:
         opened: window whose close raised the alert; names the episode.
@@ -71,14 +72,14 @@ class ItemActivity(Struct, array_like=True, forbid_unknown_fields=True):
     windows: dict[int, WindowCounts] = {}
     sold: dict[int, int] = {}  # units sold on time
     first: int = -1  # first window with units on time
-    concluded: int = -1  # newest window of which forecasts and alerts are out
+    evaluated: int = -1  # newest window of which forecasts and alerts are out
     calm: int = -1  # window in which the last episode ended
     episode: Episode | None = None
     unusual: int = -1  # window last counted among the surprising ones
     shards: dict[int, list[int]] = {}  # of a scope: units sold on time by shard of its items
     paid: dict[int, list[int]] = {}  # by window: time of the last price paid in it on time, and the price as it is held
     forgotten: int = -1  # windows up to this one are behind the span that `windows` keeps
-    settled: int = 0  # what is older than this window is set aside (`item_windows`); 0 when nothing is
+    settled: int = 0  # older windows than this are cold (`item_windows`); 0 when none are
     revenue_rest: int = 0  # of `revenue`, in millionths: less than one hundredth
 
 
@@ -107,38 +108,38 @@ def unpack(packed: bytes) -> ItemActivity:
     return _read(packed)
 
 
-def fold(state: ItemActivity, delta: ItemDelta, windows: Windows) -> None:
-    """Fold one delta into an item's row, in place; the order of deltas leaves no trace."""
-    _count_event(state, delta.action)
-    window = number_at(delta.timestamp, windows)
-    # A source that was idle may send on-time deltas of a window that closed without it: late for us.
-    late = delta.late or window <= state.concluded
-    if delta.action == _PURCHASE:
-        _fold_purchase(state, delta, window, late)
-    elif delta.action == _RETURN:
-        state.returned += delta.quantity
-    _fold_window(state, delta, window, late, windows)
+def fold(state: ItemActivity, update: ItemUpdate, windows: Windows) -> None:
+    """Fold one item update into an item's row, in place; the order of item updates leaves no trace."""
+    _count_event(state, update.action)
+    window = number_at(update.timestamp, windows)
+    # A source that was idle may send on-time item updates of a window that closed without it: late for us.
+    late = update.late or window <= state.evaluated
+    if update.action == _PURCHASE:
+        _fold_purchase(state, update, window, late)
+    elif update.action == _RETURN:
+        state.returned += update.quantity
+    _fold_window(state, update, window, late, windows)
 
 
-def fold_shown(state: ItemActivity, timestamp: int, windows: Windows) -> None:
+def fold_impression(state: ItemActivity, timestamp: int, windows: Windows) -> None:
     """Fold one impression into the row of an item that it showed, in place."""
     _count_event(state, _IMPRESSION)
     _advance(state, timestamp, windows)
 
 
-def units_sold(delta: ItemDelta) -> int:
-    """Demand in a delta: units of a purchase; returns are counted apart."""
-    return delta.quantity if delta.action == _PURCHASE else 0
+def units_sold(update: ItemUpdate) -> int:
+    """Demand in an item update: units of a purchase; returns are counted apart."""
+    return update.quantity if update.action == _PURCHASE else 0
 
 
-def forget_before(state: ItemActivity, window: int) -> None:
+def drop_before(state: ItemActivity, window: int) -> None:
     """Drop `sold` windows older than `window`, and prices that no forecast from the newest of them on asks for."""
     if state.sold and min(state.sold) < window:
         state.sold = {number: units for number, units in state.sold.items() if number >= window}
         state.shards = {number: units for number, units in state.shards.items() if number >= window}
-    asked_for = window + KEPT_WINDOWS - DEMAND_SPAN
-    if any(number < asked_for for number in state.paid):
-        newest = max(number for number in state.paid if number < asked_for)
+    oldest_price = window + KEPT_WINDOWS - DEMAND_SPAN
+    if any(number < oldest_price for number in state.paid):
+        newest = max(number for number in state.paid if number < oldest_price)
         state.paid = {number: price for number, price in state.paid.items() if number >= newest}
 
 
@@ -162,25 +163,27 @@ def as_features(state: ItemActivity) -> dict[str, object]:
         "sold": {str(n): units for n, units in sorted(state.sold.items())},
         "price_paid_cents": money.hundredths(state.paid[max(state.paid)][1] if state.paid else money.NO_PRICE),
         "first_window": state.first,
-        "concluded_window": state.concluded,
+        "concluded_window": state.evaluated,
         "calm_since_window": state.calm,
         "unusual_window": state.unusual,
         "episode": msgspec.structs.asdict(episode) if episode else "",
     }
 
 
-def _fold_purchase(state: ItemActivity, delta: ItemDelta, window: int, late: bool) -> None:
-    state.units += delta.quantity
-    state.revenue, state.revenue_rest = money.plus(state.revenue, state.revenue_rest, delta.price_cents, delta.quantity)
+def _fold_purchase(state: ItemActivity, update: ItemUpdate, window: int, late: bool) -> None:
+    state.units += update.quantity
+    state.revenue, state.revenue_rest = money.plus(
+        state.revenue, state.revenue_rest, update.price_cents, update.quantity
+    )
     if late:
-        state.late += delta.quantity
+        state.late += update.quantity
         return
-    state.sold[window] = state.sold.get(window, 0) + delta.quantity
+    state.sold[window] = state.sold.get(window, 0) + update.quantity
     state.first = window if state.first < 0 else min(state.first, window)
-    if money.is_paid(delta.price_cents) and delta.shard < 0:
-        state.paid[window] = max(state.paid.get(window, []), [delta.timestamp, delta.price_cents])
-    if delta.shard >= 0:
-        state.shards.setdefault(window, [0] * SHARDS)[delta.shard] += delta.quantity
+    if money.is_paid(update.price_cents) and update.shard < 0:
+        state.paid[window] = max(state.paid.get(window, []), [update.timestamp, update.price_cents])
+    if update.shard >= 0:
+        state.shards.setdefault(window, [0] * SHARDS)[update.shard] += update.quantity
 
 
 def _count_event(state: ItemActivity, action: int) -> None:
@@ -202,14 +205,14 @@ def _advance(state: ItemActivity, timestamp: int, windows: Windows) -> None:
     state.newest = timestamp
 
 
-def _fold_window(state: ItemActivity, delta: ItemDelta, window: int, late: bool, windows: Windows) -> None:
-    _advance(state, delta.timestamp, windows)
+def _fold_window(state: ItemActivity, update: ItemUpdate, window: int, late: bool, windows: Windows) -> None:
+    _advance(state, update.timestamp, windows)
     if window <= number_at(state.newest, windows) - KEPT_WINDOWS:
         return
     counts = state.windows.get(window)
     if counts is None:
         counts = state.windows[window] = WindowCounts()
-    _count(counts, ACTIONS[delta.action], delta.quantity, late)
+    _count(counts, ACTIONS[update.action], update.quantity, late)
 
 
 def _count(counts: WindowCounts, action: str, quantity: int, late: bool) -> None:

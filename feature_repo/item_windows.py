@@ -1,7 +1,8 @@
-"""An item's older windows, set aside: its counters change with every event, a window that is over hardly ever.
+"""An item's cold windows: its counters change with every event, a window that is over hardly ever.
 
 A busy item's row is kilobytes of windows, of which an event changes one at most. So they are a view of their own, left
-alone by most writes and packed in memory until a closing or a late event asks for them. Where the cut lies is nothing
+alone by most writes and packed in memory until a closed window or a late event asks for them. Where the cut lies is
+nothing
 but bookkeeping: joined, the row says the same wherever it was.
 """
 
@@ -15,16 +16,16 @@ from feature_repo.item import ItemActivity, WindowCounts, in_order
 from feature_repo.schema import reader
 from streams.errors import DamagedRow
 
-_MOST: Final = 8
-"""Windows in hand; with more of them the older ones are set aside."""
-_LEFT: Final = 3
-"""Windows, the newest that there are, that stay in hand: sources run ahead of each other a little."""
+_MAX_WINDOWS: Final = 8
+"""Windows in the hot row; with more of them the older ones become cold."""
+_HOT_WINDOWS: Final = 3
+"""Windows, the newest that there are, that stay hot: sources run ahead of each other a little."""
 
 T = TypeVar("T")
 
 
-class ItemWindows(Struct, array_like=True, forbid_unknown_fields=True):
-    """What is set aside of an `ItemActivity`: its fields of the same names, below the window `settled`."""
+class ColdWindows(Struct, array_like=True, forbid_unknown_fields=True):
+    """The cold windows of an `ItemActivity`: its fields of the same names, below the window `settled`."""
 
     windows: dict[int, WindowCounts] = {}
     sold: dict[int, int] = {}
@@ -33,21 +34,21 @@ class ItemWindows(Struct, array_like=True, forbid_unknown_fields=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-unpack = reader(ItemWindows)
+unpack = reader(ColdWindows)
 
 
-def join(state: ItemActivity, aside: bytes) -> None:
-    """Bring back what was set aside, in place. Without anything set aside `aside` says nothing.
+def merge(state: ItemActivity, cold_windows: bytes) -> None:
+    """Merge the cold windows into the row, in place; where it has none `cold_windows` is ignored.
 
     Raises:
-        NewerRows: a later version set them aside.
+        NewerRows: a later version wrote them.
         DamagedRow: there should be some, and there are none.
     """
     if not state.settled:
         return
-    if not aside:
+    if not cold_windows:
         raise DamagedRow(f"An item's row lacks its windows before number {state.settled}: see `headrace rebuild`.")
-    older = unpack(aside)
+    older = unpack(cold_windows)
     state.windows = {number: c for number, c in older.windows.items() if number > state.forgotten} | state.windows
     state.sold = older.sold | state.sold
     state.shards = older.shards | state.shards
@@ -55,33 +56,33 @@ def join(state: ItemActivity, aside: bytes) -> None:
     state.settled = 0
 
 
-def joined(packed: bytes, aside: bytes) -> ItemActivity:
+def merged(packed: bytes, cold_windows: bytes) -> ItemActivity:
     """The item whose row is stored in these two."""
     state = item.unpack(packed)
-    join(state, aside)
+    merge(state, cold_windows)
     return state
 
 
-def set_aside(state: ItemActivity, aside: bytes) -> bytes | None:
-    """Take the older windows of a row out of it, in place; None where nothing changes of what is set aside.
+def split_cold(state: ItemActivity, cold_windows: bytes) -> bytes | None:
+    """Split the older windows of a row off, in place; None where the cold windows stay as they are.
 
     Args:
-        aside: what is set aside already.
+        cold_windows: the cold windows so far.
 
     Returns:
-        what is set aside now; equal states give equal bytes.
+        the cold windows now; equal states give equal bytes.
     """
-    if len(state.windows) <= _MOST:
+    if len(state.windows) <= _MAX_WINDOWS:
         return None
-    join(state, aside)
+    merge(state, cold_windows)
     # The newest that there are: a clock that runs ahead of the others must not settle what goes on.
-    cut = state.settled = sorted(state.windows)[-_LEFT]
+    cut = state.settled = sorted(state.windows)[-_HOT_WINDOWS]
     windows, state.windows = _cut(state.windows, cut)
     sold, state.sold = _cut(state.sold, cut)
     shards, state.shards = _cut(state.shards, cut)
     paid, state.paid = _cut(state.paid, cut)
-    now_aside = _encoder.encode(ItemWindows(windows, sold, shards, paid))
-    return None if now_aside == aside else now_aside
+    serialised = _encoder.encode(ColdWindows(windows, sold, shards, paid))
+    return None if serialised == cold_windows else serialised
 
 
 def _cut(by_window: dict[int, T], at: int) -> tuple[dict[int, T], dict[int, T]]:

@@ -114,7 +114,7 @@ def unwrap(value: bytes) -> bytes:
 def timestamp(time_ms: int) -> bytes:
     """An event time (ms since 1970 UTC) as a serialised protobuf Timestamp, which leaves zeros out."""
     seconds, millis = divmod(time_ms, 1_000)
-    # No two events have the same time, but of seconds few are under way, and of milliseconds there are a thousand.
+    # No two events have the same time, but of seconds few are in use, and of milliseconds there are a thousand.
     return _part(_SECONDS, seconds) + _part(_NANOS, millis * 1_000_000)
 
 

@@ -1,4 +1,4 @@
-"""Money in rows and deltas: integers, exact to a millionth of its unit, whose sums do not depend on the order.
+"""Money in rows and item updates: integers, exact to a millionth of its unit, whose sums do not depend on the order.
 
 A price is held in hundredths, as nearly all are whole numbers of them. One that is finer is held in millionths, as
 -1 - millionths. A sum is hundredths and a rest in millionths, of which it has less than one hundredth; it stops at
@@ -15,7 +15,7 @@ _A_HUNDREDTH: Final = 10_000
 
 
 def held(price: float | None) -> int:
-    """A price as rows and deltas hold it."""
+    """A price as rows and item updates hold it."""
     if price is None:
         return NO_PRICE
     millionths = round(price * 1_000_000)

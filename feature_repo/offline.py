@@ -1,11 +1,11 @@
-"""A recorded stream folded without a worker: the folds, and the rules about rows, are those of the online road."""
+"""A recorded stream folded without a worker: the folds, and the rules about rows, are those of the online pipeline."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from feature_repo import catalogue, item, shopper
 from feature_repo.catalogue import CatalogueItem
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.dump import Rows
 from feature_repo.fences import SeenIds
 from feature_repo.identity import event_tie
@@ -17,7 +17,7 @@ from streams.engine.partitions import partition_of
 from streams.errors import BadRecord
 from streams.messages.decoding import decode_event, decode_item
 from streams.messages.events import Event
-from streams.messages.internal import Shown, Watermark
+from streams.messages.internal import ItemImpression, Watermark
 from streams.messages.items import Item
 from streams.recordings.reading import Record
 from streams.settings import Settings
@@ -52,9 +52,9 @@ class StreamFold:
         self._catalogue: dict[str, CatalogueItem] = {}
         self._activity: dict[str, ItemActivity] = {}
         self._marks = [SourceWatermark() for _ in range(settings.partitions)]
-        self.refused = 0
+        self.rejected = 0
 
-    def take(self, record: Record) -> list[Changed]:
+    def fold(self, record: Record) -> list[Changed]:
         """Fold one record and name the rows it changed; what breaks the contract changes none.
 
         Records of other topics than `events` and `items` hold no features.
@@ -62,11 +62,11 @@ class StreamFold:
         try:
             if record.topic == Topic.EVENTS:
                 event = decode_event(record.value, appended_ms=self._arrived_ms, settings=self._settings)
-                return self._take_event(event)
+                return self._fold_event(event)
             if record.topic == Topic.ITEMS:
-                return self._take_item(record)
+                return self._fold_item(record)
         except BadRecord:
-            self.refused += 1
+            self.rejected += 1
         return []
 
     def packed(self, view: str, key: str) -> bytes:
@@ -87,7 +87,7 @@ class StreamFold:
             shopper={key: shopper.pack(state) for key, state in self._shoppers.items()},
         )
 
-    def _take_event(self, event: Event) -> list[Changed]:
+    def _fold_event(self, event: Event) -> list[Changed]:
         user_id = event.user_id
         seen = self._seen.setdefault(user_id, SeenIds())
         tie = event_tie(event.event_id)
@@ -96,25 +96,25 @@ class StreamFold:
         seen.add(tie)
         state = self._shoppers.setdefault(user_id, ShopperState())
         shopper.fold(state, event)
-        return [Changed("shopper", user_id, max(state.last)), *self._tell(event)]
+        return [Changed("shopper", user_id, max(state.last)), *self._fold_updates(event)]
 
-    def _tell(self, event: Event) -> list[Changed]:
+    def _fold_updates(self, event: Event) -> list[Changed]:
         windows, lateness = windows_of(self._settings.window, self._settings.timezone), self._settings.lateness
         mark = self._marks[partition_of(event.user_id, self._settings.partitions)]
         changed: list[Changed] = []
-        for entry in tell(mark, event, 0, self._arrived_ms, windows, lateness):
+        for entry in derive_updates(mark, event, 0, self._arrived_ms, windows, lateness):
             if isinstance(entry, Watermark):
                 continue
-            for item_id in entry.items if isinstance(entry, Shown) else (entry.item_id,):
+            for item_id in entry.items if isinstance(entry, ItemImpression) else (entry.item_id,):
                 state = self._activity.setdefault(item_id, ItemActivity())
-                if isinstance(entry, Shown):
-                    item.fold_shown(state, entry.timestamp, windows)
+                if isinstance(entry, ItemImpression):
+                    item.fold_impression(state, entry.timestamp, windows)
                 else:
                     item.fold(state, entry, windows)
                 changed.append(Changed("item_activity", item_id, state.newest))
         return changed
 
-    def _take_item(self, record: Record) -> list[Changed]:
+    def _fold_item(self, record: Record) -> list[Changed]:
         key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
         found = decode_item(key, record.value, appended_ms=self._arrived_ms, settings=self._settings)
         state = catalogue.from_item(found) if isinstance(found, Item) else catalogue.withdrawn()
@@ -126,5 +126,5 @@ def fold_stream(records: Iterable[Record], settings: Settings, arrived_ms: int) 
     """The rows that a worker's store holds after a stream, in the order given."""
     fold = StreamFold(settings, arrived_ms)
     for record in records:
-        fold.take(record)
+        fold.fold(record)
     return fold.rows()

@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import SecretStr
 
 from feature_repo.layout import time_field
-from feature_repo.row_script import WRITE, Change, pack_changes, pack_some
+from feature_repo.row_script import WRITE, Change, serialise_changes, serialise_some
 from streams.connections.redis import RedisConnection, redis_connection
 from streams.errors import FencedOut
 from streams.settings import load_settings
@@ -122,7 +122,7 @@ def _arguments(config: RepoConfig, table: FeatureView, data: Sequence[Row]) -> l
         )
         for _, values, time, _ in data
     ]
-    return [*keys, pack_changes(pack_some(changes)), *names]
+    return [*keys, serialise_changes(serialise_some(changes)), *names]
 
 
 def _timestamp(time: datetime) -> bytes:

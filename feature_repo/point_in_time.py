@@ -71,7 +71,7 @@ def write_point_in_time(records: Iterable[Record], settings: Settings, arrived_m
         fold = StreamFold(settings, arrived_ms)
         hours: dict[str, int] = {}
         for record in records:
-            for changed in fold.take(record):
+            for changed in fold.fold(record):
                 if _is_due(changed, hours):
                     files[changed.view].add(changed.key, changed.time, fold.packed(changed.view, changed.key))
         return {view: file.close() for view, file in files.items()}

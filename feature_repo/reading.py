@@ -30,8 +30,8 @@ async def read_user(store: RowStore, user_id: str) -> tuple[dict[str, Any], Join
 
 
 async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] | None:
-    """An item's features by view, the demand road's decisions included; None for an item no stream has named."""
-    described, activity, aside = (await store.read(Kind.ITEM, [item_id]))[0].states
+    """An item's features by view, the demand pipeline's decisions included; None for an item no stream has named."""
+    described, activity, cold_windows = (await store.read(Kind.ITEM, [item_id]))[0].states
     if not described and not activity:
         return None
     features: dict[str, dict[str, Any]] = {}
@@ -39,7 +39,7 @@ async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] 
         encoder = catalogue.unpack(described).encoder_version
         features["item_catalogue"] = FEATURES["item_catalogue"](described) | {"encoder_version": encoder}
     if activity:
-        features["item_activity"] = as_features(item_windows.joined(activity, aside))
+        features["item_activity"] = as_features(item_windows.merged(activity, cold_windows))
     return features
 
 

@@ -1,6 +1,6 @@
 """The scripts that read and write rows inside the server, and the bytes they are fed with.
 
-One call a chunk: per-row commands cost more in the client than in the server. Values travel as one length-prefixed
+One call a batch: per-row commands cost more in the client than in the server. Values travel as one length-prefixed
 argument, since redis-py spends longest on counting arguments; keys stay keys, so that access rules hold. On a cluster
 a script may touch one hash slot only: there `RowStore` would send the same script once a row, in a pipeline.
 """
@@ -28,7 +28,7 @@ redis.call('HSET', KEYS[1], '_fence', '')
 return redis.call('DEL', KEYS[1])
 """
 
-#: KEYS: rows. ARGV[1]: `pack_changes` of them. ARGV[2], ARGV[3], …: names of a field and of its time, in turns.
+#: KEYS: rows. ARGV[1]: `serialise_changes` of them. ARGV[2], ARGV[3], …: names of a field and of its time, in turns.
 #: Answers 0, or the position of the first row whose fence is neither as expected nor already the new one, negative
 #: where it is absent and should not be; then nothing is written. A row that has its new fence is a retry after a lost
 #: answer: its fence is written once more and nothing else, so that a WAITAOF behind the script waits for the disk all
@@ -79,7 +79,7 @@ redis.call('SET', KEYS[1], ARGV[1])
 return tonumber(ARGV[1])
 """
 
-FOR_GOOD: Final = 1
+PERSIST: Final = 1
 """In the place of milliseconds that a row lasts: it was to go, and stays."""
 _LENGTH: Final = struct.Struct("<I").pack
 _BYTE: Final = struct.Struct("<B").pack
@@ -95,7 +95,7 @@ class Change(NamedTuple):
         seen: bookkeeping that goes with the fence, empty to leave it as it is.
         time: serialised Timestamp of the fields.
         fields: one at least: number of its name among the names, and its value in two parts, the first one short.
-        lasts: milliseconds until the row goes, 0 to leave that as it is, `FOR_GOOD`.
+        ttl_ms: milliseconds until the row goes, 0 to leave that as it is, `PERSIST`.
     """
 
     expected: bytes
@@ -103,19 +103,19 @@ class Change(NamedTuple):
     seen: bytes
     time: bytes
     fields: Sequence[tuple[int, bytes, bytes]]
-    lasts: int = 0
+    ttl_ms: int = 0
 
 
-def pack_changes(*parts: tuple[bytes, bytes]) -> bytes:
+def serialise_changes(*parts: tuple[bytes, bytes]) -> bytes:
     """Changes as the write script reads them, in the order of its keys: all fences first, then what is written.
 
     Args:
-        parts: of `pack_some`.
+        parts: of `serialise_some`.
     """
     return b"".join([fences for fences, _ in parts] + [written for _, written in parts])
 
 
-def pack_some(changes: Sequence[Change]) -> tuple[bytes, bytes]:
+def serialise_some(changes: Sequence[Change]) -> tuple[bytes, bytes]:
     """Fences of some changes, and what is written."""
     fences: list[bytes] = []
     parts: list[bytes] = []

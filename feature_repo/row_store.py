@@ -1,4 +1,4 @@
-"""Rows of the online store in bulk: one script call to read a chunk's rows, one to write them behind their fences."""
+"""Rows of the online store in bulk: one script call to read a batch's rows, one to write them behind their fences."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ from feature_repo.layout import (
     unwrap,
     wrapping,
 )
-from feature_repo.row_script import FOR_GOOD, PROBE, RAISE, READ, WRITE, Change, pack_changes, pack_some
+from feature_repo.row_script import PERSIST, PROBE, RAISE, READ, WRITE, Change, serialise_changes, serialise_some
 from feature_repo.store_probe import (
     RESTORE,
     ServerFacts,
@@ -38,7 +38,7 @@ from feature_repo.store_probe import (
 from streams.errors import FencedOut, RowsMissing, StoreError, StoreRefused
 from streams.settings import Durable, Settings
 
-__all__ = ["FOR_GOOD", "VIEWS", "Kind", "PackedRows", "RowStore", "RowWrite", "StoredRow"]
+__all__ = ["PERSIST", "VIEWS", "Kind", "RowStore", "RowWrite", "SerialisedRows", "StoredRow"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class RowWrite(NamedTuple):
         fence, seen: the new bookkeeping.
         states: packed states in the order of `VIEWS[kind]`; None leaves a view as it is.
         timestamp: event time in ms of the newest event folded.
-        lasts: milliseconds from now until the row goes; 0 leaves it as it is, `FOR_GOOD` keeps a row that was to go.
+        ttl_ms: milliseconds from now until the row goes; 0 leaves it as it is, `PERSIST` keeps a row that was to go.
     """
 
     kind: Kind
@@ -80,10 +80,10 @@ class RowWrite(NamedTuple):
     seen: bytes
     states: tuple[bytes | None, ...]
     timestamp: int
-    lasts: int = 0
+    ttl_ms: int = 0
 
 
-class PackedRows(NamedTuple):
+class SerialisedRows(NamedTuple):
     """Rows as the write script takes them. They hold the bytes, so that what the rows were made of can go.
 
     Attributes:
@@ -177,7 +177,7 @@ class RowStore:
                     raise without_waitaof(facts, self._address) from error
                 raise
         self._durability.verify(answers)
-        self._hold_against(facts)
+        self._verify_not_evicted(facts)
 
     async def verify_primary(self) -> None:
         """Find out whether this server is one that others follow.
@@ -187,7 +187,7 @@ class RowStore:
         """
         verify_primary(await self.facts(), self._address)
 
-    async def let_go(self) -> None:
+    async def disconnect_all(self) -> None:
         """Part with every connection: behind the address may be another server by now."""
         pool = self._client.connection_pool
         await pool.update_active_connections_for_reconnect()
@@ -217,9 +217,9 @@ class RowStore:
         Raises:
             RowsMissing: it was the same server, and its rows may be among what it has evicted.
         """
-        self._hold_against(await self.facts())
+        self._verify_not_evicted(await self.facts())
 
-    def _hold_against(self, now: ServerFacts) -> None:
+    def _verify_not_evicted(self, now: ServerFacts) -> None:
         before, self._probed = self._probed, now
         if before is not None and (evicted := evicted_since(before, now)):
             raise RowsMissing(
@@ -227,22 +227,22 @@ class RowStore:
                 f"`maxmemory-policy noeviction` there. {RESTORE}"
             )
 
-    def pack(self, rows: Iterable[RowWrite]) -> PackedRows:
-        """Rows for `write_packed`, which takes those of several calls: thousands are better packed a few at a time."""
+    def serialise(self, rows: Iterable[RowWrite]) -> SerialisedRows:
+        """Rows for `write_serialised`, which takes those of several calls: serialise thousands a few at a time."""
         keys: list[bytes] = []
         changes: list[Change] = []
         for row in rows:
             keys.append(row_key(row.kind, row.key, self._group))
             changes.append(_change(row))
-        fences, written = pack_some(changes)
-        expiring = frozenset(key for key, change in zip(keys, changes, strict=True) if change.lasts)
-        return PackedRows(keys, fences, written, expiring)
+        fences, written = serialise_some(changes)
+        expiring = frozenset(key for key, change in zip(keys, changes, strict=True) if change.ttl_ms)
+        return SerialisedRows(keys, fences, written, expiring)
 
     async def write(self, rows: Iterable[RowWrite]) -> None:
-        """Pack rows and write them; see `write_packed`."""
-        await self.write_packed([self.pack(rows)])
+        """Serialise rows and write them; see `write_serialised`."""
+        await self.write_serialised([self.serialise(rows)])
 
-    async def write_packed(self, parts: Sequence[PackedRows]) -> None:
+    async def write_serialised(self, parts: Sequence[SerialisedRows]) -> None:
         """Write all rows, or none when a fence has moved; return when they are on disk, if durable.
 
         A row that already has its new fence was written by an earlier try and counts as written.
@@ -258,17 +258,17 @@ class RowStore:
         keys = [key for part in parts for key in part.keys]
         if not keys:
             return
-        changes = pack_changes(*((part.fences, part.written) for part in parts))
+        changes = serialise_changes(*((part.fences, part.written) for part in parts))
         # One pipeline, because WAITAOF and WAIT wait for what their own connection has written.
         pipeline = self._client.pipeline(transaction=False)
         pipeline.eval(WRITE, len(keys), *keys, changes, *_NAMES)
         self._durability.ask(pipeline)
         with store_errors(self._address):
-            refused, *answers = await pipeline.execute()
-        if refused:
-            changed = keys[abs(refused) - 1]
+            rejected, *answers = await pipeline.execute()
+        if rejected:
+            changed = keys[abs(rejected) - 1]
             kind, key = kind_and_key(changed)
-            if refused < 0 and not any(changed in part.expiring for part in parts):
+            if rejected < 0 and not any(changed in part.expiring for part in parts):
                 raise RowsMissing(
                     f"The {kind} row of {key!r} is gone from the online store (evicted, or deleted there). {RESTORE}"
                 )

@@ -29,7 +29,7 @@ class KeepsVersion(Protocol):
         ...
 
 
-async def hold_against(store: KeepsVersion) -> None:
+async def verify(store: KeepsVersion) -> None:
     """Note that rows of this version are written from now on.
 
     Raises:

@@ -17,7 +17,7 @@ SHARDS: Final = 8
 """A scope's units are also counted by shard of its items, so that one item's surge is told from a shared one."""
 
 _MOST: Final = 32
-"""Categories, the first, that an item's demand is also demand of: each event of the item is told of once for each."""
+"""Categories, the first, that an item's demand is also demand of: each event of the item is an item update for each."""
 _LONGEST: Final = 256
 """Characters of a name that a category may be counted under."""
 

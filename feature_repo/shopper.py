@@ -38,7 +38,7 @@ class _Event2(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
 
 
 class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    """The session under way: ended by 30 minutes of event time without an event."""
+    """The current session: ended by 30 minutes of event time without an event."""
 
     start: int = -1
     last: int = -1

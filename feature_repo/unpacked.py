@@ -66,16 +66,16 @@ def catalogue_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]
     return _columns([_catalogue(catalogue.unpack(state or b"")) for state in packed])
 
 
-def activity_columns(packed: Sequence[bytes | None], aside: Sequence[bytes | None]) -> dict[str, list[object]]:
+def activity_columns(packed: Sequence[bytes | None], cold_windows: Sequence[bytes | None]) -> dict[str, list[object]]:
     """The columns of `ACTIVITY` for a batch of packed rows.
 
     Args:
-        aside: the windows that were set aside of each. Feast reads view by view, so a row that is written in between
+        cold_windows: of each. Feast reads view by view, so a row that is written in between
             may come without them: it has the columns of its newest windows.
     """
     states = [
-        item_windows.joined(row or b"", older) if older else item.unpack(row or b"")
-        for row, older in zip(packed, aside, strict=True)
+        item_windows.merged(row or b"", older) if older else item.unpack(row or b"")
+        for row, older in zip(packed, cold_windows, strict=True)
     ]
     return _columns([_activity(state) for state in states])
 

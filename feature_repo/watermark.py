@@ -4,8 +4,8 @@ One producer's clock that runs ahead moves nothing alone: the watermark of a sou
 distinct shoppers. Nor do several: an event's time counts at most as the time at which the log took it, so that a clock
 is believed as far as it runs behind, and the mark never passes what was really read.
 
-What is late is decided here, at the source, by the order of its own log; how sources interleave at the items' road then
-changes no decision.
+What is late is decided here, at the source, by the order of its own log; how sources interleave at the item pipeline
+then changes no decision.
 """
 
 import msgspec
@@ -21,7 +21,7 @@ class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
     Attributes:
         newest, newest_user: the newest event time seen, at most its record's append time, and whose it was.
         second: the newest event time of anyone else; the watermark.
-        announced: the last watermark told to the items' road; windows are late by this one.
+        announced: the last watermark announced to the item pipeline; windows are late by this one.
     """
 
     newest: int = -1
@@ -45,8 +45,8 @@ class SourceWatermark(Struct, array_like=True, forbid_unknown_fields=True):
         if self.second < 0:
             return None
         due = number_at(self.second - lateness_ms, windows)
-        told = number_at(self.announced - lateness_ms, windows)
-        if self.announced >= 0 and due <= told:
+        announced = number_at(self.announced - lateness_ms, windows)
+        if self.announced >= 0 and due <= announced:
             return None
         self.announced = self.second
         return self.announced

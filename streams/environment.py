@@ -31,10 +31,10 @@ def check_environment(environment: Mapping[str, str], settings: Collection[str])
     ours = {name: value for name, value in sorted(environment.items()) if name.upper().startswith(PREFIX)}
     unknown = [name for name in ours if name.upper() not in settings and not _is_of_kubernetes(name, ours[name])]
     empty = [name for name, value in ours.items() if name.upper() in settings and not value.strip()]
-    said = [f"{name} is not a setting: the nearest is {_nearest(name, settings)}" for name in unknown]
-    said += [f"{name} holds nothing: give it a value or unset it" for name in empty]
-    if said:
-        raise SettingsError(f"{'; '.join(said)} ({_LISTED}).")
+    problems = [f"{name} is not a setting: the nearest is {_nearest(name, settings)}" for name in unknown]
+    problems += [f"{name} holds nothing: give it a value or unset it" for name in empty]
+    if problems:
+        raise SettingsError(f"{'; '.join(problems)} ({_LISTED}).")
 
 
 def _nearest(name: str, settings: Collection[str]) -> str:

@@ -31,7 +31,7 @@ def faust_settings(settings: Settings) -> dict[str, Any]:
         # A crashed worker's partitions wait this long for their successor.
         "broker_session_timeout": 10.0,
         "broker_heartbeat_interval": 3.0,
-        # A chunk may wait for Redis or Triton to come back; past this the partition goes to another worker.
+        # A batch may wait for Redis or Triton to come back; past this the partition goes to another worker.
         "broker_max_poll_interval": 900.0,
         "broker_commit_interval": 0.3,
         "consumer_auto_offset_reset": "earliest",

@@ -12,7 +12,7 @@ from streams.errors import StackError, UsageError
 from streams.recordings.traffic.broker import Broker
 from streams.settings import Settings
 from streams.topic_admin import topic_names
-from streams.topics import Topic, groups_of, item_deltas
+from streams.topics import Topic, groups_of, item_updates
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def check_group(settings: Settings) -> str | None:
     kafka = settings.kafka_connection
     names = topic_names(kafka, _PATIENCE_MS)
     check_prefix(settings, names)
-    if settings.answer_again or settings.rebuild_of or kafka.name_of(item_deltas(settings.group)) in names:
+    if settings.answer_again or settings.rebuild_of or kafka.name_of(item_updates(settings.group)) in names:
         return None
     with Broker(kafka, _PATIENCE_MS) as broker:
         other = None if _has_begun(broker, settings.group) else _other_group(broker, settings, names)
@@ -56,7 +56,7 @@ def check_prefix(settings: Settings, names: Collection[str]) -> None:
     Raises:
         UsageError: it has.
     """
-    own = item_deltas(settings.group)
+    own = item_updates(settings.group)
     mine = f"{settings.topic_prefix}{own}"
     theirs = sorted(name for name in names if name.endswith(own) and name != mine)
     if theirs and mine not in names:
@@ -75,7 +75,7 @@ def _has_begun(broker: Broker, group: str) -> bool:
     try:
         return bool(broker.committed(group))
     except StackError as error:  # what this user may not see it is told of where it is needed
-        log.debug("group %s is not looked at: %s", group, error)
+        log.debug("group %s not checked: %s", group, error)
         return True
 
 
@@ -87,7 +87,7 @@ def _other_group(broker: Broker, settings: Settings, names: Collection[str]) -> 
         try:
             done = broker.committed(group)
         except StackError as error:  # whoever may not see a group has no part in it
-            log.debug("group %s is not looked at: %s", group, error)
+            log.debug("group %s not checked: %s", group, error)
             continue
         if any(place.topic == Topic.EVENTS and offset > 0 for place, offset in done.items()):
             return group

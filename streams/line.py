@@ -1,4 +1,4 @@
-"""Loads in line: each begins when the one ahead has read and folded, speaks after it has spoken, and ends after it."""
+"""Batches in flight: each begins when the one ahead has read and folded, and emits and ends after it."""
 
 import asyncio
 from collections import deque
@@ -8,153 +8,154 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-UNDER_WAY: Final = 5
-"""Loads of one road at once: one folded, one or two at the model, others said, acknowledged and written. With two the
-model waits; with three the cores still idled more than with five."""
+IN_FLIGHT: Final = 5
+"""Batches of one pipeline at once: one folded, one or two at the model, others emitted, acknowledged and written. With
+two the model waits; with three the cores still idled more than with five."""
 
 
-class Way:
-    """One load's place in the line, as its road sees it."""
+class BatchSlot:
+    """One batch's slot, as its pipeline sees it."""
 
-    def __init__(self, ahead: "Way | None", opened: Callable[[], None]) -> None:
+    def __init__(self, ahead: "BatchSlot | None", on_released: Callable[[], None]) -> None:
         self._ahead = ahead
-        self._tell = opened
-        self._opened = asyncio.Event()
-        self._spoken = asyncio.Event()
-        self._arrived = asyncio.Event()
+        self._on_released = on_released
+        self._released = asyncio.Event()
+        self._emitted = asyncio.Event()
+        self._done = asyncio.Event()
 
-    def open(self) -> None:
-        """Let the next load begin: what this one makes of the rows stands in memory."""
-        self._opened.set()
-        self._tell()
+    def release_next(self) -> None:
+        """Let the next batch begin: what this one makes of the rows stands in memory."""
+        self._released.set()
+        self._on_released()
 
-    async def turn(self) -> None:
-        """Wait until every load ahead has said what it has to say."""
+    async def await_emit_turn(self) -> None:
+        """Wait until every batch ahead has emitted its outputs."""
         if self._ahead is not None:
-            await self._ahead._spoken.wait()
+            await self._ahead._emitted.wait()
 
-    def spoken(self) -> None:
-        """Let the next load speak: what it says comes after what this one has said."""
-        self._spoken.set()
+    def mark_emitted(self) -> None:
+        """Let the next batch emit: its outputs are queued after those of this one."""
+        self._emitted.set()
 
-    async def clear(self) -> None:
-        """Wait until every load ahead has arrived: from here on, one at a time."""
+    async def await_commit_turn(self) -> None:
+        """Wait until every batch ahead is done: from here on, one at a time."""
         if self._ahead is not None:
-            await self._ahead._arrived.wait()
+            await self._ahead._done.wait()
             self._ahead = None  # or all that ever went ahead would be remembered
 
-    async def opened(self) -> None:
-        """Wait for `open`."""
-        await self._opened.wait()
+    async def released(self) -> None:
+        """Wait for `release_next`."""
+        await self._released.wait()
 
-    def arrive(self) -> None:
-        """Say that the load has come to the end of its road."""
-        self._spoken.set()
-        self._arrived.set()
+    def mark_done(self) -> None:
+        """Note that the batch is done."""
+        self._emitted.set()
+        self._done.set()
 
 
-class Line(Generic[T]):
-    """Carries loads down one road, in order, a few under way at once.
+class BatchScheduler(Generic[T]):
+    """Processes batches in one pipeline, in order, a few in flight at once.
 
-    What a road raises concerns every load under way, since each has built on those ahead: all are given up, the damage
-    is seen to, and they begin again in their order.
+    What a pipeline raises concerns every batch in flight, since each has built on those ahead: all are aborted, and
+    after `recover` they begin again in their order.
 
     Args:
-        travel: takes a load down its road. It calls `Way.open` when the next may begin and `Way.spoken` when it may
-            speak (at the end, if never), and awaits `Way.turn` before it speaks, `Way.clear` before it writes.
-        mend: hears what a road raised, how many times in a row something did, and which loads are given up; returns
-            when it is worth trying again. What it raises ends `run`.
-        opened: hears that the load has let the next one begin.
-        arrived: hears that the load is done, in order.
+        process: takes a batch through its pipeline. It calls `BatchSlot.release_next` when the next may begin and
+            `BatchSlot.mark_emitted` when the next may emit (at the end, if never), and awaits
+            `BatchSlot.await_emit_turn` before it emits, `BatchSlot.await_commit_turn` before it writes.
+        recover: called with what a pipeline raised, the number of failures in a row, and the batches that are aborted;
+            returns when they may be processed again. What it raises ends `run`.
+        on_released: called when a batch has let the next one begin.
+        on_done: called when a batch is done, in order.
     """
 
     def __init__(
         self,
-        travel: Callable[[T, Way], Awaitable[None]],
-        mend: Callable[[Exception, int, Sequence[T]], Awaitable[None]],
-        opened: Callable[[T], None],
-        arrived: Callable[[T], None],
+        process: Callable[[T, BatchSlot], Awaitable[None]],
+        recover: Callable[[Exception, int, Sequence[T]], Awaitable[None]],
+        on_released: Callable[[T], None],
+        on_done: Callable[[T], None],
     ) -> None:
-        self._travel, self._mend = travel, mend
-        self._tell_opened, self._tell_arrived = opened, arrived
+        self._process, self._recover = process, recover
+        self._on_released, self._on_done = on_released, on_done
         self._waiting: deque[T] = deque()
-        self._under_way: deque[T] = deque()
+        self._in_flight: deque[T] = deque()
         self._failures = 0
         self._gate = asyncio.Lock()
         self._changed = asyncio.Condition()
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._under_way)
+        return len(self._waiting) + len(self._in_flight)
 
-    async def put(self, load: T) -> None:
-        """Add a load at the end of the line."""
+    async def put(self, batch: T) -> None:
+        """Add a batch to the queue."""
         async with self._changed:
-            self._waiting.append(load)
+            self._waiting.append(batch)
             self._changed.notify_all()
 
-    def empty(self) -> list[T]:
+    def drain(self) -> list[T]:
         """Take everything out, after `run` has ended."""
-        left = [*self._under_way, *self._waiting]
-        self._under_way.clear()
+        left = [*self._in_flight, *self._waiting]
+        self._in_flight.clear()
         self._waiting.clear()
         return left
 
     async def run(self) -> NoReturn:
-        """Carry what is put in line, for ever; raises what `mend` raises."""
+        """Process what is put, for ever; raises what `recover` raises."""
         while True:
-            failure = await self._until_failure()
+            error = await self._run_until_error()
             self._failures += 1
             async with self._changed:
-                given_up = list(self._under_way)
-                self._waiting.extendleft(reversed(given_up))
-                self._under_way.clear()
+                aborted = list(self._in_flight)
+                self._waiting.extendleft(reversed(aborted))
+                self._in_flight.clear()
                 self._changed.notify_all()  # whoever waits for stillness has it
-            await self._mend(failure, self._failures, given_up)
+            await self._recover(error, self._failures, aborted)
 
     @asynccontextmanager
-    async def still(self) -> AsyncGenerator[None]:
-        """Let nothing begin, and wait until nothing is under way."""
+    async def quiesced(self) -> AsyncGenerator[None]:
+        """Start no batch, and wait until none is in flight."""
         async with self._gate:
             async with self._changed:
-                await self._changed.wait_for(lambda: not self._under_way)
+                await self._changed.wait_for(lambda: not self._in_flight)
             yield
 
-    async def _until_failure(self) -> Exception:
+    async def _run_until_error(self) -> Exception:
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self._begin(tasks)
+                await self._start_batches(tasks)
         except ExceptionGroup as several:
-            return _first(several)
+            return _first_error(several)
 
-    async def _begin(self, tasks: asyncio.TaskGroup) -> NoReturn:
-        ahead: Way | None = None
+    async def _start_batches(self, tasks: asyncio.TaskGroup) -> NoReturn:
+        ahead: BatchSlot | None = None
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting and len(self._under_way) < UNDER_WAY)
+                await self._changed.wait_for(lambda: self._waiting and len(self._in_flight) < IN_FLIGHT)
             async with self._gate:
-                load = self._waiting.popleft()
-                self._under_way.append(load)
-                way = Way(ahead, lambda load=load: self._tell_opened(load))
-                tasks.create_task(self._carry(load, way))
-            await way.opened()
-            ahead = way
+                batch = self._waiting.popleft()
+                self._in_flight.append(batch)
+                slot = BatchSlot(ahead, lambda batch=batch: self._on_released(batch))
+                tasks.create_task(self._process_in_slot(batch, slot))
+            await slot.released()
+            ahead = slot
 
-    async def _carry(self, load: T, way: Way) -> None:
+    async def _process_in_slot(self, batch: T, slot: BatchSlot) -> None:
         try:
-            await self._travel(load, way)
+            await self._process(batch, slot)
         except Exception:
-            await way.clear()  # what is ahead may yet arrive, or fail in its turn
+            await slot.await_commit_turn()  # what is ahead may yet arrive, or fail in its turn
             raise
-        await way.clear()
+        await slot.await_commit_turn()
         self._failures = 0
-        self._under_way.popleft()
-        self._tell_arrived(load)
-        way.arrive()
-        way.open()
+        self._in_flight.popleft()
+        self._on_done(batch)
+        slot.mark_done()
+        slot.release_next()
         async with self._changed:
             self._changed.notify_all()
 
 
-def _first(several: ExceptionGroup[Exception]) -> Exception:
+def _first_error(several: ExceptionGroup[Exception]) -> Exception:
     first = several.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+    return _first_error(first) if isinstance(first, ExceptionGroup) else first

@@ -20,7 +20,7 @@ _OURS: Final = ("streams", "feature_repo")
 _STANDARD: Final = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "taskName"}
 
 
-def number(level: str | int) -> int:
+def level_number(level: str | int) -> int:
     """A level as the standard library counts it."""
     return level if isinstance(level, int) else logging.getLevelNamesMapping()[level.upper()]
 
@@ -37,7 +37,7 @@ def set_up(form: LogForm, level: int) -> None:
     logging.captureWarnings(form is LogForm.JSON)
 
 
-def tell(text: str, form: LogForm, level: int = logging.INFO, failure: BaseException | None = None) -> None:
+def report(text: str, form: LogForm, level: int = logging.INFO, failure: BaseException | None = None) -> None:
     """Write one line whatever is worth a line: as it is, for whoever waits for it, or in a JSON object.
 
     Args:

@@ -26,6 +26,6 @@ def take_out(settings: Settings, pid: int) -> None:
             gone = [member for member, client in members.items() if client == client_id(pid)]
             if gone:
                 broker.take_out(settings.group, gone)
-                log.info("worker %d is out of the group", pid)
+                log.info("worker %d removed from the consumer group", pid)
     except StackError as error:
-        log.info("worker %d stays in the group until its session ends: %s", pid, error)
+        log.info("worker %d stays in the consumer group until its session times out: %s", pid, error)

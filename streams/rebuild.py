@@ -16,13 +16,13 @@ from msgspec import Struct
 from streams.copartition import prepare
 from streams.errors import CheckFailed, StreamError, UsageError
 from streams.group_check import check_prefix
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.waiting import PATIENCE_S, lag
-from streams.settings import RoadChoice, Settings
+from streams.settings import PipelineChoice, Settings
 from streams.supervised import start_supervised
 from streams.supervisor import COMMAND
-from streams.topics import INPUTS, Topic, item_deltas, rekeyed
+from streams.topics import INPUTS, Topic, item_updates, rekeyed
 
 _POLL_S: Final = 1.0
 _DRAIN_S: Final = 60.0
@@ -37,13 +37,13 @@ class Rebuilt(Struct, frozen=True):
     seconds: float
 
 
-def rebuild(old: Settings, group: str, processes: int, report: Report = say_nothing) -> Rebuilt:
+def rebuild(old: Settings, group: str, processes: int, on_progress: OnProgress = no_progress) -> Rebuilt:
     """Fold everything that is still on the topics into a new group, whose workers end when it has caught up.
 
     Args:
         old: of the group whose workers answer meanwhile.
         group: the new one; one that was begun before goes on.
-        report: hears how many records are folded, and of how many.
+        on_progress: called with how many records are folded, and of how many.
 
     Raises:
         UsageError: it is the same group, one with workers, or the other has answered nothing yet.
@@ -56,7 +56,7 @@ def rebuild(old: Settings, group: str, processes: int, report: Report = say_noth
         _refuse(broker, old.group, group)
         check_prefix(new, broker.names())
         prepare(new)
-        watch = _Watch(broker, old.group, new, report)
+        watch = _Watch(broker, old.group, new, on_progress)
         with _workers(new, processes) as (worker, log):
             while not watch.has_caught_up():
                 if worker.poll() is not None:
@@ -69,10 +69,10 @@ def rebuild(old: Settings, group: str, processes: int, report: Report = say_noth
 class _Watch:
     """Holds what a group has committed against what another had a moment ago."""
 
-    def __init__(self, broker: Broker, old: str, new: Settings, report: Report) -> None:
-        self._broker, self._old, self._new, self._report = broker, old, new, report
+    def __init__(self, broker: Broker, old: str, new: Settings, on_progress: OnProgress) -> None:
+        self._broker, self._old, self._new, self._on_progress = broker, old, new, on_progress
         self._inputs = broker.partitions(sorted(INPUTS - {Topic.SCORE_REQUESTS}))
-        self._own = [rekeyed(new.group), item_deltas(new.group)]
+        self._own = [rekeyed(new.group), item_updates(new.group)]
         self._target: Offsets | None = None
         self._moved = time.monotonic()
         self.folded = 0
@@ -87,7 +87,7 @@ class _Watch:
         total = sum(max(0, end - beginnings[place]) for place, end in target.items())
         left = lag(target, beginnings, committed)
         self._note(total - left)
-        self._report(total - left, total)
+        self._on_progress(total - left, total)
         return left == 0
 
     def _now(self) -> Offsets:
@@ -150,12 +150,12 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def _variables(new: Settings) -> Mapping[str, str]:
-    """The metrics port stays with the workers that answer, and so does the road they may be confined to."""
+    """The metrics port stays with the workers that answer, and so does the pipeline they may be confined to."""
     return {
         **environ,
         "HEADRACE_GROUP": new.group,
         "HEADRACE_REBUILD_OF": str(new.rebuild_of),
         "HEADRACE_CATCHING_UP": "on",
-        "HEADRACE_ROAD": RoadChoice.BOTH,
+        "HEADRACE_PIPELINE": PipelineChoice.BOTH,
         "HEADRACE_METRICS_PORT": "0",
     }

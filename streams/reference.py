@@ -48,7 +48,7 @@ what a worker with default settings takes, but for three limits that no schema c
 - A field that its type does not need and that holds nothing (`null`, `""`, `[]`, 0 where 0 is out of range) counts as
   absent.
 - A context value that is null, a boolean, a list or an object leaves that pair out, and the event goes on; the metric
-  `headrace_context_left_out_total` counts such pairs. An integer beyond 64 bits becomes a float.
+  `headrace_context_skipped_total` counts such pairs. An integer beyond 64 bits becomes a float.
 - `categories` and `pinned_for` may be one string. A title longer than {MAX_TITLE:,} characters is cut.
 - A null value on `items`, an empty one and the JSON `null` withdraw the item that the key names.
 - A time is ms since 1970 UTC and no earlier than `HEADRACE_PAST`, so that seconds are not taken for ms.

@@ -46,7 +46,7 @@ class Durable(StrEnum):
     OFF = "off"
 
 
-class RoadChoice(StrEnum):
+class PipelineChoice(StrEnum):
     """Whose topics a worker's process reads."""
 
     BOTH = "both"
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="OTLP/HTTP endpoint that takes spans, such as http://host:4318/v1/traces",
     )
-    chunk: int = Field(512, ge=1, le=100_000, description="most records that travel the road at once")
+    chunk: int = Field(512, ge=1, le=100_000, description="most records in a batch")
     chunk_bytes: int = Field(4_194_304, ge=1_024, description="and most bytes")
     group: str = Field(
         "headrace",
@@ -146,12 +146,12 @@ class Settings(BaseSettings):
         False,
         description="on: a new group beside another on the same topics begins at once to answer all of them again",
     )
-    road: RoadChoice = Field(
-        RoadChoice.BOTH,
-        description="of a worker's process: both roads, or `shoppers` or `items` where other processes take the other",
+    pipeline: PipelineChoice = Field(
+        PipelineChoice.BOTH,
+        description="of a worker's process: both pipelines, or `shoppers` or `items` where others run the other",
     )
     rebuild_of: str | None = Field(
-        None, pattern=_GROUP, description="group whose answers are not said again (`headrace rebuild`)"
+        None, pattern=_GROUP, description="group whose outputs are not emitted again (`headrace rebuild`)"
     )
     catching_up: Switch = Field(
         False, description="on for the workers of `headrace rebuild`: no score request answered, no popularity counted"

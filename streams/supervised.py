@@ -51,7 +51,7 @@ def end_with_starter(drain_s: float = _DRAIN_S) -> None:
 def _watch(pipe: int, drain_s: float) -> None:
     while os.read(pipe, 1024):
         pass  # nobody writes
-    log.warning("whoever started this process has ended: it ends, too")
+    log.warning("parent process has ended: stopping")
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(drain_s)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Final
 
 from streams.errors import UsageError
-from streams.settings import RoadChoice
+from streams.settings import PipelineChoice
 from streams.supervised import start_supervised
 from streams.watching import PID_HEADER, PORTS_TO_TRY
 
@@ -30,16 +30,16 @@ _LONGEST_DELAY_S: Final = 30.0
 _DRAIN_S: Final = 30.0
 
 Probe = Callable[[int], str]
-Bury = Callable[[int], None]
+OnKilled = Callable[[int], None]
 
 
-class Place:
+class WorkerSlot:
     """One of the workers: its present process, and when its next one may start.
 
     Args:
         start: starts a process.
         probe: asks the process with this id why it should be ended; "" while it should not.
-        bury: sees to what a process with this id has left behind that did not end in good order.
+        on_killed: cleans up what a process with this id has left behind that did not end in good order.
         clock: monotonic seconds.
     """
 
@@ -48,16 +48,16 @@ class Place:
         start: Callable[[], "subprocess.Popen[bytes]"],
         probe: Probe,
         clock: Callable[[], float],
-        bury: Bury = lambda _: None,
+        on_killed: OnKilled = lambda _: None,
     ) -> None:
-        self._start, self._probe, self._clock, self._bury = start, probe, clock, bury
+        self._start, self._probe, self._clock, self._on_killed = start, probe, clock, on_killed
         self._failures = 0
         self._due = clock()
         self._started = self._probed = clock()
         self._dead_since: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def look_after(self) -> int | None:
+    def check(self) -> int | None:
         """Start the process if it is due, end it if it is dead; the status of one that has ended by itself."""
         now = self._clock()
         if self._process is None:
@@ -69,7 +69,7 @@ class Place:
         status = self._process.poll()
         if status is not None:
             if status < 0:  # by a signal: it had no time to leave its group
-                Thread(target=self._bury, args=(self._process.pid,), daemon=True).start()
+                Thread(target=self._on_killed, args=(self._process.pid,), daemon=True).start()
             self._process = None
             self._failures = 1 if now - self._started > _LONG_LIFE_S else self._failures + 1
             self._due = now + min(2.0 ** min(self._failures - 1, 10) - 1, _LONGEST_DELAY_S)
@@ -101,7 +101,7 @@ class Place:
         elif self._dead_since is None:
             self._dead_since = now  # it may be about to end by itself, in good order
         elif now - self._dead_since > _DRAIN_S:
-            log.warning("worker %d is ended: %s", process.pid, trouble)
+            log.warning("worker %d killed: %s", process.pid, trouble)
             process.kill()
 
 
@@ -113,8 +113,8 @@ class Supervisor:
         turn_s: seconds between two looks.
     """
 
-    def __init__(self, places: Sequence[Place], turn_s: float = _TURN_S) -> None:
-        self._places, self._turn_s = places, turn_s
+    def __init__(self, slots: Sequence[WorkerSlot], turn_s: float = _TURN_S) -> None:
+        self._places, self._turn_s = slots, turn_s
         self._stopping = False
 
     def run(self) -> int:
@@ -123,10 +123,10 @@ class Supervisor:
         A worker that is set up wrongly (status 2) would be so again: everything ends, with its status.
         """
         status = 0
-        with self._told_to_stop():
+        with self._stop_on_signals():
             try:
                 while not self._stopping and not status:
-                    status = self._turn()
+                    status = self._check_workers()
                     time.sleep(self._turn_s)
             finally:  # whatever ends this must not leave workers behind
                 self._end_all()
@@ -139,9 +139,9 @@ class Supervisor:
         for place in self._places:
             place.wait(until)
 
-    def _turn(self) -> int:
+    def _check_workers(self) -> int:
         for number, place in enumerate(self._places):
-            status = place.look_after()
+            status = place.check()
             if status == UsageError.exit_code:
                 return UsageError.exit_code
             if status is not None and not self._stopping:
@@ -149,7 +149,7 @@ class Supervisor:
         return 0
 
     @contextmanager
-    def _told_to_stop(self) -> Generator[None]:
+    def _stop_on_signals(self) -> Generator[None]:
         def stop(_number: int, _frame: FrameType | None) -> None:
             self._stopping = True
 
@@ -161,13 +161,13 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def places(roads: Sequence[RoadChoice], metrics_port: int, bury: Bury) -> list[Place]:
+def worker_slots(pipelines: Sequence[PipelineChoice], metrics_port: int, on_killed: OnKilled) -> list[WorkerSlot]:
     """The processes of a host, each with a metrics port of its own from `metrics_port` on; 0 gives them none."""
-    found: list[Place] = []
-    for number, road in enumerate(roads):
+    found: list[WorkerSlot] = []
+    for number, pipeline in enumerate(pipelines):
         port = metrics_port + number if metrics_port else 0
-        variables = {**environ, "HEADRACE_METRICS_PORT": str(port), "HEADRACE_ROAD": road}
-        found.append(Place(_starter(variables), Prober(port) if port else _unwatched, time.monotonic, bury))
+        variables = {**environ, "HEADRACE_METRICS_PORT": str(port), "HEADRACE_PIPELINE": pipeline}
+        found.append(WorkerSlot(_starter(variables), Prober(port) if port else _unprobed, time.monotonic, on_killed))
     return found
 
 
@@ -176,7 +176,7 @@ def _starter(variables: Mapping[str, str]) -> Callable[[], "subprocess.Popen[byt
     return lambda: start_supervised(COMMAND, variables, new_session=True)
 
 
-def _unwatched(_: int) -> str:
+def _unprobed(_: int) -> str:
     return ""
 
 
@@ -195,14 +195,14 @@ class Prober:
     def __call__(self, pid: int) -> str:
         """Why the process with this id should be ended; "" while it should not."""
         for port in dict.fromkeys((self._found, *self._ports)):
-            answer = _said_by(pid, port)
+            answer = _probe_of(pid, port)
             if answer is not None:
                 self._found = port
                 return answer
         return ""  # not up yet, or busy: that its loop stands still it says itself
 
 
-def _said_by(pid: int, port: int) -> str | None:
+def _probe_of(pid: int, port: int) -> str | None:
     """What a process says of itself on a port; None where it is not the one that answers there."""
     asked = HTTPConnection("127.0.0.1", port, timeout=2)
     try:

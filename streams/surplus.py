@@ -19,7 +19,7 @@ class Surplus:
 
     def __init__(self, settings: Settings, me: str) -> None:
         self._settings, self._me = settings, me
-        self._said: str | None = None
+        self._last_warning: str | None = None
 
     def warning(self) -> str | None:
         """What to log now, once of the same figures; None where nothing is wrong, or another worker says it.
@@ -30,11 +30,11 @@ class Surplus:
         with Broker(self._settings.kafka_connection) as broker:
             state, members = broker.group(self._settings.group)
             partitions = len(broker.partitions([Topic.EVENTS]))
-        said = surplus(members, self._me, partitions) if state == _STABLE else None
-        if said is None or said == self._said:
+        warning = surplus(members, self._me, partitions) if state == _STABLE else None
+        if warning is None or warning == self._last_warning:
             return None
-        self._said = said
-        return said
+        self._last_warning = warning
+        return warning
 
 
 def surplus(members: Sequence[Member], me: str, partitions: int) -> str | None:

@@ -145,8 +145,8 @@ def _create(admin: Any, specs: Sequence[TopicSpec]) -> list[str]:
         error = for_code(topic["error_code"])
         # Another process may have created it since we looked.
         if topic["error_code"] and error is not TopicAlreadyExistsError:
-            said = f"{topic['name']}: {topic['error_message']}"
-            raise AuthorizationError(said) if issubclass(error, AuthorizationError) else KafkaError(said)
+            message = f"{topic['name']}: {topic['error_message']}"
+            raise AuthorizationError(message) if issubclass(error, AuthorizationError) else KafkaError(message)
     admin.wait_for_topics(names, timeout_ms=_TIMEOUT_MS)
     return names
 

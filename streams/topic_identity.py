@@ -41,7 +41,7 @@ def identities(kafka: KafkaConnection, topics: Sequence[str]) -> Identities:
     return {t: f"{described[name]['topic_id']}:{len(described[name]['partitions'])}" for t, name in names.items()}
 
 
-def hold_against(then: Identities, now: Identities, group: str) -> None:
+def verify(then: Identities, now: Identities, group: str) -> None:
     """Compare what a group has read with what is there.
 
     Raises:
@@ -74,7 +74,7 @@ class TopicWatch:
         self._missed = 0
         self._then = identities(settings.kafka_connection, topics)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once; a Kafka that does not answer shows elsewhere.
 
         Raises:
@@ -91,4 +91,4 @@ class TopicWatch:
                 raise
             return
         self._missed = 0
-        hold_against(self._then, now, self._settings.group)
+        verify(self._then, now, self._settings.group)

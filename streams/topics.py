@@ -17,8 +17,8 @@ BATCH_BYTES = 524_288
 _WEEK_MS = 7 * 86_400_000
 _SENT_BACK = ".sent-back"
 
-#: Append time on every topic: outputs and deltas carry event time inside, and if a replayed year stood on the record
-#: itself, retention would delete it at once.
+#: Append time on every topic: outputs and item updates carry event time inside, and if a replayed year stood on the
+#: record itself, retention would delete it at once.
 _COMMON = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "message.timestamp.type": "LogAppendTime"}
 
 
@@ -55,16 +55,16 @@ def rekeyed(group: str) -> str:
     return f"headrace.{group}.rekeyed"
 
 
-def item_deltas(group: str) -> str:
+def item_updates(group: str) -> str:
     """Internal topic that carries what shoppers did to items, keyed by item."""
     return f"headrace.{group}.item-deltas"
 
 
 def group_of(topic: str) -> str | None:
-    """The group whose item deltas a topic carries; None for other topics."""
+    """The group whose item updates a topic carries; None for other topics."""
     before = topic.rpartition(".")[0]
     begin, _, group = before.rpartition(".")
-    return group if begin == "headrace" and topic == item_deltas(group) else None
+    return group if begin == "headrace" and topic == item_updates(group) else None
 
 
 def groups_of(topics: Collection[str]) -> set[str]:
@@ -90,7 +90,7 @@ def public_topics(settings: Settings) -> list[TopicSpec]:
 def internal_topics(group: str, partitions: int, replication: int) -> list[TopicSpec]:
     """The group's own topics; they have as many partitions as `events`, so that Faust assigns them alike."""
     config = {**_COMMON, "retention.ms": str(_WEEK_MS)}
-    return [TopicSpec(name, partitions, replication, config) for name in (rekeyed(group), item_deltas(group))]
+    return [TopicSpec(name, partitions, replication, config) for name in (rekeyed(group), item_updates(group))]
 
 
 def _config(topic: Topic) -> dict[str, str]:

@@ -21,7 +21,7 @@ class Health(NamedTuple):
     unready: str
 
 
-class Vitals:
+class HealthMonitor:
     """One worker's notes of itself.
 
     Args:
@@ -38,16 +38,16 @@ class Vitals:
         """The loop turns."""
         self._beaten = self._clock()
 
-    def progress(self) -> None:
-        """A load has arrived, or partitions were dealt out: what was in the way is gone."""
+    def note_progress(self) -> None:
+        """A batch is done, or partitions were assigned: whatever blocked the worker is gone."""
         self._progressed = self._clock()
         self._trouble = ""
 
-    def wait_for(self, trouble: str) -> None:
+    def note_blocked(self, trouble: str) -> None:
         """Something else has to come back before anything can go on."""
         self._trouble = trouble
 
-    def hear_of(self, behind: int) -> None:
+    def note_lag(self, behind: int) -> None:
         """So many records wait for this worker."""
         self._behind = behind
         if not behind:
@@ -56,15 +56,15 @@ class Vitals:
     def stuck(self, *, busy: bool) -> str:
         """Why the worker should end itself: records wait, and none reaches it; "" otherwise."""
         idle = self._clock() - self._progressed
-        return f"Nothing came for {idle:.0f} s though records wait" if not busy and idle > _STUCK_S else ""
+        return f"No batch was finished for {idle:.0f} s though records wait" if not busy and idle > _STUCK_S else ""
 
     def dead(self) -> str:
         """Why somebody else should end it: it cannot do so itself; "" otherwise."""
         now = self._clock()
         if now - self._beaten > _SILENT_S:
-            return f"its loop has not turned for {now - self._beaten:.0f} s"
+            return f"its event loop has not run for {now - self._beaten:.0f} s"
         if self._behind and not self._trouble and now - self._progressed > _LOST_S:
-            return f"{self._behind} records wait, and none was done for {now - self._progressed:.0f} s"
+            return f"{self._behind} records wait, and no batch was finished for {now - self._progressed:.0f} s"
         return ""
 
     @property

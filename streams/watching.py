@@ -1,4 +1,4 @@
-"""What a worker tells those who watch it: `/metrics`, `/livez` and `/readyz` on one port of the loopback."""
+"""The probes of a worker: `/metrics`, `/livez` and `/readyz` on one port of the loopback."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -22,12 +22,12 @@ PID_HEADER = "Headrace-Pid"
 """Of the answers to probes: whoever ended a worker would else have to trust a port."""
 
 
-class _Quiet(WSGIRequestHandler):
+class _SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """A probe every second is no news."""
 
 
-def serve(port: int, health: Callable[[], Health]) -> int:
+def serve_probes(port: int, health: Callable[[], Health]) -> int:
     """Serve from a thread, on the next free port when another worker has this one; 0 serves nothing.
 
     Args:
@@ -40,14 +40,14 @@ def serve(port: int, health: Callable[[], Health]) -> int:
         return 0
     for candidate in range(port, port + PORTS_TO_TRY):
         try:
-            server = make_server("127.0.0.1", candidate, _pages(health), ThreadingWSGIServer, _Quiet)
+            server = make_server("127.0.0.1", candidate, _pages(health), ThreadingWSGIServer, _SilentHandler)
         except OSError as error:
             if error.errno != EADDRINUSE:
                 raise
             continue
         Thread(target=server.serve_forever, daemon=True).start()
         if candidate != port:
-            logger.info("metrics on port %d: %d is taken", candidate, port)
+            logger.info("metrics on port %d: port %d is in use", candidate, port)
         return candidate
     last = port + PORTS_TO_TRY - 1
     raise UsageError(

@@ -26,9 +26,9 @@ class Worker(faust.Worker):
             if error is None:
                 raise
             if isinstance(error, HeadraceError):
-                logs.tell(f"headrace: {error}", self._settings.log, logging.ERROR)
+                logs.report(f"headrace: {error}", self._settings.log, logging.ERROR)
                 raise SystemExit(error.exit_code) from None
-            logs.tell(f"headrace: {type(error).__name__}: {error}", self._settings.log, logging.ERROR, error)
+            logs.report(f"headrace: {type(error).__name__}: {error}", self._settings.log, logging.ERROR, error)
             raise SystemExit(leaving.code or 1) from None
 
     @property
@@ -42,5 +42,5 @@ class Worker(faust.Worker):
 
     def _setup_logging(self) -> None:
         # Faust's command always names a level, WARN where the user did not: the one that says more counts.
-        levels = [logs.number(level) for level in (self._settings.log_level, self.loglevel) if level]
+        levels = [logs.level_number(level) for level in (self._settings.log_level, self.loglevel) if level]
         logs.set_up(self._settings.log, min(levels))

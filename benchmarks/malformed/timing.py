@@ -8,11 +8,11 @@ from benchmarks.malformed.long import LONG
 from benchmarks.malformed.making import good_event
 from benchmarks.malformed.record import Malformed
 from streams.engine import logbook
-from streams.engine.intake import take_in
+from streams.engine.intake import decode_batch
 from streams.engine.outbox import Outbox
 from streams.settings import Settings
 from streams.topics import Topic
-from streams.transport import RawRecord, RecordChunk
+from streams.transport import PartitionBatch, RawRecord
 
 _TIMES: Final = 5
 """The fastest counts, and of it the time of the CPU: what others do on the machine is no cost of the record's."""
@@ -28,12 +28,12 @@ def slowest_refusal(settings: Settings) -> tuple[str, float]:
 
 def refusal_ms(one: Malformed, now_ms: int, settings: Settings) -> float:
     """Milliseconds of the CPU from the record's bytes to its dead letter and the ids in the log."""
-    part = RecordChunk(Topic.EVENTS, 0, [RawRecord(Topic.EVENTS, 0, 0, now_ms, b"u", one.value, ())])
+    part = PartitionBatch(Topic.EVENTS, 0, [RawRecord(Topic.EVENTS, 0, 0, now_ms, b"u", one.value, ())])
     fastest = float("inf")
     for _ in range(_TIMES):
         began = time.thread_time()
         outbox = Outbox(settings, 1)
-        for refused in take_in(part, settings, 1).refused:
+        for refused in decode_batch(part, settings, 1).rejected:
             outbox.dead_letter(*refused)
             logbook.ids_in(refused.record.value)
         fastest = min(fastest, time.thread_time() - began)

@@ -12,7 +12,7 @@ import redis
 
 from benchmarks.road.contestants import Contestant
 from infra.local.stack import down, status, up
-from streams.recordings import Report
+from streams.recordings import OnProgress
 from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.replaying import Replayer
@@ -41,7 +41,7 @@ class Ground(NamedTuple):
         """Serve a model."""
         publish(model, self.settings)
 
-    def send(self, records: Sequence[Record], report: Report) -> None:
+    def send(self, records: Sequence[Record], report: OnProgress) -> None:
         """Append records that are no part of what is measured."""
         with Replayer(self.settings) as replayer:
             replayer.send(records, len(records), report)
@@ -64,7 +64,7 @@ class Ground(NamedTuple):
             "HEADRACE_PORT_OFFSET": str(self.settings.port_offset),
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
-            "HEADRACE_ROAD": "both",
+            "HEADRACE_PIPELINE": "both",
             **(environment or {}),
         }
         with ExitStack() as stack:
@@ -114,7 +114,7 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def ground(report: Report, partitions: int | None = None) -> Generator[Ground]:
+def ground(report: OnProgress, partitions: int | None = None) -> Generator[Ground]:
     """A stack made anew beside the user's own, and stopped at the end; `partitions` where a setting does not do."""
     mine = load_settings()
     home = (mine.home / "bench").absolute()

@@ -157,8 +157,8 @@ def _memory(processes: Sequence[psutil.Process]) -> int:
 
 
 def steps(running: Running) -> Mapping[str, float]:
-    """What Headrace says of its steps, seconds by "pipeline: step"; nothing for the others."""
-    return metric_by_labels(running, "headrace_step_seconds_sum", "road", "step")
+    """What Headrace says of its steps, seconds by "road: step"; nothing for the others."""
+    return metric_by_labels(running, "headrace_pipeline_step_seconds_sum", "pipeline", "step")
 
 
 def metric_by_labels(running: Running, metric: str, *labels: str) -> Mapping[str, float]:

@@ -33,7 +33,7 @@ def demo(
     from streams.demo.answers import read_answers
     from streams.demo.shell import Shell
     from streams.demo.shop import Shop, read_truth, write_past
-    from streams.demo.story import tell
+    from streams.demo.story import print_story
     from streams.demo.verdict import judge
 
     began = time.perf_counter()
@@ -57,7 +57,7 @@ def demo(
         if not keep:
             shell.headrace("down")
     verdict = judge(shop, truth, answers, settings)
-    tell(Console(width=None if sys.stdout.isatty() else _WIDTH), shop, truth, answers, verdict, settings.window)
+    print_story(Console(width=None if sys.stdout.isatty() else _WIDTH), shop, truth, answers, verdict, settings.window)
     seconds = time.perf_counter() - began
     console.print(f"{seconds:.0f} seconds in all")
     if keep:

@@ -52,7 +52,7 @@ def import_csv(
     exports = _exports(files, maps, constants or [], types or [])
     period = _ms(since, 0), _ms(until, 1 << 62)
     with reporting("reading lines") as report:
-        done = run(exports, out, settings(), since_ms=period[0], until_ms=period[1], report=report)
+        done = run(exports, out, settings(), since_ms=period[0], until_ms=period[1], on_progress=report)
     if as_json:
         print_json(done)
     else:

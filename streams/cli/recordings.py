@@ -76,7 +76,7 @@ def import_online_retail(
     from streams.recordings.importing.online_retail import import_online_retail as run
 
     with reporting("reading lines") as report:
-        done = run(source, out, since=since, until=until, dates=dates, report=report)
+        done = run(source, out, since=since, until=until, dates=dates, on_progress=report)
     if as_json:
         print_json(done)
     else:
@@ -97,7 +97,7 @@ def validate(
     from streams.settings import settings
 
     with reporting("checking records") as report:
-        found = validate_recording(file, now_ms=time.time_ns() // 1_000_000, settings=settings(), report=report)
+        found = validate_recording(file, now_ms=time.time_ns() // 1_000_000, settings=settings(), on_progress=report)
     if as_json:
         print_json(found)
     else:

@@ -69,7 +69,7 @@ def replay(
 
     factor = _parse_speed(speed)
     with reporting("replaying") as report:
-        done = replay_file(file, settings(), speed=factor, wait=wait, report=report)
+        done = replay_file(file, settings(), speed=factor, wait=wait, on_progress=report)
     if as_json:
         print_json(done)
     else:

@@ -38,10 +38,10 @@ def worker(processes: Processes = 1, apart: Apart = False, supervised: Supervise
 def _supervise(processes: int, apart: bool) -> int:
     from streams import logs
     from streams.membership import take_out
-    from streams.settings import RoadChoice, settings
-    from streams.supervisor import Supervisor, places
+    from streams.settings import PipelineChoice, settings
+    from streams.supervisor import Supervisor, worker_slots
 
     mine = settings()
-    logs.set_up(mine.log, logs.number(mine.log_level))
-    pipelines = [RoadChoice.SHOPPERS, RoadChoice.ITEMS] if apart else [mine.road]
-    return Supervisor(places(pipelines * processes, mine.metrics_from, lambda pid: take_out(mine, pid))).run()
+    logs.set_up(mine.log, logs.level_number(mine.log_level))
+    pipelines = [PipelineChoice.SHOPPERS, PipelineChoice.ITEMS] if apart else [mine.pipeline]
+    return Supervisor(worker_slots(pipelines * processes, mine.metrics_from, lambda pid: take_out(mine, pid))).run()

@@ -24,20 +24,20 @@ def kafka_trouble(connection: KafkaConnection, error: Exception) -> StackError:
         return StackError(f"Kafka at {connection.address} is there, and no connection comes about: {reason}.")
     if isinstance(error, KafkaTimeoutError) and connection.login is not None:
         error = _refusal(connection) or error
-    said = str(error) or type(error).__name__
+    message = str(error) or type(error).__name__
     if _is_refusal(error):
         user = connection.login.username if connection.login else "without a login"
         return StackError(
-            f"Kafka at {connection.address} refuses the user {user} ({said}): check HEADRACE_KAFKA_USERNAME, its "
+            f"Kafka at {connection.address} refuses the user {user} ({message}): check HEADRACE_KAFKA_USERNAME, its "
             "password and HEADRACE_KAFKA_SASL_MECHANISM."
         )
     if isinstance(error, AuthorizationError):
         return StackError(
-            f"Kafka at {connection.address}: {who(connection)} may not do this ({said}): grant it what "
+            f"Kafka at {connection.address}: {who(connection)} may not do this ({message}): grant it what "
             "docs/how-to/connect-your-cluster.md lists."
         )
     return StackError(
-        f"Kafka at {connection.address}: {said}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names "
+        f"Kafka at {connection.address}: {message}; is it up? `headrace up` starts a local one, HEADRACE_KAFKA names "
         "another"
     )
 
@@ -87,13 +87,13 @@ def _refusal(connection: KafkaConnection) -> Exception | None:
     from kafka.errors import KafkaError
 
     admin: Any = kafka.admin.KafkaAdminClient
-    with _heard_failures() as failures:
+    with _logged_failures() as failures:
         try:
             admin(**connection.options(), bootstrap_timeout_ms=_LOGIN_S * 1000).close()
         except KafkaError as error:
             failures.append(error)
-    told = next((found for found in failures if _is_refusal(found)), None)
-    return told or _closed_at_login(failures)
+    refusal = next((found for found in failures if _is_refusal(found)), None)
+    return refusal or _closed_at_login(failures)
 
 
 def _closed_at_login(failures: Sequence[Exception]) -> Exception | None:
@@ -106,17 +106,17 @@ def _closed_at_login(failures: Sequence[Exception]) -> Exception | None:
 
 
 @contextmanager
-def _heard_failures() -> Generator[list[Exception]]:
+def _logged_failures() -> Generator[list[Exception]]:
     """What connections fail with meanwhile, which is said to nobody else, also where the client's log is silenced."""
-    heard, log = _Failures(), logging.getLogger("kafka.net.manager")
+    handler, log = _Failures(), logging.getLogger("kafka.net.manager")
     level, propagate = log.level, log.propagate
-    log.addHandler(heard)
+    log.addHandler(handler)
     log.setLevel(logging.WARNING)
     log.propagate = False
     try:
-        yield heard.found
+        yield handler.found
     finally:
-        log.removeHandler(heard)
+        log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagate
 

@@ -8,10 +8,10 @@ from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
 from streams.connections.kafka import KafkaConnection
-from streams.messages.outputs import Cause, CtrScores, DemandAlert, Recommendation
+from streams.messages.outputs import CtrScores, DemandAlert, OutputBase, Recommendation
 from streams.topics import Topic
 
-O = TypeVar("O", bound=Cause)  # noqa: E741
+O = TypeVar("O", bound=OutputBase)  # noqa: E741
 
 
 class Answers(NamedTuple):

@@ -24,7 +24,7 @@ _Step = tuple[Event, Recommendation | None]
 """What a shopper did, and the answer to that very event."""
 
 
-def tell(out: Console, shop: Shop, truth: Truth, answers: Answers, verdict: Verdict, window_ms: int) -> None:
+def print_story(out: Console, shop: Shop, truth: Truth, answers: Answers, verdict: Verdict, window_ms: int) -> None:
     """Print the story."""
     for user_id, steps in _examples(shop, answers):
         out.print(_shopper_table(shop, user_id, steps))

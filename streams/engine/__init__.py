@@ -1,1 +1,1 @@
-"""The road of an event: decode, read, fold, score, emit, write, commit. It knows no scenario."""
+"""The pipeline of an event: decode, read, fold, score, emit, write, commit. It knows no scenario."""

@@ -8,7 +8,7 @@ class Breaker:
     """Open after a refusal, until the server says that it is ready.
 
     Nobody's answer waits for a server that may not be there: what asks after it is a probe of its own, so that a server
-    that takes connections and says nothing costs the loads nothing.
+    that takes connections and says nothing costs the batches nothing.
 
     Args:
         probe: whether the server is ready; must end by itself.
@@ -24,12 +24,12 @@ class Breaker:
         """Whether calls go through as normal."""
         return self._probing is None or self._probing.done()
 
-    def refused(self) -> None:
+    def trip(self) -> None:
         """Open."""
         if self.closed:
             self._probing = asyncio.create_task(self._until_ready())
 
-    def drop(self) -> None:
+    def cancel(self) -> None:
         """Ask no more."""
         if self._probing is not None:
             self._probing.cancel()

@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     """What a worker knows of an item."""
 
     item_id: str
-    title: str  # empty where an item was withdrawn before it was told of
+    title: str  # empty where an item was withdrawn before its record came
     text: str  # what the text encoder reads
     categories: tuple[str, ...]
     available: bool
@@ -53,7 +53,7 @@ class Catalogue:
         if not self._is_later(key, order):
             return
         text = item_text(item.title, item.description, item.brand, item.categories)
-        self._place(key, _entry(item, text, order))
+        self._put(key, _entry(item, text, order))
         (self._withdrawn.discard if item.available else self._withdrawn.add)(key)
         self._note(key)
 
@@ -63,11 +63,11 @@ class Catalogue:
         if not self._is_later(key, order):
             return
         known = self._entries.get(key, Entry(item_id, "", "", (), available=False))
-        self._place(key, known._replace(available=False, order=order, boost=0.0, pinned_for=()))
+        self._put(key, known._replace(available=False, order=order, boost=0.0, pinned_for=()))
         self._withdrawn.add(key)
         self._note(key)
 
-    def _place(self, key: int, entry: Entry) -> None:
+    def _put(self, key: int, entry: Entry) -> None:
         """Put an entry in the place of what was known, with what the shop has set for the item."""
         before = self._entries.get(key)
         for name in before.pinned_for if before else ():
@@ -123,7 +123,7 @@ class Catalogue:
         keys = {key for name in categories for key in self._pinned.get(name, ())} if self._pinned else ()
         return sorted(key for key in keys if key not in self._withdrawn)
 
-    def may_have(self, item_id: str) -> bool:
+    def may_contain(self, item_id: str) -> bool:
         """Whether it is an item, as far as the catalogue tells: one that is empty tells nothing."""
         return not self._entries or item_hash(item_id) in self._entries
 

@@ -25,15 +25,15 @@ class CatalogueFollower:
         self,
         settings: Settings,
         consumer: AIOKafkaConsumer,
-        lookout: AIOKafkaConsumer,
+        offsets_consumer: AIOKafkaConsumer,
         partitions: list[TopicPartition],
         catalogue: Catalogue,
     ) -> None:
         self._settings = settings
         self._consumer = consumer
-        self._lookout = lookout
+        self._offsets_consumer = offsets_consumer
         self._partitions = partitions
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._rounds = 0
         self.catalogue = catalogue
 
@@ -45,8 +45,8 @@ class CatalogueFollower:
             withdrawn: by what append which items were withdrawn whose older record is kept for ever, in another
                 partition; Kafka forgets the withdrawal after a day.
         """
-        consumer, lookout = _consumer(settings), _consumer(settings)
-        await asyncio.gather(consumer.start(), lookout.start())
+        consumer, offsets_consumer = _consumer(settings), _consumer(settings)
+        await asyncio.gather(consumer.start(), offsets_consumer.start())
         items = settings.kafka_connection.name_of(Topic.ITEMS)
         tps = [TopicPartition(items, p) for p in range(partitions)]
         consumer.assign(tps)
@@ -54,22 +54,22 @@ class CatalogueFollower:
         catalogue = Catalogue()
         for item_id, order in withdrawn.items():
             catalogue.withdraw(item_id, order)
-        follower = cls(settings, consumer, lookout, tps, catalogue)
+        follower = cls(settings, consumer, offsets_consumer, tps, catalogue)
         await follower.catch_up()
         return follower
 
     async def catch_up(self) -> None:
         """Read to the end offsets as they are now: what was produced to `items` before this call is known after it."""
-        asked = self._rounds
-        async with self._turn:
-            if self._rounds > asked:
-                return  # another chunk's round began after this call, and so has read as far
+        rounds = self._rounds
+        async with self._lock:
+            if self._rounds > rounds:
+                return  # another batch's round began after this call, and so has read as far
             self._rounds += 1
             await self._read_on()
 
     async def _read_on(self) -> None:
         # Asked on a connection of its own: on the other, a fetch that waits for records holds the answer back.
-        ends = await self._lookout.end_offsets(self._partitions)
+        ends = await self._offsets_consumer.end_offsets(self._partitions)
         while await self._behind(ends):
             batches = await self._consumer.getmany(*self._partitions, timeout_ms=200, max_records=5_000)
             for records in batches.values():
@@ -78,7 +78,7 @@ class CatalogueFollower:
 
     async def close(self) -> None:
         """Leave the topic."""
-        await asyncio.gather(self._consumer.stop(), self._lookout.stop())
+        await asyncio.gather(self._consumer.stop(), self._offsets_consumer.stop())
 
     async def _behind(self, ends: dict[TopicPartition, int]) -> bool:
         return any([await self._consumer.position(tp) < end for tp, end in ends.items()])
@@ -87,8 +87,8 @@ class CatalogueFollower:
         try:
             item = decode_item(record.key, record.value, appended_ms=record.timestamp, settings=self._settings)
         except BadRecord as bad:
-            # The items' road owns this record and sends the dead letter; here it only stays out of the catalogue.
-            logger.debug("items %d/%d left out: %s", record.partition, record.offset, bad)
+            # The item pipeline owns this record and sends the dead letter; here it only stays out of the catalogue.
+            logger.debug("items/%d/%d not in the catalogue: %s", record.partition, record.offset, bad)
             return
         order = append_order(record.timestamp, record.partition)
         if isinstance(item, Withdrawn):

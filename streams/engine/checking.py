@@ -62,50 +62,50 @@ class Checked(NamedTuple):
     faults: dict[str, str]
 
 
-def check_scored(answer: ScoreAnswer, asked: ScoreTensors) -> Checked:
+def check_scored(answer: ScoreAnswer, request: ScoreTensors) -> Checked:
     """Find what of an answer may be used.
 
     Raises:
         WrongAnswer: not even whose answer it is can be told.
     """
     _is_of("encoder", answer.encoder, np.int64, (1,))
-    count = len(asked.now)
-    length = int(asked.list_length[0]) if asked.list_length.size else TOP_K
+    count = len(request.now)
+    length = int(request.list_length[0]) if request.list_length.size else TOP_K
     faults: dict[str, str] = {}
     lists = {name: (kind, (count, length, *shape)) for name, (kind, shape) in _LISTS.items()}
     if not _fits(answer, lists, faults):
         answer = answer._replace(**{name: np.zeros(shape, kind) for name, (kind, shape) in lists.items()})
         bad_lists = np.ones(count, np.bool_)
     else:
-        bad_lists = _bad_lists(answer, asked, faults)
-    rates = {"ctr": (np.float32, asked.candidate_item.shape)}
+        bad_lists = _bad_lists(answer, request, faults)
+    rates = {"ctr": (np.float32, request.candidate_item.shape)}
     if not _fits(answer, rates, faults):
-        answer = answer._replace(ctr=np.zeros(asked.candidate_item.shape, np.float32))
+        answer = answer._replace(ctr=np.zeros(request.candidate_item.shape, np.float32))
         bad_rates = np.ones(count, np.bool_)
     else:
-        bad_rates = _bad_rates(answer, asked, faults)
+        bad_rates = _bad_rates(answer, request, faults)
     return Checked(answer, bad_lists, bad_rates, faults)
 
 
-def check_described(answer: DescribeAnswer, asked: DescribeTensors) -> DescribeAnswer:
+def check_described(answer: DescribeAnswer, request: DescribeTensors) -> DescribeAnswer:
     """The answer, if all of it may be used.
 
     Raises:
         WrongAnswer: naming the output that may not.
     """
     _is_of("encoder", answer.encoder, np.int64, (1,))
-    _is_of("known", answer.known, np.uint8, asked.probe_item.shape)
+    _is_of("known", answer.known, np.uint8, request.probe_item.shape)
     _is_of("popular", answer.popular, np.int64, (POPULAR,))
     if answer.repeats.size:
-        _is_of("repeats", answer.repeats, np.uint8, asked.probe_item.shape)
+        _is_of("repeats", answer.repeats, np.uint8, request.probe_item.shape)
     width = answer.text_vector.shape[1] if answer.text_vector.ndim == 2 else 1
-    _is_of("text_vector", answer.text_vector, np.float32, (len(asked.text_length), width))
+    _is_of("text_vector", answer.text_vector, np.float32, (len(request.text_length), width))
     if not width or not np.isfinite(answer.text_vector).all():
         raise WrongAnswer(VALUE, "its output text_vector holds numbers that are none")
     return answer
 
 
-def check_forecast(answer: DemandAnswer, asked: DemandTensors) -> DemandAnswer:
+def check_forecast(answer: DemandAnswer, request: DemandTensors) -> DemandAnswer:
     """Likewise, of a demand model.
 
     Raises:
@@ -113,7 +113,7 @@ def check_forecast(answer: DemandAnswer, asked: DemandTensors) -> DemandAnswer:
     """
     quantiles = answer.quantiles
     horizon = max(quantiles.shape[1], DEMAND_SPAN) if quantiles.ndim == 3 else DEMAND_SPAN
-    _is_of("quantiles", quantiles, np.float32, (len(asked.window_start), horizon, len(DEMAND_QUANTILES)))
+    _is_of("quantiles", quantiles, np.float32, (len(request.window_start), horizon, len(DEMAND_QUANTILES)))
     if not np.isfinite(quantiles).all():
         raise WrongAnswer(VALUE, "its output quantiles holds numbers that are none")
     return answer
@@ -140,10 +140,10 @@ def _is_of(name: str, array: Array, kind: type[np.generic], shape: tuple[int, ..
         )
 
 
-def _bad_lists(answer: ScoreAnswer, asked: ScoreTensors, faults: dict[str, str]) -> Flags:
+def _bad_lists(answer: ScoreAnswer, request: ScoreTensors, faults: dict[str, str]) -> Flags:
     """Whose list holds what none may. [B]"""
     there = answer.rec_item != NO_ITEM
-    wanted = asked.recommend > 0
+    wanted = request.recommend > 0
     bad = _none(len(wanted))
     for name in ("rec_score", "reason_weight", "reason_part"):
         bad |= _note(
@@ -161,14 +161,14 @@ def _bad_lists(answer: ScoreAnswer, asked: ScoreTensors, faults: dict[str, str])
     return bad | _note(twice & wanted, ITEMS, "rec_item names an item twice", faults)
 
 
-def _bad_rates(answer: ScoreAnswer, asked: ScoreTensors, faults: dict[str, str]) -> Flags:
+def _bad_rates(answer: ScoreAnswer, request: ScoreTensors, faults: dict[str, str]) -> Flags:
     """Whose candidates have click rates that are none. [B]"""
-    rate, mine = answer.ctr, asked.candidate_item != NO_ITEM
+    rate, mine = answer.ctr, request.candidate_item != NO_ITEM
     absent = np.isnan(rate)
     some = mine.any() and not absent[mine].all()
     odd = mine & (absent if some else False) | mine & ~absent & ~((rate >= 0) & (rate <= 1))
-    bad = _none(len(asked.now))
-    bad[asked.candidate_row[odd]] = True
+    bad = _none(len(request.now))
+    bad[request.candidate_row[odd]] = True
     return _note(bad, VALUE, "ctr holds numbers that are no probabilities", faults)
 
 

@@ -23,9 +23,9 @@ from streams.messages.wire import (
     Ints,
 )
 
-_MOST: Final = 128
+_MAX_ITEMS: Final = 128
 """Items a block, on average: of 20,000 new items, one more sends 25 kB again, and all names are 2 kB."""
-_LEAST: Final = 16
+_MIN_ITEMS: Final = 16
 _NOTHING: Final = np.array([NO_ITEM], np.int64)
 
 
@@ -39,8 +39,8 @@ class Block(NamedTuple):
     value: Floats | Ints | None
 
 
-class Surroundings(NamedTuple):
-    """What a request says about the shop, the same for every shopper of a chunk; fields as in `ScoreTensors`."""
+class CatalogueContext(NamedTuple):
+    """What a request says about the shop, the same for every shopper of a batch; fields as in `ScoreTensors`."""
 
     withdrawn: Ints  # [W]
     extra_item: Ints  # [E]
@@ -54,7 +54,7 @@ class Surroundings(NamedTuple):
     category: Ints = NOT_SENT  # [S]
 
 
-def named(blocks: Sequence[Block], sent: Iterable[int] = (), encoder: int = 0) -> Surroundings:
+def named(blocks: Sequence[Block], sent: Iterable[int] = (), encoder: int = 0) -> CatalogueContext:
     """A context by the names of its blocks, with the content of those whose names are `sent`."""
     blocks = blocks or [EMPTY]  # a context of nothing is named too: else it would read as one that comes along whole
     wanted = frozenset(sent)
@@ -63,7 +63,7 @@ def named(blocks: Sequence[Block], sent: Iterable[int] = (), encoder: int = 0) -
     popular = [block for block in along if block.kind == BOOST_BLOCK]
     placed = [block for block in along if block.kind == CATEGORY_BLOCK]
     rows = [(block.name, block.kind, len(block.item)) for block in along]
-    return Surroundings(
+    return CatalogueContext(
         withdrawn=_joined([block.item for block in along if block.kind == WITHDRAWN_BLOCK]),
         extra_item=_joined([block.item for block in new]),
         extra_vector=np.concatenate(_values(new)) if new else np.zeros((1, 1), np.float32),
@@ -107,11 +107,11 @@ class Blocks:
         return self._count
 
     def __contains__(self, key: int) -> bool:
-        return key in self._parts[self._place(key)]
+        return key in self._parts[self._part_of(key)]
 
     def put(self, key: int, value: bytes = b"") -> None:
         """Add an item, or change its vector."""
-        place = self._place(key)
+        place = self._part_of(key)
         part = self._parts[place]
         if key not in part:
             self._count += 1
@@ -119,18 +119,18 @@ class Blocks:
             return
         part[key] = value
         self._made.pop(place, None)
-        if self._count > _MOST * len(self._parts):
-            self._part_anew(2 * len(self._parts))
+        if self._count > _MAX_ITEMS * len(self._parts):
+            self._repartition(2 * len(self._parts))
 
     def discard(self, key: int) -> None:
         """Take an item out, if it is there."""
-        place = self._place(key)
+        place = self._part_of(key)
         if self._parts[place].pop(key, None) is None:
             return
         self._count -= 1
         self._made.pop(place, None)
-        if len(self._parts) > 1 and self._count < _LEAST * len(self._parts):
-            self._part_anew(len(self._parts) // 2)
+        if len(self._parts) > 1 and self._count < _MIN_ITEMS * len(self._parts):
+            self._repartition(len(self._parts) // 2)
 
     def blocks(self) -> list[Block]:
         """All that hold something, in an order of their own."""
@@ -139,7 +139,7 @@ class Blocks:
                 self._made[place] = self._make(part)
         return [self._made[place] for place in range(len(self._parts)) if place in self._made]
 
-    def _place(self, key: int) -> int:
+    def _part_of(self, key: int) -> int:
         return key & (len(self._parts) - 1)
 
     def _make(self, part: dict[int, bytes]) -> Block:
@@ -155,11 +155,11 @@ class Blocks:
             value = np.frombuffer(content, "<i8").astype(np.int64)
         return block_of(self._kind, item, value)
 
-    def _part_anew(self, parts: int) -> None:
+    def _repartition(self, parts: int) -> None:
         before, self._parts, self._made = self._parts, [{} for _ in range(parts)], {}
         for part in before:
             for key, value in part.items():
-                self._parts[self._place(key)][key] = value
+                self._parts[self._part_of(key)][key] = value
 
 
 def _joined(parts: list[Ints]) -> Ints:

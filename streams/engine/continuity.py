@@ -7,7 +7,7 @@ from feature_repo.row_store import Kind, RowStore
 from feature_repo.store_probe import RESTORE
 from streams.engine.rows import catalogue_key, index_key, source_key
 from streams.errors import RowsLost
-from streams.topics import Topic, item_deltas, rekeyed
+from streams.topics import Topic, item_updates, rekeyed
 
 
 class Continuity:
@@ -23,19 +23,19 @@ class Continuity:
             Topic.EVENTS: source_key,
             rekeyed(group): source_key,
             Topic.ITEMS: catalogue_key,
-            item_deltas(group): index_key,
+            item_updates(group): index_key,
         }
         self._folded: dict[str, dict[str, int]] = {}
         """Of each partition's row: origin → the last record that its fence has passed."""
 
-    def take(self, folded: Mapping[tuple[str, int], int]) -> None:
+    def assign(self, folded: Mapping[tuple[str, int], int]) -> None:
         """Begin with these partitions, and the last record of each that the group has noted as folded, -1 if none."""
         self._folded.clear()
         for (topic, partition), offset in folded.items():
             if offset >= 0:
-                self.written(topic, partition, offset)
+                self.mark_written(topic, partition, offset)
 
-    def written(self, topic: str, partition: int, offset: int) -> None:
+    def mark_written(self, topic: str, partition: int, offset: int) -> None:
         """Note that everything up to a record is in the store."""
         if topic in self._row_of:  # score requests leave nothing behind
             origins = self._folded.setdefault(self._row_of[topic](partition), {})

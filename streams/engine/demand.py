@@ -1,4 +1,4 @@
-"""The road of item deltas: counters and windows of items, and what closed windows say (rules 6 and 9)."""
+"""The pipeline of item updates: counters and windows of items, and what closed windows say (rules 6 and 9)."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,34 +6,34 @@ from itertools import groupby
 from typing import Final, TypeVar
 
 from feature_repo import demand_index
-from feature_repo.demand_index import Closing
-from feature_repo.row_store import FOR_GOOD, Kind, PackedRows, RowStore
+from feature_repo.demand_index import ClosedWindow
+from feature_repo.row_store import PERSIST, Kind, RowStore, SerialisedRows
 from feature_repo.scopes import CategoriesOf, is_scope, item_of
 from feature_repo.windows import windows_of
 from streams.engine import logbook, metrics
 from streams.engine.continuity import Continuity
-from streams.engine.demand_model import Answered, DemandModel, DemandScenario
-from streams.engine.demand_rows import DemandRow, IndexRow, kind_of, stored_key
-from streams.engine.intake import Refused
+from streams.engine.demand_model import DemandModel, DemandScenario, Forecast
+from streams.engine.demand_rows import DemandRow, WindowIndexRow, kind_of, stored_key
+from streams.engine.intake import Rejected
 from streams.engine.item_keys import keyed
-from streams.engine.item_reading import BatchReading
+from streams.engine.item_reading import UpdateDecoder
 from streams.engine.metrics import timed
 from streams.engine.origins import LogEnds, highest
 from streams.engine.outbox import Outbox, Producer
-from streams.engine.predecessor import Predecessor
+from streams.engine.predecessor import EmittedOutputs
 from streams.engine.row_cache import RowCache
 from streams.engine.rows import index_key
-from streams.engine.stints import Stints
+from streams.engine.stints import CooperativeYield
 from streams.engine.trending import Trending
 from streams.engine.triton import Triton
-from streams.engine.unlisted import Unlisted
-from streams.messages.internal import ItemBatch, ItemDelta, Shown
+from streams.engine.unlisted import DelistedRows
+from streams.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch
 from streams.messages.outputs import DemandAlert, DemandForecast
 from streams.settings import Settings
 from streams.topics import Topic
-from streams.transport import RecordChunk
+from streams.transport import PartitionBatch
 
-_ROAD = "demand"
+_PIPELINE = "demand"
 _SLICE: Final = 128
 """Rows unpacked or packed in one go, a millisecond or two."""
 _BATCHES: Final = 16
@@ -43,30 +43,30 @@ Output = DemandForecast | DemandAlert
 
 
 class _Part:
-    """One chunk of a load, its messages decoded, and what becomes of them.
+    """The part of a batch from one partition, its messages decoded, and what becomes of them.
 
     Args:
-        refused: the records that are no item batches.
+        rejected: the records that are no item update batches.
     """
 
     def __init__(
-        self, chunk: RecordChunk, index: IndexRow, batches: list[ItemBatch], refused: Sequence[Refused]
+        self, batch: PartitionBatch, index: WindowIndexRow, batches: list[ItemUpdateBatch], rejected: Sequence[Rejected]
     ) -> None:
-        self.origin = f"{chunk.topic}/{chunk.partition}"
-        self.topic = chunk.topic
-        self.partition = chunk.partition
-        self.last_offset = chunk.last_offset
+        self.origin = f"{batch.topic}/{batch.partition}"
+        self.topic = batch.topic
+        self.partition = batch.partition
+        self.last_offset = batch.last_offset
         self.index = index
         self.batches = [keyed(batch) for batch in batches]
-        self.refused = refused
-        self.folded: list[ItemDelta] = []
-        self.closings: list[Closing] = []
-        self.keys = _named(self.batches)
+        self.rejected = rejected
+        self.folded: list[ItemUpdate] = []
+        self.closed_windows: list[ClosedWindow] = []
+        self.keys = _keys_of(self.batches)
         """Rows it changes: of its own partition, so no other part's."""
 
 
-class DemandRoad:
-    """Takes chunks of the item-deltas topic down the road, those of all partitions together."""
+class SeriesPipeline:
+    """Takes batches of the item-deltas topic through the pipeline, those of all partitions together."""
 
     def __init__(
         self,
@@ -76,20 +76,20 @@ class DemandRoad:
         store: RowStore,
         triton: Triton,
         producer: Producer,
-        predecessor: Predecessor,
+        emitted_outputs: EmittedOutputs,
         trending: Trending,
         categories_of: CategoriesOf,
         cache: RowCache[DemandRow],
-        stints: Stints,
-        unlisted: Unlisted,
+        cooperative_yield: CooperativeYield,
+        delisted_rows: DelistedRows,
         ends: LogEnds,
         continuity: Continuity,
     ) -> None:
-        self._unlisted = unlisted
+        self._delisted_rows = delisted_rows
         self._ends = ends
         self._cache = cache
         self._continuity = continuity
-        self._indexes: dict[int, IndexRow] = {}
+        self._indexes: dict[int, WindowIndexRow] = {}
         self._categories_of = _by_key(categories_of)
         self._scenario = scenario
         self._rules = scenario.rules(settings)
@@ -97,65 +97,65 @@ class DemandRoad:
         self._windows = windows_of(settings.window, settings.timezone)
         self._partitions = partitions
         self._store = store
-        self._stints = stints
+        self._cooperative_yield = cooperative_yield
         self._model = DemandModel(scenario, settings, triton, self._categories_of)
         self._producer = producer
-        self._predecessor = predecessor
+        self._emitted_outputs = emitted_outputs
         self._trending = trending
 
-    async def travel(self, chunks: Sequence[RecordChunk]) -> None:
-        """Take chunks of different partitions down the road.
+    async def process(self, batches: Sequence[PartitionBatch]) -> None:
+        """Take batches of different partitions through the pipeline.
 
         Raises:
-            FencedOut, StoreError, RowsLost: as the shoppers' road.
+            FencedOut, StoreError, RowsLost: as the shopper pipeline.
         """
-        with timed(_ROAD, "read"):
-            await self._read_indexes(chunks)
-            parts = await self._take_in(chunks)
+        with timed(_PIPELINE, "read"):
+            await self._read_indexes(batches)
+            parts = await self._decode(batches)
             rows = await self._read({key for part in parts for key in part.keys})
-        with timed(_ROAD, "fold"):
+        with timed(_PIPELINE, "fold"):
             for part in parts:
                 await self._fold(part, rows)
-        with timed(_ROAD, "read"):
+        with timed(_PIPELINE, "read"):
             rows |= await self._read({key for part in parts for key in part.keys} - rows.keys())
         outbox = Outbox(self._settings, self._partitions)
-        await self._conclude([part for part in parts if part.closings], rows, outbox)
-        refused = [one for part in parts for one in part.refused]
-        for one in refused:
+        await self._evaluate_windows([part for part in parts if part.closed_windows], rows, outbox)
+        rejected = [one for part in parts for one in part.rejected]
+        for one in rejected:
             outbox.dead_letter(*one)
-        with timed(_ROAD, "emit"):
+        with timed(_PIPELINE, "emit"):
             await self._producer.send(outbox)
-        with timed(_ROAD, "write"):
-            lasts = self._unlisted.lasts(rows)
-            await self._write(parts, rows, lasts)
+        with timed(_PIPELINE, "write"):
+            ttls = self._delisted_rows.ttls(rows)
+            await self._write(parts, rows, ttls)
             # Those that are to go hardly come again, and what has gone meanwhile is not to be in memory.
-            self._cache.put({key: row for key, row in rows.items() if lasts.get(key, 0) <= FOR_GOOD})
-        metrics.CHUNK.labels(_ROAD).observe(sum(len(chunk.records) for chunk in chunks))
-        logbook.dead_letters(refused)
-        for one in refused:
-            metrics.DEAD_LETTERS.labels(one.why.reason).inc()
+            self._cache.put({key: row for key, row in rows.items() if ttls.get(key, 0) <= PERSIST})
+        metrics.BATCH_RECORDS.labels(_PIPELINE).observe(sum(len(batch.records) for batch in batches))
+        logbook.dead_letters(rejected)
+        for one in rejected:
+            metrics.DEAD_LETTERS.labels(one.error.reason).inc()
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Drop what is kept of rows."""
         self._cache.clear()
         self._indexes.clear()
 
-    async def _take_in(self, chunks: Sequence[RecordChunk]) -> list[_Part]:
+    async def _decode(self, batches: Sequence[PartitionBatch]) -> list[_Part]:
         """Decode what is not done yet. What no worker can have sent is refused: only a crash would come of it, or
         fences that pass over all there is to come."""
-        reading = BatchReading(self._settings, self._partitions)
-        decoded = [reading.decode(chunk, self._indexes[chunk.partition].fence) for chunk in chunks]
-        ends = await self._ends.reaching(highest(claim for of_chunk in decoded for claim in of_chunk.claims))
+        reading = UpdateDecoder(self._settings, self._partitions)
+        decoded = [reading.decode(batch, self._indexes[batch.partition].fence) for batch in batches]
+        ends = await self._ends.ends_for(highest(claim for messages in decoded for claim in messages.claims))
         return [
-            _Part(chunk, self._indexes[chunk.partition], *of_chunk.hold_against(ends))
-            for chunk, of_chunk in zip(chunks, decoded, strict=True)
+            _Part(batch, self._indexes[batch.partition], *messages.verify(ends))
+            for batch, messages in zip(batches, decoded, strict=True)
         ]
 
-    async def _read_indexes(self, chunks: Sequence[RecordChunk]) -> None:
-        missing = [chunk.partition for chunk in chunks if chunk.partition not in self._indexes]
+    async def _read_indexes(self, batches: Sequence[PartitionBatch]) -> None:
+        missing = [batch.partition for batch in batches if batch.partition not in self._indexes]
         stored = await self._store.read(Kind.SHARD, [index_key(partition) for partition in missing])
         for partition, row in zip(missing, stored, strict=True):
-            self._indexes[partition] = index = IndexRow(partition, row)
+            self._indexes[partition] = index = WindowIndexRow(partition, row)
             self._continuity.verify(index.key, index.fence)
 
     async def _read(self, keys: set[str]) -> dict[str, DemandRow]:
@@ -171,22 +171,22 @@ class DemandRoad:
         for number, batch in enumerate(part.batches):
             self._fold_batch(part, batch, rows)
             if number % _BATCHES == 0:
-                await self._stints.rest()
-        part.keys.update(closing.item_id for closing in part.closings)
-        metrics.LATE.inc(sum(delta.late for delta in part.folded))
+                await self._cooperative_yield.yield_if_due()
+        part.keys.update(closed.item_id for closed in part.closed_windows)
+        metrics.LATE_UPDATES.inc(sum(update.late for update in part.folded))
 
-    def _fold_batch(self, part: _Part, batch: ItemBatch, rows: Mapping[str, DemandRow]) -> None:
+    def _fold_batch(self, part: _Part, batch: ItemUpdateBatch, rows: Mapping[str, DemandRow]) -> None:
         index = part.index
         for entry in batch.entries:
-            if isinstance(entry, ItemDelta):
-                if self._fold_delta(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
+            if isinstance(entry, ItemUpdate):
+                if self._fold_update(batch, entry, rows[entry.item_id], index) and not is_scope(entry.item_id):
                     part.folded.append(entry)  # what counts for a scope is counted once, with its item
-            elif isinstance(entry, Shown):
-                demand_index.hear(index.index, batch.source)
+            elif isinstance(entry, ItemImpression):
+                demand_index.mark_active(index.index, batch.source)
                 for item_id in entry.items:
-                    rows[item_id].fold_shown(batch.origin, entry, self._windows)
+                    rows[item_id].fold_impression(batch.origin, entry, self._windows)
             else:
-                part.closings += index.advance(
+                part.closed_windows += index.advance(
                     batch.source,
                     entry,
                     sources=self._partitions,
@@ -195,86 +195,94 @@ class DemandRoad:
                 )
                 metrics.WATERMARK.labels(batch.source).set(entry.time)
 
-    def _fold_delta(self, batch: ItemBatch, delta: ItemDelta, row: DemandRow, index: IndexRow) -> bool:
-        if not row.fold(batch.origin, delta, self._windows):
+    def _fold_update(self, batch: ItemUpdateBatch, update: ItemUpdate, row: DemandRow, index: WindowIndexRow) -> bool:
+        if not row.fold(batch.origin, update, self._windows):
             return False
-        index.observe(batch.source, delta, self._windows)
+        index.observe(batch.source, update, self._windows)
         return True
 
-    async def _conclude(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
-        closing = [{closing.item_id: rows[closing.item_id] for closing in part.closings} for part in parts]
-        with timed(_ROAD, "read"):
-            for own in closing:
-                await self._join(own.values())
-        with timed(_ROAD, "score"):  # of one partition while the questions of the next are put
-            asking = [self._model.ask(part.closings, own) for part, own in zip(parts, closing, strict=True)]
-            asked = await asyncio.gather(*asking)
-        for part, own, answered in zip(parts, closing, asked, strict=True):
-            with timed(_ROAD, "conclude"):
-                outputs = self._concluded(part, own, answered)
-            self._say(outputs, answered.fallback, await self._predecessor.concluded(part.partition), outbox)
+    async def _evaluate_windows(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], outbox: Outbox) -> None:
+        closing_rows = [{closed.item_id: rows[closed.item_id] for closed in part.closed_windows} for part in parts]
+        with timed(_PIPELINE, "read"):
+            for own in closing_rows:
+                await self._merge_cold_windows(own.values())
+        with timed(_PIPELINE, "score"):  # of one partition while the questions of the next are put
+            forecasting = [
+                self._model.forecast(part.closed_windows, own) for part, own in zip(parts, closing_rows, strict=True)
+            ]
+            forecasts = await asyncio.gather(*forecasting)
+        for part, own, answered in zip(parts, closing_rows, forecasts, strict=True):
+            with timed(_PIPELINE, "evaluate"):
+                outputs = self._evaluate(part, own, answered)
+            self._add_outputs(
+                outputs, answered.fallback, await self._emitted_outputs.already_evaluated(part.partition), outbox
+            )
 
-    def _concluded(self, part: _Part, own: Mapping[str, DemandRow], asked: Answered) -> list[Output]:
-        outputs = self._scenario.conclude(
-            part.closings,
-            {key: row.whole() for key, row in own.items()},
-            asked.questions,
-            asked.answer,
-            asked.kept,
-            part.index.index.surprises,
+    def _evaluate(self, part: _Part, own: Mapping[str, DemandRow], forecast: Forecast) -> list[Output]:
+        outputs = self._scenario.evaluate_windows(
+            part.closed_windows,
+            {key: row.merged() for key, row in own.items()},
+            forecast.queries,
+            forecast.result,
+            forecast.cached,
+            part.index.index.score_counts,
             self._categories_of,
-            model=asked.model,
-            fallback=asked.fallback,
+            model=forecast.model,
+            fallback=forecast.fallback,
             rules=self._rules,
         )
-        if asked.answer is not None:
-            for key, forecasts in asked.kept.items():
-                own[key].keep(forecasts, asked.model.version)
+        if forecast.result is not None:
+            for key, forecasts in forecast.cached.items():
+                own[key].cache_forecasts(forecasts, forecast.model.version)
         return outputs
 
-    def _say(self, outputs: Sequence[Output], fallback: str | None, told: int, outbox: Outbox) -> None:
+    def _add_outputs(
+        self, outputs: Sequence[Output], fallback: str | None, evaluated_until: int, outbox: Outbox
+    ) -> None:
         for output in outputs:
-            if output.timestamp <= told:  # both kinds bear the end of the window that closed
+            if output.timestamp <= evaluated_until:  # both kinds bear the end of the window that closed
                 continue
-            topic, key = _addressed(output)
-            outbox.say(topic, key, output)
+            topic, key = _topic_and_key(output)
+            outbox.add(topic, key, output)
             metrics.OUTPUTS.labels(topic, fallback or "none").inc()
 
-    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], lasts: Mapping[str, int]) -> None:
+    async def _write(self, parts: Sequence[_Part], rows: Mapping[str, DemandRow], ttls: Mapping[str, int]) -> None:
         """Write each partition's rows, in a call of its own: the store answers nobody else meanwhile."""
         writing: list[asyncio.Task[None]] = []
         try:
             for part in parts:  # one is packed while the one before is written
-                packed = await self._packed(part, rows, lasts)
-                writing.append(asyncio.create_task(self._store.write_packed(packed)))
-        finally:  # whoever travels again must find no write under way
+                serialised = await self._serialised(part, rows, ttls)
+                writing.append(asyncio.create_task(self._store.write_serialised(serialised)))
+        finally:  # a batch that is processed again must find no write in flight
             done = await asyncio.gather(*writing, return_exceptions=True)
         failed = [error for error in done if error is not None]
         for part, error in zip(parts, done, strict=True):
             if error is None:
                 self._trending.add(part.folded)
-                self._continuity.written(part.topic, part.partition, part.last_offset)
+                self._continuity.mark_written(part.topic, part.partition, part.last_offset)
         if failed:
             raise failed[0]
 
-    async def _join(self, rows: Iterable[DemandRow]) -> None:
+    async def _merge_cold_windows(self, rows: Iterable[DemandRow]) -> None:
         for some in _slices(list(rows)):
             for row in some:
-                row.whole()
-            await self._stints.rest()
+                row.merged()
+            await self._cooperative_yield.yield_if_due()
 
-    async def _packed(self, part: _Part, rows: Mapping[str, DemandRow], lasts: Mapping[str, int]) -> list[PackedRows]:
+    async def _serialised(
+        self, part: _Part, rows: Mapping[str, DemandRow], ttls: Mapping[str, int]
+    ) -> list[SerialisedRows]:
         """The rows of a partition as they are to be written, its own last."""
-        packed: list[PackedRows] = []
+        serialised: list[SerialisedRows] = []
         for some in _slices(list(part.keys)):
-            writes = (rows[key].write(part.origin, part.last_offset, lasts.get(key, 0)) for key in some)
-            packed.append(self._store.pack(writes))
-            await self._stints.rest()
-        return [*packed, self._store.pack([part.index.write(part.origin, part.last_offset)])]
+            writes = (rows[key].to_write(part.origin, part.last_offset, ttls.get(key, 0)) for key in some)
+            serialised.append(self._store.serialise(writes))
+            await self._cooperative_yield.yield_if_due()
+        return [*serialised, self._store.serialise([part.index.to_write(part.origin, part.last_offset)])]
 
 
 def _slices(whole: list[T]) -> Iterator[list[T]]:
-    """Cut what would hold up the shoppers' road: between two slices its loads go on."""
+    """Cut what would hold up the shopper pipeline: between two slices its batches go on."""
     return (whole[at : at + _SLICE] for at in range(0, len(whole), _SLICE))
 
 
@@ -287,19 +295,19 @@ def _by_key(categories_of: CategoriesOf) -> CategoriesOf:
     return categories_by_key
 
 
-def _named(batches: Sequence[ItemBatch]) -> set[str]:
+def _keys_of(batches: Sequence[ItemUpdateBatch]) -> set[str]:
     """Every item and scope that the batches count something of."""
-    named: set[str] = set()
+    keys: set[str] = set()
     for batch in batches:
         for entry in batch.entries:
-            if isinstance(entry, ItemDelta):
-                named.add(entry.item_id)
-            elif isinstance(entry, Shown):
-                named.update(entry.items)
-    return named
+            if isinstance(entry, ItemUpdate):
+                keys.add(entry.item_id)
+            elif isinstance(entry, ItemImpression):
+                keys.update(entry.items)
+    return keys
 
 
-def _addressed(output: Output) -> tuple[Topic, str]:
+def _topic_and_key(output: Output) -> tuple[Topic, str]:
     """Topic and key of an output; an alert that is about no one item is keyed by what it is about."""
     if isinstance(output, DemandForecast):
         return Topic.DEMAND_FORECASTS, output.item_id

@@ -2,7 +2,7 @@
 
 from feature_repo.actions import ACTIONS
 from feature_repo.identity import event_tie
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.messages.events import Event
 from streams.messages.outputs import FeatureLog, ModelRef
 
@@ -14,24 +14,24 @@ def is_logged(output_id: str, share: float) -> bool:
     return share >= 1 or event_tie(output_id) % _SCALE < share * _SCALE
 
 
-def feature_log(question: Question, model: ModelRef) -> FeatureLog:
+def feature_log(query: Query, model: ModelRef) -> FeatureLog:
     """The record for one answer. Pure."""
-    cause = question.cause
-    event = cause if isinstance(cause, Event) else None
+    input_ = query.input
+    event = input_ if isinstance(input_, Event) else None
     return FeatureLog(
-        output_id=question.output_id,
-        scenario=question.scenario.name,
-        user_id=cause.user_id,
-        timestamp=cause.timestamp,
+        output_id=query.output_id,
+        scenario=query.scenario.name,
+        user_id=input_.user_id,
+        timestamp=input_.timestamp,
         features={
-            "recent_items": question.recent.items,
-            "recent_actions": [ACTIONS[action] for action in question.recent.actions],
-            "recent_times": question.recent.times,
-            "channel": question.channel,
-            "context": cause.context or {},
+            "recent_items": query.recent.items,
+            "recent_actions": [ACTIONS[action] for action in query.recent.actions],
+            "recent_times": query.recent.times,
+            "channel": query.channel,
+            "context": input_.context or {},
         },
         model=model,
         event_id=event.event_id if event else None,
-        request_id=cause.request_id,
-        items=list(question.candidates) or None,
+        request_id=input_.request_id,
+        items=list(query.candidates) or None,
     )

@@ -1,16 +1,16 @@
-"""Step 3: a chunk folded into rows; what there is to ask, and what to tell the items' road. Pure."""
+"""Step 3: a batch folded into rows; its queries and item updates. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.identity import event_tie
 from feature_repo.scopes import CategoriesOf
 from feature_repo.shopper import ShopperState, fold
 from feature_repo.windows import windows_of
-from streams.engine.intake import Taken
-from streams.engine.poison import Poisoned
-from streams.engine.questions import Caused, Question, Scenario
+from streams.engine.intake import Accepted
+from streams.engine.poison import PoisonRecord
+from streams.engine.questions import Input, Query, Scenario
 from streams.engine.rows import ShopperRow, SourceRow
 from streams.messages.events import Event
 from streams.messages.ids import answer_id, request_answer_id
@@ -18,27 +18,27 @@ from streams.messages.internal import Entry
 from streams.settings import Settings
 
 
-class Asked(NamedTuple):
-    """A question and the record that caused it."""
+class PendingQuery(NamedTuple):
+    """A query and the record that caused it."""
 
-    taken: Taken
-    question: Question
+    accepted: Accepted
+    query: Query
 
 
 class Folded(NamedTuple):
-    """What a chunk came to, beside the rows it changed."""
+    """What a batch came to, beside the rows it changed."""
 
-    asked: list[Asked]
-    told: list[Entry]
+    queries: list[PendingQuery]
+    item_updates: list[Entry]
 
 
-class ChunkFold:
-    """Folds the records of one chunk, in the order of the log.
+class BatchFold:
+    """Folds the records of one batch, in the order of the log.
 
     Args:
-        rows: the rows of all shoppers of the chunk.
+        rows: the rows of all shoppers of the batch.
         categories_of: what the catalogue says of an item.
-        source: the row of the `events` partition that feeds this chunk; None for score requests.
+        source: the row of the `events` partition that feeds this batch; None for score requests.
     """
 
     def __init__(
@@ -59,48 +59,50 @@ class ChunkFold:
         self._categories_of = categories_of
         self.folded = Folded([], [])
 
-    def take(self, taken: Taken) -> None:
+    def fold(self, accepted: Accepted) -> None:
         """Fold or answer one record."""
-        cause = taken.cause
-        row = self._rows[cause.user_id]
+        input_ = accepted.input
+        row = self._rows[input_.user_id]
         try:
-            if isinstance(cause, Event):
-                self._take_event(taken, cause, row)
+            if isinstance(input_, Event):
+                self._fold_event(accepted, input_, row)
             else:
-                self._ask(self._all, taken, row.state)
+                self._add_queries(self._all, accepted, row.state)
         except Exception as error:
-            raise Poisoned(taken, error) from error
+            raise PoisonRecord(accepted, error) from error
 
-    def _take_event(self, taken: Taken, event: Event, row: ShopperRow) -> None:
-        origin, offset = taken.place.origin, taken.place.offset
+    def _fold_event(self, accepted: Accepted, event: Event, row: ShopperRow) -> None:
+        origin, offset = accepted.position.origin, accepted.position.offset
         if not row.fence.enter(origin, offset):
             return
         tie = event_tie(event.event_id)
         if tie not in row.seen:
-            self._ask(self._before, taken, row.state)
+            self._add_queries(self._before, accepted, row.state)
             fold(row.state, event)
-            self._ask(self._after, taken, row.state)
+            self._add_queries(self._after, accepted, row.state)
             row.seen.add(tie)
-            self._tell(taken, event)
+            self._derive_updates(accepted, event)
         row.newest = max(row.newest, event.timestamp)
 
-    def _ask(self, scenarios: Sequence[Scenario], taken: Taken, state: ShopperState) -> None:
-        cause: Caused = taken.cause
+    def _add_queries(self, scenarios: Sequence[Scenario], accepted: Accepted, state: ShopperState) -> None:
+        input_: Input = accepted.input
         for scenario in scenarios:
-            if scenario.wants(cause, self._settings):
-                question = scenario.ask(scenario, cause, _output_id(scenario, taken), state, self._settings)
-                self.folded.asked.append(Asked(taken, question))
+            if scenario.accepts(input_, self._settings):
+                query = scenario.make_query(scenario, input_, _output_id(scenario, accepted), state, self._settings)
+                self.folded.queries.append(PendingQuery(accepted, query))
 
-    def _tell(self, taken: Taken, event: Event) -> None:
+    def _derive_updates(self, accepted: Accepted, event: Event) -> None:
         assert self._source is not None
-        offset, appended = taken.record.offset, taken.appended_ms
+        offset, appended = accepted.record.offset, accepted.appended_ms
         lateness = self._settings.lateness
-        told = tell(self._source.mark, event, offset, appended, self._windows, lateness, self._categories_of)
-        self.folded.told.extend(told)
+        updates = derive_updates(
+            self._source.mark, event, offset, appended, self._windows, lateness, self._categories_of
+        )
+        self.folded.item_updates.extend(updates)
 
 
-def _output_id(scenario: Scenario, taken: Taken) -> str:
-    cause = taken.cause
-    if isinstance(cause, Event):
-        return answer_id(scenario.name, cause)
-    return request_answer_id(scenario.name, str(taken.place))
+def _output_id(scenario: Scenario, accepted: Accepted) -> str:
+    input_ = accepted.input
+    if isinstance(input_, Event):
+        return answer_id(scenario.name, input_)
+    return request_answer_id(scenario.name, str(accepted.position))

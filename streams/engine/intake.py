@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from streams.engine.origins import Claims, not_there, parse_partition
+from streams.engine.origins import HighestOffsets, beyond_log_end, parse_partition
 from streams.engine.partitions import partition_of
 from streams.errors import BadRecord, Reason
 from streams.messages.decoding import decode_event, decode_request
@@ -11,7 +11,7 @@ from streams.messages.events import Event
 from streams.messages.requests import ScoreRequest
 from streams.settings import Settings
 from streams.topics import Topic, rekeyed
-from streams.transport import RawRecord, RecordChunk
+from streams.transport import PartitionBatch, RawRecord
 
 ORIGIN_TOPIC = "headrace.topic"
 ORIGIN_PARTITION = "headrace.partition"
@@ -20,7 +20,7 @@ ORIGIN_APPENDED = "headrace.appended"
 _DIGITS: Final = 16
 
 
-class Place(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where a record stood when a producer wrote it."""
 
     topic: str
@@ -36,105 +36,111 @@ class Place(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-class Taken(NamedTuple):
-    """One good record: the cause, where it came from, and the record as it was read."""
+class Accepted(NamedTuple):
+    """One good record: the input, where it came from, and the record as it was read."""
 
-    cause: Event | ScoreRequest
-    place: Place
+    input: Event | ScoreRequest
+    position: RecordPosition
     record: RawRecord
 
     @property
     def appended_ms(self) -> int:
         """When its producer's record was appended, wherever it was read."""
-        return appended_ms(self.record, self.place)
+        return appended_ms(self.record, self.position)
 
 
-class Refused(NamedTuple):
+class Rejected(NamedTuple):
     """One record that breaks the contract."""
 
     record: RawRecord
-    place: Place
-    why: BadRecord
+    position: RecordPosition
+    error: BadRecord
 
 
-class Misplaced(NamedTuple):
+class Misrouted(NamedTuple):
     """A good event found in a partition that does not own its shopper."""
 
     record: RawRecord
     event: Event
-    place: Place
+    position: RecordPosition
 
 
-class Intake(NamedTuple):
-    """A chunk, sorted out; each list keeps the order of the log."""
+class DecodedBatch(NamedTuple):
+    """A batch, sorted out; each list keeps the order of the log."""
 
-    taken: list[Taken]
-    refused: list[Refused]
-    misplaced: list[Misplaced]
-    left_out: list[str]
+    accepted: list[Accepted]
+    rejected: list[Rejected]
+    misrouted: list[Misrouted]
+    skipped_context: list[str]
     """Names of context pairs whose value is neither text nor a number: their events go on without them."""
 
 
-def found_at(record: RawRecord) -> Place:
+def position_of(record: RawRecord) -> RecordPosition:
     """Where a record was read."""
-    return Place(record.topic, record.partition, record.offset)
+    return RecordPosition(record.topic, record.partition, record.offset)
 
 
-def appended_ms(record: RawRecord, place: Place) -> int:
+def appended_ms(record: RawRecord, position: RecordPosition) -> int:
     """When a record was appended where its producer put it: its times are judged by that, forwarded or not."""
-    if place.topic == record.topic:
+    if position.topic == record.topic:
         return record.timestamp
-    # One that does not say so was forwarded by an earlier version; what is said is not believed beyond what can be.
-    told = dict(record.headers).get(ORIGIN_APPENDED, b"")
-    return min(int(told), record.timestamp) if told.isdigit() and len(told) < _DIGITS else record.timestamp
+    # One that does not say so was forwarded by an earlier version; a claim is not believed beyond what can be.
+    claimed = dict(record.headers).get(ORIGIN_APPENDED, b"")
+    return min(int(claimed), record.timestamp) if claimed.isdigit() and len(claimed) < _DIGITS else record.timestamp
 
 
-def take_in(chunk: RecordChunk, settings: Settings, partitions: int) -> Intake:
-    """Decode and validate a chunk of `events`, `score.requests` or the rekeyed topic. Pure."""
-    intake = Intake([], [], [], [])
+def decode_batch(batch: PartitionBatch, settings: Settings, partitions: int) -> DecodedBatch:
+    """Decode and validate a batch of `events`, `score.requests` or the rekeyed topic. Pure."""
+    decoded = DecodedBatch([], [], [], [])
     decode: Callable[..., Event | ScoreRequest]
-    decode = decode_request if chunk.topic == Topic.SCORE_REQUESTS else decode_event
-    forwarded = chunk.topic == rekeyed(settings.group)
-    for record in chunk.records:
-        place = found_at(record)
+    decode = decode_request if batch.topic == Topic.SCORE_REQUESTS else decode_event
+    forwarded = batch.topic == rekeyed(settings.group)
+    for record in batch.records:
+        position = position_of(record)
         try:
-            place = _origin(record, partitions) if forwarded else place
-            appended = appended_ms(record, place)
-            cause = decode(record.value, appended_ms=appended, settings=settings, left_out=intake.left_out.append)
+            position = _claimed_position(record, partitions) if forwarded else position
+            appended = appended_ms(record, position)
+            input_ = decode(
+                record.value, appended_ms=appended, settings=settings, on_skipped=decoded.skipped_context.append
+            )
         except BadRecord as bad:
-            intake.refused.append(Refused(record, place, bad))
+            decoded.rejected.append(Rejected(record, position, bad))
             continue
-        if isinstance(cause, Event) and partition_of(cause.user_id, partitions) != chunk.partition:
-            intake.misplaced.append(Misplaced(record, cause, place))
+        if isinstance(input_, Event) and partition_of(input_.user_id, partitions) != batch.partition:
+            decoded.misrouted.append(Misrouted(record, input_, position))
         else:
-            intake.taken.append(Taken(cause, place, record))
-    return intake
+            decoded.accepted.append(Accepted(input_, position, record))
+    return decoded
 
 
-def claims(chunk: RecordChunk, intake: Intake, settings: Settings) -> Iterator[tuple[tuple[str, int], int]]:
-    """Where the forwarded events of a chunk say that they stood."""
-    if chunk.topic == rekeyed(settings.group):
-        for place in (one.place for one in (*intake.taken, *intake.misplaced)):
-            yield (place.topic, place.partition), place.offset
+def claimed_positions(
+    batch: PartitionBatch, decoded: DecodedBatch, settings: Settings
+) -> Iterator[tuple[tuple[str, int], int]]:
+    """Where the forwarded events of a batch say that they stood."""
+    if batch.topic == rekeyed(settings.group):
+        for position in (one.position for one in (*decoded.accepted, *decoded.misrouted)):
+            yield (position.topic, position.partition), position.offset
 
 
-def without_forged(chunk: RecordChunk, intake: Intake, ends: Claims, settings: Settings) -> Intake:
-    """An intake in which forwarded events that say they stood beyond the end of their log are refused. Pure."""
-    if all(offset < ends[origin] for origin, offset in claims(chunk, intake, settings)):
-        return intake
-    kept = Intake([], list(intake.refused), [], intake.left_out)
-    for one in (*intake.taken, *intake.misplaced):
-        place = one.place
-        if place.offset >= (end := ends[place.topic, place.partition]):
-            kept.refused.append(Refused(one.record, found_at(one.record), not_there(*place, end)))
-        elif isinstance(one, Taken):
-            kept.taken.append(one)
+def without_forged(
+    batch: PartitionBatch, decoded: DecodedBatch, ends: HighestOffsets, settings: Settings
+) -> DecodedBatch:
+    """An intake in which forwarded events that claim a position beyond the end of their log are rejected. Pure."""
+    if all(offset < ends[origin] for origin, offset in claimed_positions(batch, decoded, settings)):
+        return decoded
+    verified = DecodedBatch([], list(decoded.rejected), [], decoded.skipped_context)
+    for one in (*decoded.accepted, *decoded.misrouted):
+        position = one.position
+        if position.offset >= (end := ends[position.topic, position.partition]):
+            verified.rejected.append(Rejected(one.record, position_of(one.record), beyond_log_end(*position, end)))
+        elif isinstance(one, Accepted):
+            verified.accepted.append(one)
         else:
-            kept.misplaced.append(one)
-    return kept
+            verified.misrouted.append(one)
+    return verified
 
 
-def _origin(record: RawRecord, partitions: int) -> Place:
+def _claimed_position(record: RawRecord, partitions: int) -> RecordPosition:
     """Where a forwarded record says that it stood.
 
     Raises:
@@ -150,7 +156,7 @@ def _origin(record: RawRecord, partitions: int) -> Place:
         raise _not_forwarded(Reason.OUT_OF_RANGE, f"its headers name no place: {error}") from None
     if topic != Topic.EVENTS or offset < 0:
         raise _not_forwarded(Reason.OUT_OF_RANGE, f"its headers name no place: {topic[:200]}/{partition}/{offset}")
-    return Place(topic, partition, offset)
+    return RecordPosition(topic, partition, offset)
 
 
 def _not_forwarded(reason: Reason, found: str) -> BadRecord:

@@ -6,51 +6,51 @@ from typing import Final, NamedTuple
 import msgspec
 
 from feature_repo.fences import Fence
-from streams.engine.intake import Refused, found_at
-from streams.engine.origins import Claims, batch_origin, highest_entry, not_there
+from streams.engine.intake import Rejected, position_of
+from streams.engine.origins import HighestOffsets, batch_origin, beyond_log_end, highest_entry
 from streams.errors import BadRecord, Reason
-from streams.messages.internal import ItemBatch
+from streams.messages.internal import ItemUpdateBatch
 from streams.settings import Settings
-from streams.transport import RawRecord, RecordChunk
+from streams.transport import PartitionBatch, RawRecord
 
-_decoder = msgspec.msgpack.Decoder(ItemBatch)
+_decoder = msgspec.msgpack.Decoder(ItemUpdateBatch)
 _LONGER_DAY_MS: Final = 3_600_000
 """A window of days has an hour more where summer time ends."""
 
 
-class Decoded(NamedTuple):
-    """One batch, its record, and the place of the newest record that is said to have caused it."""
+class DecodedMessage(NamedTuple):
+    """One batch, its record, and the place of the newest record that it claims to stem from."""
 
     record: RawRecord
-    batch: ItemBatch
+    batch: ItemUpdateBatch
     origin: tuple[str, int] | None
     offset: int
 
 
-class ReadBatches(NamedTuple):
-    """A chunk of the item-deltas topic, decoded."""
+class DecodedMessages(NamedTuple):
+    """A batch of the item-deltas topic, decoded."""
 
-    decoded: list[Decoded]
-    refused: list[Refused]
+    decoded: list[DecodedMessage]
+    rejected: list[Rejected]
 
     @property
     def claims(self) -> Iterator[tuple[tuple[str, int], int]]:
         """Where its entries say that they come from."""
         return ((one.origin, one.offset) for one in self.decoded if one.origin and one.offset >= 0)
 
-    def hold_against(self, ends: Claims) -> tuple[list[ItemBatch], list[Refused]]:
+    def verify(self, ends: HighestOffsets) -> tuple[list[ItemUpdateBatch], list[Rejected]]:
         """The batches, and what is refused; what says that it stems from beyond the end of a log is among that."""
-        batches: list[ItemBatch] = []
-        refused = list(self.refused)
+        batches: list[ItemUpdateBatch] = []
+        rejected = list(self.rejected)
         for record, batch, origin, offset in self.decoded:
             if origin and offset >= 0 and offset >= (end := ends[origin]):
-                refused.append(Refused(record, found_at(record), not_there(*origin, offset, end)))
+                rejected.append(Rejected(record, position_of(record), beyond_log_end(*origin, offset, end)))
             else:
                 batches.append(batch)
-        return batches, refused
+        return batches, rejected
 
 
-class BatchReading:
+class UpdateDecoder:
     """Decodes item batches; pure."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
@@ -59,23 +59,23 @@ class BatchReading:
         # An event lies so far after its append time at most, and the marker of a replay's end so far after its event.
         self._ahead_ms = settings.future + settings.window + _LONGER_DAY_MS + settings.lateness
 
-    def decode(self, chunk: RecordChunk, fence: Fence) -> ReadBatches:
-        """All of a chunk that its fence has not passed."""
-        read = ReadBatches([], [])
-        origin = f"{chunk.topic}/{chunk.partition}"
-        for record in chunk.records:
+    def decode(self, batch: PartitionBatch, fence: Fence) -> DecodedMessages:
+        """All of a batch that its fence has not passed."""
+        read = DecodedMessages([], [])
+        origin = f"{batch.topic}/{batch.partition}"
+        for record in batch.records:
             if fence.passed(origin, record.offset):
                 continue
             try:
                 read.decoded.append(self._decode(record))
             except BadRecord as bad:
-                read.refused.append(Refused(record, found_at(record), bad))
+                read.rejected.append(Rejected(record, position_of(record), bad))
         return read
 
-    def _decode(self, record: RawRecord) -> Decoded:
+    def _decode(self, record: RawRecord) -> DecodedMessage:
         try:
             batch = _decoder.decode(record.value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRecord(Reason.WRONG_TYPE, f"no worker has sent this, for it is no item batch: {error}") from None
         origin = batch_origin(batch, self._group, self._partitions)
-        return Decoded(record, batch, origin, highest_entry(batch, record.timestamp + self._ahead_ms))
+        return DecodedMessage(record, batch, origin, highest_entry(batch, record.timestamp + self._ahead_ms))

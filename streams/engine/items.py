@@ -1,44 +1,48 @@
-"""The items' road: the catalogue's records and what shoppers did to items, which write the same rows."""
+"""The item pipeline: the catalogue's records and what shoppers did to items, which write the same rows."""
 
 from streams.engine.catalogue_follower import CatalogueFollower
-from streams.engine.demand import DemandRoad
-from streams.engine.item_rows import ItemRowsRoad
+from streams.engine.demand import SeriesPipeline
+from streams.engine.item_rows import CatalogueRowsPipeline
 from streams.engine.trending import Trending
-from streams.line import Way
+from streams.line import BatchSlot
 from streams.topics import Topic
-from streams.transport import Load
+from streams.transport import Batch
 
 
-class ItemsRoad:
-    """Takes loads of `items` and of the item deltas down the road, one load after the other.
+class ItemPipeline:
+    """Takes batches of `items` and of the item updates through the pipeline, one batch after the other.
 
-    The shoppers' road may be another process's: this one keeps the catalogue up to date, and tells what is popular, by
-    itself.
+    The shopper pipeline may be another process's: this one keeps the catalogue up to date, and flushes what is popular,
+    by itself.
     """
 
     def __init__(
-        self, item_rows: ItemRowsRoad, demand: DemandRoad, follower: CatalogueFollower, trending: Trending
+        self,
+        catalogue_rows: CatalogueRowsPipeline,
+        series: SeriesPipeline,
+        follower: CatalogueFollower,
+        trending: Trending,
     ) -> None:
-        self._item_rows = item_rows
-        self._demand = demand
+        self._catalogue_rows = catalogue_rows
+        self._series = series
         self._follower = follower
         self._trending = trending
 
-    async def travel(self, load: Load, way: Way) -> None:
-        """Take one load down the road; when this returns its offsets may be committed.
+    async def process(self, batch: Batch, slot: BatchSlot) -> None:
+        """Take one batch through the pipeline; when this returns its offsets may be committed.
 
         Raises:
-            FencedOut: another worker wrote one of the rows; the load may be travelled again.
+            FencedOut: another worker wrote one of the rows; the batch may be processed again.
             StoreError: the store is out of reach; likewise.
         """
         await self._follower.catch_up()
-        await self._trending.refresh()  # of the loads before: what fails after a load is written makes it travel again
-        for chunk in load.chunks:
-            if chunk.topic == Topic.ITEMS:
-                await self._item_rows.travel(chunk)
-        if deltas := [chunk for chunk in load.chunks if chunk.topic != Topic.ITEMS]:
-            await self._demand.travel(deltas)
+        await self._trending.refresh()  # before the batch: what fails after its write makes it be processed again
+        for part in batch.parts:
+            if part.topic == Topic.ITEMS:
+                await self._catalogue_rows.process(part)
+        if updates := [part for part in batch.parts if part.topic != Topic.ITEMS]:
+            await self._series.process(updates)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Drop what is kept of rows."""
-        self._demand.forget()
+        self._series.invalidate()

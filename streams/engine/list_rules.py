@@ -9,62 +9,60 @@ from numpy.typing import NDArray
 from feature_repo.history import cells
 from feature_repo.identity import NO_ITEM, item_hash
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.messages.events import Event
 from streams.messages.wire import TOP_K, Ints
 
 
-def rule_tensors(questions: Sequence[Question], catalogue: Catalogue) -> dict[str, NDArray[Any]]:
+def rule_tensors(queries: Sequence[Query], catalogue: Catalogue) -> dict[str, NDArray[Any]]:
     """The tensors of `ScoreTensors` that lists of another kind than a version makes by itself need; none for those."""
-    wanted = [question for question in questions if question.recommend]
+    wanted = [query for query in queries if query.recommend]
     tensors: dict[str, NDArray[Any]] = {}
-    longest = max((question.rule.length for question in wanted), default=TOP_K)
+    longest = max((query.rule.length for query in wanted), default=TOP_K)
     if longest != TOP_K:
         tensors["list_length"] = np.array([longest], np.int32)
-    if any(question.rule.diversity is not None for question in wanted):
-        tensors["diversity"] = np.array([_diversity(question) for question in questions], np.float32)
-    pins = [pinned(question, catalogue) for question in questions]
+    if any(query.rule.diversity is not None for query in wanted):
+        tensors["diversity"] = np.array([_diversity(query) for query in queries], np.float32)
+    pins = [pinned(query, catalogue) for query in queries]
     if any(pins):
         tensors["pinned"] = _padded(pins)
-    kept = [kept_categories(question, catalogue) for question in questions]
-    if any(kept):
-        tensors["kept_category"] = _padded([[item_hash(name) for name in names] for names in kept])
+    required = [kept_categories(query, catalogue) for query in queries]
+    if any(required):
+        tensors["kept_category"] = _padded([[item_hash(name) for name in names] for names in required])
     return tensors
 
 
-def pinned(question: Question, catalogue: Catalogue) -> Sequence[int]:
+def pinned(query: Query, catalogue: Catalogue) -> Sequence[int]:
     """Hashes of what comes first in a list: what is pinned for one of the categories that it is for."""
-    if not question.recommend:
+    if not query.recommend:
         return ()
-    return catalogue.pinned(listed_for(question, catalogue))
+    return catalogue.pinned(target_categories(query, catalogue))
 
 
-def listed_for(question: Question, catalogue: Catalogue) -> Collection[str]:
+def target_categories(query: Query, catalogue: Catalogue) -> Collection[str]:
     """The categories that a list is for: those of the event's item, else those that it is held to."""
-    own = _own(question, catalogue)
-    return own or (() if question.rule.same else question.rule.categories)
+    own = _item_categories(query, catalogue)
+    return own or (() if query.rule.same else query.rule.categories)
 
 
-def kept_categories(question: Question, catalogue: Catalogue) -> Sequence[str]:
+def kept_categories(query: Query, catalogue: Catalogue) -> Sequence[str]:
     """The categories that a list is held to; none for any. `same` is the narrowest of the event's item."""
-    if not question.recommend:
+    if not query.recommend:
         return ()
-    return _own(question, catalogue)[-1:] if question.rule.same else question.rule.categories
+    return _item_categories(query, catalogue)[-1:] if query.rule.same else query.rule.categories
 
 
-def by_popularity(
-    question: Question, ranking: Iterable[int], left_out: Collection[int], catalogue: Catalogue
-) -> list[int]:
+def by_popularity(query: Query, ranking: Iterable[int], excluded: Collection[int], catalogue: Catalogue) -> list[int]:
     """The list that popularity makes: what is pinned, then the best ranked, under the same rules."""
-    kept = frozenset(kept_categories(question, catalogue))
+    required = frozenset(kept_categories(query, catalogue))
     found: dict[int, None] = {}
-    for key in (*pinned(question, catalogue), *ranking):
-        if len(found) == question.rule.length:
+    for key in (*pinned(query, catalogue), *ranking):
+        if len(found) == query.rule.length:
             break
-        if key == NO_ITEM or key in left_out:
+        if key == NO_ITEM or key in excluded:
             continue
         entry = catalogue.get(key)
-        if not kept or (entry and not kept.isdisjoint(entry.categories)):
+        if not required or (entry and not required.isdisjoint(entry.categories)):
             found[key] = None
     return list(found)
 
@@ -78,13 +76,13 @@ def boosted_first(ranking: Sequence[int], catalogue: Catalogue) -> list[int]:
     return [ranking[place] for place in sorted(range(len(ranking)), key=lambda place: -weight[place])]
 
 
-def _own(question: Question, catalogue: Catalogue) -> tuple[str, ...]:
-    cause = question.cause
-    return catalogue.categories(cause.item_id) if isinstance(cause, Event) and cause.item_id else ()
+def _item_categories(query: Query, catalogue: Catalogue) -> tuple[str, ...]:
+    input_ = query.input
+    return catalogue.categories(input_.item_id) if isinstance(input_, Event) and input_.item_id else ()
 
 
-def _diversity(question: Question) -> float:
-    return np.nan if question.rule.diversity is None else question.rule.diversity
+def _diversity(query: Query) -> float:
+    return np.nan if query.rule.diversity is None else query.rule.diversity
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Ints:

@@ -1,4 +1,4 @@
-"""What a worker logs of its loads: a few lines a load at most, with ids to find an event by, and nothing else of it."""
+"""The batch log of a worker: a few lines a batch at most, with ids to find an event by, and nothing else of it."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -8,17 +8,17 @@ import msgspec
 from msgspec import Raw, Struct
 
 from streams.engine.fallback import MODEL_UNAVAILABLE
-from streams.engine.folding import Asked
-from streams.engine.intake import Refused
-from streams.engine.poison import Poisoned
-from streams.engine.questions import Caused
+from streams.engine.folding import PendingQuery
+from streams.engine.intake import Rejected
+from streams.engine.poison import PoisonRecord
+from streams.engine.questions import Input
 from streams.errors import Reason
 from streams.messages.events import Event, Id
-from streams.transport import Load
+from streams.transport import Batch
 
 logger = logging.getLogger(__name__)
 
-_SHOWN: Final = 5
+_MAX_EXAMPLES: Final = 5
 """A line says how many there are, and which these were: `dead.letters` has all, and at level DEBUG so has the log."""
 
 _LONGEST_ID: Final = 128
@@ -34,51 +34,51 @@ class _Ids(Struct):
     user_id: Raw = Raw()
 
 
-def dead_letters(refused: Sequence[Refused]) -> None:
-    """Tell of the dead letters of a load, a line for each reason."""
-    if not refused or not logger.isEnabledFor(logging.WARNING):
+def dead_letters(rejected: Sequence[Rejected]) -> None:
+    """Log the dead letters of a batch, a line for each reason."""
+    if not rejected or not logger.isEnabledFor(logging.WARNING):
         return
-    by_reason: dict[Reason, list[Refused]] = {}
-    for one in refused:
-        by_reason.setdefault(one.why.reason, []).append(one)
+    by_reason: dict[Reason, list[Rejected]] = {}
+    for one in rejected:
+        by_reason.setdefault(one.error.reason, []).append(one)
     for reason, those in by_reason.items():
-        records = [{**one.place._asdict(), **ids_in(one.record.value)} for one in those[:_SHOWN]]
+        records = [{**one.position._asdict(), **ids_in(one.record.value)} for one in those[:_MAX_EXAMPLES]]
         logger.warning("dead letters", extra={"reason": reason, "count": len(those), "records": records})
 
 
-def poisoned(poison: Poisoned) -> None:
-    """Tell of the record that a pure step raised on."""
-    taken = poison.taken
-    extra = {**taken.place._asdict(), **_ids_of(taken.cause), "reason": Reason.PROCESSING_FAILED}
-    logger.error("%s is left out", poison, exc_info=poison, extra=extra)
+def poison(poison_record: PoisonRecord) -> None:
+    """Log the record that a pure step raised on."""
+    accepted = poison_record.accepted
+    extra = {**accepted.position._asdict(), **_ids_of(accepted.input), "reason": Reason.PROCESSING_FAILED}
+    logger.error("poison record dead-lettered: %s", poison_record, exc_info=poison_record, extra=extra)
 
 
-def given_up(loads: Sequence[Load], error: Exception, failures: int) -> None:
-    """Tell of loads that begin again, unless the worker ends."""
+def gave_up(batches: Sequence[Batch], error: Exception, failures: int) -> None:
+    """Log batches that begin again, unless the worker ends."""
     if logger.isEnabledFor(logging.INFO):
-        extra = {"reason": type(error).__name__, "failures": failures, "chunks": _ranges(loads)}
-        logger.info("given up, to begin again: %s", str(error) or repr(error), extra=extra)
+        extra = {"reason": type(error).__name__, "failures": failures, "batches": _ranges(batches)}
+        logger.info("batches aborted, to be processed again: %s", str(error) or repr(error), extra=extra)
 
 
-def left(load: Load) -> None:
-    """Tell of a load that the worker leaves, uncommitted, to the next one."""
-    logger.info("left to the next worker", extra={"chunks": _ranges([load])})
+def left_to_next_worker(batch: Batch) -> None:
+    """Log a batch that the worker leaves, uncommitted, to the next one."""
+    logger.info("batch left uncommitted to the next worker", extra={"batches": _ranges([batch])})
 
 
-def answered(load: Load, asked: Sequence[Asked], fallbacks: Sequence[str | None]) -> None:
-    """Tell, at DEBUG, of every event that is answered; at INFO of those that no model has answered.
+def answered(batch: Batch, queries: Sequence[PendingQuery], fallbacks: Sequence[str | None]) -> None:
+    """Log, at DEBUG, every event that outputs are emitted for; at INFO those that no model has answered.
 
     What a model has answered with a caveat (`unknown_user`, say) is daily business.
     """
     if logger.isEnabledFor(logging.INFO):
-        pairs = zip(asked, fallbacks, strict=True)
-        causes = [one.question.cause for one, fallback in pairs if fallback == MODEL_UNAVAILABLE]
-        if causes:
-            extra = {"reason": MODEL_UNAVAILABLE, "count": len(causes), "event_ids": _names(causes)[:_SHOWN]}
-            logger.info("answered without the model", extra=extra)
+        pairs = zip(queries, fallbacks, strict=True)
+        inputs = [one.query.input for one, fallback in pairs if fallback == MODEL_UNAVAILABLE]
+        if inputs:
+            extra = {"reason": MODEL_UNAVAILABLE, "count": len(inputs), "event_ids": _names(inputs)[:_MAX_EXAMPLES]}
+            logger.info("outputs without the model", extra=extra)
     if logger.isEnabledFor(logging.DEBUG):
-        names = _names(one.question.cause for one in asked)
-        logger.debug("answered", extra={"chunks": _ranges([load]), "event_ids": names})
+        names = _names(one.query.input for one in queries)
+        logger.debug("outputs emitted", extra={"batches": _ranges([batch]), "event_ids": names})
 
 
 def ids_in(value: bytes | None) -> dict[str, str]:
@@ -96,27 +96,27 @@ def ids_in(value: bytes | None) -> dict[str, str]:
     return found
 
 
-def _ids_of(cause: Caused) -> dict[str, str]:
-    name = "event_id" if isinstance(cause, Event) else "request_id"
-    return {name: _name(cause), "user_id": cause.user_id}
+def _ids_of(input_: Input) -> dict[str, str]:
+    name = "event_id" if isinstance(input_, Event) else "request_id"
+    return {name: _name(input_), "user_id": input_.user_id}
 
 
-def _names(causes: Iterable[Caused]) -> list[str]:
-    return list(dict.fromkeys(map(_name, causes)))
+def _names(inputs: Iterable[Input]) -> list[str]:
+    return list(dict.fromkeys(map(_name, inputs)))
 
 
-def _name(cause: Caused) -> str:
-    return cause.event_id if isinstance(cause, Event) else cause.request_id[:_LONGEST_ID]
+def _name(input_: Input) -> str:
+    return input_.event_id if isinstance(input_, Event) else input_.request_id[:_LONGEST_ID]
 
 
-def _ranges(loads: Iterable[Load]) -> list[dict[str, Any]]:
+def _ranges(batches: Iterable[Batch]) -> list[dict[str, Any]]:
     return [
         {
-            "topic": chunk.topic,
-            "partition": chunk.partition,
-            "first_offset": chunk.first_offset,
-            "last_offset": chunk.last_offset,
+            "topic": part.topic,
+            "partition": part.partition,
+            "first_offset": part.first_offset,
+            "last_offset": part.last_offset,
         }
-        for load in loads
-        for chunk in load.chunks
+        for batch in batches
+        for part in batch.parts
     ]

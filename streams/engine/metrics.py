@@ -1,57 +1,116 @@
 """Prometheus metrics of a worker."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
-EVENTS: Final = Counter("headrace_records_total", "Records read, by topic and result", ["topic", "result"])
-CHUNK: Final = Histogram(
-    "headrace_chunk_records", "Records that travel together", ["road"], buckets=(1, 4, 16, 64, 128, 256, 512, 1024)
+RECORDS: Final = Counter("headrace_records_total", "Records read, by topic and result", ["topic", "result"])
+BATCH_RECORDS: Final = Histogram(
+    "headrace_batch_records", "Records in a batch", ["pipeline"], buckets=(1, 4, 16, 64, 128, 256, 512, 1024)
 )
-STEP_SECONDS: Final = Histogram("headrace_step_seconds", "Seconds a step of the road took", ["road", "step"])
-OUTPUTS: Final = Counter("headrace_outputs_total", "Outputs by topic and fallback", ["topic", "fallback"])
-DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters by reason", ["reason"])
-LEFT_OUT: Final = Counter(
-    "headrace_context_left_out_total", "Context pairs without text or number, left out of their events", ["topic"]
+STEP_SECONDS: Final = Histogram(
+    "headrace_pipeline_step_seconds", "Seconds that a pipeline's step took for a batch", ["pipeline", "step"]
 )
-LATE: Final = Counter("headrace_late_deltas_total", "Item deltas that came after their window was closable")
+OUTPUTS: Final = Counter("headrace_outputs_total", "Outputs, by topic and fallback reason", ["topic", "fallback"])
+DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters, by reason", ["reason"])
+SKIPPED_CONTEXT: Final = Counter(
+    "headrace_context_skipped_total", "Context pairs whose value is neither text nor a number, skipped", ["topic"]
+)
+LATE_UPDATES: Final = Counter(
+    "headrace_late_item_updates_total", "Item updates that arrived after their window could be closed"
+)
 WATERMARK: Final = Gauge("headrace_watermark_ms", "Event time of a source partition", ["partition"])
-LAG: Final = Gauge("headrace_lag_records", "Records that wait for this worker, of its partitions", ["topic"])
-REBALANCES: Final = Counter("headrace_rebalances_total", "Times that this worker was given its share of the partitions")
+LAG: Final = Gauge("headrace_lag_records", "Consumer lag of this worker's partitions, in records", ["topic"])
+REBALANCES: Final = Counter("headrace_rebalances_total", "Partition assignments that this worker has received")
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
-ANSWERED: Final = Histogram(
-    "headrace_answer_delay_seconds",
-    "From a record's append until its answers are with Kafka; the oldest record of each chunk",
+OUTPUT_DELAY: Final = Histogram(
+    "headrace_output_delay_seconds",
+    "From a record's append until its outputs are acknowledged; the oldest record of each partition batch",
     buckets=_SECONDS,
 )
-FRESHNESS: Final = Histogram(
+FEATURE_DELAY: Final = Histogram(
     "headrace_feature_delay_seconds",
-    "From a record's append until its features are in the online store; the oldest record of each chunk",
+    "From a record's append until its features are in the online store; the oldest record of each partition batch",
     buckets=_SECONDS,
 )
-SERVED: Final = Gauge("headrace_model_served", "1 for the version that answered last", ["model", "version"])
-AVAILABLE: Final = Gauge(
-    "headrace_model_available", "0 while a model is not asked because it did not answer", ["model"]
+MODEL_SERVED: Final = Gauge("headrace_model_served", "1 for the version that answered last", ["model", "version"])
+MODEL_AVAILABLE: Final = Gauge(
+    "headrace_model_available", "0 while the circuit breaker of a model is open, else 1", ["model"]
 )
-
 MODEL_FAULTS: Final = Counter(
     "headrace_model_faults_total", "Requests that a served model failed or answered wrongly", ["model", "fault"]
 )
 
 
+class Alias(NamedTuple):
+    """The name that a metric had in the release before, for dashboards and alert rules of that time.
+
+    Attributes:
+        labels: a label's name now → then, where it was another.
+        values: a label's value now → then, likewise.
+    """
+
+    metric: Counter | Gauge | Histogram
+    name: str
+    labels: Mapping[str, str] = {}
+    values: Mapping[str, str] = {}
+
+
+#: Exposed beside the new names for one release.
+ALIASES: Final = (
+    Alias(BATCH_RECORDS, "headrace_chunk_records", {"pipeline": "road"}),
+    Alias(
+        STEP_SECONDS,
+        "headrace_step_seconds",
+        {"pipeline": "road"},
+        {"serialise": "pack", "build": "say", "evaluate": "conclude"},
+    ),
+    Alias(SKIPPED_CONTEXT, "headrace_context_left_out"),
+    Alias(LATE_UPDATES, "headrace_late_deltas"),
+    Alias(OUTPUT_DELAY, "headrace_answer_delay_seconds"),
+)
+
+
+class _Aliases(Collector):
+    """The metrics of `ALIASES` under their old names, with the values that they have now."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Every alias's family."""
+        return [_renamed(alias, family) for alias in ALIASES for family in alias.metric.collect()]
+
+
+def _renamed(alias: Alias, family: Metric) -> Metric:
+    old = Metric(alias.name, f"Deprecated, removed in the next release: use {family.name}.", family.type)
+    old.samples = [
+        sample._replace(name=alias.name + sample.name.removeprefix(family.name), labels=_labels(alias, sample))
+        for sample in family.samples
+    ]
+    return old
+
+
+def _labels(alias: Alias, sample: Sample) -> dict[str, str]:
+    return {alias.labels.get(name, name): alias.values.get(value, value) for name, value in sample.labels.items()}
+
+
+REGISTRY.register(_Aliases())
+
+
 def served(model: str, version: str, before: str | None) -> None:
-    """Say which version answers now, in another's place."""
+    """Note which version answers now, in another's place."""
     if before is not None:
-        SERVED.remove(model, before)
-    SERVED.labels(model, version).set(1)
-    AVAILABLE.labels(model).set(1)
+        MODEL_SERVED.remove(model, before)
+    MODEL_SERVED.labels(model, version).set(1)
+    MODEL_AVAILABLE.labels(model).set(1)
 
 
 class Step(NamedTuple):
-    """A step that a load has taken; times in ns since 1970 UTC."""
+    """A step that is done for a batch; times in ns since 1970 UTC."""
 
     name: str
     began: int
@@ -59,24 +118,24 @@ class Step(NamedTuple):
 
 
 class Steps:
-    """The steps of one load, as it takes them: counted, and kept for its traces."""
+    """The steps of one batch: timed, and kept for its traces."""
 
-    def __init__(self, road: str) -> None:
-        self._road = road
-        self.taken: list[Step] = []
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self.done: list[Step] = []
 
     @contextmanager
     def timed(self, name: str) -> Generator[None]:
-        """Take one step."""
+        """Time one step."""
         began = time.time_ns()
-        with timed(self._road, name):
+        with timed(self._pipeline, name):
             yield
-        self.taken.append(Step(name, began, time.time_ns()))
+        self.done.append(Step(name, began, time.time_ns()))
 
 
 @contextmanager
-def timed(road: str, step: str) -> Generator[None]:
-    """Count the seconds of one step of one load."""
+def timed(pipeline: str, step: str) -> Generator[None]:
+    """Count the seconds of one step of one batch."""
     began = time.perf_counter()
     yield
-    STEP_SECONDS.labels(road, step).observe(time.perf_counter() - began)
+    STEP_SECONDS.labels(pipeline, step).observe(time.perf_counter() - began)

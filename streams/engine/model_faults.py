@@ -1,4 +1,4 @@
-"""Faults of served models: counted, and told a line a minute, not a line a load."""
+"""Faults of served models: counted, and logged a line a minute, not a line a batch."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ _EVERY_S: Final = 60.0
 
 
 class ModelFaults:
-    """What one worker has to complain of.
+    """The model faults of one worker.
 
     Args:
         clock: monotonic seconds.
@@ -27,11 +27,11 @@ class ModelFaults:
         self._due: dict[tuple[str, str], float] = {}
 
     def count(self, model: str, fault: str) -> None:
-        """Count a fault that somebody else tells of."""
+        """Count a fault that is logged elsewhere."""
         metrics.MODEL_FAULTS.labels(model, fault).inc()
 
     def note(self, model: str, version: str, fault: str, detail: str) -> None:
-        """Count a fault, and tell of it where the last line about such a one is a minute old.
+        """Count a fault, and log it where the last line about such a one is a minute old.
 
         Args:
             fault: its class, of a handful.
@@ -44,7 +44,7 @@ class ModelFaults:
         self._due[model, fault] = now + _EVERY_S
         of = f"{model} version {version}" if version else model
         logger.warning(
-            "%s is answered for: %s; publish a version that this release has trained",
+            "fallback used for %s: %s; publish a version that this release has trained",
             of,
             detail,
             extra={"reason": fault},

@@ -18,7 +18,7 @@ from streams.engine.triton import Triton
 from streams.messages.wire import EXTRA_BLOCK, MODEL, DescribeAnswer, DescribeTensors, Ints
 
 _TEXTS_AT_ONCE: Final = 64
-_LOOKS: Final = 6
+_REFRESH_TRIES: Final = 6
 """At one refresh. Where two versions answer at one address, half of what is asked for is of the other one."""
 _VERSIONS: Final = 2
 """Looked up and kept: that which answers and the one before, or the two that answer in turns."""
@@ -59,7 +59,7 @@ class _Served:
         self.repeats: Ints | None = np.zeros(0, np.int64)
         """Ascending."""
 
-    def learn(self, probed: Sequence[int], answer: DescribeAnswer) -> None:
+    def update(self, probed: Sequence[int], answer: DescribeAnswer) -> None:
         """Take in what the version says of items that it was probed for."""
         self.popular = answer.popular
         self.probed.update(probed)
@@ -67,7 +67,7 @@ class _Served:
         if not answer.repeats.size:
             if self.repeats is not None:
                 logger.warning(
-                    "version %s does not tell what is bought again: it lists what was bought",
+                    "model version %s has no repeat purchases: bought items stay in its lists",
                     self.version,
                 )
             self.repeats = None
@@ -82,39 +82,39 @@ class NewItems:
         self._catalogue = catalogue
         self._store = store
         self._triton = triton
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._served: dict[tuple[str, int], _Served] = {}
-        self._now = _Served("", 0)
-        self._in_doubt = True
+        self._current = _Served("", 0)
+        self._is_stale = True
 
     @property
     def version(self) -> str:
         """That the extra candidates are for."""
-        return self._now.version
+        return self._current.version
 
     @property
     def encoder(self) -> int:
         """What made their vectors, by its content."""
-        return self._now.encoder
+        return self._current.encoder
 
     @property
     def popular(self) -> Ints:
         """The version's most popular items: the fallback when the model does not answer."""
-        return self._now.popular
+        return self._current.popular
 
     @property
     def repeats(self) -> Ints | None:
-        """Hashes of the items that are bought again, ascending; None where the version does not tell."""
-        return self._now.repeats
+        """Hashes of the items that are bought again, ascending; None for a version without them."""
+        return self._current.repeats
 
     @property
-    def takes_rules(self) -> bool:
+    def supports_rules(self) -> bool:
         """Whether the version takes requests for lists of another length, with pins, or held to categories."""
-        return self._now.repeats is not None
+        return self._current.repeats is not None
 
     def blocks(self) -> list[Block]:
         """The extra candidates, as blocks of the catalogue context."""
-        return self._now.extra.blocks()
+        return self._current.extra.blocks()
 
     async def refresh(self, version: str = "", encoder: int = 0) -> None:
         """Look up what is new in the catalogue, for the version that has answered where one is named.
@@ -122,16 +122,16 @@ class NewItems:
         Raises:
             ModelUnavailable: Triton cannot say; what was known stays.
         """
-        async with self._turn:
+        async with self._lock:
             if version and (version, encoder) != (self.version, self.encoder):
-                self._turn_to(version, encoder)
-            for _ in range(_LOOKS):
-                if await self._is_fresh():
+                self._switch_to(version, encoder)
+            for _ in range(_REFRESH_TRIES):
+                if await self._refresh_once():
                     return
 
-    def doubt(self) -> None:
-        """Look again at the next refresh: a version that nobody has heard of may answer now."""
-        self._in_doubt = True
+    def mark_stale(self) -> None:
+        """Look again at the next refresh: another version may answer now."""
+        self._is_stale = True
 
     async def vectors_of_unknown(self, texts: Mapping[str, str]) -> dict[str, Vector]:
         """Vectors of those items, by id, that the served version does not know.
@@ -152,26 +152,26 @@ class NewItems:
                 vectors[item_id] = Vector(vector.tobytes(), rows.stamp(encoder, texts[item_id]))
         return vectors
 
-    def _turn_to(self, version: str, encoder: int) -> _Served:
+    def _switch_to(self, version: str, encoder: int) -> _Served:
         """Go on with another version, with what is known of it already."""
         served = self._served.pop((version, encoder), None) or _Served(version, encoder)
-        self._served[version, encoder] = self._now = served
+        self._served[version, encoder] = self._current = served
         for oldest in list(self._served)[:-_VERSIONS]:
             del self._served[oldest]
         return served
 
-    async def _is_fresh(self) -> bool:
+    async def _refresh_once(self) -> bool:
         """Look once; False where another version has answered than the one looked up, or a vector is missing."""
-        served, changes = self._now, self._catalogue.changes
-        if served.seen_changes == changes and not self._in_doubt:
+        served, changes = self._current, self._catalogue.changes
+        if served.seen_changes == changes and not self._is_stale:
             return True
         changed = list(self._catalogue.changed_since(served.seen_changes))
         unprobed = [key for key in changed if key not in served.probed]
-        if unprobed or self._in_doubt:
+        if unprobed or self._is_stale:
             answer, version = await self._describe(unprobed, [])
-            self._in_doubt = False
-            served = self._turn_to(version, int(answer.encoder[0]))  # whichever has answered: what it says holds
-            served.learn(unprobed, answer)
+            self._is_stale = False
+            served = self._switch_to(version, int(answer.encoder[0]))  # whichever has answered: what it says holds
+            served.update(unprobed, answer)
             changed = list(self._catalogue.changed_since(served.seen_changes))
             if any(key not in served.probed for key in changed):
                 return False
@@ -188,7 +188,7 @@ class NewItems:
             if key in served.stamps and (entry := self._catalogue.get(key))
             if served.stamps[key] != (stamp := rows.stamp(served.encoder, entry.text))
         ]
-        whole = True
+        complete = True
         for part in _parts(wanted):
             stored = await self._stored([entry.item_id for _, entry, _ in part])
             found = {key: s.vector for (key, _, stamp), s in zip(part, stored, strict=True) if s.stamp == stamp}
@@ -199,8 +199,8 @@ class NewItems:
                     served.extra.put(key, found[key])
                     served.stamps[key] = stamp
                 else:
-                    whole = False
-        return whole
+                    complete = False
+        return complete
 
     async def _stored(self, item_ids: list[str]) -> list[Vector]:
         found = [rows.unpack(row.states[0]) for row in await self._store.read(Kind.ITEM, item_ids)]
@@ -215,10 +215,10 @@ class NewItems:
         return {key: answer.text_vector[i].tobytes() for i, (key, _) in enumerate(missing)}
 
     async def _describe(self, probe: Sequence[int], texts: Sequence[str]) -> tuple[DescribeAnswer, str]:
-        asked = describe(probe, texts)
+        tensors = describe(probe, texts)
         rows_like_shoppers = len(probe) // 100 + len(texts)
-        answer, version = await self._triton.ask(MODEL, asked, rows_like_shoppers, DescribeAnswer)
-        return check_described(answer, asked), version
+        answer, version = await self._triton.infer(MODEL, tensors, rows_like_shoppers, DescribeAnswer)
+        return check_described(answer, tensors), version
 
 
 def _parts(whole: Sequence[T]) -> Iterator[list[T]]:

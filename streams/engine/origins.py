@@ -13,7 +13,7 @@ from feature_repo.scopes import SHARDS
 from streams.connections.kafka import KafkaConnection
 from streams.errors import BadRecord, Reason
 from streams.messages.events import MOST
-from streams.messages.internal import Entry, ItemBatch, Shown, Watermark
+from streams.messages.internal import Entry, ItemImpression, ItemUpdateBatch, Watermark
 from streams.settings import Settings
 from streams.topics import Topic, rekeyed
 from streams.transport.committed_consumer import CommittedConsumer
@@ -21,12 +21,12 @@ from streams.transport.committed_consumer import CommittedConsumer
 REPLAY: Final = "replay"
 """Topic, as it were, of the markers that end a replay: no record of a topic caused them."""
 
-_ACTIONS: Final = len(ACTIONS)
-_DEAREST: Final = MOST * 100
-_FINEST: Final = -1 - MOST * 1_000_000
+_ACTION_COUNT: Final = len(ACTIONS)
+_MAX_PRICE: Final = MOST * 100
+_MIN_PRICE: Final = -1 - MOST * 1_000_000
 """Prices as `feature_repo.money` holds them: in hundredths, or below -1 in millionths."""
 
-Claims = Mapping[tuple[str, int], int]
+HighestOffsets = Mapping[tuple[str, int], int]
 """The highest offset that is named, by topic and partition."""
 
 
@@ -46,7 +46,7 @@ class LogEnds:
         await consumer.start()
         return cls(consumer, kafka)
 
-    async def reaching(self, claims: Claims) -> Claims:
+    async def ends_for(self, claimed: HighestOffsets) -> HighestOffsets:
         """For each origin that is named, an end that lies beyond the highest offset named, or the present one.
 
         Whoever forwards a record has read it, so that its log reaches that far by now.
@@ -56,13 +56,13 @@ class LogEnds:
         """
         beyond = [
             TopicPartition(self._kafka.name_of(topic), partition)
-            for (topic, partition), offset in claims.items()
+            for (topic, partition), offset in claimed.items()
             if offset >= self._ends.get((topic, partition), 0)
         ]
         if beyond:
             ends = await self._consumer.end_offsets(beyond)
             self._ends |= {(self._kafka.topic_of(tp.topic), tp.partition): end for tp, end in ends.items()}
-        return {origin: self._ends[origin] for origin in claims}
+        return {origin: self._ends[origin] for origin in claimed}
 
     async def close(self) -> None:
         """Disconnect."""
@@ -71,13 +71,13 @@ class LogEnds:
 
 def highest(named: Iterable[tuple[tuple[str, int], int]]) -> dict[tuple[str, int], int]:
     """The highest offset of each origin."""
-    claims: dict[tuple[str, int], int] = {}
+    found: dict[tuple[str, int], int] = {}
     for origin, offset in named:
-        claims[origin] = max(offset, claims.get(origin, -1))
-    return claims
+        found[origin] = max(offset, found.get(origin, -1))
+    return found
 
 
-def not_there(topic: str, partition: int, offset: int, end: int) -> BadRecord:
+def beyond_log_end(topic: str, partition: int, offset: int, end: int) -> BadRecord:
     """Why a record is refused that says it stems from beyond the end of a log."""
     return BadRecord(
         Reason.OUT_OF_RANGE,
@@ -97,7 +97,7 @@ def parse_partition(text: str, partitions: int) -> int:
     return partition
 
 
-def batch_origin(batch: ItemBatch, group: str, partitions: int) -> tuple[str, int] | None:
+def batch_origin(batch: ItemUpdateBatch, group: str, partitions: int) -> tuple[str, int] | None:
     """The topic and partition whose records caused a batch; None for the end of a replay.
 
     Raises:
@@ -107,15 +107,15 @@ def batch_origin(batch: ItemBatch, group: str, partitions: int) -> tuple[str, in
     try:
         partition = parse_partition(number, partitions)
     except ValueError:
-        raise _no_batch("origin", batch.origin) from None
+        raise _invalid_batch("origin", batch.origin) from None
     if topic not in {Topic.EVENTS, rekeyed(group), REPLAY}:
-        raise _no_batch("origin", batch.origin)
+        raise _invalid_batch("origin", batch.origin)
     if not 0 <= batch.source < partitions:
-        raise _no_batch("source", batch.source)
+        raise _invalid_batch("source", batch.source)
     return None if topic == REPLAY else (topic, partition)
 
 
-def highest_entry(batch: ItemBatch, latest_ms: int) -> int:
+def highest_entry(batch: ItemUpdateBatch, latest_ms: int) -> int:
     """The highest offset that the entries name; -1 where none names any.
 
     Args:
@@ -127,9 +127,9 @@ def highest_entry(batch: ItemBatch, latest_ms: int) -> int:
     highest_offset = max([entry.offset for entry in batch.entries], default=-1)
     for entry in batch.entries:
         if not _is_possible(entry, latest_ms):
-            raise _no_batch("entry", entry)
+            raise _invalid_batch("entry", entry)
     if highest_offset >= 0 and batch.origin.startswith(f"{REPLAY}/"):
-        raise _no_batch("origin", batch.origin)
+        raise _invalid_batch("origin", batch.origin)
     return highest_offset
 
 
@@ -138,13 +138,13 @@ def _is_possible(entry: Entry, latest_ms: int) -> bool:
         return entry.time <= latest_ms
     if entry.offset < 0 or not 0 <= entry.timestamp <= latest_ms:
         return False
-    return isinstance(entry, Shown) or (
-        0 <= entry.action < _ACTIONS
+    return isinstance(entry, ItemImpression) or (
+        0 <= entry.action < _ACTION_COUNT
         and 1 <= entry.quantity <= MOST
-        and _FINEST <= entry.price_cents <= _DEAREST
+        and _MIN_PRICE <= entry.price_cents <= _MAX_PRICE
         and -1 <= entry.shard < SHARDS
     )
 
 
-def _no_batch(field: str, value: object) -> BadRecord:
+def _invalid_batch(field: str, value: object) -> BadRecord:
     return BadRecord(Reason.OUT_OF_RANGE, f"no worker sends this {field}: {str(value)[:200]!r}")

@@ -1,4 +1,4 @@
-"""Step 5: everything a chunk has to say, produced in batches, one wait for all acks."""
+"""Step 5: all outputs of a batch, produced in Kafka batches, one wait for all acks."""
 
 import asyncio
 from collections import defaultdict
@@ -16,17 +16,17 @@ from streams.engine.intake import (
     ORIGIN_OFFSET,
     ORIGIN_PARTITION,
     ORIGIN_TOPIC,
-    Misplaced,
-    Place,
+    Misrouted,
+    RecordPosition,
     appended_ms,
 )
 from streams.engine.partitions import partition_of
 from streams.engine.tracing import Headers, context_of
 from streams.errors import BadRecord, StreamError
-from streams.messages.internal import ItemBatch
+from streams.messages.internal import ItemUpdateBatch
 from streams.settings import Compression, Settings
 from streams.topic_check import Outputs
-from streams.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, Topic, item_deltas, rekeyed
+from streams.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, Topic, item_updates, rekeyed
 from streams.transport import RawRecord
 
 _HEADER_ROOM = 4_096
@@ -42,7 +42,7 @@ class Message(NamedTuple):
 
 
 class Outbox:
-    """Collects a chunk's messages by partition, in order. Holds no connection; `Producer.send` takes it whole."""
+    """Collects a batch's messages by partition, in order. Holds no connection; `Producer.send` takes it whole."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._group = settings.group
@@ -51,46 +51,46 @@ class Outbox:
         self._msgpack = msgspec.msgpack.Encoder()
         self.messages: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
 
-    def say(self, topic: Topic, key: str, value: Struct, headers: Headers = ()) -> None:
+    def add(self, topic: Topic, key: str, value: Struct, headers: Headers = ()) -> None:
         """Add one output, as JSON."""
         message = Message(key.encode(), self._json.encode(value), headers)
         self.messages[topic, partition_of(key, self.partitions)].append(message)
 
-    def dead_letter(self, record: RawRecord, place: Place, why: BadRecord) -> None:
+    def dead_letter(self, record: RawRecord, position: RecordPosition, error: BadRecord) -> None:
         """Add a dead letter: the original bytes, the reason in headers."""
         headers = (
-            ("headrace.id", str(place).encode()),
-            ("headrace.reason", why.reason.encode()),
-            ("headrace.detail", why.detail.encode("utf-8", "replace")),
-            *_origin_headers(place),
+            ("headrace.id", str(position).encode()),
+            ("headrace.reason", error.reason.encode()),
+            ("headrace.detail", error.detail.encode("utf-8", "replace")),
+            *_origin_headers(position),
         )
         fits = record.size <= MAX_MESSAGE_BYTES - _HEADER_ROOM
         message = Message(*((record.key, record.value) if fits else (None, None)), headers)
-        self.messages[Topic.DEAD_LETTERS, place.partition % self.partitions].append(message)
+        self.messages[Topic.DEAD_LETTERS, position.partition % self.partitions].append(message)
 
-    def forward(self, misplaced: Misplaced) -> None:
+    def forward(self, misrouted: Misrouted) -> None:
         """Add an event for the partition that owns its shopper, carrying where and when it came from (rule 1)."""
-        appended = str(appended_ms(misplaced.record, misplaced.place)).encode()
-        user_id = misplaced.event.user_id
+        appended = str(appended_ms(misrouted.record, misrouted.position)).encode()
+        user_id = misrouted.event.user_id
         message = Message(
             user_id.encode(),
-            misplaced.record.value,
-            (*context_of(misplaced.record), *_origin_headers(misplaced.place), (ORIGIN_APPENDED, appended)),
+            misrouted.record.value,
+            (*context_of(misrouted.record), *_origin_headers(misrouted.position), (ORIGIN_APPENDED, appended)),
         )
         target = rekeyed(self._group), partition_of(user_id, self.partitions)
         self.messages[target].append(message)
 
-    def tell_items(self, partition: int, batch: ItemBatch) -> None:
-        """Add a batch of deltas and watermarks for one partition of the items' road."""
+    def add_item_updates(self, partition: int, batch: ItemUpdateBatch) -> None:
+        """Add a batch of item updates and watermarks for one partition of the item pipeline."""
         message = Message(None, self._msgpack.encode(batch))
-        self.messages[item_deltas(self._group), partition].append(message)
+        self.messages[item_updates(self._group), partition].append(message)
 
 
-def _origin_headers(place: Place) -> Headers:
+def _origin_headers(position: RecordPosition) -> Headers:
     return (
-        (ORIGIN_TOPIC, place.topic.encode()),
-        (ORIGIN_PARTITION, str(place.partition).encode()),
-        (ORIGIN_OFFSET, str(place.offset).encode()),
+        (ORIGIN_TOPIC, position.topic.encode()),
+        (ORIGIN_PARTITION, str(position.partition).encode()),
+        (ORIGIN_OFFSET, str(position.offset).encode()),
     )
 
 
@@ -101,7 +101,7 @@ class Producer:
         self._producer = producer
         self._outputs = outputs
         self._name_of = name_of
-        self._lost = False
+        self._failed = False
 
     @classmethod
     async def open(cls, settings: Settings, outputs: Outputs) -> "Producer":
@@ -120,11 +120,11 @@ class Producer:
         await producer.start()
         return cls(producer, outputs, kafka.name_of)
 
-    async def send(self, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
+    async def send(self, outbox: Outbox, on_queued: Callable[[], None] | None = None) -> None:
         """Produce everything and wait for the acks. The outbox is used up: what is sent holds the bytes by then.
 
         Args:
-            queued: called as soon as whatever is sent from now on comes after all of this. From then on a failure is
+            on_queued: called as soon as whatever is sent from now on comes after all of this. From then on a failure is
                 one for good: what was queued behind may go out, and this again after it, so that outputs change places
                 and fences pass what was not counted.
 
@@ -136,23 +136,23 @@ class Producer:
         try:
             acks = [
                 ack
-                for (topic, partition), messages in placed(outbox, self._outputs).items()
+                for (topic, partition), messages in by_target_partition(outbox, self._outputs).items()
                 for ack in await self._queue(self._name_of(topic), partition, messages)
             ]
             outbox.messages.clear()
-            if queued is not None:
-                queued()
+            if on_queued is not None:
+                on_queued()
                 behind = True
             await asyncio.gather(*acks)
         except KafkaError as error:
-            if is_passing(error) and not behind:
+            if is_transient(error) and not behind:
                 raise
-            self._lost = True
+            self._failed = True
             raise StreamError(f"Kafka refuses this worker's outputs ({error!r}): start it again.") from error
 
     async def close(self) -> None:
         """Flush and disconnect; what was queued behind outputs that are lost is not to go out."""
-        if not self._lost:
+        if not self._failed:
             await self._producer.stop()
 
     async def _queue(self, topic: str, partition: int, messages: list[Message]) -> list["asyncio.Future[object]"]:
@@ -167,24 +167,24 @@ class Producer:
         return acks
 
 
-def placed(outbox: Outbox, outputs: Outputs) -> Mapping[tuple[str, int], list[Message]]:
+def by_target_partition(outbox: Outbox, outputs: Outputs) -> Mapping[tuple[str, int], list[Message]]:
     """The messages by partition, on topics that may have another number of them than `events`, as they take them."""
     messages = outbox.messages
     if outputs.letter_bytes < MAX_MESSAGE_BYTES:
         for (topic, _), letters in messages.items():
             if topic == Topic.DEAD_LETTERS:
-                letters[:] = [_fitting(letter, outputs.letter_bytes - _HEADER_ROOM) for letter in letters]
+                letters[:] = [_fit_letter(letter, outputs.letter_bytes - _HEADER_ROOM) for letter in letters]
     if all(outputs.partitions.get(topic, outbox.partitions) == outbox.partitions for topic, _ in messages):
         return messages
     found: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
     for (topic, partition), some in messages.items():
         count = outputs.partitions.get(topic, outbox.partitions)
         for message in some:
-            found[topic, _place(topic, partition, message, count, outbox.partitions)].append(message)
+            found[topic, _target_partition(topic, partition, message, count, outbox.partitions)].append(message)
     return found
 
 
-def _place(topic: str, partition: int, message: Message, count: int, usual: int) -> int:
+def _target_partition(topic: str, partition: int, message: Message, count: int, usual: int) -> int:
     if count == usual:
         return partition
     if topic == Topic.DEAD_LETTERS or message.key is None:
@@ -192,12 +192,12 @@ def _place(topic: str, partition: int, message: Message, count: int, usual: int)
     return partition_of(message.key.decode(), count)
 
 
-def _fitting(letter: Message, limit: int) -> Message:
+def _fit_letter(letter: Message, limit: int) -> Message:
     fits = len(letter.key or b"") + len(letter.value or b"") <= limit
     return letter if fits else letter._replace(key=None, value=None)
 
 
-def is_passing(error: KafkaError) -> bool:
+def is_transient(error: KafkaError) -> bool:
     """Whether waiting can mend it: aiokafka calls its own time-outs final, though Kafka may only be away."""
     return error.retriable or isinstance(error, KafkaTimeoutError | KafkaUnavailableError)
 

@@ -2,22 +2,22 @@
 
 from typing import Final
 
-from streams.engine.intake import Refused, Taken
+from streams.engine.intake import Accepted, Rejected
 from streams.errors import BadRecord, Reason
 
 _LONGEST: Final = 500
 
 
-class Poisoned(Exception):
-    """A pure step raised on one record; its load is done again without it."""
+class PoisonRecord(Exception):
+    """A pure step raised on one record; its batch is done again without it."""
 
-    def __init__(self, taken: Taken, error: Exception) -> None:
-        super().__init__(f"{taken.place}: {error!r}")
-        self.taken = taken
+    def __init__(self, accepted: Accepted, error: Exception) -> None:
+        super().__init__(f"{accepted.position}: {error!r}")
+        self.accepted = accepted
         self.error = error
 
-    def refused(self) -> Refused:
+    def rejected(self) -> Rejected:
         """The record as a dead letter."""
-        said = str(self.error)[:_LONGEST]  # it may quote the record
-        detail = f"processing raised {type(self.error).__name__}: {said}"
-        return Refused(self.taken.record, self.taken.place, BadRecord(Reason.PROCESSING_FAILED, detail))
+        message = str(self.error)[:_LONGEST]  # it may quote the record
+        detail = f"processing raised {type(self.error).__name__}: {message}"
+        return Rejected(self.accepted.record, self.accepted.position, BadRecord(Reason.PROCESSING_FAILED, detail))

@@ -1,4 +1,4 @@
-"""The group that this one is a rebuild of: what it has said already is not said again."""
+"""The group that this one is a rebuild of: outputs that it has emitted are not emitted again."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -7,7 +7,7 @@ from feature_repo import demand_index
 from feature_repo.fences import Fence
 from feature_repo.row_store import Kind, RowStore
 from feature_repo.windows import Windows, labelled, start_of
-from streams.engine.intake import Intake, Taken, found_at
+from streams.engine.intake import Accepted, DecodedBatch, position_of
 from streams.engine.rows import index_key, source_key
 from streams.engine.sources import WINDOW
 from streams.errors import TopicChanged, UsageError
@@ -17,7 +17,7 @@ from streams.topics import Topic
 
 K = TypeVar("K")
 
-Said = Callable[[Taken], bool]
+AlreadyEmitted = Callable[[Accepted], bool]
 """Whether all that an event asks for was answered."""
 
 
@@ -36,10 +36,10 @@ class _Group(NamedTuple):
     windows: Windows
 
 
-class Predecessor:
-    """Another group's rows, read only. It speaks before it writes: what its fences have passed, it has said.
+class EmittedOutputs:
+    """Another group's rows, read only. It emits before it writes: what its fences have passed, it has emitted.
 
-    Its workers may be at work meanwhile. What it says after it was asked is said twice, under equal ids.
+    Its workers may be at work meanwhile. What it emits after this group has looked is emitted twice, under equal ids.
 
     Args:
         group: None for a group that is no rebuild.
@@ -49,7 +49,7 @@ class Predecessor:
         self._group = group
 
     @classmethod
-    async def open(cls, settings: Settings) -> "Predecessor":
+    async def open(cls, settings: Settings) -> "EmittedOutputs":
         """Find the rows of `HEADRACE_REBUILD_OF`, if it is set.
 
         Raises:
@@ -68,7 +68,7 @@ class Predecessor:
             raise UsageError(f"HEADRACE_REBUILD_OF={name}: no group of this name has rows in the online store.")
         if then != now:
             raise TopicChanged(
-                f"Group {name!r} has read another `events`, which was recreated since: what it has said is of other "
+                f"Group {name!r} has read another `events`, which was recreated since: its outputs are of other "
                 "events. Start without HEADRACE_REBUILD_OF."
             )
         windows = labelled(facts.get(WINDOW, str(settings.window)))
@@ -87,26 +87,30 @@ class Predecessor:
         """
         return {} if self._group is None else await self._group.store.withdrawn()
 
-    async def said(self, intakes: Sequence[Intake]) -> Said:
+    async def already_emitted(self, decoded: Sequence[DecodedBatch]) -> AlreadyEmitted:
         """What it has answered of these events by now; of score requests it leaves no trace.
 
         Raises:
             StoreError: the store does not answer.
         """
         if self._group is None:
-            return _nothing
-        by_shopper, by_source = self._sorted_out(taken for intake in intakes for taken in intake.taken)
-        users = await _fences(self._group.store, Kind.USER, {t.cause.user_id: t.cause.user_id for t in by_shopper})
-        partitions = {taken.place.partition for taken in by_source}
+            return _none_emitted
+        by_shopper, by_source = self._split_by_row(accepted for one in decoded for accepted in one.accepted)
+        users = await _fences(self._group.store, Kind.USER, {t.input.user_id: t.input.user_id for t in by_shopper})
+        partitions = {accepted.position.partition for accepted in by_source}
         sources = await _fences(self._group.store, Kind.SHARD, {p: source_key(p) for p in partitions})
         passed = {
-            *(t.place for t in by_shopper if users[t.cause.user_id].passed(t.place.origin, t.place.offset)),
-            *(t.place for t in by_source if sources[t.place.partition].passed(t.place.origin, t.place.offset)),
+            *(t.position for t in by_shopper if users[t.input.user_id].passed(t.position.origin, t.position.offset)),
+            *(
+                t.position
+                for t in by_source
+                if sources[t.position.partition].passed(t.position.origin, t.position.offset)
+            ),
         }
-        return lambda taken: taken.place in passed
+        return lambda accepted: accepted.position in passed
 
-    async def concluded(self, partition: int) -> int:
-        """Event time, ms, up to which it has told of the windows of a partition of items; 0 for a group without one.
+    async def already_evaluated(self, partition: int) -> int:
+        """Event time, ms, up to which it has evaluated the windows of a partition of items; 0 for a group without one.
 
         Raises:
             StoreError: the store does not answer.
@@ -118,21 +122,21 @@ class Predecessor:
         rows = await self._group.store.read(Kind.SHARD, [index_key(number) for number in partitions])
         return start_of(min(demand_index.unpack(row.states[0]).closed for row in rows), self._group.windows)
 
-    def _sorted_out(self, taken: Iterable[Taken]) -> tuple[list[Taken], list[Taken]]:
+    def _split_by_row(self, accepted: Iterable[Accepted]) -> tuple[list[Accepted], list[Accepted]]:
         """Events of which the shopper's row knows, and those of which the row of their partition does.
 
         A record that is sent on by either group comes late: the row of its partition says that it was sent on.
         """
         assert self._group is not None
-        by_shopper: list[Taken] = []
-        by_source: list[Taken] = []
-        for one in taken:
-            sent_on = self._group.repartitioned or one.place != found_at(one.record)
+        by_shopper: list[Accepted] = []
+        by_source: list[Accepted] = []
+        for one in accepted:
+            sent_on = self._group.repartitioned or one.position != position_of(one.record)
             (by_shopper if sent_on else by_source).append(one)
         return by_shopper, by_source
 
 
-def _nothing(_: Taken) -> bool:
+def _none_emitted(_: Accepted) -> bool:
     return False
 
 

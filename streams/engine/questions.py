@@ -1,4 +1,4 @@
-"""What a scenario asks of the model for one cause, and what it gets back."""
+"""A scenario's query to the model for one input, and its result."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -8,32 +8,32 @@ from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
 from streams.lists import ListRule
 from streams.messages.events import Event
-from streams.messages.outputs import Cause, ModelRef
+from streams.messages.outputs import ModelRef, OutputBase
 from streams.messages.requests import ScoreRequest
 from streams.messages.wire import REASONS
 from streams.settings import Settings
 from streams.topics import Topic
 
-Caused = Event | ScoreRequest
+Input = Event | ScoreRequest
 
 
-class Question(NamedTuple):
-    """One row of a chunk's model request.
+class Query(NamedTuple):
+    """One row of a batch's model request.
 
     Attributes:
-        cause: the event or request to answer.
-        output_id: a function of the cause alone.
-        recent: the shopper's history as of the cause, oldest first.
+        input: the event or request to answer.
+        output_id: a function of the input alone.
+        recent: the shopper's history as of the input, oldest first.
         exclude: item hashes never recommended to this shopper now, 8 bytes each.
         recommend: whether recommendations are wanted.
         candidates: items whose click probability is wanted, in the order shown.
-        channel: the platform of the cause; context for the click head, as `cause.context` is.
+        channel: the platform of the input; context for the click head, as `input.context` is.
         rule: what the list is to be.
         bought: item hashes that are not recommended either unless items of their kind are bought again, 8 bytes each.
     """
 
     scenario: "Scenario"
-    cause: Caused
+    input: Input
     output_id: str
     recent: Recent
     exclude: bytes
@@ -44,7 +44,7 @@ class Question(NamedTuple):
     rule: ListRule = ListRule()
 
 
-class Listed(NamedTuple):
+class RankedItems(NamedTuple):
     """A recommended list, as plain numbers: messages are made of them.
 
     Attributes:
@@ -66,18 +66,18 @@ class Listed(NamedTuple):
     part_weights: Sequence[float]
 
 
-NO_LIST: Final = Listed((), (), (), ((),) * REASONS, ((),) * REASONS, (), ())
+NO_ITEMS_RANKED: Final = RankedItems((), (), (), ((),) * REASONS, ((),) * REASONS, (), ())
 
 
-class Answer(NamedTuple):
-    """What the model, or the fallback in its place, says to one question.
+class Result(NamedTuple):
+    """The result of one query, from the model or its fallback.
 
     Attributes:
-        listed: what is recommended; nothing where nothing is wanted.
+        ranked: what is recommended; nothing where nothing is wanted.
         candidate_ctrs: click probability of each candidate asked for. [m]
     """
 
-    listed: Listed
+    ranked: RankedItems
     candidate_ctrs: Sequence[float]
     model: ModelRef
     fallback: str | None
@@ -89,15 +89,15 @@ class Scenario(NamedTuple):
     Attributes:
         name: as in `feature.log`.
         topic: where its answers go.
-        before_fold: whether the cause is scored before it is folded (rule 8).
-        wants: which causes it answers.
-        ask: cause and features to a question.
-        answer: question and answer to the message that goes out.
+        before_fold: whether the input is scored before it is folded (rule 8).
+        accepts: which inputs it answers.
+        make_query: input and features to a query.
+        make_output: query and result to the message that goes out.
     """
 
     name: str
     topic: Topic
     before_fold: bool
-    wants: Callable[[Caused, Settings], bool]
-    ask: Callable[["Scenario", Caused, str, ShopperState, Settings], Question]
-    answer: Callable[[Question, Answer, Catalogue, Settings], Cause]
+    accepts: Callable[[Input, Settings], bool]
+    make_query: Callable[["Scenario", Input, str, ShopperState, Settings], Query]
+    make_output: Callable[[Query, Result, Catalogue, Settings], OutputBase]

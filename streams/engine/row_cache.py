@@ -1,4 +1,4 @@
-"""Rows kept from one load to the next, as this worker has folded them.
+"""Rows kept from one batch to the next, as this worker has folded them.
 
 A worker is the one writer of its partitions' rows until a fence tells it otherwise: a write is refused when anybody
 else has written since, and then, as at every failure and whenever partitions move, everything kept is dropped.
@@ -18,8 +18,8 @@ class RowCache(Generic[R]):
         most: rows kept; beyond it those used longest ago are dropped.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
         self._rows: dict[str, R] = {}
 
     def take(self, keys: Iterable[str]) -> dict[str, R]:
@@ -30,7 +30,7 @@ class RowCache(Generic[R]):
     def put(self, rows: Mapping[str, R]) -> None:
         """Keep rows as they now stand."""
         self._rows.update(rows)
-        for key in list(islice(self._rows, max(len(self._rows) - self._most, 0))):
+        for key in list(islice(self._rows, max(len(self._rows) - self._max_rows, 0))):
             del self._rows[key]
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""Rows in hand: what the store held, and what a load makes of it."""
+"""Rows in hand: what the store held, and what a batch makes of it."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from feature_repo.row_store import Kind, RowWrite, StoredRow
 
 
 class ShopperRow:
-    """A shopper's row while chunks are folded into it."""
+    """A shopper's row while batches are folded into it."""
 
     __slots__ = ("_expected", "fence", "newest", "seen", "state", "user_id")
 
@@ -21,7 +21,7 @@ class ShopperRow:
         self.newest = -1
         """Event time of the newest event folded since the last write, ms; -1 while nothing was."""
 
-    def write(self) -> RowWrite:
+    def to_write(self) -> RowWrite:
         """The row as it is to be written; from now on it counts as written."""
         expected, self._expected = self._expected, self.fence.pack()
         newest, self.newest = self.newest, -1
@@ -45,7 +45,7 @@ class SourceRow:
         self.fence = Fence(stored.fence)
         self.mark = watermark.unpack(stored.states[0])
 
-    def write(self) -> RowWrite:
+    def to_write(self) -> RowWrite:
         """The row as it is to be written; from now on it counts as written."""
         expected, self._expected = self._expected, self.fence.pack()
         return RowWrite(
@@ -65,7 +65,7 @@ def source_key(partition: int) -> str:
 
 
 def index_key(partition: int) -> str:
-    """Key of the row of a partition of the items' road."""
+    """Key of the row of a partition of the item pipeline."""
     return f"items/{partition}"
 
 
@@ -74,6 +74,6 @@ def catalogue_key(partition: int) -> str:
     return f"catalogue/{partition}"
 
 
-def touched(rows: Iterable[ShopperRow]) -> Iterator[RowWrite]:
-    """Writes for the rows that a load changed."""
-    return (row.write() for row in rows if row.newest >= 0)
+def writes_of_changed(rows: Iterable[ShopperRow]) -> Iterator[RowWrite]:
+    """Writes for the rows that a batch changed."""
+    return (row.to_write() for row in rows if row.newest >= 0)

@@ -45,11 +45,11 @@ class ShopContext:
             self._popular = [block_of(BOOST_BLOCK, self._trending.items, self._boost)] if self._boost.any() else []
         boosts = [*self._boosted.blocks(), *self._popular]
         # A version of the first release knows no such blocks.
-        placed = self._placed.blocks() if self._placed and self._new_items.takes_rules else ()
+        placed = self._placed.blocks() if self._placed and self._new_items.supports_rules else ()
         return [*self._withdrawn.blocks(), *self._new_items.blocks(), *boosts, *placed]
 
     def delist(self, items: Iterable[int]) -> None:
-        """Take items that the catalogue never told of, or no longer has, out of lists."""
+        """Take items that the catalogue lacks, or no longer has, out of lists."""
         for key in items:
             if len(self._delisted) >= _MOST_DELISTED:
                 return

@@ -1,4 +1,4 @@
-"""The shoppers' road: `events`, the rekeyed topic and `score.requests`, one load at a time through all steps."""
+"""The shopper pipeline: `events`, the rekeyed topic and `score.requests`, one batch at a time through all steps."""
 
 import asyncio
 import time
@@ -9,37 +9,45 @@ from typing import NamedTuple
 
 from prometheus_client import Histogram
 
-from feature_repo.row_store import Kind, PackedRows, RowStore
+from feature_repo.row_store import Kind, RowStore, SerialisedRows
 from streams.engine import logbook, metrics
 from streams.engine.catalogue_follower import CatalogueFollower
 from streams.engine.continuity import Continuity
 from streams.engine.feature_log import feature_log, is_logged
-from streams.engine.folding import Asked, ChunkFold, Folded
+from streams.engine.folding import BatchFold, Folded, PendingQuery
 from streams.engine.idleness import Idleness
-from streams.engine.intake import Intake, Place, Refused, claims, found_at, take_in, without_forged
-from streams.engine.item_batches import item_batches
+from streams.engine.intake import (
+    DecodedBatch,
+    RecordPosition,
+    Rejected,
+    claimed_positions,
+    decode_batch,
+    position_of,
+    without_forged,
+)
+from streams.engine.item_batches import item_update_batches
 from streams.engine.metrics import Steps
-from streams.engine.origins import Claims, LogEnds, highest
+from streams.engine.origins import HighestOffsets, LogEnds, highest
 from streams.engine.outbox import Outbox, Producer
-from streams.engine.poison import Poisoned
-from streams.engine.predecessor import Predecessor
-from streams.engine.questions import Answer, Scenario
+from streams.engine.poison import PoisonRecord
+from streams.engine.predecessor import EmittedOutputs
+from streams.engine.questions import Result, Scenario
 from streams.engine.row_cache import RowCache
-from streams.engine.rows import ShopperRow, SourceRow, source_key, touched
+from streams.engine.rows import ShopperRow, SourceRow, source_key, writes_of_changed
 from streams.engine.scoring import Scorer
 from streams.engine.tracing import Headers, Traced, Tracer
-from streams.line import UNDER_WAY, Way
+from streams.line import IN_FLIGHT, BatchSlot
 from streams.settings import Settings
 from streams.topics import Topic
-from streams.transport import Load, RecordChunk
+from streams.transport import Batch, PartitionBatch
 
-_ROAD = "shoppers"
-_ROWS_KEPT = 8_192
+_PIPELINE = "shoppers"
+_CACHED_ROWS = 8_192
 """Shoppers whose rows stay in memory, some ten kilobytes each: those who are in the shop now."""
 
 
-class Collaborators(NamedTuple):
-    """Who a road works with."""
+class PipelineContext(NamedTuple):
+    """What a pipeline works with."""
 
     settings: Settings
     partitions: int
@@ -47,7 +55,7 @@ class Collaborators(NamedTuple):
     scorer: Scorer
     follower: CatalogueFollower
     producer: Producer
-    predecessor: Predecessor
+    emitted_outputs: EmittedOutputs
     idleness: Idleness
     tracer: Tracer
     ends: LogEnds
@@ -55,244 +63,261 @@ class Collaborators(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """One chunk of a load, decoded, then folded."""
+    """The part of a batch from one partition, decoded, then folded."""
 
-    chunk: RecordChunk
-    intake: Intake
+    batch: PartitionBatch
+    decoded: DecodedBatch
     folded: Folded
 
 
-class _Said(NamedTuple):
-    """What a load has to say, and how each of its questions is answered."""
+class _BuiltOutputs(NamedTuple):
+    """The outputs of a batch, and the fallback reason of each."""
 
     outbox: Outbox
     traced: list[Traced]
     fallbacks: list[str | None]
 
 
-class ShoppersRoad:
-    """Takes loads of shoppers' records down the road, straight through."""
+class ShopperPipeline:
+    """Takes batches of shoppers' records through the pipeline, straight through."""
 
-    def __init__(self, scenarios: Sequence[Scenario], with_: Collaborators) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], context: PipelineContext) -> None:
         self._scenarios = scenarios
-        self._with = with_
-        # Rows of loads under way must stay, for they are not written yet.
-        self._cache: RowCache[ShopperRow] = RowCache(max(_ROWS_KEPT, UNDER_WAY * with_.settings.chunk))
+        self._context = context
+        # Rows of batches in flight must stay, for they are not written yet.
+        self._cache: RowCache[ShopperRow] = RowCache(max(_CACHED_ROWS, IN_FLIGHT * context.settings.chunk))
         self._sources: dict[int, SourceRow] = {}
-        self._poisoned: dict[Place, Refused] = {}
-        self._under_way = 0
+        self._poison: dict[RecordPosition, Rejected] = {}
+        self._in_flight = 0
 
-    async def travel(self, load: Load, way: Way) -> None:
-        """Take one load down the road; when this returns its offsets may be committed.
+    async def process(self, batch: Batch, slot: BatchSlot) -> None:
+        """Take one batch through the pipeline; when this returns its offsets may be committed.
 
         Raises:
-            FencedOut: another worker wrote one of the rows; the load may be travelled again.
+            FencedOut: another worker wrote one of the rows; the batch may be processed again.
             StoreError: the store is out of reach; likewise.
             RowsLost: the store no longer holds what was folded.
-            Poisoned: a record broke a pure step; travelled again, the load leaves it out.
+            PoisonRecord: a record broke a pure step; processed again, the batch leaves it out.
         """
-        self._under_way += 1
+        self._in_flight += 1
         try:
-            await self._travel(load, way)
-        except Poisoned as poison:
-            refused = poison.refused()
-            self._poisoned[found_at(refused.record)] = refused
+            await self._process(batch, slot)
+        except PoisonRecord as poison:
+            rejected = poison.rejected()
+            self._poison[position_of(rejected.record)] = rejected
             raise
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
 
-    def is_waited_for(self) -> bool:
-        """Whether loads of shoppers are under way here, with somebody who waits for them."""
-        return self._under_way > 0 and not self._with.settings.catching_up
+    def has_waiting_shoppers(self) -> bool:
+        """Whether batches of shoppers are in flight here, with somebody who waits for them."""
+        return self._in_flight > 0 and not self._context.settings.catching_up
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Drop what is kept of rows."""
         self._cache.clear()
         self._sources.clear()
 
-    async def _travel(self, load: Load, way: Way) -> None:
-        steps = Steps(_ROAD)
+    async def _process(self, batch: Batch, slot: BatchSlot) -> None:
+        steps = Steps(_PIPELINE)
         with steps.timed("decode"):
-            intakes = [self._take_in(chunk) for chunk in load.chunks]
+            decoded = [self._decode(partition_batch) for partition_batch in batch.parts]
         # All wait for a server, each for another.
-        rows, said, ends, _ = await asyncio.gather(
-            self._read(load, intakes, steps),
-            self._with.predecessor.said(intakes),
-            self._ends(load, intakes),
-            self._catch_up(steps),
+        rows, already_emitted, ends, _ = await asyncio.gather(
+            self._read(batch, decoded, steps),
+            self._context.emitted_outputs.already_emitted(decoded),
+            self._log_ends(batch, decoded),
+            self._update_catalogue(steps),
         )
-        intakes = [
-            without_forged(chunk, intake, ends, self._with.settings)
-            for chunk, intake in zip(load.chunks, intakes, strict=True)
+        decoded = [
+            without_forged(partition_batch, one, ends, self._context.settings)
+            for partition_batch, one in zip(batch.parts, decoded, strict=True)
         ]
         with steps.timed("fold"):
-            parts = [self._fold(chunk, intake, rows) for chunk, intake in zip(load.chunks, intakes, strict=True)]
-            self._with.idleness.heard({p: self._sources[p].mark.second for p in _sources_of(load)})
-        with steps.timed("pack"):
-            packed = self._pack(parts, rows)
-        way.open()
+            parts = [
+                self._fold(partition_batch, one, rows)
+                for partition_batch, one in zip(batch.parts, decoded, strict=True)
+            ]
+            self._context.idleness.note_watermarks({p: self._sources[p].mark.second for p in _sources_of(batch)})
+        with steps.timed("serialise"):
+            serialised = self._serialise(parts, rows)
+        slot.release_next()
         with steps.timed("score"):
-            asked = [asked for part in parts for asked in part.folded.asked if not said(asked.taken)]
-            answers = await self._with.scorer.answer([one.question for one in asked])
-        with steps.timed("say"):
-            outbox, traced, fallbacks = self._outbox(parts, asked, answers)
+            queries = [query for part in parts for query in part.folded.queries if not already_emitted(query.accepted)]
+            results = await self._context.scorer.score([one.query for one in queries])
+        with steps.timed("build"):
+            outbox, traced, fallbacks = self._build_outputs(parts, queries, results)
         with steps.timed("queue"):
-            await way.turn()
+            await slot.await_emit_turn()
         with steps.timed("emit"):
-            await self._with.producer.send(outbox, way.spoken)
-        _observe(metrics.ANSWERED, load)
+            await self._context.producer.send(outbox, slot.mark_emitted)
+        _observe(metrics.OUTPUT_DELAY, batch)
         for one in traced:
-            one.end(steps.taken)
+            one.end(steps.done)
         with steps.timed("queue"):
-            await way.clear()
+            await slot.await_commit_turn()
         with steps.timed("write"):
-            await self._with.store.write_packed([packed])
-        for chunk in load.chunks:
-            self._with.continuity.written(chunk.topic, chunk.partition, chunk.last_offset)
-        _observe(metrics.FRESHNESS, load)
+            await self._context.store.write_serialised([serialised])
+        for partition_batch in batch.parts:
+            self._context.continuity.mark_written(
+                partition_batch.topic, partition_batch.partition, partition_batch.last_offset
+            )
+        _observe(metrics.FEATURE_DELAY, batch)
         for part in parts:
-            for refused in part.intake.refused:
-                self._poisoned.pop(found_at(refused.record), None)
-        _count(load, parts, asked, fallbacks)
-        logbook.answered(load, asked, fallbacks)
-        logbook.dead_letters([refused for part in parts for refused in part.intake.refused])
+            for rejected in part.decoded.rejected:
+                self._poison.pop(position_of(rejected.record), None)
+        _count(batch, parts, queries, fallbacks)
+        logbook.answered(batch, queries, fallbacks)
+        logbook.dead_letters([rejected for part in parts for rejected in part.decoded.rejected])
 
-    def _take_in(self, chunk: RecordChunk) -> Intake:
-        intake = take_in(chunk, self._with.settings, self._with.partitions)
-        poisoned = [self._poisoned.get(found_at(r)) for r in chunk.records] if self._poisoned else []
-        return _without(intake, [refused for refused in poisoned if refused])
+    def _decode(self, batch: PartitionBatch) -> DecodedBatch:
+        decoded = decode_batch(batch, self._context.settings, self._context.partitions)
+        poison = [self._poison.get(position_of(r)) for r in batch.records] if self._poison else []
+        return _without_poison(decoded, [rejected for rejected in poison if rejected])
 
-    async def _ends(self, load: Load, intakes: Sequence[Intake]) -> Claims:
-        pairs = zip(load.chunks, intakes, strict=True)
-        claimed = (claim for chunk, intake in pairs for claim in claims(chunk, intake, self._with.settings))
-        return await self._with.ends.reaching(highest(claimed))
+    async def _log_ends(self, batch: Batch, decoded: Sequence[DecodedBatch]) -> HighestOffsets:
+        pairs = zip(batch.parts, decoded, strict=True)
+        claimed = (
+            claim
+            for partition_batch, one in pairs
+            for claim in claimed_positions(partition_batch, one, self._context.settings)
+        )
+        return await self._context.ends.ends_for(highest(claimed))
 
-    async def _catch_up(self, steps: Steps) -> None:
+    async def _update_catalogue(self, steps: Steps) -> None:
         with steps.timed("catalogue"):
-            await self._with.follower.catch_up()
+            await self._context.follower.catch_up()
 
-    async def _read(self, load: Load, intakes: Sequence[Intake], steps: Steps) -> dict[str, ShopperRow]:
-        users = dict.fromkeys(taken.cause.user_id for intake in intakes for taken in intake.taken)
-        sources = [p for p in _sources_of(load) if p not in self._sources]
+    async def _read(self, batch: Batch, decoded: Sequence[DecodedBatch], steps: Steps) -> dict[str, ShopperRow]:
+        users = dict.fromkeys(accepted.input.user_id for one in decoded for accepted in one.accepted)
+        sources = [p for p in _sources_of(batch) if p not in self._sources]
         with steps.timed("read"):
             rows = self._cache.take(users)
             self._cache.put(rows)  # whoever only asks leaves them there: they may not be written yet
             missing = [user for user in users if user not in rows]
             stored, bookkeeping = await asyncio.gather(
-                self._with.store.read(Kind.USER, missing),
-                self._with.store.read(Kind.SHARD, [source_key(partition) for partition in sources]),
+                self._context.store.read(Kind.USER, missing),
+                self._context.store.read(Kind.SHARD, [source_key(partition) for partition in sources]),
             )
         for partition, row in zip(sources, bookkeeping, strict=True):
             self._sources[partition] = source = SourceRow(partition, row)
-            self._with.continuity.verify(source.key, source.fence)
+            self._context.continuity.verify(source.key, source.fence)
         return rows | {user: ShopperRow(user, row) for user, row in zip(missing, stored, strict=True)}
 
-    def _fold(self, chunk: RecordChunk, intake: Intake, rows: dict[str, ShopperRow]) -> _Part:
-        source = self._sources[chunk.partition] if _is_folded(chunk) else None
-        intake = _not_yet(chunk, intake, source)
-        fold = ChunkFold(self._scenarios, self._with.settings, rows, source, self._with.follower.catalogue.categories)
-        for taken in intake.taken:
-            fold.take(taken)
-        return _Part(chunk, intake, fold.folded)
+    def _fold(self, batch: PartitionBatch, decoded: DecodedBatch, rows: dict[str, ShopperRow]) -> _Part:
+        source = self._sources[batch.partition] if _is_folded(batch) else None
+        decoded = _not_folded_yet(batch, decoded, source)
+        fold = BatchFold(
+            self._scenarios, self._context.settings, rows, source, self._context.follower.catalogue.categories
+        )
+        for accepted in decoded.accepted:
+            fold.fold(accepted)
+        return _Part(batch, decoded, fold.folded)
 
-    def _pack(self, parts: Sequence[_Part], rows: dict[str, ShopperRow]) -> PackedRows:
-        """What is to be written; from here on the rows in memory are what the next load folds into."""
-        folded = [part for part in parts if _is_folded(part.chunk)]
-        owned = {taken.cause.user_id for part in folded for taken in part.intake.taken}
+    def _serialise(self, parts: Sequence[_Part], rows: dict[str, ShopperRow]) -> SerialisedRows:
+        """What is to be written; from here on the rows in memory are what the next batch folds into."""
+        folded = [part for part in parts if _is_folded(part.batch)]
+        owned = {accepted.input.user_id for part in folded for accepted in part.decoded.accepted}
         # Rows of score requests are another worker's where a producer has partitioned them by its own rule.
         self._cache.put({user: rows[user] for user in owned})
-        sources = sorted({part.chunk.partition for part in folded})
-        return self._with.store.pack(chain(touched(rows.values()), (self._sources[p].write() for p in sources)))
+        sources = sorted({part.batch.partition for part in folded})
+        return self._context.store.serialise(
+            chain(writes_of_changed(rows.values()), (self._sources[p].to_write() for p in sources))
+        )
 
-    def _outbox(self, parts: Sequence[_Part], asked: Sequence[Asked], answers: Iterable[Answer]) -> _Said:
-        outbox = Outbox(self._with.settings, self._with.partitions)
+    def _build_outputs(
+        self, parts: Sequence[_Part], queries: Sequence[PendingQuery], results: Iterable[Result]
+    ) -> _BuiltOutputs:
+        outbox = Outbox(self._context.settings, self._context.partitions)
         traced: list[Traced] = []
         fallbacks: list[str | None] = []
-        for one, answer in zip(asked, answers, strict=True):
+        for one, result in zip(queries, results, strict=True):
             try:
-                trace = self._with.tracer.answer(one.taken, one.question.output_id)
-                self._say(outbox, one, answer, trace.headers if trace else ())
+                trace = self._context.tracer.begin(one.accepted, one.query.output_id)
+                self._add_output(outbox, one, result, trace.headers if trace else ())
             except Exception as error:
-                raise Poisoned(one.taken, error) from error
+                raise PoisonRecord(one.accepted, error) from error
             if trace:
                 traced.append(trace)
-            fallbacks.append(answer.fallback)
+            fallbacks.append(result.fallback)
         for part in parts:
-            self._pass_on(outbox, part)
-        return _Said(outbox, traced, fallbacks)
+            self._add_side_outputs(outbox, part)
+        return _BuiltOutputs(outbox, traced, fallbacks)
 
-    def _pass_on(self, outbox: Outbox, part: _Part) -> None:
-        chunk, intake, folded = part
-        for refused in intake.refused:
-            outbox.dead_letter(*refused)
-        for misplaced in intake.misplaced:
-            outbox.forward(misplaced)
-        for partition, batch in item_batches(chunk, folded.told, self._with.partitions):
-            outbox.tell_items(partition, batch)
+    def _add_side_outputs(self, outbox: Outbox, part: _Part) -> None:
+        partition_batch, decoded, folded = part
+        for rejected in decoded.rejected:
+            outbox.dead_letter(*rejected)
+        for misrouted in decoded.misrouted:
+            outbox.forward(misrouted)
+        for partition, batch in item_update_batches(partition_batch, folded.item_updates, self._context.partitions):
+            outbox.add_item_updates(partition, batch)
 
-    def _say(self, outbox: Outbox, asked: Asked, answer: Answer, headers: Headers) -> None:
-        question = asked.question
-        user_id = question.cause.user_id
-        output = question.scenario.answer(question, answer, self._with.follower.catalogue, self._with.settings)
-        outbox.say(question.scenario.topic, user_id, output, headers)
-        if is_logged(question.output_id, self._with.settings.feature_log):
-            outbox.say(Topic.FEATURE_LOG, user_id, feature_log(question, answer.model))
-
-
-def _without(intake: Intake, poisoned: Sequence[Refused]) -> Intake:
-    """An intake in which the poisoned records are refused."""
-    if not poisoned:
-        return intake
-    records = [refused.record for refused in poisoned]
-    taken = [t for t in intake.taken if t.record not in records]
-    return intake._replace(taken=taken, refused=[*intake.refused, *poisoned])
+    def _add_output(self, outbox: Outbox, pending: PendingQuery, result: Result, headers: Headers) -> None:
+        query = pending.query
+        user_id = query.input.user_id
+        output = query.scenario.make_output(query, result, self._context.follower.catalogue, self._context.settings)
+        outbox.add(query.scenario.topic, user_id, output, headers)
+        if is_logged(query.output_id, self._context.settings.feature_log):
+            outbox.add(Topic.FEATURE_LOG, user_id, feature_log(query, result.model))
 
 
-def _not_yet(chunk: RecordChunk, intake: Intake, source: SourceRow | None) -> Intake:
-    """What of an intake is not done already: all rows of a load are written at once, and the sources' with them."""
+def _without_poison(decoded: DecodedBatch, poison: Sequence[Rejected]) -> DecodedBatch:
+    """The batch with its poison records rejected."""
+    if not poison:
+        return decoded
+    records = [rejected.record for rejected in poison]
+    accepted = [t for t in decoded.accepted if t.record not in records]
+    return decoded._replace(accepted=accepted, rejected=[*decoded.rejected, *poison])
+
+
+def _not_folded_yet(batch: PartitionBatch, decoded: DecodedBatch, source: SourceRow | None) -> DecodedBatch:
+    """What of a batch is not folded already: all rows of a batch are written at once, and the sources' with them."""
     if source is None:
-        return intake
-    origin = f"{chunk.topic}/{chunk.partition}"
+        return decoded
+    origin = f"{batch.topic}/{batch.partition}"
     done = set[int]()
-    if source.fence.passed(origin, chunk.first_offset):
-        done = {r.offset for r in chunk.records if source.fence.passed(origin, r.offset)}
-    source.fence.advance(origin, chunk.last_offset)
+    if source.fence.passed(origin, batch.first_offset):
+        done = {r.offset for r in batch.records if source.fence.passed(origin, r.offset)}
+    source.fence.advance(origin, batch.last_offset)
     if not done:
-        return intake
-    return Intake(
-        [t for t in intake.taken if t.record.offset not in done],
-        [r for r in intake.refused if r.record.offset not in done],
-        [m for m in intake.misplaced if m.record.offset not in done],
-        intake.left_out,
+        return decoded
+    return DecodedBatch(
+        [t for t in decoded.accepted if t.record.offset not in done],
+        [r for r in decoded.rejected if r.record.offset not in done],
+        [m for m in decoded.misrouted if m.record.offset not in done],
+        decoded.skipped_context,
     )
 
 
-def _is_folded(chunk: RecordChunk) -> bool:
+def _is_folded(batch: PartitionBatch) -> bool:
     """Score requests are answered, and leave nothing behind."""
-    return chunk.topic != Topic.SCORE_REQUESTS
+    return batch.topic != Topic.SCORE_REQUESTS
 
 
-def _sources_of(load: Load) -> set[int]:
-    return {chunk.partition for chunk in load.chunks if _is_folded(chunk)}
+def _sources_of(batch: Batch) -> set[int]:
+    return {partition_batch.partition for partition_batch in batch.parts if _is_folded(partition_batch)}
 
 
-def _observe(delay: Histogram, load: Load) -> None:
-    """Note how long ago the oldest record of each chunk was appended."""
+def _observe(delay: Histogram, batch: Batch) -> None:
+    """Note how long ago the oldest record of each batch was appended."""
     now = time.time()
-    for chunk in load.chunks:
-        delay.observe(max(now - chunk.records[0].timestamp / 1000, 0))
+    for partition_batch in batch.parts:
+        delay.observe(max(now - partition_batch.records[0].timestamp / 1000, 0))
 
 
-def _count(load: Load, parts: Sequence[_Part], asked: Sequence[Asked], fallbacks: Sequence[str | None]) -> None:
-    said = Counter(
-        (one.question.scenario.topic, fallback or "none") for one, fallback in zip(asked, fallbacks, strict=True)
+def _count(
+    batch: Batch, parts: Sequence[_Part], queries: Sequence[PendingQuery], fallbacks: Sequence[str | None]
+) -> None:
+    outputs = Counter(
+        (one.query.scenario.topic, fallback or "none") for one, fallback in zip(queries, fallbacks, strict=True)
     )
-    for labels, count in said.items():
+    for labels, count in outputs.items():
         metrics.OUTPUTS.labels(*labels).inc(count)
-    metrics.CHUNK.labels(_ROAD).observe(load.size)
-    for chunk, intake, _ in parts:
-        metrics.EVENTS.labels(chunk.topic, "taken").inc(len(intake.taken))
-        metrics.EVENTS.labels(chunk.topic, "forwarded").inc(len(intake.misplaced))
-        metrics.LEFT_OUT.labels(chunk.topic).inc(len(intake.left_out))
-        for refused in intake.refused:
-            metrics.DEAD_LETTERS.labels(refused.why.reason).inc()
+    metrics.BATCH_RECORDS.labels(_PIPELINE).observe(batch.size)
+    for partition_batch, decoded, _ in parts:
+        metrics.RECORDS.labels(partition_batch.topic, "taken").inc(len(decoded.accepted))
+        metrics.RECORDS.labels(partition_batch.topic, "forwarded").inc(len(decoded.misrouted))
+        metrics.SKIPPED_CONTEXT.labels(partition_batch.topic).inc(len(decoded.skipped_context))
+        for rejected in decoded.rejected:
+            metrics.DEAD_LETTERS.labels(rejected.error.reason).inc()

@@ -8,13 +8,13 @@ from feature_repo.windows import DAY_MS, Windows, label_of, labelled, length_of,
 from streams.errors import StreamError
 from streams.group_check import of_another_prefix
 from streams.settings import Settings
-from streams.topic_identity import hold_against, identities
+from streams.topic_identity import identities, verify
 
 WINDOW: Final = "HEADRACE_WINDOW"
 _PREFIX: Final = "HEADRACE_TOPIC_PREFIX"
 
 
-async def hold_against_store(settings: Settings, topics: Sequence[str], store: RowStore) -> None:
+async def verify_store(settings: Settings, topics: Sequence[str], store: RowStore) -> None:
     """Compare each topic's id and partition count, and the window, with what this group's rows were made for.
 
     Raises:
@@ -26,15 +26,15 @@ async def hold_against_store(settings: Settings, topics: Sequence[str], store: R
     then = await store.remember({**now, WINDOW: window, _PREFIX: settings.topic_prefix})
     if then[_PREFIX] != settings.topic_prefix:
         raise of_another_prefix(settings, then[_PREFIX])
-    hold_against(then, now, settings.group)
+    verify(then, now, settings.group)
     if then[WINDOW] != window:
         raise StreamError(
-            f"Group {settings.group!r} has counted by windows of {_spoken(then[WINDOW])}, not {_spoken(window)}: set "
+            f"Group {settings.group!r} has counted by windows of {_as_text(then[WINDOW])}, not {_as_text(window)}: set "
             f"{_settings_for(then[WINDOW])}, or fold its topics into a group of another name with `headrace rebuild`."
         )
 
 
-def _spoken(label: str) -> str:
+def _as_text(label: str) -> str:
     windows = labelled(label)
     return f"{length_of(windows)} ms" + (f" in {zone_of(windows)}" if _of_days(windows) else "")
 

@@ -1,33 +1,33 @@
-"""Long work in stints: between two of them, whoever shares the thread goes on."""
+"""Cooperative yielding: long work is done in slices, and between two of them others on the thread go on."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-_STINT_S: Final = 0.001
-_WAY_S: Final = 0.002
-"""What others have between two stints. One turn of the loop is not enough for them: a load takes dozens on its way, and
-would wait for a stint at each."""
+_WORK_S: Final = 0.001
+_YIELD_S: Final = 0.002
+"""What others have between two slices. One turn of the loop is not enough for them: a batch takes dozens on its way,
+and would wait for a slice at each."""
 
 
-class Stints:
+class CooperativeYield:
     """Knows how long was worked since the last pause.
 
     Args:
-        others_wait: whether somebody needs the thread now. They have it for two milliseconds after a stint of one or
+        has_waiters: whether somebody needs the thread now. They have it for two milliseconds after a slice of one or
             more; where nobody does, for one turn after every piece of work.
         clock: monotonic seconds.
     """
 
-    def __init__(self, others_wait: Callable[[], bool], clock: Callable[[], float]) -> None:
-        self._others_wait = others_wait
+    def __init__(self, has_waiters: Callable[[], bool], clock: Callable[[], float]) -> None:
+        self._has_waiters = has_waiters
         self._clock = clock
-        self._went_on = clock()
+        self._resumed_at = clock()
 
-    async def rest(self) -> None:
+    async def yield_if_due(self) -> None:
         """Between two pieces of work: let others go on, if it is time."""
-        others_wait = self._others_wait()
-        if others_wait and self._clock() - self._went_on < _STINT_S:
+        has_waiters = self._has_waiters()
+        if has_waiters and self._clock() - self._resumed_at < _WORK_S:
             return
-        await asyncio.sleep(_WAY_S if others_wait else 0)
-        self._went_on = self._clock()
+        await asyncio.sleep(_YIELD_S if has_waiters else 0)
+        self._resumed_at = self._clock()

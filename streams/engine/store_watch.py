@@ -18,7 +18,7 @@ _PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 10.0
 _PATIENCE_S: Final = 60.0
 """A failover takes seconds, and behind the same name stands another server then. What is full, or takes no password,
-stays so until somebody has heard of it."""
+stays so until an operator acts."""
 _LONG_AGO_S: Final = 600.0
 
 
@@ -34,7 +34,7 @@ class StoreWatch:
         self._continuity = continuity
         self._group = group
         self._clock = clock
-        self._refused_since = self._heard = -inf
+        self._refused_since = self._last_error = -inf
 
     async def open(self) -> None:
         """Find out whether the store takes rows, and still has those of this group.
@@ -49,16 +49,16 @@ class StoreWatch:
                 f"`redis-cli HDEL headrace:{self._group}:topics {LOST}`."
             )
 
-    async def take(self, folded: Mapping[tuple[str, int], int]) -> None:
+    async def on_assigned(self, folded: Mapping[tuple[str, int], int]) -> None:
         """Begin with these partitions, and hold their rows against what the group has noted as folded.
 
         Raises:
             RowsLost: the store has lost some of it.
         """
-        self._continuity.take(folded)
-        await self.look()
+        self._continuity.assign(folded)
+        await self.check()
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Hold the store against what is known to be folded; one that does not answer is looked at again later.
 
         Raises:
@@ -73,7 +73,7 @@ class StoreWatch:
             except StoreError as error:
                 logger.warning("%s", error)
         except StoreError as error:
-            logger.info("the online store is looked at later: %s", error)
+            logger.info("online store check postponed: %s", error)
 
     async def wait(self, error: StoreError, failures: int) -> None:
         """Return when the store takes rows again. A batch is tried again only then: it would send its outputs anew.
@@ -86,16 +86,16 @@ class StoreWatch:
             StoreRefused: it has refused for a minute.
         """
         logger.warning("waiting for the online store: %s", error)
-        if failures <= 1 or self._clock() - self._heard > _LONG_AGO_S:
+        if failures <= 1 or self._clock() - self._last_error > _LONG_AGO_S:
             self._refused_since = self._clock()
         if isinstance(error, StoreRefused):
             await self._until_it_takes_rows(error, failures)
         else:
             await asyncio.sleep(_PAUSE_S)
             await self._until_up()
-        self._heard = self._clock()
+        self._last_error = self._clock()
 
-    async def wait_if_not_lost(self, lost: RowsLost, failures: int) -> None:
+    async def wait_unless_lost(self, lost: RowsLost, failures: int) -> None:
         """Return when the batch may be tried again: what a replica lacks, another server may have.
 
         Raises:
@@ -110,8 +110,8 @@ class StoreWatch:
 
     async def _until_it_takes_rows(self, error: StoreRefused, failures: int) -> None:
         await asyncio.sleep(min(_PAUSE_S * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S))
-        while (refused := await self._refusal()) is not None:
-            await self._outlast(refused)
+        while (refusal := await self._refusal()) is not None:
+            await self._outlast(refusal)
         if self._clock() - self._refused_since > _PATIENCE_S:  # it takes a small row, and not the batch
             raise error
 
@@ -121,20 +121,20 @@ class StoreWatch:
         self._refused_since = self._clock()
 
     async def _refusal(self) -> StoreRefused | None:
-        await self._store.let_go()
+        await self._store.disconnect_all()
         try:
             await self._store.probe()
-        except StoreRefused as refused:
-            return refused
+        except StoreRefused as refusal:
+            return refusal
         except StoreError:
             await self._until_up()
             return await self._refusal()
         return None
 
-    async def _outlast(self, refused: StoreRefused) -> None:
+    async def _outlast(self, refusal: StoreRefused) -> None:
         if self._clock() - self._refused_since > _PATIENCE_S:
-            raise refused
-        logger.warning("waiting for the online store: %s", refused)
+            raise refusal
+        logger.warning("waiting for the online store: %s", refusal)
         await asyncio.sleep(_PAUSE_S)
 
     async def _confirm(self, lost: RowsLost) -> None:
@@ -146,5 +146,5 @@ class StoreWatch:
         try:
             await self._store.remember({LOST: str(lost)})
         except StoreError as error:
-            logger.warning("the next worker will not hear of it: %s", error)
+            logger.warning("lost rows not recorded for the next worker: %s", error)
         raise lost

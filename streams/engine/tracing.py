@@ -8,7 +8,7 @@ load are spans below it.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from streams.engine.intake import Taken
+from streams.engine.intake import Accepted
 from streams.engine.metrics import Step
 from streams.errors import SettingsError
 from streams.settings import Settings
@@ -26,9 +26,9 @@ _MOST_BYTES: Final = 512
 
 
 class Tracer(Protocol):
-    """What the road tells of its answers."""
+    """What traces the outputs of a pipeline."""
 
-    def answer(self, taken: Taken, output_id: str) -> "Traced | None":
+    def begin(self, accepted: Accepted, output_id: str) -> "Traced | None":
         """Begin the span of an answer; None where its event belongs to no trace."""
         ...
 
@@ -45,7 +45,7 @@ class Traced(Protocol):
         ...
 
     def end(self, steps: Sequence[Step]) -> None:
-        """It is with Kafka; these are the steps of its load until then."""
+        """It is with Kafka; these are the steps of its batch until then."""
 
 
 def open_tracer(settings: Settings) -> Tracer:
@@ -55,7 +55,7 @@ def open_tracer(settings: Settings) -> Tracer:
         SettingsError: spans are asked for, and what makes them is not installed.
     """
     if settings.traces is None:
-        return PassingOn()
+        return PropagatingTracer()
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -63,29 +63,29 @@ def open_tracer(settings: Settings) -> Tracer:
         raise SettingsError(
             "HEADRACE_TRACES is set and OpenTelemetry is not installed: pip install 'headrace[traces]'"
         ) from error
-    return Recording(settings.group, BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.traces)))
+    return RecordingTracer(settings.group, BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.traces)))
 
 
-class PassingOn:
+class PropagatingTracer:
     """Makes no spans."""
 
-    def answer(self, taken: Taken, output_id: str) -> Traced | None:
+    def begin(self, accepted: Accepted, output_id: str) -> Traced | None:
         """The event's own context goes on with the answer."""
-        context = context_of(taken.record)
-        return _PassedOn(context) if context else None
+        context = context_of(accepted.record)
+        return _Propagated(context) if context else None
 
     def close(self) -> None:
         """Nothing is left."""
 
 
-class _PassedOn(NamedTuple):
+class _Propagated(NamedTuple):
     headers: Headers
 
     def end(self, steps: Sequence[Step]) -> None:
-        """Nobody is told."""
+        """No span is made."""
 
 
-class Recording:
+class RecordingTracer:
     """Makes spans of the answers to sampled events.
 
     Args:
@@ -105,28 +105,28 @@ class Recording:
         self._tracer = self._provider.get_tracer("headrace")
         self._propagator = TraceContextTextMapPropagator()
 
-    def answer(self, taken: Taken, output_id: str) -> Traced | None:
+    def begin(self, accepted: Accepted, output_id: str) -> Traced | None:
         """Begin a span below the producer's, as of when its record was appended."""
         from opentelemetry.trace import SpanKind, get_current_span, set_span_in_context
 
-        context = context_of(taken.record)
+        context = context_of(accepted.record)
         if not context:
             return None
         parent = self._propagator.extract({name: value.decode("ascii", "replace") for name, value in context})
         if not get_current_span(parent).get_span_context().trace_flags.sampled:
-            return _PassedOn(context)
-        place = taken.place
+            return _Propagated(context)
+        position = accepted.position
         span = self._tracer.start_span(
             output_id.partition("/")[0],
             context=parent,
             kind=SpanKind.CONSUMER,
-            start_time=taken.record.timestamp * 1_000_000,
+            start_time=accepted.record.timestamp * 1_000_000,
             attributes={
                 "headrace.output_id": output_id,
                 "messaging.system": "kafka",
-                "messaging.destination.name": place.topic,
-                "messaging.destination.partition.id": str(place.partition),
-                "messaging.kafka.offset": place.offset,
+                "messaging.destination.name": position.topic,
+                "messaging.destination.partition.id": str(position.partition),
+                "messaging.kafka.offset": position.offset,
             },
         )
         carried: dict[str, str] = {}
@@ -134,7 +134,7 @@ class Recording:
         return _Spanned(self, span, [(name, value.encode()) for name, value in carried.items()])
 
     def end(self, span: "Span", steps: Sequence[Step]) -> None:
-        """End an answer's span, and make those of its load's steps."""
+        """End an answer's span, and make those of its batch's steps."""
         from opentelemetry.trace import set_span_in_context
 
         below = set_span_in_context(span)
@@ -148,7 +148,7 @@ class Recording:
 
 
 class _Spanned(NamedTuple):
-    recording: Recording
+    recording: RecordingTracer
     span: "Span"
     headers: Headers
 

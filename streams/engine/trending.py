@@ -11,17 +11,17 @@ from feature_repo.actions import ACTION_CODE
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.row_store import RowStore
 from feature_repo.scopes import item_of
-from streams.messages.internal import ItemDelta
+from streams.messages.internal import ItemUpdate
 from streams.messages.wire import Floats, Ints
 
 _REFRESH_S = 5.0
 _BUCKET_S = 3_600
 _BUCKETS = 24
 _TOP = 100
-_TOLD = 1_000
-"""Items told of at once: the list is made of a hundred, and a command an item costs more than counting it."""
-_WAITING = 20_000
-"""Items that wait to be told of, 3 MB; of more, those that least was done with are left out."""
+_MAX_FLUSHED = 1_000
+"""Items flushed at once: the list is made of a hundred, and a command an item costs more than counting it."""
+_MAX_PENDING = 20_000
+"""Items that wait to be flushed, 3 MB; of more, those that least was done with are left out."""
 _BOOST = 0.02
 """Score per doubling of an item's weight: trends break near ties, they do not overrule the shopper's own history."""
 _WEIGHT = {ACTION_CODE["view"]: 1, ACTION_CODE["add_to_cart"]: 3, ACTION_CODE["purchase"]: 5}
@@ -41,21 +41,23 @@ class Trending:
         self.items: Ints = np.array([NO_ITEM], np.int64)
         self.boost: Floats = np.zeros(1, np.float32)
 
-    def add(self, deltas: list[ItemDelta]) -> None:
-        """Count a chunk's deltas of items, by their keys; they are told to the store at the next refresh."""
-        for delta in deltas if self._on else ():
-            item_id = item_of(delta.item_id)
-            if (weight := _WEIGHT.get(delta.action, 0)) and self._counts(item_id):
+    def add(self, updates: list[ItemUpdate]) -> None:
+        """Count a batch's item updates of items, by their keys; they are flushed to the store at the next refresh."""
+        for update in updates if self._on else ():
+            item_id = item_of(update.item_id)
+            if (weight := _WEIGHT.get(update.action, 0)) and self._counts(item_id):
                 self._counted[item_id] = self._counted.get(item_id, 0) + weight
 
     async def refresh(self) -> None:
-        """Tell what was counted and read the top again when what is held is older than a few seconds."""
+        """Flush the counts and read the top again when what is held is older than a few seconds."""
         if not self._on or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _REFRESH_S
-        most = dict(nlargest(_TOLD, self._counted.items(), key=itemgetter(1)))  # the rest when it has become more
+        most = dict(
+            nlargest(_MAX_FLUSHED, self._counted.items(), key=itemgetter(1))
+        )  # the rest when it has become more
         await self._store.add_trending(_bucket(), most)
-        self._forget(most)
+        self._subtract(most)
         top = await self._store.trending(_bucket(), _BUCKETS, _TOP)
         self.ranking = [item_hash(item_id) for item_id, _ in top]
         if top:
@@ -63,13 +65,13 @@ class Trending:
             weights = np.array([weight for _, weight in top], np.float32)
             self.boost = (_BOOST * np.log2(1 + weights)).astype(np.float32)
 
-    def _forget(self, told: dict[str, int]) -> None:
-        for item_id, count in told.items():
-            left = self._counted.pop(item_id) - count  # some was counted while the rest was told
-            if left:
-                self._counted[item_id] = left
-        if len(self._counted) > _WAITING:
-            self._counted = dict(nlargest(_WAITING // 2, self._counted.items(), key=itemgetter(1)))
+    def _subtract(self, flushed: dict[str, int]) -> None:
+        for item_id, count in flushed.items():
+            remaining = self._counted.pop(item_id) - count  # some was counted while the rest was flushed
+            if remaining:
+                self._counted[item_id] = remaining
+        if len(self._counted) > _MAX_PENDING:
+            self._counted = dict(nlargest(_MAX_PENDING // 2, self._counted.items(), key=itemgetter(1)))
 
 
 def _bucket() -> int:

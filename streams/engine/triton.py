@@ -69,7 +69,7 @@ class Triton:
         self._breakers: dict[str, Breaker] = {}
         self._versions: dict[str, str] = {}
 
-    async def ask(self, model: str, tensors: Tensors, rows: int, kind: type[A]) -> tuple[A, str]:
+    async def infer(self, model: str, tensors: Tensors, rows: int, kind: type[A]) -> tuple[A, str]:
         """Send one request; answer the named tuple `kind`, as the model filled it, and the model's version.
 
         Raises:
@@ -87,7 +87,7 @@ class Triton:
             if isinstance(error, InferenceServerException) and error.status() in _FAILED:
                 raise RequestFailed(f"{model}: {error}") from error
             if not _was_slow(error) or not await self._is_ready(model):
-                self.give_up(model, str(error))
+                self.mark_unavailable(model, str(error))
             raise ModelUnavailable(f"{model}: {error}") from error
         if raw.version != self._versions.get(model):
             metrics.served(model, raw.version, self._versions.get(model))
@@ -96,18 +96,18 @@ class Triton:
             raise UnknownBlocks(frozenset(unknown.tolist()))
         return kind(**{name: raw.arrays.get(name, _ABSENT) for name in kind._fields}), raw.version
 
-    def give_up(self, model: str, why: str) -> None:
+    def mark_unavailable(self, model: str, why: str) -> None:
         """Ask a model no more until Triton says again that it is ready."""
         breaker = self._breaker(model)
         if breaker.closed:
-            logger.warning("%s is not available: %s", model, why)
-        breaker.refused()
-        metrics.AVAILABLE.labels(model).set(0)
+            logger.warning("model %s is unavailable, circuit breaker open: %s", model, why)
+        breaker.trip()
+        metrics.MODEL_AVAILABLE.labels(model).set(0)
 
     async def close(self) -> None:
         """Disconnect."""
         for breaker in self._breakers.values():
-            breaker.drop()
+            breaker.cancel()
         await self._client.close()
 
     def _breaker(self, model: str) -> Breaker:
@@ -118,8 +118,8 @@ class Triton:
     async def _is_back(self, model: str) -> bool:
         ready = await self._is_ready(model)
         if ready:
-            logger.warning("%s is available again", model)
-            metrics.AVAILABLE.labels(model).set(1)
+            logger.warning("model %s is available again, circuit breaker closed", model)
+            metrics.MODEL_AVAILABLE.labels(model).set(1)
         return ready
 
     async def _is_ready(self, model: str) -> bool:

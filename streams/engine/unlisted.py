@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from feature_repo.row_store import FOR_GOOD
+from feature_repo.row_store import PERSIST
 from feature_repo.scopes import item_of
 from streams.engine.demand_rows import DemandRow
 
-_MOST: Final = 20_000
+_MAX_ROWS: Final = 20_000
 """Rows at a time, for a worker: 14 MB of the store's memory."""
 _SHORTEST_S: Final = 600.0
 _LONGEST_S: Final = 7 * 86_400.0
@@ -22,7 +22,7 @@ _FIRST_S: Final = 3_600.0
 _FADING_S: Final = 600.0
 
 
-class Unlisted:
+class DelistedRows:
     """Watches how many such rows are written.
 
     Args:
@@ -32,21 +32,21 @@ class Unlisted:
 
     def __init__(self, clock: Callable[[], float], may_have: Callable[[str], bool]) -> None:
         self._clock, self._may_have = clock, may_have
-        self._written = _MOST * _FADING_S / _FIRST_S
+        self._written = _MAX_ROWS * _FADING_S / _FIRST_S
         """In the last minutes, those longer ago counting less."""
         self._noted = clock()
 
-    def lasts(self, rows: Mapping[str, DemandRow]) -> dict[str, int]:
+    def ttls(self, rows: Mapping[str, DemandRow]) -> dict[str, int]:
         """Of rows that are written now: how long those last that do not say themselves that they are an item's."""
         unsure = [key for key, row in rows.items() if not row.listed]
         # What the catalogue has was perhaps written before it was announced; its record comes to its row as well.
         unknown = [key for key in unsure if not self._may_have(item_of(key))]
-        return dict.fromkeys(unsure, FOR_GOOD) | dict.fromkeys(unknown, self.last_ms(len(unknown)))
+        return dict.fromkeys(unsure, PERSIST) | dict.fromkeys(unknown, self.ttl_ms(len(unknown)))
 
-    def last_ms(self, rows: int) -> int:
+    def ttl_ms(self, rows: int) -> int:
         """Milliseconds that so many rows of no item, which are written now, last."""
         now = self._clock()
         self._written = self._written * math.exp((self._noted - now) / _FADING_S) + rows
         self._noted = now
-        lasting_s = _MOST * _FADING_S / max(self._written, 1e-9)
+        lasting_s = _MAX_ROWS * _FADING_S / max(self._written, 1e-9)
         return int(1000 * min(max(lasting_s, _SHORTEST_S), _LONGEST_S))

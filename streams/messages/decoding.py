@@ -14,7 +14,7 @@ import msgspec
 from streams.errors import BadRecord, Reason
 from streams.messages import lookalikes
 from streams.messages.events import NEEDED, Event, Id
-from streams.messages.fields import LeftOut, seconds_hint
+from streams.messages.fields import OnSkipped, seconds_hint
 from streams.messages.form import Form
 from streams.messages.items import Item, Withdrawn
 from streams.messages.requests import ScoreRequest
@@ -26,11 +26,13 @@ _REQUEST: Final = Form(ScoreRequest)
 _NULL: Final = b"null"
 
 
-def _unnoted(_: str) -> None:
+def _ignore(_: str) -> None:
     return None
 
 
-def decode_event(value: bytes | None, *, appended_ms: int, settings: Settings, left_out: LeftOut = _unnoted) -> Event:
+def decode_event(
+    value: bytes | None, *, appended_ms: int, settings: Settings, on_skipped: OnSkipped = _ignore
+) -> Event:
     """Decode a record of `events`.
 
     A null value has no field at all, so it is refused as `missing_field`.
@@ -39,12 +41,12 @@ def decode_event(value: bytes | None, *, appended_ms: int, settings: Settings, l
         value: the record's bytes.
         appended_ms: append time of the record, ms since 1970 UTC.
         settings: `max_event_bytes`, `past` and `future` count.
-        left_out: told of each pair of the context that is left out.
+        on_skipped: called with the name of each pair of the context that is left out.
 
     Raises:
         BadRecord: the record breaks the contract.
     """
-    event = _EVENT.decode(value, settings.max_event_bytes, left_out)
+    event = _EVENT.decode(value, settings.max_event_bytes, on_skipped)
     needed = NEEDED[event.type]
     if getattr(event, needed) is None:
         raise BadRecord(Reason.MISSING_FIELD, f"The field `{needed}` is missing: type `{event.type}` needs it.")
@@ -53,10 +55,10 @@ def decode_event(value: bytes | None, *, appended_ms: int, settings: Settings, l
 
 
 def decode_request(
-    value: bytes | None, *, appended_ms: int, settings: Settings, left_out: LeftOut = _unnoted
+    value: bytes | None, *, appended_ms: int, settings: Settings, on_skipped: OnSkipped = _ignore
 ) -> ScoreRequest:
     """Decode a record of `score.requests`; arguments and errors as for `decode_event`."""
-    request = _REQUEST.decode(value, settings.max_event_bytes, left_out)
+    request = _REQUEST.decode(value, settings.max_event_bytes, on_skipped)
     _check_time(request.timestamp, appended_ms, settings)
     return request
 
@@ -71,7 +73,7 @@ def decode_item(key: bytes | None, value: bytes | None, *, appended_ms: int, set
     """
     if not value or (value[:1] != b"{" and len(value) <= settings.max_event_bytes and value.strip() == _NULL):
         return Withdrawn(_withdrawn_id(key))
-    item = _ITEM.decode(value, settings.max_event_bytes, _unnoted)
+    item = _ITEM.decode(value, settings.max_event_bytes, _ignore)
     if item.timestamp is not None:
         _check_time(item.timestamp, appended_ms, settings)
     return item

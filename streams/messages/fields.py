@@ -13,7 +13,7 @@ from msgspec import Raw
 from streams.errors import BadRecord, Reason
 from streams.messages.events import LAST_MS, MAX_TITLE, EventType
 
-LeftOut = Callable[[str], None]
+OnSkipped = Callable[[str], None]
 """Told the name of each pair of a context whose value is neither text nor a number."""
 
 _INTEGERS: Final = frozenset({"timestamp", "quantity"})
@@ -45,7 +45,7 @@ class Field:
             return not part[1:-1].strip()
         return part == b'""' or (self.name in ZERO_IS_NOTHING and part[0] in _DIGIT and float(part) == 0)
 
-    def decode(self, part: bytes, left_out: LeftOut) -> object:
+    def decode(self, part: bytes, on_skipped: OnSkipped) -> object:
         """The field's value.
 
         Raises:
@@ -53,7 +53,7 @@ class Field:
         """
         try:
             if self.name == "context":
-                return _context(part, left_out)
+                return _context(part, on_skipped)
             if part[:1] == b'"' and self.name in LISTS_OF_NAMES:
                 return [_text.decode(part)]
             if part[:1] == b'"' and self.name == "title":
@@ -73,7 +73,7 @@ def _whole(part: bytes) -> int | None:
     return int(number) if number.is_integer() else None
 
 
-def _context(part: bytes, left_out: LeftOut) -> dict[str, str | int | float]:
+def _context(part: bytes, on_skipped: OnSkipped) -> dict[str, str | int | float]:
     """The pairs of a context, of a repeated name the last."""
     kept: dict[str, str | int | float] = {}
     for name, raw in _pairs.decode(part).items():
@@ -83,7 +83,7 @@ def _context(part: bytes, left_out: LeftOut) -> dict[str, str | int | float]:
         elif value[0] in _DIGIT and isfinite(number := _number(value)):
             kept[name] = number
         else:
-            left_out(name)
+            on_skipped(name)
     return kept
 
 
@@ -95,13 +95,13 @@ def _number(part: bytes) -> int | float:
 
 
 def _bad_field(name: str, part: bytes, error: msgspec.ValidationError) -> BadRecord:
-    said = lowered(error)
-    if said.startswith("invalid enum value"):
+    message = lowered(error)
+    if message.startswith("invalid enum value"):
         allowed = ", ".join(EventType)
         return BadRecord(Reason.UNKNOWN_TYPE, f"The field `{name}` is none of {allowed}.")
-    reason = Reason.WRONG_TYPE if ", got `" in said else Reason.OUT_OF_RANGE
+    reason = Reason.WRONG_TYPE if ", got `" in message else Reason.OUT_OF_RANGE
     hint = f"; {_time_hint(part)}" if name == "timestamp" else ""
-    return BadRecord(reason, f"The field `{name}` does not fit: {said}{hint}.")
+    return BadRecord(reason, f"The field `{name}` does not fit: {message}{hint}.")
 
 
 def _time_hint(part: bytes) -> str:
@@ -124,5 +124,5 @@ def seconds_hint(timestamp: int) -> str:
 
 def lowered(error: msgspec.DecodeError) -> str:
     """What a decoder said, as part of a sentence, without the place."""
-    said = str(error).partition(" - at `")[0].removeprefix("JSON is malformed: ")
-    return said[:1].lower() + said[1:]
+    message = str(error).partition(" - at `")[0].removeprefix("JSON is malformed: ")
+    return message[:1].lower() + message[1:]

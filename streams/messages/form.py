@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from streams.errors import BadRecord, Reason
 from streams.messages import envelopes, lookalikes
 from streams.messages.depth import check_depth
-from streams.messages.fields import Field, LeftOut, lowered
+from streams.messages.fields import Field, OnSkipped, lowered
 
 _T = TypeVar("_T", bound=Struct)
 _ABSENT: Final = Raw(b"")
@@ -35,7 +35,7 @@ class Form(Generic[_T]):
         self._fields = [Field(f.name, f.type, required=f.required) for f in fields]
         self._wanted = [f.name for f in fields if f.required]
 
-    def decode(self, value: bytes | None, max_bytes: int, left_out: LeftOut) -> _T:
+    def decode(self, value: bytes | None, max_bytes: int, on_skipped: OnSkipped) -> _T:
         """The message.
 
         Raises:
@@ -52,11 +52,11 @@ class Form(Generic[_T]):
         try:
             return self._typed.decode(value)
         except msgspec.ValidationError:
-            return self._decode_by_field(value, left_out)
+            return self._decode_by_field(value, on_skipped)
         except msgspec.DecodeError as error:
             raise _no_json(value, error) from error
 
-    def _decode_by_field(self, value: bytes, left_out: LeftOut) -> _T:
+    def _decode_by_field(self, value: bytes, on_skipped: OnSkipped) -> _T:
         try:
             raw = self._raw.decode(value)
         except msgspec.ValidationError as error:
@@ -71,20 +71,20 @@ class Form(Generic[_T]):
                 if field.required:
                     raise self._lacks(field.name, value)
             elif needed or not field.holds_nothing(part):
-                found[field.name] = field.decode(part, left_out)
+                found[field.name] = field.decode(part, on_skipped)
         return self._kind(**found)
 
     def _lacks(self, name: str, value: bytes) -> BadRecord:
-        said = f"The field `{name}` is missing"
-        return BadRecord(Reason.MISSING_FIELD, _with_hint(said, envelopes.of_object(value, self._wanted)))
+        message = f"The field `{name}` is missing"
+        return BadRecord(Reason.MISSING_FIELD, _with_hint(message, envelopes.of_object(value, self._wanted)))
 
 
 def _check_utf8(value: bytes) -> None:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        said = f"The value is no UTF-8 at byte {error.start}"
-        raise BadRecord(Reason.NOT_UTF8, _with_hint(said, lookalikes.of_bytes(value))) from error
+        message = f"The value is no UTF-8 at byte {error.start}"
+        raise BadRecord(Reason.NOT_UTF8, _with_hint(message, lookalikes.of_bytes(value))) from error
 
 
 def _no_object(value: bytes, error: msgspec.ValidationError) -> BadRecord:
@@ -92,14 +92,14 @@ def _no_object(value: bytes, error: msgspec.ValidationError) -> BadRecord:
         _any.decode(value)  # the decoder before stopped where it saw that this is no object
     except msgspec.DecodeError as worse:
         return _no_json(value, worse)
-    said = f"The value is no JSON object: {lowered(error)}"
-    return BadRecord(Reason.WRONG_TYPE, _with_hint(said, lookalikes.of_json(value)))
+    message = f"The value is no JSON object: {lowered(error)}"
+    return BadRecord(Reason.WRONG_TYPE, _with_hint(message, lookalikes.of_json(value)))
 
 
 def _no_json(value: bytes, error: msgspec.DecodeError) -> BadRecord:
-    said = f"The value is no JSON: {lowered(error)}"
-    return BadRecord(Reason.INVALID_JSON, _with_hint(said, lookalikes.of_bytes(value)))
+    message = f"The value is no JSON: {lowered(error)}"
+    return BadRecord(Reason.INVALID_JSON, _with_hint(message, lookalikes.of_bytes(value)))
 
 
-def _with_hint(said: str, hint: str | None) -> str:
-    return f"{said}; {hint}." if hint else f"{said}."
+def _with_hint(message: str, hint: str | None) -> str:
+    return f"{message}; {hint}." if hint else f"{message}."

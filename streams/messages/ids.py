@@ -18,13 +18,13 @@ def answer_id(scenario: str, event: Event) -> str:
     return f"{scenario}/{user_id}/{event.event_id}"
 
 
-def request_answer_id(scenario: str, place: str) -> str:
+def request_answer_id(scenario: str, position: str) -> str:
     """The id of a scenario's answer to a request: where it stands in the log, since no row remembers request ids.
 
     Args:
         place: topic, partition and offset. Where an answer to an event names the shopper stands nothing.
     """
-    return f"{scenario}//{place}"
+    return f"{scenario}//{position}"
 
 
 def forecast_id(item_id: str, start: int, end: int) -> str:
@@ -42,5 +42,5 @@ def episode_id(kind: str, name: str | None, start: int, end: int, direction: str
 
 
 def alert_id(episode: str, state: str, start: int, end: int) -> str:
-    """The id of what was told of an episode when a window closed."""
+    """The id of the alert of an episode when a window closed."""
     return f"demand.alerts/{episode}/{state}/{start}/{end}"

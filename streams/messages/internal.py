@@ -1,13 +1,13 @@
-"""What Headrace's own topics carry: item deltas and watermarks, from the shoppers' road to the items' road.
+"""What Headrace's own topics carry: item updates and watermarks, from the shopper pipeline to the item pipeline.
 
-Both travel inside an `ItemBatch`, one message for each (chunk, target partition), in the order they arose. Each entry
-knows the offset of the record that caused it, so how records were cut into chunks leaves no trace.
+Both are sent in an `ItemUpdateBatch`, one message for each (batch, target partition), in the order they arose. Each
+entry knows the offset of the record that caused it, so how records were cut into batches leaves no trace.
 """
 
 from msgspec import Struct
 
 
-class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
+class ItemUpdate(Struct, frozen=True, array_like=True, tag=0):
     """One event as an item's counters see it.
 
     Attributes:
@@ -17,7 +17,7 @@ class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
         timestamp: event time, ms.
         quantity: units.
         price_cents: unit price as `feature_repo.money` holds it, -1 when the event had none.
-        late: whether the source's own watermark had already passed the window's end plus lateness; such a delta
+        late: whether the source's own watermark had already passed the window's end plus lateness; such an item update
             corrects the counters and changes no decision about a window.
         shard: for a category's or the shop's counters, which of their shards the item falls into; -1 for an item's own.
     """
@@ -33,7 +33,7 @@ class ItemDelta(Struct, frozen=True, array_like=True, tag=0):
 
 
 class Watermark(Struct, frozen=True, array_like=True, tag=1):
-    """A source partition's event time has crossed a window's edge: no on-time delta before `time` follows.
+    """A source partition's event time has crossed a window's edge: no on-time item update before `time` follows.
 
     Attributes:
         offset: offset of the record that crossed; -1 for an idle source or the end of a replay.
@@ -46,11 +46,11 @@ class Watermark(Struct, frozen=True, array_like=True, tag=1):
     idle: bool
 
 
-class Shown(Struct, frozen=True, array_like=True, tag=2):
-    """One impression as the counters of its items see it: most deltas would be such, ten at a time.
+class ItemImpression(Struct, frozen=True, array_like=True, tag=2):
+    """One impression as the counters of its items see it: most item updates would be such, ten at a time.
 
     Attributes:
-        offset, timestamp: as of an `ItemDelta`.
+        offset, timestamp: as of an `ItemUpdate`.
         items: the items shown that are the target partition's, none twice.
     """
 
@@ -59,16 +59,16 @@ class Shown(Struct, frozen=True, array_like=True, tag=2):
     items: list[str]
 
 
-Entry = ItemDelta | Watermark | Shown
+Entry = ItemUpdate | Watermark | ItemImpression
 
 
-class ItemBatch(Struct, frozen=True, array_like=True):
-    """All that one chunk of one source has to say to one partition of the items' road.
+class ItemUpdateBatch(Struct, frozen=True, array_like=True):
+    """All that one batch of one source has to say to one partition of the item pipeline.
 
     Attributes:
         origin: "topic/partition" of the consumed records, as in a row's fence.
         source: the `events` partition whose watermarks these are.
-        entries: deltas and watermarks, in the order they arose.
+        entries: item updates and watermarks, in the order they arose.
     """
 
     origin: str

@@ -12,7 +12,7 @@ class ModelRef(Struct, frozen=True):
     version: str
 
 
-class Cause(Struct, frozen=True, kw_only=True):
+class OutputBase(Struct, frozen=True, kw_only=True):
     """What every output carries."""
 
     id: str
@@ -46,7 +46,7 @@ class RecommendedItem(Struct, frozen=True, gc=False):
     reasons: list[RecommendationReason]
 
 
-class Recommendation(Cause, frozen=True, kw_only=True):
+class Recommendation(OutputBase, frozen=True, kw_only=True):
     """The answer to a trigger event, best item first; `ctr` is null without a click head or without the model."""
 
     event_id: str
@@ -61,7 +61,7 @@ class ScoredItem(Struct, frozen=True, gc=False):
     ctr: float
 
 
-class CtrScores(Cause, frozen=True, kw_only=True, omit_defaults=False):
+class CtrScores(OutputBase, frozen=True, kw_only=True, omit_defaults=False):
     """The answer to an impression (`event_id`) or a score request (`request_id`); `ctr` is always a probability."""
 
     user_id: str
@@ -102,7 +102,7 @@ class StockAdvice(Struct, frozen=True):
     order_quantity: int
 
 
-class DemandForecast(Cause, frozen=True, kw_only=True):
+class DemandForecast(OutputBase, frozen=True, kw_only=True):
     """Forecasts of an item's next windows, to a tenth below ten units; `chance` of any where all quantiles are below 1.
 
     Made when a window closed.
@@ -113,7 +113,7 @@ class DemandForecast(Cause, frozen=True, kw_only=True):
     stock: StockAdvice | None = None
 
 
-class DemandAlert(Cause, frozen=True, kw_only=True):
+class DemandAlert(OutputBase, frozen=True, kw_only=True):
     """Observed demand parted from what was expected.
 
     `pattern` tells a passing pulse from a level that has shifted; `history` holds the units of the windows before the

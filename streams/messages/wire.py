@@ -44,7 +44,7 @@ MODEL: Final = "headrace"
 DEMAND_MODEL: Final = "headrace_demand"
 
 HISTORY: Final = 50
-"""L: events of history that travel."""
+"""L: events of history that are sent."""
 TOP_K: Final = 20
 """K: items in a recommendation, unless a request asks for more or fewer."""
 REASONS: Final = 2
@@ -52,7 +52,7 @@ REASONS: Final = 2
 PARTS: Final = ("description", "popular")
 """What of an item itself adds to its score: its text, and what it scores for everyone beyond the mean item."""
 CONTEXT: Final = 8
-"""C: context pairs that travel; further pairs, in order of name, are left out."""
+"""C: context pairs that are sent; further pairs, in order of name, are left out."""
 POPULAR: Final = 100
 """Items that a version knows as its most popular."""
 DEMAND_HISTORY: Final = 168

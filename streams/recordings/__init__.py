@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 #: Told now and then how much of a long job is done: (done, total), total 0 when it is not known yet.
-Report = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
-def say_nothing(done: int, total: int) -> None:
+def no_progress(done: int, total: int) -> None:
     """A `Report` for callers that show no progress."""

@@ -5,8 +5,8 @@ from streams.scenarios import demand
 from streams.scenarios.ctr import CTR
 from streams.scenarios.recommend import RECOMMEND
 
-#: Scenarios on the shoppers' road, which all share one model call a chunk.
+#: Scenarios on the shopper pipeline, which all share one model call a batch.
 SHOPPER_SCENARIOS = (CTR, RECOMMEND)
 
-#: The scenario on the items' road.
-DEMAND = DemandScenario(demand.queries, demand.fallback_quantiles, demand.DemandRules.of, demand.conclude)
+#: The scenario on the item pipeline.
+DEMAND = DemandScenario(demand.queries, demand.fallback_quantiles, demand.DemandRules.of, demand.evaluate_windows)

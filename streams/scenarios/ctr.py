@@ -2,42 +2,42 @@
 
 from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Answer, Caused, Question, Scenario
+from streams.engine.questions import Input, Query, Result, Scenario
 from streams.messages.events import Event, EventType
 from streams.messages.outputs import CtrScores, ScoredItem
 from streams.settings import Settings
 from streams.topics import Topic
 
 
-def _wants(cause: Caused, _: Settings) -> bool:
-    return not isinstance(cause, Event) or cause.type is EventType.IMPRESSION
+def _accepts(input_: Input, _: Settings) -> bool:
+    return not isinstance(input_, Event) or input_.type is EventType.IMPRESSION
 
 
-def _ask(scenario: Scenario, cause: Caused, output_id: str, state: ShopperState, _: Settings) -> Question:
-    return Question(
+def _make_query(scenario: Scenario, input_: Input, output_id: str, state: ShopperState, _: Settings) -> Query:
+    return Query(
         scenario=scenario,
-        cause=cause,
+        input=input_,
         output_id=output_id,
         recent=state.recent,
         exclude=b"",
         recommend=False,
-        candidates=tuple(cause.items or ()),
-        channel=cause.channel if isinstance(cause, Event) else "web",
+        candidates=tuple(input_.items or ()),
+        channel=input_.channel if isinstance(input_, Event) else "web",
     )
 
 
-def _answer(question: Question, answer: Answer, _: Catalogue, __: Settings) -> CtrScores:
-    cause = question.cause
+def _make_output(query: Query, result: Result, _: Catalogue, __: Settings) -> CtrScores:
+    input_ = query.input
     return CtrScores(
-        id=question.output_id,
-        timestamp=cause.timestamp,
-        model=answer.model,
-        fallback=answer.fallback,
-        user_id=cause.user_id,
-        items=[ScoredItem(item, rate) for item, rate in zip(question.candidates, answer.candidate_ctrs, strict=True)],
-        event_id=cause.event_id if isinstance(cause, Event) else None,
-        request_id=None if isinstance(cause, Event) else cause.request_id,
+        id=query.output_id,
+        timestamp=input_.timestamp,
+        model=result.model,
+        fallback=result.fallback,
+        user_id=input_.user_id,
+        items=[ScoredItem(item, rate) for item, rate in zip(query.candidates, result.candidate_ctrs, strict=True)],
+        event_id=input_.event_id if isinstance(input_, Event) else None,
+        request_id=None if isinstance(input_, Event) else input_.request_id,
     )
 
 
-CTR = Scenario("ctr", Topic.CTR_SCORES, True, _wants, _ask, _answer)
+CTR = Scenario("ctr", Topic.CTR_SCORES, True, _accepts, _make_query, _make_output)

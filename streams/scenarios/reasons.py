@@ -6,7 +6,7 @@ from operator import attrgetter
 from feature_repo.actions import ACTIONS
 from feature_repo.recent import Recent
 from streams.engine.catalogue import Catalogue, Entry
-from streams.engine.questions import Listed
+from streams.engine.questions import RankedItems
 from streams.engine.shop_context import BOOST_POINT
 from streams.messages.outputs import RecommendationReason
 from streams.messages.wire import HISTORY, PARTS
@@ -15,7 +15,7 @@ from streams.reason_texts import ReasonTexts
 _BY_WEIGHT = attrgetter("weight")
 
 
-class Because:
+class ReasonBuilder:
     """Reasons of one shopper's list; the same few events are the reason of many items.
 
     Args:
@@ -31,22 +31,22 @@ class Because:
         self._texts = texts
         self._categories = categories
         self._begin = HISTORY - len(recent)  # the first place of an event: the model's histories are right-aligned
-        self._told: dict[int, tuple[str, str, str] | None] = {}
+        self._by_event: dict[int, tuple[str, str, str] | None] = {}
 
     def of_list(
-        self, listed: Listed, entries: Sequence[Entry | None], otherwise: str
+        self, ranked: RankedItems, entries: Sequence[Entry | None], otherwise: str
     ) -> Iterator[list[RecommendationReason]]:
         """The reasons of each entry, those of more weight first.
 
         Args:
-            otherwise: the kind of reason of what nothing speaks for.
+            otherwise: the kind of reason of items without evidence.
         """
-        (events, more_events), (weights, more_weights) = listed.reason_events, listed.reason_weights
+        (events, more_events), (weights, more_weights) = ranked.reason_events, ranked.reason_weights
         columns = zip(
             entries,
             zip(events, weights, strict=True),
             zip(more_events, more_weights, strict=True),
-            zip(listed.parts, listed.part_weights, strict=True),
+            zip(ranked.parts, ranked.part_weights, strict=True),
             strict=True,
         )
         nothing = [RecommendationReason(otherwise, self._texts.other[otherwise], 0.0)]
@@ -75,23 +75,23 @@ class Because:
     def _of_events(self, entry: Entry, places: Iterable[tuple[int, float]]) -> Iterator[RecommendationReason]:
         before = ""
         for place, weight in places:
-            told = self._told[place] if place in self._told else self._tell(place)
-            if told is None:
+            reason = self._by_event[place] if place in self._by_event else self._reason_of(place)
+            if reason is None:
                 continue
-            kind, text, item_id = told
+            kind, text, item_id = reason
             if item_id == entry.item_id:
                 text = self._texts.of_itself[kind]
             if text != before:  # two items may have one title
                 yield RecommendationReason(kind, text, weight, item_id)
             before = text
 
-    def _tell(self, place: int) -> tuple[str, str, str] | None:
-        """Kind, text and item of the reason that lies in the event at a place; None where nothing can be said."""
-        told = None
+    def _reason_of(self, place: int) -> tuple[str, str, str] | None:
+        """Kind, text and item of the reason that lies in the event at a place; None where there is none."""
+        reason = None
         if place >= self._begin:
             kind, item_id = ACTIONS[self._recent.actions[place - self._begin]], self._recent.items[place - self._begin]
             title = self._catalogue.title(item_id)
             if title is not None and kind in self._texts.of_action:
-                told = kind, self._texts.of_action[kind].format(title=title), item_id
-        self._told[place] = told
-        return told
+                reason = kind, self._texts.of_action[kind].format(title=title), item_id
+        self._by_event[place] = reason
+        return reason

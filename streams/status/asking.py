@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from streams.connections.addresses import parse_endpoint
 from streams.errors import HeadraceError
 from streams.settings import Settings
-from streams.status.kafka import look_at_kafka
-from streams.status.models import look_at_models
+from streams.status.kafka import check_kafka
+from streams.status.models import check_models
 from streams.status.report import KafkaPart, ModelPart, Part, Status, StorePart
-from streams.status.store import look_at_store
+from streams.status.store import check_store
 
 _CONNECT_S: Final = 5.0
 _EXTERNAL: Final = "external"
@@ -26,9 +26,9 @@ def status(settings: Settings) -> Status:
     """Ask Kafka, the online store and Triton, as they are set; what does not answer is a part with its trouble."""
     known = _known(settings)
     with ThreadPoolExecutor(3) as threads:
-        kafka = threads.submit(_ask, look_at_kafka, settings, KafkaPart(**known["kafka"]))
-        store = threads.submit(_ask, look_at_store, settings, StorePart(**known["redis"]))
-        triton = threads.submit(_ask, look_at_models, settings, ModelPart(**known["triton"]))
+        kafka = threads.submit(_check, check_kafka, settings, KafkaPart(**known["kafka"]))
+        store = threads.submit(_check, check_store, settings, StorePart(**known["redis"]))
+        triton = threads.submit(_check, check_models, settings, ModelPart(**known["triton"]))
         return Status(kafka.result(), store.result(), triton.result())
 
 
@@ -61,7 +61,7 @@ def _known(settings: Settings) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _ask(look: Callable[[Settings, P], P], settings: Settings, part: P) -> P:
+def _check(look: Callable[[Settings, P], P], settings: Settings, part: P) -> P:
     if not _listens(part.address):
         where = "start that server" if part.state == _EXTERNAL else "start it with `headrace up`"
         said = f"{_TITLES[part.name]} at {part.address} does not answer: {where}, or set HEADRACE_{part.name.upper()}"

@@ -12,20 +12,20 @@ from streams.settings import Settings
 from streams.status.report import KafkaPart, Letters, WorkerSeen
 from streams.topic_admin import describe
 from streams.topic_check import mismatches, sentence
-from streams.topics import INPUTS, Topic, item_deltas, rekeyed
+from streams.topics import INPUTS, Topic, item_updates, rekeyed
 
 _PATIENCE_MS: Final = 5_000
 _READ: Final = 50_000
 """Dead letters at most that are read to be counted."""
 
 
-def look_at_kafka(settings: Settings, part: KafkaPart) -> KafkaPart:
+def check_kafka(settings: Settings, part: KafkaPart) -> KafkaPart:
     """Ask the cluster.
 
     Raises:
         HeadraceError: it does not answer, or keeps something from this client.
     """
-    own = [rekeyed(settings.group), item_deltas(settings.group)]
+    own = [rekeyed(settings.group), item_updates(settings.group)]
     found = describe(settings.kafka_connection, [*Topic, *own], _PATIENCE_MS)
     missing = [topic.value for topic in Topic if topic not in found]
     wrong = [each for topic in found.values() for each in mismatches(topic, settings) if not each.bearable]

@@ -13,7 +13,7 @@ from trainer.publishing.triton_server import connect
 _ANSWER_S: Final = 5.0
 
 
-def look_at_models(settings: Settings, part: ModelPart) -> ModelPart:
+def check_models(settings: Settings, part: ModelPart) -> ModelPart:
     """Ask Triton, and hold its versions against those of the repository where this machine sees it.
 
     Raises:

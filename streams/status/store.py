@@ -18,7 +18,7 @@ _PROBE: Final = "headrace:status"
 _PROBE_MS: Final = 1_000
 
 
-def look_at_store(settings: Settings, part: StorePart) -> StorePart:
+def check_store(settings: Settings, part: StorePart) -> StorePart:
     """Ask the store, and write a key that is gone after a second.
 
     Raises:

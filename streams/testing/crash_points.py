@@ -1,4 +1,4 @@
-"""A worker that ends, or freezes, at a named step of the road, as a machine would: without a word.
+"""A worker that ends, or freezes, at a named step of the pipeline, as a machine would: without a word.
 
 Usage: `python -m streams.testing.crash_points STEP PASSES [freeze]`: runs a worker until the step was passed so many
 times since the worker first said something; then it kills itself (SIGKILL), or stops itself (SIGSTOP) until somebody
@@ -31,29 +31,29 @@ class Point(NamedTuple):
 
 POINTS: Final = {
     "reading": Point(RowStore, "read", False, "records are fetched and decoded, rows are not read"),
-    "folded": Point(Scorer, "answer", False, "events are folded in memory, the model is not asked"),
-    "answered": Point(Scorer, "answer", True, "the model has answered, nothing is said"),
-    "emitting": Point(Producer, "send", False, "outputs are made, the next loads folded"),
+    "folded": Point(Scorer, "score", False, "events are folded in memory, the model is not asked"),
+    "answered": Point(Scorer, "score", True, "the model has answered, nothing is emitted"),
+    "emitting": Point(Producer, "send", False, "outputs are made, the next batches folded"),
     "emitted": Point(Producer, "send", True, "outputs are acknowledged, rows are not written"),
-    "written": Point(RowStore, "write_packed", True, "rows are on disk, offsets are not committed"),
+    "written": Point(RowStore, "write_serialised", True, "rows are on disk, offsets are not committed"),
     "committed": Point(ReaderThread, "_commit", True, "offsets are committed"),
 }
 
 
-def crash(step: str, passes: int, blow: signal.Signals = signal.SIGKILL) -> None:
+def crash(step: str, passes: int, fault: signal.Signals = signal.SIGKILL) -> None:
     """Strike this process at the given pass of a step."""
     point = POINTS[step]
-    has_spoken = _watch()
+    has_emitted = _watch()
     method: Callable[..., Awaitable[Any]] = getattr(point.owner, point.method)
     left = passes
 
     def strike() -> None:
         nonlocal left
-        if not has_spoken():
+        if not has_emitted():
             return
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), blow)
+            os.kill(os.getpid(), fault)
 
     @functools.wraps(method)
     async def struck(*arguments: Any, **named: Any) -> Any:
@@ -70,17 +70,17 @@ def crash(step: str, passes: int, blow: signal.Signals = signal.SIGKILL) -> None
 def _watch() -> Callable[[], bool]:
     """Watch for outputs; returns what tells whether Kafka has acknowledged any."""
     send = Producer.send
-    spoken = False
+    emitted = False
 
     @functools.wraps(send)
-    async def watched(self: Producer, outbox: Outbox, queued: Callable[[], None] | None = None) -> None:
-        nonlocal spoken
+    async def watched(self: Producer, outbox: Outbox, on_queued: Callable[[], None] | None = None) -> None:
+        nonlocal emitted
         answers = any(topic in ANSWERS for topic, _ in outbox.messages)  # sending uses the outbox up
-        await send(self, outbox, queued)
-        spoken = spoken or answers
+        await send(self, outbox, on_queued)
+        emitted = emitted or answers
 
     Producer.send = watched
-    return lambda: spoken
+    return lambda: emitted
 
 
 def command(step: str, passes: int, *, freeze: bool = False) -> tuple[str, ...]:

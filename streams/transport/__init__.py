@@ -1,5 +1,5 @@
-"""The Faust transport that hands an agent loads of raw records."""
+"""The Faust transport that hands an agent batches of raw records."""
 
-from streams.transport.chunks import Load, RawRecord, RecordChunk
+from streams.transport.chunks import Batch, PartitionBatch, RawRecord
 
-__all__ = ["Load", "RawRecord", "RecordChunk"]
+__all__ = ["Batch", "PartitionBatch", "RawRecord"]

@@ -1,4 +1,4 @@
-"""What travels from Kafka to an agent: raw records, in chunks of one partition, and chunks in loads."""
+"""What goes from Kafka to an agent: raw records, in partition batches, and these in batches."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -32,8 +32,8 @@ class RawRecord(NamedTuple):
         return size + sum([len(name) + len(value) for name, value in self.headers]) if self.headers else size
 
 
-class RecordChunk(NamedTuple):
-    """Records of one partition that travel together, in order.
+class PartitionBatch(NamedTuple):
+    """Records of one partition that are processed together, in order.
 
     Attributes:
         topic: where they were read.
@@ -54,19 +54,20 @@ class RecordChunk(NamedTuple):
         return self.records[-1].offset
 
 
-class Load(NamedTuple):
-    """Chunks of several partitions that travel together: what there was to read when the road could take more.
+class Batch(NamedTuple):
+    """Batches of several partitions that are processed together: what there was to read when the pipeline could take
+    more.
 
     Attributes:
-        chunks: never none; of one partition number there may be chunks of several topics.
+        parts: never none; of one partition number there may be parts of several topics.
     """
 
-    chunks: list[RecordChunk]
+    parts: list[PartitionBatch]
 
     @property
     def size(self) -> int:
-        """Records in all chunks."""
-        return sum(len(chunk.records) for chunk in self.chunks)
+        """Records in all parts."""
+        return sum(len(part.records) for part in self.parts)
 
 
 class Span(NamedTuple):
@@ -96,34 +97,34 @@ class Span(NamedTuple):
 
 
 def split(span: Span, most_bytes: int) -> Iterator[Span]:
-    """Cut a span so that the records of each part hold `most_bytes` at most; a larger record travels alone."""
-    begin, taken, held = span.begin, list[RawRecord](), 0
+    """Cut a span so that the records of each part hold `most_bytes` at most; a larger record is a part of its own."""
+    begin, records, held = span.begin, list[RawRecord](), 0
     for record in span.records:
         size = record.size
-        if taken and held + size > most_bytes:
-            end = taken[-1].offset + 1
-            yield Span(begin, end, taken)
-            begin, taken, held = end, [], 0
-        taken.append(record)
+        if records and held + size > most_bytes:
+            end = records[-1].offset + 1
+            yield Span(begin, end, records)
+            begin, records, held = end, [], 0
+        records.append(record)
         held += size
-    yield Span(begin, span.end, taken)
+    yield Span(begin, span.end, records)
 
 
 T = TypeVar("T")
 
 
-def together(spans: Iterable[tuple[T, Span]], most_bytes: int) -> Iterator[list[tuple[T, Span]]]:
+def group_spans(spans: Iterable[tuple[T, Span]], most_bytes: int) -> Iterator[list[tuple[T, Span]]]:
     """Put spans together, in their order, until they hold `most_bytes`; what is larger is cut first."""
-    load: list[tuple[T, Span]] = []
+    group: list[tuple[T, Span]] = []
     held = 0
     for name, whole in spans:
         weight = whole.size
         for span in (whole,) if weight <= most_bytes else split(whole, most_bytes):
             size = weight if span is whole else span.size
-            if load and held + size > most_bytes:
-                yield load
-                load, held = [], 0
-            load.append((name, span))
+            if group and held + size > most_bytes:
+                yield group
+                group, held = [], 0
+            group.append((name, span))
             held += size
-    if load:
-        yield load
+    if group:
+        yield group

@@ -26,14 +26,14 @@ class CommittedConsumer(AIOKafkaConsumer):
         fetch = fetcher._proc_fetch_request
 
         async def fetch_with_holes(assignment: Any, node_id: Any, request: Any) -> bool:
-            asked = list(_asked(assignment, request))
-            for tp, _ in asked:
+            requested = list(_asked(assignment, request))
+            for tp, _ in requested:
                 assignment.state_value(tp).timestamp = None  # set by every answer that is no error
             brings = await fetch(assignment, node_id, request)
             # An answer that is full leaves out partitions that have records; one that brings none leaves out none.
-            if brings or not assignment.active or any(tp in fetcher._records for tp, _ in asked):
+            if brings or not assignment.active or any(tp in fetcher._records for tp, _ in requested):
                 return brings
-            holes = {tp: hole for tp, at in asked if (hole := _hole(assignment.state_value(tp), at))}
+            holes = {tp: hole for tp, at in requested if (hole := _hole(assignment.state_value(tp), at))}
             for tp, hole in holes.items():
                 fetcher._records[tp] = FetchResult(tp, assignment=assignment, partition_records=hole, backoff=0)
             return bool(holes)

@@ -1,4 +1,4 @@
-"""The Faust consumer that delivers loads, and commits only what was finished."""
+"""The Faust consumer that delivers batches, and commits only what was finished."""
 
 # Faust's consumer is made to be subclassed, and names the methods for it with an underscore.
 # pyright: reportPrivateUsage=false
@@ -16,13 +16,13 @@ from faust.types import TP, ConsumerMessage
 from mode.utils.locks import Event
 
 from streams.errors import HeadraceError, StreamError
-from streams.line import UNDER_WAY
-from streams.transport.chunks import Load, RawRecord, RecordChunk, Span, together
-from streams.transport.pace import Pace, RoadTopics
+from streams.line import IN_FLIGHT
+from streams.transport.chunks import Batch, PartitionBatch, RawRecord, Span, group_spans
+from streams.transport.pace import PipelineTopics, PollThrottle
 from streams.transport.progress import Progress, Verdict
 from streams.transport.pulled_consumer import Quota
 from streams.transport.reader import ReaderThread
-from streams.transport.turns import Turns
+from streams.transport.turns import FairOrder
 
 log = logging.getLogger(__name__)
 
@@ -30,70 +30,71 @@ _SEEK_S: Final = 60.0
 """Faust gives a seek the 90 s of a request, takes their end for the worker's own, and resumes nothing ever after."""
 
 
-class Chunking(NamedTuple):
+class Batching(NamedTuple):
     """How records are put together, and which topics share an agent.
 
     Attributes:
-        records: most records in a load.
-        size: most bytes in a load; a larger record travels alone.
-        roads: the topics of each agent; each is read when its last load has let the next one begin.
+        records: most records in a batch.
+        size: most bytes in a batch; a larger record forms a batch of its own.
+        pipelines: the topics of each agent; each is read when its last batch has let the next one begin.
     """
 
     records: int
     size: int
-    roads: Sequence[RoadTopics]
+    pipelines: Sequence[PipelineTopics]
 
 
-class _InHand:
-    """A load that was delivered and is not finished."""
+class _InFlight:
+    """A batch that was delivered and is not finished."""
 
-    def __init__(self, topics: RoadTopics, spans: list[tuple[TP, Span]]) -> None:
+    def __init__(self, topics: PipelineTopics, spans: list[tuple[TP, Span]]) -> None:
         self.topics = topics
         self.read_at = time.monotonic()
         self.spans = spans
-        self.load = Load([RecordChunk(span.records[0].topic, tp.partition, span.records) for tp, span in spans])
-        self.is_open = False
-        """Whether the road has begun with it so far that another may follow."""
+        self.batch = Batch([PartitionBatch(span.records[0].topic, tp.partition, span.records) for tp, span in spans])
+        self.is_released = False
+        """Whether the pipeline has begun with it so far that another may follow."""
 
 
-class ChunkConsumer(driver.Consumer):
-    """Consumes load by load. A load counts as done when `finish` is called, never because Faust acked it.
+class BatchConsumer(driver.Consumer):
+    """Consumes batch by batch. A batch counts as done when `mark_done` is called, never because Faust acked it.
 
     Faust acks an event whose handler has raised, and forgets what it was about to commit at a rebalance; so this
-    class keeps its own account of each partition, from `perform_seek` on. A load is read when its road can begin with
-    it: whatever has come by then travels together, and nothing stands in line that was cut too early.
+    class keeps its own account of each partition, from `perform_seek` on. A batch is read when its pipeline can begin
+    with
+    it: whatever has come by then is one batch, and nothing is queued that was cut too early.
     """
 
     logger = logging.getLogger("faust")
-    transport: "ChunkTransport"
+    transport: "BatchTransport"
     _thread: ReaderThread  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._progress: dict[TP, Progress] = {}
-        self._in_hand: dict[int, _InHand] = {}
+        self._in_flight: dict[int, _InFlight] = {}
         self._room = Event()
-        self._turns: Turns[TP] = Turns()
-        self._pace = Pace(time.monotonic)
+        self._fair_order: FairOrder[TP] = FairOrder()
+        self._throttle = PollThrottle(time.monotonic)
         self._ends: Mapping[TP, int] | None = None
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ReaderThread:
         return ReaderThread(self, loop=self.loop, beacon=self.beacon)
 
-    def opened(self, load: Load) -> None:
-        """The road has begun with the load and can take the next."""
-        if (held := self._in_hand.get(id(load))) and not held.is_open:
-            held.is_open = True
+    def released_next(self, batch: Batch) -> None:
+        """The pipeline has begun with the batch and can take the next."""
+        if (held := self._in_flight.get(id(batch))) and not held.is_released:
+            held.is_released = True
             self._make_room()
 
-    def finish(self, load: Load) -> None:
-        """The road has done all that the load asks for: its offsets may be committed."""
-        held = self._in_hand.pop(id(load), None)
+    def mark_done(self, batch: Batch) -> None:
+        """The pipeline has done all that the batch asks for: its offsets may be committed."""
+        held = self._in_flight.pop(id(batch), None)
         if held is None:
             return  # delivered before a rebalance: what the group has committed counts now
         for tp, span in held.spans:
             self._progress[tp].finished.add(span.begin, span.end, span.records[-1].offset)
-        self._pace.arrived(held.topics, time.monotonic() - held.read_at)
+        self._throttle.on_done(held.topics, time.monotonic() - held.read_at)
         self._make_room()
 
     def _make_room(self) -> None:
@@ -106,7 +107,7 @@ class ChunkConsumer(driver.Consumer):
         return -1 if progress is None else progress.finished.folded
 
     def lag(self, tp: TP) -> int | None:
-        """Records between what is finished and the end of the log as last heard of; None before it was heard of."""
+        """Records between what is finished and the end of the log as last known; None while it is not known."""
         progress, end = self._progress.get(tp), cast("int | None", self.highwater(tp))
         return None if progress is None or end is None else end - progress.finished.frontier
 
@@ -124,22 +125,26 @@ class ChunkConsumer(driver.Consumer):
         except IllegalStateError:  # the next rebalance has begun; Faust waits for its end
             raise
         except TimeoutError:
-            self.transport.fail(StreamError(f"Kafka tells no offsets of this group for {_SEEK_S:.0f} s: start again."))
+            self.transport.fail(
+                StreamError(
+                    f"Kafka did not return the committed offsets of this group for {_SEEK_S:.0f} s: start again."
+                )
+            )
             return
         except (HeadraceError, KafkaError) as error:
             self.transport.fail(error)
             return
-        self._in_hand.clear()
+        self._in_flight.clear()
         self._progress = {tp: Progress(start.offset, start.folded) for tp, start in starts.items()}
         self._committed_offset.clear()
         self._room.set()
-        await self.transport.taken({tp: start.folded for tp, start in starts.items()})
+        await self.transport.on_assigned({tp: start.folded for tp, start in starts.items()})
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget the last assignment, so that no late commit moves the group back."""
         self.stop_flow()  # Faust does where something was revoked: a worker that had nothing would go on reading
         self._progress.clear()
-        self._in_hand.clear()
+        self._in_flight.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -155,7 +160,7 @@ class ChunkConsumer(driver.Consumer):
         self,
         timeout: float,  # noqa: ASYNC109
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Read once, and yield a message for each load; to Faust it is one of its first partition."""
+        """Read once, and yield a message for each batch; to Faust it is one of its first partition."""
         await asyncio.sleep(0)
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
@@ -165,24 +170,24 @@ class ChunkConsumer(driver.Consumer):
         if not quotas:
             self._room.clear()
             await self.wait(self._room, timeout=timeout)
-            if timeout < pause < inf and len(self.transport.chunking.roads) == 1:
-                await self._end_pause_if_quiet(self.transport.chunking.roads[0])
+            if timeout < pause < inf and len(self.transport.batching.pipelines) == 1:
+                await self._end_pause_if_idle(self.transport.batching.pipelines[0])
             return
         read = await self._thread.read([quota for _, quota in quotas], timeout)
         for (topics, _), (spans, more) in zip(quotas, read, strict=False):
             # The accounts may be the next assignment's by now: what is noted there, and dropped here, is never done.
             if generation != self.app.consumer_generation_id:
                 return
-            self._turns.served(tp for tp, _ in spans)
+            self._fair_order.mark_served(tp for tp, _ in spans)
             admitted = await self._admit_all(spans)
             if spans:
-                self._pace.read(topics, more=more)
-            for part in together(admitted, self.transport.chunking.size):
+                self._throttle.on_read(topics, more=more)
+            for group in group_spans(admitted, self.transport.batching.size):
                 if not self.flow_active or generation != self.app.consumer_generation_id:
                     return
-                held = _InHand(topics, part)
-                self._in_hand[id(held.load)] = held
-                yield part[0][0], self._message(part[0][0], held.load)
+                held = _InFlight(topics, group)
+                self._in_flight[id(held.batch)] = held
+                yield group[0][0], self._message(group[0][0], held.batch)
 
     async def _admit_all(self, spans: list[tuple[TP, Span]]) -> list[tuple[TP, Span]]:
         """What of the spans is to be delivered; nothing without a record."""
@@ -193,7 +198,7 @@ class ChunkConsumer(driver.Consumer):
                 continue
             verdict, span = progress.admit(whole)
             if verdict is Verdict.SEEK_BACK:
-                log.info("%s/%d: reading again from %d, for %d came", *tp, progress.expected, span.begin)
+                log.info("%s/%d: seek back to %d, since %d was read", *tp, progress.expected, span.begin)
                 await self._thread.seek_back(tp, progress.expected)
             elif verdict is Verdict.DELIVER and span.records:
                 admitted.append((tp, span))
@@ -201,38 +206,38 @@ class ChunkConsumer(driver.Consumer):
                 progress.finished.add(span.begin, span.end)
         return admitted
 
-    def _quotas(self) -> tuple[list[tuple[RoadTopics, Quota]], float]:
-        """What each road can take now, and the seconds until one that pauses can take more."""
+    def _quotas(self) -> tuple[list[tuple[PipelineTopics, Quota]], float]:
+        """What each pipeline can take now, and the seconds until one that pauses can take more."""
         active = sorted(self._get_active_partitions())
-        roads = self.transport.chunking.roads
-        at_work = [held.topics for held in self._in_hand.values()]
+        pipelines = self.transport.batching.pipelines
+        busy = [held.topics for held in self._in_flight.values()]
         pause = inf
-        quotas: list[tuple[RoadTopics, Quota]] = []
-        for topics in roads:
+        quotas: list[tuple[PipelineTopics, Quota]] = []
+        for topics in pipelines:
             mine = [tp for tp in active if tp.topic in topics.names]
             if not mine or not self._has_room(topics):
                 continue
-            if left := self._pace.left(topics, at_work, alone=len(roads) == 1):
-                pause = min(pause, left)
+            if remaining := self._throttle.remaining_s(topics, busy, alone=len(pipelines) == 1):
+                pause = min(pause, remaining)
                 continue
-            quotas.append((topics, Quota(self._turns.order(mine), self.transport.chunking.records)))
+            quotas.append((topics, Quota(self._fair_order.order(mine), self.transport.batching.records)))
         return quotas, pause
 
-    async def _end_pause_if_quiet(self, topics: RoadTopics) -> None:
-        """End a road's pause where nothing has come since this was asked last: that the other roads, in another
+    async def _end_pause_if_idle(self, topics: PipelineTopics) -> None:
+        """End a pipeline's pause where nothing has come since this was asked last: that the other pipelines, in another
         process, have nothing left to do shows in nothing else."""
         mine = [tp for tp in self._get_active_partitions() if tp.topic in topics.names]
         ends = await self._thread.ends(mine)
         if ends is not None and ends == self._ends:
-            self._pace.quiet(topics)
+            self._throttle.on_idle(topics)
         self._ends = ends
 
-    def _has_room(self, topics: RoadTopics) -> bool:
-        mine = [held for held in self._in_hand.values() if held.topics is topics]
-        return len(mine) < UNDER_WAY and all(held.is_open for held in mine)
+    def _has_room(self, topics: PipelineTopics) -> bool:
+        mine = [held for held in self._in_flight.values() if held.topics is topics]
+        return len(mine) < IN_FLIGHT and all(held.is_released for held in mine)
 
-    def _message(self, tp: TP, load: Load) -> ConsumerMessage:
-        last: RawRecord = load.chunks[0].records[-1]
+    def _message(self, tp: TP, batch: Batch) -> ConsumerMessage:
+        last: RawRecord = batch.parts[0].records[-1]
         return ConsumerMessage(
             topic=tp.topic,
             partition=tp.partition,
@@ -241,7 +246,7 @@ class ChunkConsumer(driver.Consumer):
             timestamp_type=0,
             headers=[],
             key=None,
-            value=cast(Any, load),
+            value=cast(Any, batch),
             checksum=None,
             tp=tp,
             generation_id=self.app.consumer_generation_id,
@@ -264,31 +269,31 @@ class ChunkConsumer(driver.Consumer):
         """The worker's own watch looks at what is finished, not at when something was read."""
 
 
-class ChunkTransport(driver.Transport):
-    """Faust's aiokafka transport with the chunk consumer.
+class BatchTransport(driver.Transport):
+    """Faust's aiokafka transport with the batch consumer.
 
     Attributes:
-        chunking: how records are cut into chunks.
-        fail: told when a partition cannot be consumed any more.
-        taken: told which partitions this worker has from now on, and the last record of each that the group has
-            processed, -1 where that is not known; nothing is delivered before it returns.
+        batching: how records are put into batches.
+        fail: called when a partition cannot be consumed any more.
+        on_assigned: called with the partitions this worker has from now on, and the last record of each that the group
+            has processed, -1 where that is not known; nothing is delivered before it returns.
         topic_of: the topic that is called so on the cluster.
     """
 
-    Consumer = ChunkConsumer
+    Consumer = BatchConsumer
 
     def __init__(
         self,
         url: Any,
         app: Any,
         *,
-        chunking: Chunking,
+        batching: Batching,
         fail: Callable[[BaseException], None],
-        taken: Callable[[Mapping[TP, int]], Awaitable[None]],
+        on_assigned: Callable[[Mapping[TP, int]], Awaitable[None]],
         topic_of: Callable[[str], str] = str,
     ) -> None:
         super().__init__(url, app)
         self.topic_of = topic_of
-        self.chunking = chunking
+        self.batching = batching
         self.fail = fail
-        self.taken = taken
+        self.on_assigned = on_assigned

@@ -63,7 +63,7 @@ class Progress:
     def __init__(self, committed: int, folded: int = -1) -> None:
         self.expected = committed
         self.finished = Finished(committed, folded)
-        self._refused: tuple[int, int] | None = None
+        self._last_hole: tuple[int, int] | None = None
 
     def admit(self, span: Span) -> Admission:
         """Deliver a span that touches, trim one that overlaps, and go back for one that leaves a hole.
@@ -74,12 +74,12 @@ class Progress:
             return Admission(Verdict.DROP, span)
         if span.begin > self.expected:
             hole = (self.expected, span.begin)
-            if self._refused != hole:
-                self._refused = hole
+            if self._last_hole != hole:
+                self._last_hole = hole
                 return Admission(Verdict.SEEK_BACK, span)
             self.finished.add(*hole)
         if span.begin < self.expected:
             span = span.from_offset(self.expected)
         self.expected = span.end
-        self._refused = None
+        self._last_hole = None
         return Admission(Verdict.DELIVER, span)

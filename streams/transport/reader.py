@@ -47,9 +47,9 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust")
 
-    async def read(self, quotas: Sequence[Quota], patience: float) -> list[Reading]:
+    async def read(self, quotas: Sequence[Quota], wait_s: float) -> list[Reading]:
         """One reading for each quota; waits `patience` seconds for the first record."""
-        return await self.call_thread(self._read, quotas, patience)
+        return await self.call_thread(self._read, quotas, wait_s)
 
     async def rewind(self) -> dict[TP, Start]:
         """Seek every assigned partition to the group's committed offset, or to its log's start; returns where to.
@@ -72,7 +72,7 @@ class ReaderThread(AIOKafkaConsumerThread):
         self.thread_loop.call_soon_threadsafe(self._wake)
 
     def highwater(self, tp: TP) -> int:
-        """Where the log ends as last heard, for a reader of what is committed: before the first open transaction."""
+        """Where the log ends as last known, for a reader of what is committed: before the first open transaction."""
         return cast(int, self._ensure_consumer().last_stable_offset(tp))
 
     async def _highwaters(self, partitions: Sequence[TP]) -> Mapping[TP, int]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -103,9 +103,9 @@ class ReaderThread(AIOKafkaConsumerThread):
             **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def _read(self, quotas: Sequence[Quota], patience: float) -> list[Reading]:
+    async def _read(self, quotas: Sequence[Quota], wait_s: float) -> list[Reading]:
         consumer = self._pulled()
-        return await consumer.take(quotas, patience) if self.consumer.flow_active else []
+        return await consumer.read_spans(quotas, wait_s) if self.consumer.flow_active else []
 
     async def _rewind(self) -> dict[TP, Start]:
         consumer = self._ensure_consumer()
@@ -155,7 +155,7 @@ class ReaderThread(AIOKafkaConsumerThread):
                     }
                 )
         except TimeoutError:
-            log.info("offsets not committed: Kafka takes none of them for %.0f s", _COMMIT_S)
+            log.info("offsets not committed: Kafka did not acknowledge within %.0f s", _COMMIT_S)
             return False
         except CommitFailedError:
             # The group has gone on without this worker: its successor does the work again.

@@ -15,13 +15,13 @@ import atheris
 
 with atheris.instrument_imports(include=["streams", "feature_repo"]):
     from feature_repo import item, shopper, watermark
-    from feature_repo.deltas import tell
+    from feature_repo.deltas import derive_updates
     from feature_repo.item import ItemActivity
     from feature_repo.shopper import ShopperState
     from feature_repo.watermark import SourceWatermark
     from streams.errors import BadRecord, UsageError
     from streams.messages.decoding import decode_event, decode_item, decode_request
-    from streams.messages.internal import ItemDelta
+    from streams.messages.internal import ItemUpdate
     from streams.recordings.reading import read_recording
     from streams.settings import Settings
 
@@ -46,8 +46,8 @@ def fold(data: bytes) -> None:
         with suppress(BadRecord):
             event = decode_event(line, appended_ms=NOW_MS, settings=SETTINGS)
             shopper.fold(state, event)
-            for entry in tell(mark, event, offset, NOW_MS, HOUR_MS, HOUR_MS, lambda _: ("a", "b")):
-                if isinstance(entry, ItemDelta):
+            for entry in derive_updates(mark, event, offset, NOW_MS, HOUR_MS, HOUR_MS, lambda _: ("a", "b")):
+                if isinstance(entry, ItemUpdate):
                     item.fold(activity, entry, HOUR_MS)
     assert shopper.unpack(shopper.pack(state)) == state
     assert watermark.unpack(watermark.pack(mark)) == mark

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from feature_repo.actions import ACTION_CODE
-from streams.messages.internal import Entry, ItemDelta, Watermark
+from streams.messages.internal import Entry, ItemUpdate, Watermark
 from streams.messages.outputs import DemandAlert
 from streams.messages.wire import DEMAND_HISTORY
 from streams.scenarios.demand import DemandRules
@@ -43,7 +43,7 @@ def alerts_of(done: DemandEvaluation, rules: DemandRules) -> list[Episode]:
         lateness_ms=0,
         categories_of=lambda item: [catalogue[item].category] if item in catalogue and catalogue[item].category else (),
     )
-    messages = [message for window in _entries(done) for message in pipeline.take(0, window)]
+    messages = [message for window in _entries(done) for message in pipeline.fold(0, window)]
     alerts = [message for message in messages if isinstance(message, DemandAlert)]
     opened = {alert.episode: alert for alert in alerts if alert.state == "open"}
     last = {alert.episode: alert.window_end for alert in alerts}
@@ -76,7 +76,7 @@ def _entries(done: DemandEvaluation) -> Iterator[list[Entry]]:
         units = series.units[done.items, column]
         cents = np.round(series.paid[done.items, column] * 100)
         sold: list[Entry] = [
-            ItemDelta(0, series.item_ids[done.items[i]], purchase, start, int(units[i]), int(cents[i]), False)
+            ItemUpdate(0, series.item_ids[done.items[i]], purchase, start, int(units[i]), int(cents[i]), False)
             for i in np.flatnonzero(units)
         ]
         yield [*sold, Watermark(0, start + series.window_ms, idle=False)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.errors import UsageError
 from streams.messages.events import Event
 from streams.messages.outputs import Recommendation
@@ -70,13 +70,13 @@ def markdown(found: dict[str, list[Example]], titles: Catalogue) -> Iterator[str
 
 def _queries(
     events: list[Event], since: int, settings: Settings, catalogue: Catalogue
-) -> dict[str, list[tuple[list[str], Question]]]:
+) -> dict[str, list[tuple[list[str], Query]]]:
     did: defaultdict[str, list[str]] = defaultdict(list)
-    queries: defaultdict[str, list[tuple[list[str], Question]]] = defaultdict(list)
+    queries: defaultdict[str, list[tuple[list[str], Query]]] = defaultdict(list)
     for event, state in states(events):
         if event.item_id is not None or event.query:
             what = catalogue.title(event.item_id) if event.item_id else f"“{event.query}”"
             did[event.user_id].append(f"{event.type.replace('_', ' ')} {what or event.item_id}")
-        if event.timestamp >= since and RECOMMEND.wants(event, settings):
+        if event.timestamp >= since and RECOMMEND.accepts(event, settings):
             queries[event.user_id].append((did[event.user_id][-_DONE:], ask(event, state, settings)))
     return queries

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM, item_hash
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.errors import UsageError
 from streams.messages.events import Event, EventType
 from streams.messages.wire import Ints
@@ -61,10 +61,10 @@ class Moment(NamedTuple):
     """An event that is owed a list, and what is needed to judge the list."""
 
     event: Event
-    query: Question
+    query: Query
     bought: Ints
     last: str | None  # the item looked at last
-    following: Question | None  # the shopper's next impression, if it comes soon
+    following: Query | None  # the shopper's next impression, if it comes soon
 
 
 Rates = NDArray[np.float64]

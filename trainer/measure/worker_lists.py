@@ -13,9 +13,9 @@ from feature_repo.identity import NO_ITEM
 from feature_repo.shopper import ShopperState
 from model_repo.headrace.scorer import Scorer
 from streams.engine.catalogue import Catalogue
-from streams.engine.context_blocks import Surroundings
-from streams.engine.questions import Answer, Question
-from streams.engine.tensors import to_answers, to_tensors
+from streams.engine.context_blocks import CatalogueContext
+from streams.engine.questions import Query, Result
+from streams.engine.tensors import to_results, to_tensors
 from streams.messages.events import Event
 from streams.messages.outputs import ModelRef, Recommendation
 from streams.messages.wire import MODEL, ScoreAnswer
@@ -35,42 +35,42 @@ class Answered(NamedTuple):
     ctrs: Sequence[float]
 
 
-def ask(event: Event, state: ShopperState, settings: Settings) -> Question:
+def ask(event: Event, state: ShopperState, settings: Settings) -> Query:
     """The worker's question for an event: of a list, or of an impression's click rates."""
-    scenario = RECOMMEND if RECOMMEND.wants(event, settings) else CTR
-    return scenario.ask(scenario, event, event.event_id, state, settings)
+    scenario = RECOMMEND if RECOMMEND.accepts(event, settings) else CTR
+    return scenario.make_query(scenario, event, event.event_id, state, settings)
 
 
-def answer(scorer: Scorer, queries: Sequence[Question], catalogue: Catalogue) -> Iterator[Answered]:
+def answer(scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue) -> Iterator[Answered]:
     """One answer a question, without what the catalogue has withdrawn or never had, as a worker delists it."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
         if query.recommend:
-            yield Answered(made.listed.items, made.listed.ctrs)
+            yield Answered(made.ranked.items, made.ranked.ctrs)
         else:
             yield Answered((), made.candidate_ctrs)
 
 
 def messages(
-    scorer: Scorer, queries: Sequence[Question], catalogue: Catalogue, settings: Settings
+    scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue, settings: Settings
 ) -> Iterator[Recommendation]:
     """The messages that go out for questions of lists."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
-        message = RECOMMEND.answer(query, made, catalogue, settings)
+        message = RECOMMEND.make_output(query, made, catalogue, settings)
         assert isinstance(message, Recommendation)
         yield message
 
 
-def _answers(scorer: Scorer, queries: Sequence[Question], catalogue: Catalogue) -> Iterator[Answer]:
+def _answers(scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue) -> Iterator[Result]:
     known = np.fromiter(catalogue, np.int64)
     version = scorer.arrays["item_hash"].numpy()
     gone = np.union1d(catalogue.withdrawn(), np.setdiff1d(version, known)) if len(known) else catalogue.withdrawn()
     width = scorer.arrays["item_vector"].shape[1]
     nothing, none = np.array([NO_ITEM], np.int64), np.zeros(1, np.float32)
-    shop = Surroundings(gone, nothing, np.zeros((1, width), np.float32), nothing, none)
+    shop = CatalogueContext(gone, nothing, np.zeros((1, width), np.float32), nothing, none)
     repeats = repeats_of(scorer.arrays)
     for at in range(0, len(queries), _ROWS):
         some = queries[at : at + _ROWS]
         with torch.inference_mode():
             answer = scorer.score(as_tensors(to_tensors(some, shop, repeats)))
         tensors = ScoreAnswer(**{name: answer[name].numpy() for name in ScoreAnswer._fields if name in answer})
-        yield from to_answers(some, tensors, ModelRef(MODEL, ""), [None] * len(some))
+        yield from to_results(some, tensors, ModelRef(MODEL, ""), [None] * len(some))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.testing.worker import COMMAND, READY
-from streams.topics import Topic, item_deltas, rekeyed
+from streams.topics import Topic, item_updates, rekeyed
 
 
 class Contestant(NamedTuple):
@@ -35,7 +35,7 @@ def _events(_: str) -> list[str]:
 
 
 def _and_internal(group: str) -> list[str]:
-    return [Topic.EVENTS, rekeyed(group), item_deltas(group)]
+    return [Topic.EVENTS, rekeyed(group), item_updates(group)]
 
 
 def _module(name: str) -> tuple[str, ...]:

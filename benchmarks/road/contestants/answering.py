@@ -13,11 +13,11 @@ from feature_repo import shopper
 from feature_repo.identity import NO_ITEM
 from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
-from streams.engine.context_blocks import Surroundings
-from streams.engine.fallback import shortfall
+from streams.engine.context_blocks import CatalogueContext
+from streams.engine.fallback import fallback_reason
 from streams.engine.feature_log import feature_log, is_logged
-from streams.engine.questions import Question
-from streams.engine.tensors import to_answers
+from streams.engine.questions import Query
+from streams.engine.tensors import to_results
 from streams.messages.events import Event
 from streams.messages.ids import answer_id
 from streams.messages.outputs import ModelRef
@@ -40,35 +40,38 @@ class Message(NamedTuple):
     timestamp: int
 
 
-def plain(address: str) -> Surroundings:
+def plain(address: str) -> CatalogueContext:
     """Nothing withdrawn, nothing new, no trends; vectors as wide as the served version's."""
     triton = InferenceServerClient(address)
     tensors = DescribeTensors(_NOTHING, np.frombuffer(b"x", np.uint8), np.ones(1, np.int32))
     vector = triton.infer(MODEL, inputs(tensors._asdict())).as_numpy("text_vector")
-    return Surroundings(_NOTHING, _NOTHING, np.zeros_like(vector), _NOTHING, np.zeros(1, np.float32))
+    return CatalogueContext(_NOTHING, _NOTHING, np.zeros_like(vector), _NOTHING, np.zeros(1, np.float32))
 
 
-def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Question]:
+def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Query]:
     """Fold an event into its shopper's row; what it asks."""
     for before in (True, False):
         if not before:
             shopper.fold(state, event)
         for scenario in SHOPPER_SCENARIOS:
-            if scenario.before_fold is before and scenario.wants(event, chosen):
-                yield scenario.ask(scenario, event, answer_id(scenario.name, event), state, chosen)
+            if scenario.before_fold is before and scenario.accepts(event, chosen):
+                yield scenario.make_query(scenario, event, answer_id(scenario.name, event), state, chosen)
 
 
 def messages(
-    queries: Sequence[Question], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
+    queries: Sequence[Query], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
 ) -> Iterator[Message]:
     """The answers, and the features they were made from."""
     answer = ScoreAnswer(**{name: arrays[name] for name in ScoreAnswer._fields})
-    fallbacks = [shortfall(query, catalogue) for query in queries]
-    answers = to_answers(queries, answer, ModelRef(MODEL, version), fallbacks)
+    fallbacks = [fallback_reason(query, catalogue) for query in queries]
+    answers = to_results(queries, answer, ModelRef(MODEL, version), fallbacks)
     for query, one in zip(queries, answers, strict=True):
-        user, time_ms = query.cause.user_id, query.cause.timestamp
+        user, time_ms = query.input.user_id, query.input.timestamp
         yield Message(
-            query.scenario.topic, user, _encode(query.scenario.answer(query, one, catalogue, chosen)), time_ms
+            query.scenario.topic,
+            user,
+            _encode(query.scenario.make_output(query, one, catalogue, chosen)),
+            time_ms,
         )
         if is_logged(query.output_id, chosen.feature_log):
             yield Message(Topic.FEATURE_LOG, user, _encode(feature_log(query, one.model)), time_ms)

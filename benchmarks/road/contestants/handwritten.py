@@ -28,12 +28,12 @@ from benchmarks.road.contestants.answering import decode, fold, inputs, messages
 from benchmarks.road.contestants.handwritten_items import Items
 from benchmarks.road.contestants.shop_catalogue import read_catalogue
 from feature_repo import shopper
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import ShopperState
 from feature_repo.watermark import SourceWatermark
 from streams.engine.partitions import partition_of
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.engine.row_cache import RowCache
 from streams.engine.tensors import to_tensors
 from streams.messages.events import Event
@@ -152,16 +152,18 @@ class Loop:
         records: Sequence["ConsumerRecord[bytes, bytes]"],
         events: Sequence[Event],
         states: dict[str, ShopperState],
-    ) -> tuple[list[Question], list[Entry]]:
+    ) -> tuple[list[Query], list[Entry]]:
         chosen, mark, windows = self.settings, self.marks[partition], self.items.windows
-        queries: list[Question] = []
+        queries: list[Query] = []
         updates: list[Entry] = []
         for event, record in zip(events, records, strict=True):
             queries += fold(event, states[event.user_id], chosen)
-            updates += tell(mark, event, 0, record.timestamp, windows, chosen.lateness, self.catalogue.categories)
+            updates += derive_updates(
+                mark, event, 0, record.timestamp, windows, chosen.lateness, self.catalogue.categories
+            )
         return queries, updates
 
-    async def _ask(self, queries: Sequence[Question]) -> Messages:
+    async def _ask(self, queries: Sequence[Query]) -> Messages:
         shop = self._shop._replace(boost_item=self.trending[0], boost=self.trending[1])
         arrays, version = await self.infer(MODEL, to_tensors(queries, shop)._asdict())
         produced: Messages = defaultdict(list)

@@ -11,17 +11,17 @@ from aiokafka import TopicPartition
 
 from feature_repo import demand_index, item, item_windows
 from feature_repo.actions import ACTION_CODE
-from feature_repo.demand_index import Closing, DemandIndex
+from feature_repo.demand_index import ClosedWindow, WindowIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import is_scope
 from feature_repo.windows import number_at
 from streams.engine.fallback import MODEL_UNAVAILABLE
 from streams.engine.partitions import partition_of
 from streams.engine.row_cache import RowCache
-from streams.messages.internal import Entry, ItemDelta, Shown, Watermark
+from streams.messages.internal import Entry, ItemImpression, ItemUpdate, Watermark
 from streams.messages.outputs import DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer
-from streams.scenarios.demand import DemandRules, conclude, queries
+from streams.scenarios.demand import DemandRules, evaluate_windows, queries
 from streams.scenarios.demand.fallback import fallback_quantiles
 from streams.topics import Topic
 
@@ -44,7 +44,7 @@ class Items:
 
     def __init__(self, loop: "Loop") -> None:
         self._loop = loop
-        self._index = DemandIndex()
+        self._index = WindowIndex()
         self._rules = DemandRules.of(loop.settings)
         self.windows = self._rules.windows
         self._updates: list[tuple[int, Entry]] = []
@@ -82,7 +82,7 @@ class Items:
 
     async def _fold(self, updates: Sequence[tuple[int, Entry]]) -> None:
         rows = await self._read(_named(updates))
-        closed_windows: list[Closing] = []
+        closed_windows: list[ClosedWindow] = []
         counts: dict[str, int] = {}
         windows = self.windows
         for number, (source, entry) in enumerate(updates):
@@ -98,9 +98,9 @@ class Items:
                     lateness_ms=self._loop.settings.lateness,
                 )
                 continue
-            if isinstance(entry, Shown):
+            if isinstance(entry, ItemImpression):
                 for item_id in entry.items:
-                    item.fold_shown(rows[item_id].activity, entry.timestamp, windows)
+                    item.fold_impression(rows[item_id].activity, entry.timestamp, windows)
                 continue
             row = rows[entry.item_id]
             older = number_at(entry.timestamp, windows) < row.activity.settled
@@ -127,7 +127,7 @@ class Items:
         halves = zip(missing, packed[: len(missing)], packed[len(missing) :], strict=True)
         return rows | {key: _Row(row or b"", cold or b"") for key, row, cold in halves}
 
-    async def _evaluate(self, closed_windows: list[Closing], all_rows: Mapping[str, "_Row"]) -> None:
+    async def _evaluate(self, closed_windows: list[ClosedWindow], all_rows: Mapping[str, "_Row"]) -> None:
         rows = {closing.item_id: all_rows[closing.item_id].whole() for closing in closed_windows}
         pending = queries(closed_windows, rows, self._loop.catalogue.categories, self._rules.window_ms, self._forecasts)
         answer, version, fallback = None, "", None
@@ -136,13 +136,13 @@ class Items:
             answer = DemandAnswer(arrays["quantiles"])
         elif pending.tensors is not None:
             answer, fallback = fallback_quantiles(pending.tensors, self._loop.settings.horizon), MODEL_UNAVAILABLE
-        outputs = conclude(
+        outputs = evaluate_windows(
             closed_windows,
             rows,
             pending,
             answer,
             self._forecasts,
-            self._index.surprises,
+            self._index.score_counts,
             self._loop.catalogue.categories,
             model=ModelRef(DEMAND_MODEL, version),
             fallback=fallback,
@@ -165,11 +165,11 @@ class _Row:
         self._cold = cold
 
     def whole(self) -> ItemActivity:
-        item_windows.join(self.activity, self._cold)
+        item_windows.merge(self.activity, self._cold)
         return self.activity
 
     def packed(self, key: str) -> Iterator[tuple[str, bytes]]:
-        cold = item_windows.set_aside(self.activity, self._cold)
+        cold = item_windows.split_cold(self.activity, self._cold)
         if cold is not None:
             self._cold = cold
             yield f"w:{key}", cold
@@ -179,8 +179,8 @@ class _Row:
 def _named(updates: Sequence[tuple[int, Entry]]) -> set[str]:
     named: set[str] = set()
     for _, entry in updates:
-        if isinstance(entry, ItemDelta):
+        if isinstance(entry, ItemUpdate):
             named.add(entry.item_id)
-        elif isinstance(entry, Shown):
+        elif isinstance(entry, ItemImpression):
             named.update(entry.items)
     return named

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from streams.errors import UsageError
 from streams.input_files import open_input
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.importing.csv_items import ItemTable
 from streams.recordings.importing.csv_map import CsvMap
 from streams.recordings.importing.csv_rows import Dropped, Parsed, RowReader
@@ -100,7 +100,7 @@ def import_csv(
     *,
     since_ms: int = 0,
     until_ms: int = 1 << 62,
-    report: Report = say_nothing,
+    on_progress: OnProgress = no_progress,
 ) -> ImportedCsv:
     """Write the events of all exports in order of time, and before them the items that they name.
 
@@ -116,7 +116,7 @@ def import_csv(
     """
     kept = _Kept()
     for export in exports:
-        _read(export, kept, settings, (since_ms, until_ms), report)
+        _read(export, kept, settings, (since_ms, until_ms), on_progress)
     if not kept.events:
         raise UsageError(f"{_named(exports)} gives no event: {_first(kept, kept.dropped)}")
     unreadable = {reason: kept.dropped[reason] for reason in _UNREADABLE if kept.dropped[reason]}
@@ -140,7 +140,7 @@ def import_csv(
     )
 
 
-def _read(export: Export, kept: _Kept, settings: Settings, period: tuple[int, int], report: Report) -> None:
+def _read(export: Export, kept: _Kept, settings: Settings, period: tuple[int, int], on_progress: OnProgress) -> None:
     reader = RowReader(export.columns, settings, time.time_ns() // 1_000_000)
     stem = f"{export.path.name.partition('.')[0][:80]}-{kept.begin_file(export.path)}"
     header, rows = _open(export)
@@ -152,7 +152,7 @@ def _read(export: Export, kept: _Kept, settings: Settings, period: tuple[int, in
         except Dropped as dropped:
             kept.drop(dropped.reason, f"{where}: {dropped.detail}")
         if kept.lines % _REPORT_EVERY == 0:
-            report(kept.lines, 0)
+            on_progress(kept.lines, 0)
 
 
 def _take(

@@ -19,7 +19,7 @@ class ItemTable:
         self._categories: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
         self._prices: defaultdict[str, list[float]] = defaultdict(list)
 
-    def note(self, event: NewEvent, told: Mapping[str, str], categories: Callable[[str], list[str]]) -> None:
+    def note(self, event: NewEvent, cells: Mapping[str, str], categories: Callable[[str], list[str]]) -> None:
         """Note what an event's row says of its item; of items that were shown only that there are some."""
         for shown in event.items or ():
             self._texts[shown]
@@ -27,9 +27,9 @@ class ItemTable:
             return
         texts = self._texts[event.item_id]
         for name in _TEXTS:
-            if text := " ".join(told.get(name, "").split()):
+            if text := " ".join(cells.get(name, "").split()):
                 texts[name][text] += 1
-        if found := tuple(categories(told.get("categories", ""))):
+        if found := tuple(categories(cells.get("categories", ""))):
             self._categories[event.item_id][found] += 1
         if event.price:
             self._prices[event.item_id].append(event.price)
@@ -39,14 +39,14 @@ class ItemTable:
         return [self._item(item_id, texts, timestamp) for item_id, texts in self._texts.items()]
 
     def _item(self, item_id: str, texts: Mapping[str, Counter[str]], timestamp: int) -> NewItem:
-        said = {name: counts.most_common(1)[0][0] for name, counts in texts.items() if counts}
+        most_common = {name: counts.most_common(1)[0][0] for name, counts in texts.items() if counts}
         categories = self._categories.get(item_id)
         prices = self._prices.get(item_id)
         return NewItem(
             item_id=item_id,
-            title=said.get("title", item_id)[:MAX_TITLE],
-            description=said.get("description"),
-            brand=said.get("brand"),
+            title=most_common.get("title", item_id)[:MAX_TITLE],
+            description=most_common.get("description"),
+            brand=most_common.get("brand"),
             categories=list(categories.most_common(1)[0][0]) if categories else None,
             price=round(median(prices), 4) if prices else None,
             timestamp=max(timestamp, 1),

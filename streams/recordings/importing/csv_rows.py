@@ -62,20 +62,20 @@ class RowReader:
         Raises:
             Dropped: it gives none.
         """
-        told = {**self._map.constants, **self._in_columns(cells)}
-        fields: dict[str, Any] = {name: told[name] for name in EVENT_FIELDS if name in told}
-        fields["type"] = self._type(told.get("type", ""))
-        fields["timestamp"] = self._moment(told.get("timestamp", ""))
+        values = {**self._map.constants, **self._in_columns(cells)}
+        fields: dict[str, Any] = {name: values[name] for name in EVENT_FIELDS if name in values}
+        fields["type"] = self._type(values.get("type", ""))
+        fields["timestamp"] = self._moment(values.get("timestamp", ""))
         fields.setdefault("event_id", fallback_id)
-        if "user_id" not in fields and "guest" in told:
-            fields["user_id"] = f"guest:{told['guest']}"
+        if "user_id" not in fields and "guest" in values:
+            fields["user_id"] = f"guest:{values['guest']}"
         for name in _LISTS & fields.keys():
             fields[name] = self._parts(fields[name])
-        self._add_numbers(fields, told)
+        self._add_numbers(fields, values)
         context = {name: cells[column] for name, column in self._map.context.items() if cells.get(column)}
         if context:
             fields["context"] = context
-        return Parsed(self._checked(fields), {name: told[name] for name in ITEM_FIELDS if name in told})
+        return Parsed(self._checked(fields), {name: values[name] for name in ITEM_FIELDS if name in values})
 
     def categories(self, text: str) -> list[str]:
         """The categories that a cell names."""
@@ -104,9 +104,9 @@ class RowReader:
         except (ValueError, OverflowError, OSError):
             raise Dropped("unreadable_time", f"time {text!r} is not {self._map.time.format}") from None
 
-    def _add_numbers(self, fields: dict[str, Any], told: Mapping[str, str]) -> None:
+    def _add_numbers(self, fields: dict[str, Any], values: Mapping[str, str]) -> None:
         """A purchase of fewer than none is a return; a total is shared among the pieces."""
-        numbers = {name: self._number(name, told[name]) for name in _NUMBERS if name in told}
+        numbers = {name: self._number(name, values[name]) for name in _NUMBERS if name in values}
         quantity = numbers.get("quantity", 1)
         if quantity < 0 and fields["type"] == EventType.PURCHASE:
             fields["type"] = EventType.RETURN.value

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from streams.errors import UsageError
 from streams.messages.events import EventType
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.importing.dates import DateOrder, Dates
 from streams.recordings.importing.sources import Cell, read_columns
 from streams.recordings.outgoing import NewEvent, NewItem, event_record, item_record
@@ -89,7 +89,7 @@ def import_online_retail(
     since: datetime | None = None,
     until: datetime | None = None,
     dates: DateOrder | None = None,
-    report: Report = say_nothing,
+    on_progress: OnProgress = no_progress,
 ) -> Imported:
     """Write purchases and returns, and before them the items they name, as a recorded stream.
 
@@ -115,7 +115,7 @@ def import_online_retail(
         if line is not None and outcome in {Outcome.PURCHASE, Outcome.RETURN}:
             kept.append(line)
         if number % _REPORT_EVERY == 0:
-            report(number, 0)
+            on_progress(number, 0)
     if counts[Outcome.UNREADABLE] > _UNREADABLE * counts.total():
         raise UsageError(
             f"{source}: {counts[Outcome.UNREADABLE]:,} of {counts.total():,} lines cannot be understood, the first is "

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from streams.atomic import output_file
 from streams.messages.events import EventType
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.outgoing import item_record
 from streams.recordings.simulation.anomalies import Anomaly, plan_anomalies
 from streams.recordings.simulation.journal import Journal
@@ -55,7 +55,7 @@ class Simulated(Struct, frozen=True):
     truth: str
 
 
-def simulate(plan: Plan, out: Path, report: Report = say_nothing) -> Simulated:
+def simulate(plan: Plan, out: Path, on_progress: OnProgress = no_progress) -> Simulated:
     """Write the recorded stream to `out` and its truth beside it; the same plan gives the same bytes.
 
     Raises:
@@ -64,7 +64,7 @@ def simulate(plan: Plan, out: Path, report: Report = say_nothing) -> Simulated:
     world = _make_world(plan)
     sell_staples(world)
     sell_spikes(world)
-    shown = _run_visits(world, report)
+    shown = _run_visits(world, on_progress)
     events = world.journal.in_order()
     truth_path = out.with_name(f"{out.name}.truth.json")
     truth = Truth([_planted(world.shop, a) for a in world.anomalies], shown, plan)
@@ -98,19 +98,19 @@ def _make_world(plan: Plan) -> World:
     )
 
 
-def _run_visits(world: World, report: Report) -> dict[str, list[float]]:
+def _run_visits(world: World, on_progress: OnProgress) -> dict[str, list[float]]:
     visits = plan_visits(world.rng, world.shoppers, world.start, world.days)
     shown: dict[str, list[float]] = {}
     last: dict[int, int] = {}
     for number, (user, start) in enumerate(zip(visits.user.tolist(), visits.start.tolist(), strict=True)):
         if number % _REPORT_EVERY == 0:
-            report(number, len(visits.user))
+            on_progress(number, len(visits.user))
         visit = Visit(world, user=user, number=number, start=start, last=last.get(user, -1))
         if user not in last and world.shoppers.has_app[user]:
             _sign_in(world.journal, visit.user_id, start)
         visit.run(shown)
         last[user] = visit.last
-    report(len(visits.user), len(visits.user))
+    on_progress(len(visits.user), len(visits.user))
     return shown
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import cast
 
 from streams.errors import HeadraceError, StackError
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.reading import Record
 from streams.recordings.traffic.listening import KafkaRecord
 from streams.recordings.writing import RecordingWriter
 from streams.topics import Topic
 
 
-def capture(records: Iterable[KafkaRecord], out: Path, report: Report = say_nothing) -> int:
+def capture(records: Iterable[KafkaRecord], out: Path, on_progress: OnProgress = no_progress) -> int:
     """Write what comes to `out` in order of time, items before events of the same moment; the number of records.
 
     Partitions come interleaved, so everything is held in memory until the source ends. Where the source fails, what
@@ -31,7 +31,7 @@ def capture(records: Iterable[KafkaRecord], out: Path, report: Report = say_noth
                 place = record.timestamp, record.topic != Topic.ITEMS, record.partition, record.offset
                 held.append((*place, to_record(record)))
                 if len(held) % 1_000 == 0:
-                    report(len(held), 0)
+                    on_progress(len(held), 0)
         except HeadraceError as error:
             if not held:
                 raise

@@ -42,14 +42,14 @@ def dead_letters(
     """
     seen: set[str] = set()
     for record in map(to_record, records):
-        told = dict(record.headers)
-        if record.timestamp <= sent_back.get(told.get(ID, ""), -1):
+        headers = dict(record.headers)
+        if record.timestamp <= sent_back.get(headers.get(ID, ""), -1):
             continue
         letter = DeadLetter(
-            told.get(ID, ""),
-            told.get("headrace.reason", ""),
-            told.get("headrace.detail", ""),
-            record._replace(topic=told.get("headrace.topic", ""), headers=((ID, told.get(ID, "")),)),
+            headers.get(ID, ""),
+            headers.get("headrace.reason", ""),
+            headers.get("headrace.detail", ""),
+            record._replace(topic=headers.get("headrace.topic", ""), headers=((ID, headers.get(ID, "")),)),
         )
         if letter.id and letter.id not in seen and reason in {None, letter.reason}:
             seen.add(letter.id)

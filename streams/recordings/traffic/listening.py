@@ -54,11 +54,11 @@ class Listener:
         self, quiet_s: float | None = None, interrupted: Callable[[], bool] = lambda: False
     ) -> Iterator[KafkaRecord]:
         """Yield records, each partition's in order, until interrupted or none has come for `quiet_s` seconds."""
-        heard = time.monotonic()
-        while not interrupted() and (quiet_s is None or time.monotonic() - heard < quiet_s):
+        last_record = time.monotonic()
+        while not interrupted() and (quiet_s is None or time.monotonic() - last_record < quiet_s):
             if chunk := self.poll():
                 yield from chunk
-                heard = time.monotonic()
+                last_record = time.monotonic()
 
     def poll(self, timeout_ms: int = _POLL_MS) -> list[KafkaRecord]:
         """What has come by now, waiting for at most `timeout_ms`; topics have the names of the contract."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.reading import Record, read_recording
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.counting import AnswerCounter, Replayed
@@ -20,7 +20,7 @@ def replay_file(
     *,
     speed: float | None = None,
     wait: bool = False,
-    report: Report = say_nothing,
+    on_progress: OnProgress = no_progress,
 ) -> Replayed:
     """Replay a recorded stream; with `wait`, until the group has answered all of it.
 
@@ -36,7 +36,7 @@ def replay_file(
         StackError: the cluster cannot be reached.
         CheckFailed: the group makes no progress.
     """
-    return replay_records(lambda: read_recording(path), settings, speed=speed, wait=wait, report=report)
+    return replay_records(lambda: read_recording(path), settings, speed=speed, wait=wait, on_progress=on_progress)
 
 
 def replay_records(
@@ -45,7 +45,7 @@ def replay_records(
     *,
     speed: float | None = None,
     wait: bool = False,
-    report: Report = say_nothing,
+    on_progress: OnProgress = no_progress,
 ) -> Replayed:
     """Replay what `stream` gives, which is called twice: to check it, and to send it; otherwise as `replay_file`."""
     topics = Counter(record.topic for record in stream())
@@ -53,7 +53,7 @@ def replay_records(
         broker.partitions(sorted(topics))
         counter = AnswerCounter(broker)
         started = time.monotonic()
-        sent = replayer.send(stream(), topics.total(), report)
+        sent = replayer.send(stream(), topics.total(), on_progress)
         if wait:
-            await_answers(broker, replayer, sent, settings, report=report)
+            await_answers(broker, replayer, sent, settings, on_progress=on_progress)
         return counter.result(sent.records, time.monotonic() - started)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from streams.errors import BadRecord, StreamError, UsageError
 from streams.messages.decoding import decode_event
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.reading import Record
 from streams.recordings.traffic.broker import kafka_errors, make_producer
 from streams.settings import Settings
@@ -64,7 +64,7 @@ class Replayer:
     def __exit__(self, *_: object) -> None:
         self._producer.close()
 
-    def send(self, records: Iterable[Record], total: int = 0, report: Report = say_nothing) -> Sent:
+    def send(self, records: Iterable[Record], total: int = 0, on_progress: OnProgress = no_progress) -> Sent:
         """Send the records and wait until all are acknowledged.
 
         Raises:
@@ -88,11 +88,11 @@ class Replayer:
             self._send(record, count + 1)
             count += 1
             if count % _REPORT_EVERY == 0 or self._pace is not None:
-                report(count, total)
+                on_progress(count, total)
             if count % _IN_FLIGHT == 0:
                 self._flush()
         self._flush()
-        report(count, total)
+        on_progress(count, total)
         return Sent(count, frozenset(topics), newest if newest >= 0 else None)
 
     def send_to(self, topic: str, partition: int, value: bytes) -> None:

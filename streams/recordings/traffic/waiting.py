@@ -8,12 +8,12 @@ import msgspec
 
 from feature_repo.windows import number_at, start_of, windows_of
 from streams.errors import CheckFailed
-from streams.messages.internal import ItemBatch, Watermark
-from streams.recordings import Report, say_nothing
+from streams.messages.internal import ItemUpdateBatch, Watermark
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.replaying import Replayer, Sent
 from streams.settings import Settings
-from streams.topics import INPUTS, Topic, item_deltas, rekeyed
+from streams.topics import INPUTS, Topic, item_updates, rekeyed
 
 PATIENCE_S: Final = 120.0
 _POLL_S: Final = 0.25
@@ -25,7 +25,7 @@ def await_answers(
     sent: Sent,
     settings: Settings,
     *,
-    report: Report = say_nothing,
+    on_progress: OnProgress = no_progress,
     patience_s: float = PATIENCE_S,
 ) -> None:
     """Wait until the group has committed past everything sent, and past what that caused on its own topics.
@@ -35,22 +35,22 @@ def await_answers(
     Raises:
         CheckFailed: the group committed nothing for `patience_s` seconds.
     """
-    wait = _Wait(broker, settings.group, report, patience_s)
+    wait = _Wait(broker, settings.group, on_progress, patience_s)
     wait.until_committed(sorted(sent.topics & INPUTS))
     if Topic.EVENTS not in sent.topics:
         return
     wait.until_committed([rekeyed(settings.group)])
     if sent.last_event_time is not None:
         _send_end_markers(broker, replayer, settings.group, end_of(sent.last_event_time, settings))
-    wait.until_committed([item_deltas(settings.group)])
+    wait.until_committed([item_updates(settings.group)])
 
 
 class _Wait:
     """Watches one group's commits."""
 
-    def __init__(self, broker: Broker, group: str, report: Report, patience_s: float) -> None:
+    def __init__(self, broker: Broker, group: str, on_progress: OnProgress, patience_s: float) -> None:
         self._broker, self._group = broker, group
-        self._report, self._patience_s = report, patience_s
+        self._on_progress, self._patience_s = on_progress, patience_s
 
     def until_committed(self, topics: Sequence[str]) -> None:
         """Wait until the group has committed past where the topics end now."""
@@ -65,9 +65,9 @@ class _Wait:
                     f"group {self._group} has committed nothing for {self._patience_s:.0f} s with {left} records left "
                     f"on {', '.join(topics)}: is a `headrace worker` running with HEADRACE_GROUP={self._group}?"
                 )
-            self._report(total - left, total)
+            self._on_progress(total - left, total)
             time.sleep(_POLL_S)
-        self._report(total, total)
+        self._on_progress(total, total)
 
 
 def lag(ends: Offsets, beginnings: Offsets, committed: Offsets) -> int:
@@ -85,8 +85,8 @@ def end_of(last_event_time: int, settings: Settings) -> int:
 def _send_end_markers(broker: Broker, replayer: Replayer, group: str, time_ms: int) -> None:
     """Tell every partition of the items' road that each source has said all it had to say before `time_ms`."""
     sources = len(broker.partitions([Topic.EVENTS]))
-    for partition in broker.partitions([item_deltas(group)]):
+    for partition in broker.partitions([item_updates(group)]):
         for source in range(sources):
-            marker = ItemBatch(f"replay/{source}", source, [Watermark(offset=-1, time=time_ms, idle=True)])
+            marker = ItemUpdateBatch(f"replay/{source}", source, [Watermark(offset=-1, time=time_ms, idle=True)])
             replayer.send_to(partition.topic, partition.partition, msgspec.msgpack.encode(marker))
     replayer.flush()

@@ -6,7 +6,7 @@ from typing import Final
 
 from streams.errors import BadRecord, UsageError
 from streams.messages.decoding import decode_event, decode_item, decode_request
-from streams.recordings import Report, say_nothing
+from streams.recordings import OnProgress, no_progress
 from streams.recordings.reading import Record, parse_line, read_lines
 from streams.recordings.validation.checks import Message, all_checks
 from streams.recordings.validation.report import Result, Status, Tally, Validation
@@ -17,21 +17,23 @@ _REPORT_EVERY: Final = 5_000
 _IN_SECONDS: Final = "records lie before HEADRACE_PAST: are their times in seconds? ms since 1970 UTC are wanted"
 
 
-def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: Report = say_nothing) -> Validation:
+def validate_recording(
+    path: Path, *, now_ms: int, settings: Settings, on_progress: OnProgress = no_progress
+) -> Validation:
     """Check a recorded stream as if it were replayed at `now_ms` (ms since 1970 UTC).
 
     Raises:
         UsageError: the file cannot be read.
     """
     unparsed, foreign, early = Tally(), Tally(), Tally()
-    told = _Told()
+    tallies = _Tallies()
     topics: Counter[str] = Counter()
     checks = all_checks()
     timestamp = 0
     for number, line in read_lines(path):
         place = f"line {number}"
         if number % _REPORT_EVERY == 0:
-            report(number, 0)
+            on_progress(number, 0)
         try:
             record = parse_line(line, timestamp)
         except UsageError as error:
@@ -43,7 +45,7 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
             foreign.add(f"{place}: {record.topic}")
         if record.timestamp < settings.past:
             early.add(f"{place}: {record.timestamp}")
-        message = _decode(record, place, now_ms, settings, told)
+        message = _decode(record, place, now_ms, settings, tallies)
         for check in checks:
             check.see(place, record, message)
     if not topics and not unparsed.count:
@@ -51,8 +53,8 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
     results = [
         _has_records(topics),
         unparsed.result("lines", "every line is a record", "lines are no records"),
-        told.broken.result("contract", "every value keeps the contract", "values break the contract"),
-        told.left_out.result("context", "every pair is used", "context pairs are left out", otherwise=Status.WARN),
+        tallies.broken.result("contract", "every value keeps the contract", "values break the contract"),
+        tallies.skipped.result("context", "every pair is used", "context pairs are left out", otherwise=Status.WARN),
         early.result("record times", "all lie past HEADRACE_PAST", _IN_SECONDS, otherwise=Status.WARN),
         foreign.result("topics", "inputs only", "records are of no input topic", otherwise=Status.WARN),
         *(result for check in checks for result in check.results()),
@@ -61,30 +63,30 @@ def validate_recording(path: Path, *, now_ms: int, settings: Settings, report: R
     return Validation(ok, topics.total(), results)
 
 
-class _Told:
+class _Tallies:
     """What decoders say of the values."""
 
     def __init__(self) -> None:
-        self.broken, self.left_out = Tally(), Tally()
+        self.broken, self.skipped = Tally(), Tally()
 
 
-def _decode(record: Record, place: str, now_ms: int, settings: Settings, told: _Told) -> Message:
-    def left_out(name: str) -> None:
-        told.left_out.add(f"{place}: {name!r}, neither text nor a number")
+def _decode(record: Record, place: str, now_ms: int, settings: Settings, tallies: _Tallies) -> Message:
+    def on_skipped(name: str) -> None:
+        tallies.skipped.add(f"{place}: {name!r}, neither text nor a number")
 
     key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
     try:
         match record.topic:
             case Topic.EVENTS:
-                return decode_event(record.value, appended_ms=now_ms, settings=settings, left_out=left_out)
+                return decode_event(record.value, appended_ms=now_ms, settings=settings, on_skipped=on_skipped)
             case Topic.ITEMS:
                 return decode_item(key, record.value, appended_ms=now_ms, settings=settings)
             case Topic.SCORE_REQUESTS:
-                return decode_request(record.value, appended_ms=now_ms, settings=settings, left_out=left_out)
+                return decode_request(record.value, appended_ms=now_ms, settings=settings, on_skipped=on_skipped)
             case _:
                 return None
     except BadRecord as error:
-        told.broken.add(f"{place}: {error}")
+        tallies.broken.add(f"{place}: {error}")
         return None
 
 

@@ -1,73 +1,73 @@
-"""The surprise from which an alert opens, learnt online so that false alarms come at the configured rate.
+"""The anomaly score from which an alert opens, learnt online so that false alarms come at the configured rate.
 
-Every window's surprise is counted. Where the rate is one that the counted windows can speak of, the threshold is the
-surprise that this share of them exceeds. A rarer rate starts from the forecast's own distribution, raised a little by
-the slope of the counted tail (peaks over threshold, the scale from the median excess, since true anomalies are among
-the counted and lie far out), and as far as it takes where more windows exceed it than chance explains: so a shop whose
-demand is heavier-tailed than its forecasts sounds some false alarms, and then few.
+Every window's anomaly score is counted. Where the rate is one that the counted windows can speak of, the threshold is
+the anomaly score that this share of them exceeds. A rarer rate starts from the forecast's own distribution, raised a
+little by the slope of the counted tail (peaks over threshold, the scale from the median excess, since true anomalies
+are among the counted and lie far out), and as far as it takes where more windows exceed it than chance explains: so a
+shop whose demand is heavier-tailed than its forecasts sounds some false alarms, and then few.
 """
 
 from math import expm1, log, log1p, log10
 from typing import Final
 
 _GROWTH: Final = 0.05
-"""Bins are so wide in the logarithm of 1 + surprise: fine where rates are read off, wide where only size matters."""
+"""Width of a bin in the logarithm of 1 + anomaly score: fine where rates are read off, else wide."""
 BINS: Final = 115
-"""Up to a surprise of about 300, a probability that a float can still hold."""
+"""Up to an anomaly score of about 300, a probability that a float can still hold."""
 _PRIOR: Final = 500.0
 """Windows that are taken to have been counted before the first, as surprising as the forecast's distribution says."""
 _MEMORY: Final = 200_000
 """Counts are halved beyond so many windows, so that what was long ago does not decide for ever."""
 _TAIL: Final = 0.002
-_SPOKEN_OF: Final = 5.0
+_MIN_EXPECTED: Final = 5.0
 """Windows expected beyond the threshold from which on the counted ones decide alone."""
-_ENOUGH: Final = 10.0
+_MAX_BY_CHANCE: Final = 10.0
 """So many windows beyond a threshold that should have let through next to none are no accident."""
-_LITTLE: Final = 1.1
-_BEYOND_DOUBT: Final = 2.0
+_MAX_RAISE: Final = 1.1
+_STRICT_POWER: Final = 2.0
 UNUSUAL: Final = 3.0
-"""After a surprise like this an item's windows are not counted for a while: one event is counted once, even where no
-alert was opened for it."""
-APART: Final = 24
+"""After an anomaly score like this an item's windows are not counted for a while: one event is counted once, even where
+no alert was opened for it."""
+UNUSUAL_WINDOWS: Final = 24
 """Windows of that while."""
 
 
-def bin_of(surprise: float) -> int:
-    """The bin of a surprise, -log10 of a probability."""
-    return min(int(log1p(surprise) / _GROWTH), BINS - 1)
+def bin_of(anomaly_score: float) -> int:
+    """The bin of an anomaly score, -log10 of a probability."""
+    return min(int(log1p(anomaly_score) / _GROWTH), BINS - 1)
 
 
 def edge(place: float) -> float:
-    """The surprise with which a bin begins; between bins, in between."""
+    """The anomaly score with which a bin begins; between bins, in between."""
     return expm1(place * _GROWTH)
 
 
 def threshold(counts: list[int], rate: float) -> float:
-    """The surprise that a share `rate` of windows exceeds when nothing is wrong.
+    """The anomaly score that a share `rate` of windows exceeds when nothing is wrong.
 
     Args:
-        counts: windows by bin of their surprise; empty when there were none.
+        counts: windows by bin of their anomaly score; empty when there were none.
     """
     exceeding = _exceeding(counts)
     total = exceeding[0]
-    if rate * (total - _PRIOR) >= _SPOKEN_OF:
+    if rate * (total - _PRIOR) >= _MIN_EXPECTED:
         return edge(_first(exceeding, rate * total))
     by_forecast = -log10(rate)
-    raised = min(max(_extrapolated(exceeding, rate), by_forecast), _LITTLE * by_forecast)
-    return max(raised, edge(_first(exceeding, _ENOUGH)))
+    raised = min(max(_extrapolated(exceeding, rate), by_forecast), _MAX_RAISE * by_forecast)
+    return max(raised, edge(_first(exceeding, _MAX_BY_CHANCE)))
 
 
-def beyond_doubt(rate: float) -> float:
-    """A surprise that even a crude forecast may be believed: its probability is the rate's square."""
-    return -_BEYOND_DOUBT * log10(rate)
+def strict_threshold(rate: float) -> float:
+    """An anomaly score that even a crude forecast may be believed: its probability is the rate's square."""
+    return -_STRICT_POWER * log10(rate)
 
 
-def note(counts: list[int], surprises: list[float], empty: int) -> None:
-    """Count windows: the judged ones by their surprise, and empty ones of items that sell too seldom to be judged."""
+def note(counts: list[int], anomaly_scores: list[float], empty: int) -> None:
+    """Count windows: the judged by anomaly score, and the empty ones of items that sell too seldom to be judged."""
     if not counts:
         counts.extend([0] * BINS)
-    for surprise in surprises:
-        counts[bin_of(surprise)] += 1
+    for anomaly_score in anomaly_scores:
+        counts[bin_of(anomaly_score)] += 1
     counts[0] += empty
     if sum(counts) > _MEMORY:
         counts[:] = [count // 2 for count in counts]

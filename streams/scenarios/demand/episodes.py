@@ -1,4 +1,4 @@
-"""What speaks for an alert, and when it is over.
+"""The evidence for an alert, and when its episode is over.
 
 Evidence is held against the model's forecast, for one window or for the last few together. An episode ends on the
 item's own past: demand is held against the windows before it, because the model's view of normal follows what it sees,

@@ -1,6 +1,6 @@
-"""What forecasts made at earlier closings say of windows that are still to be judged.
+"""What forecasts made at earlier closed windows say of windows that are still to be judged.
 
-A forecast sees units and prices of windows that were concluded when it was made, and those change no more: made again
+A forecast sees units and prices of windows that were evaluated when it was made, and those change no more: made again
 by the same version, for the same category, it would say the same. So it is kept beside the item's row, in memory alone
 and packed, since there are many items.
 """
@@ -12,11 +12,11 @@ from streams.messages.wire import DEMAND_SPAN
 from streams.scenarios.demand.surprise import Moments
 
 
-class Believed(Struct, array_like=True, gc=False):
+class CachedForecasts(Struct, array_like=True, gc=False):
     """What forecasts of one item say, by the start of their first window, ms.
 
     Attributes:
-        category: hash of the category that the model was told.
+        category: hash of the category that the model was given.
         one: of their first window.
         span: of their first `DEMAND_SPAN` windows together.
     """
@@ -27,21 +27,21 @@ class Believed(Struct, array_like=True, gc=False):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Believed)
+_decoder = msgspec.msgpack.Decoder(CachedForecasts)
 
 
-def unpack(packed: bytes | None, category: int) -> Believed:
+def unpack(packed: bytes | None, category: int) -> CachedForecasts:
     """What is kept of an item; nothing where it was made for another category."""
     if packed:
-        believed = _decoder.decode(packed)
-        if believed.category == category:
-            return believed
-    return Believed(category)
+        cached = _decoder.decode(packed)
+        if cached.category == category:
+            return cached
+    return CachedForecasts(category)
 
 
-def pack(believed: Believed, judged: int, window_ms: int) -> bytes:
-    """What closings after that of the window at `judged`, ms, will need."""
-    one = {start: moments for start, moments in believed.one.items() if start > judged}
+def pack(cached: CachedForecasts, judged: int, window_ms: int) -> bytes:
+    """What closed windows after that of the window at `judged`, ms, will need."""
+    one = {start: moments for start, moments in cached.one.items() if start > judged}
     oldest = judged + window_ms - (DEMAND_SPAN - 1) * window_ms  # what the next window looks back from
-    span = {start: moments for start, moments in believed.span.items() if start >= oldest}
-    return _encoder.encode(Believed(believed.category, one, span))
+    span = {start: moments for start, moments in cached.span.items() if start >= oldest}
+    return _encoder.encode(CachedForecasts(cached.category, one, span))

@@ -1,17 +1,17 @@
-"""The items' road for demand without servers: one partition, rows in memory. For evaluation, benchmarks and tests."""
+"""The item pipeline for demand without servers: one partition, rows in memory. For evaluation, benchmarks and tests."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from feature_repo import demand_index, item
-from feature_repo.demand_index import Closing, DemandIndex
+from feature_repo.demand_index import ClosedWindow, WindowIndex
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import CategoriesOf, item_of
 from streams.engine.item_keys import with_keys
-from streams.messages.internal import Entry, ItemDelta, Shown
+from streams.messages.internal import Entry, ItemImpression, ItemUpdate
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
-from streams.scenarios.demand.conclude import conclude
+from streams.scenarios.demand.conclude import evaluate_windows
 from streams.scenarios.demand.queries import queries
 from streams.scenarios.demand.rules import DemandRules
 
@@ -19,13 +19,13 @@ Forecaster = Callable[[DemandTensors], DemandAnswer]
 
 
 class OfflineDemand:
-    """Takes what sources have to say, as the served road does chunk by chunk.
+    """Takes what sources have to say, as the served pipeline does batch by batch.
 
     Attributes:
         activities: the items' rows.
         index: the partition's row.
-        closed: closings so far.
-        kept: of the items' forecasts, what later closings need.
+        closed_windows: so far.
+        cached: of the items' forecasts, what later closed windows need.
     """
 
     def __init__(
@@ -45,23 +45,23 @@ class OfflineDemand:
         self._rules = rules
         self._lateness_ms = lateness_ms
         self.activities: defaultdict[str, ItemActivity] = defaultdict(ItemActivity)
-        self.index = DemandIndex()
-        self.closed = 0
-        self.kept: dict[str, bytes] = {}
+        self.index = WindowIndex()
+        self.closed_windows = 0
+        self.cached: dict[str, bytes] = {}
 
-    def take(self, source: int, entries: Iterable[Entry]) -> list[DemandForecast | DemandAlert]:
-        """Take one chunk; what its closings give out."""
-        closings: list[Closing] = []
+    def fold(self, source: int, entries: Iterable[Entry]) -> list[DemandForecast | DemandAlert]:
+        """Take one batch; what its closed windows give out."""
+        closed_windows: list[ClosedWindow] = []
         for entry in map(with_keys, entries):
-            if isinstance(entry, ItemDelta):
+            if isinstance(entry, ItemUpdate):
                 demand_index.observe(self.index, source, entry, self._rules.windows)
                 item.fold(self.activities[entry.item_id], entry, self._rules.windows)
-            elif isinstance(entry, Shown):
-                demand_index.hear(self.index, source)
+            elif isinstance(entry, ItemImpression):
+                demand_index.mark_active(self.index, source)
                 for item_id in entry.items:
-                    item.fold_shown(self.activities[item_id], entry.timestamp, self._rules.windows)
+                    item.fold_impression(self.activities[item_id], entry.timestamp, self._rules.windows)
             else:
-                closings += demand_index.advance(
+                closed_windows += demand_index.advance(
                     self.index,
                     source,
                     entry,
@@ -69,20 +69,20 @@ class OfflineDemand:
                     windows=self._rules.windows,
                     lateness_ms=self._lateness_ms,
                 )
-        return self._conclude(closings)
+        return self._evaluate_windows(closed_windows)
 
-    def _conclude(self, closings: list[Closing]) -> list[DemandForecast | DemandAlert]:
-        self.closed += len(closings)
-        asked = queries(closings, self.activities, self._categories_of, self._rules.window_ms, self.kept)
-        answer = None if asked.tensors is None else self._forecaster(asked.tensors)
+    def _evaluate_windows(self, closed_windows: list[ClosedWindow]) -> list[DemandForecast | DemandAlert]:
+        self.closed_windows += len(closed_windows)
+        made = queries(closed_windows, self.activities, self._categories_of, self._rules.window_ms, self.cached)
+        result = None if made.tensors is None else self._forecaster(made.tensors)
         model = ModelRef(DEMAND_MODEL, "offline")
-        return conclude(
-            closings,
+        return evaluate_windows(
+            closed_windows,
             self.activities,
-            asked,
-            answer,
-            self.kept,
-            self.index.surprises,
+            made,
+            result,
+            self.cached,
+            self.index.score_counts,
             self._categories_of,
             model=model,
             fallback=self._fallback,

@@ -21,7 +21,7 @@ _SHOWN: Final = 8
 
 
 class Origin(NamedTuple):
-    """What all messages of a chunk share; `levels` are those of the forecasts, as text."""
+    """What all messages of a batch share; `levels` are those of the forecasts, as text."""
 
     model: ModelRef
     fallback: str | None
@@ -46,7 +46,7 @@ def forecast(
 
     Args:
         quantiles: at the origin's levels. [Z, levels]
-        chances: of one unit or more; told where even the highest quantile is less than one. [Z]
+        chances: of one unit or more; given where even the highest quantile is less than one. [Z]
     """
     start = origin.start
     return DemandForecast(

@@ -16,7 +16,7 @@ from streams.scenarios.demand.surprise import Moments
 
 _LEAST_ITEMS: Final = 5
 _UNUSUAL: Final = 3.0
-"""Surprise, -log10 of a probability, from which a group's demand counts as shared news."""
+"""Anomaly score, -log10 of a probability, from which a group's demand counts as shared news."""
 
 
 class Sales(NamedTuple):

@@ -110,7 +110,7 @@ async def test_every_service_can_be_read_in_one_request(stock, rows):
 
 async def test_windows_that_a_worker_set_aside_are_columns_like_the_others(stock, store):
     state = item.ItemActivity(windows={n: item.WindowCounts(views=n) for n in range(1, 21)})
-    aside = item_windows.set_aside(state, b"")
+    aside = item_windows.split_cold(state, b"")
     await store.write([RowWrite(Kind.ITEM, "tea", b"", b"f", b"", (None, item.pack(state), aside), START)])
     found = stock.get_online_features(stock.get_feature_service("demand"), [{"item_id": "tea"}]).to_dict()
     assert found["window_views"] == [list(range(1, 21))]

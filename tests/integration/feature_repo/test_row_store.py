@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from valkey_server import free_port, running_valkey, user
 
 from feature_repo.layout import row_key
-from feature_repo.row_store import FOR_GOOD, Kind, RowStore, RowWrite, StoredRow
+from feature_repo.row_store import PERSIST, Kind, RowStore, RowWrite, StoredRow
 from streams.errors import FencedOut, RowsMissing, StoreError
 from streams.settings import Durable
 
@@ -62,12 +62,14 @@ async def test_rows_that_are_packed_apart_are_one_write(store):
     await store.write([user("u599", b"", b"other's")])
     await store.write([RowWrite(Kind.SHARD, "ö", b"", b"1", b"", (b"marks", None), 5)])
     with pytest.raises(FencedOut, match="user row of 'u599'"):
-        await store.write_packed([store.pack(rows[:250]), store.pack(rows[250:]), store.pack(shards)])
+        await store.write_serialised(
+            [store.serialise(rows[:250]), store.serialise(rows[250:]), store.serialise(shards)]
+        )
     moved = shards[0]._replace(key="ö", expected=b"2", fence=b"3")
     with pytest.raises(FencedOut, match="shard row of 'ö'"):
-        await store.write_packed([store.pack(rows[:2]), store.pack([moved])])
+        await store.write_serialised([store.serialise(rows[:2]), store.serialise([moved])])
     assert (await store.read(Kind.USER, ["u0"]))[0].fence == b""
-    await store.write_packed([store.pack(rows[:250]), store.pack([]), store.pack(rows[250:599])])
+    await store.write_serialised([store.serialise(rows[:250]), store.serialise([]), store.serialise(rows[250:599])])
     found = await store.read(Kind.USER, [row.key for row in rows[:599]])
     assert [row.states for row in found] == [(f"state {n}".encode(),) for n in range(599)]
 
@@ -198,14 +200,14 @@ async def test_what_was_written_survives_a_killed_server(tmp_path, make_settings
 async def test_a_row_that_is_to_go_goes_unless_it_is_written_for_good(store):
     """Rows of ids that no catalogue has: the item's record keeps them."""
     for key in ("gone", "kept", "renewed"):
-        await store.write([RowWrite(Kind.ITEM, key, b"", b"1", b"", (None, b"counted", None), 5, lasts=60_000)])
-    await store.write([RowWrite(Kind.ITEM, "kept", b"1", b"2", b"", (b"described", None, None), 5, lasts=FOR_GOOD)])
-    await store.write([RowWrite(Kind.ITEM, "renewed", b"1", b"2", b"", (None, b"again", None), 5, lasts=90_000_000)])
+        await store.write([RowWrite(Kind.ITEM, key, b"", b"1", b"", (None, b"counted", None), 5, ttl_ms=60_000)])
+    await store.write([RowWrite(Kind.ITEM, "kept", b"1", b"2", b"", (b"described", None, None), 5, ttl_ms=PERSIST)])
+    await store.write([RowWrite(Kind.ITEM, "renewed", b"1", b"2", b"", (None, b"again", None), 5, ttl_ms=90_000_000)])
     left = {key: await store._client.pttl(row_key(Kind.ITEM, key, store._group)) for key in ("gone", "kept", "renewed")}
     assert 0 < left["gone"] <= 60_000
     assert left["kept"] == -1
     assert 60_000 < left["renewed"] <= 90_000_000
-    await store.write([RowWrite(Kind.ITEM, "gone", b"1", b"2", b"", (None, b"counted", None), 5, lasts=2)])
+    await store.write([RowWrite(Kind.ITEM, "gone", b"1", b"2", b"", (None, b"counted", None), 5, ttl_ms=2)])
     for _ in range(1_000):
         if not (await store.read(Kind.ITEM, ["gone"]))[0].fence:
             break
@@ -219,6 +221,6 @@ async def test_a_row_that_has_expired_is_read_again_and_one_that_should_be_there
         await store.write([RowWrite(Kind.ITEM, kept, b"", b"1", b"", (None, b"counted", None), 5)])
         await store._client.unlink(row_key(Kind.ITEM, kept, store._group))
     with pytest.raises(FencedOut):
-        await store.write([RowWrite(Kind.ITEM, "expiring", b"1", b"2", b"", (None, b"more", None), 6, lasts=60_000)])
+        await store.write([RowWrite(Kind.ITEM, "expiring", b"1", b"2", b"", (None, b"more", None), 6, ttl_ms=60_000)])
     with pytest.raises(RowsMissing):
         await store.write([RowWrite(Kind.ITEM, "lasting", b"1", b"2", b"", (None, b"more", None), 6)])

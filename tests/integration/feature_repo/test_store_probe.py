@@ -176,7 +176,7 @@ async def test_a_server_that_was_demoted_is_let_go_of(tmp_path, make_settings):
             await admin.execute_command("REPLICAOF", HOST, str(free_port()))
             with pytest.raises(StoreRefused, match=r"READONLY.*HEADRACE_REDIS must name the primary"):
                 await store.write([user("a", b"1", b"2")])
-            await store.let_go()
+            await store.disconnect_all()
             await admin.execute_command("REPLICAOF", "NO", "ONE")
             await store.write([user("a", b"1", b"2")])
             assert before.isdisjoint({client["id"] for client in await admin.client_list()})

@@ -9,10 +9,10 @@ from confluent_kafka import Producer
 
 from feature_repo.actions import ACTION_CODE
 from streams.engine.partitions import partition_of
-from streams.messages.internal import ItemBatch, ItemDelta
+from streams.messages.internal import ItemUpdate, ItemUpdateBatch
 from streams.testing import Stack, event
 from streams.testing.plugin import StartWorker
-from streams.topics import item_deltas, rekeyed
+from streams.topics import item_updates, rekeyed
 
 _PARTITIONS = 4
 _FORGED = 2**62
@@ -31,9 +31,9 @@ def test_a_forged_record_of_an_internal_topic_is_a_dead_letter_and_its_shopper_i
     for source in range(_PARTITIONS):
         headers = [("headrace.topic", "events"), ("headrace.partition", f"{source}"), ("headrace.offset", f"{_FORGED}")]
         producer.produce(topic, value, user.encode(), partition=home, headers=headers)
-    sold = ItemDelta(_FORGED, "a", ACTION_CODE["purchase"], 1, 1, 100, False)
-    for bad in (b"no batch", msgspec.msgpack.encode(ItemBatch("events/0", 0, [sold]))):
-        producer.produce(item_deltas(headrace_group), bad, partition=partition_of("a", _PARTITIONS))
+    sold = ItemUpdate(_FORGED, "a", ACTION_CODE["purchase"], 1, 1, 100, False)
+    for bad in (b"no batch", msgspec.msgpack.encode(ItemUpdateBatch("events/0", 0, [sold]))):
+        producer.produce(item_updates(headrace_group), bad, partition=partition_of("a", _PARTITIONS))
     assert producer.flush(30) == 0
     replay([event("view", user, item_id="b")], wait=True)
     [answer] = expect("recommendations", where=lambda m: m.key == user)

@@ -18,7 +18,7 @@ from streams.testing import Stack, event, item, raw
 from streams.testing.client import Client
 from streams.testing.worker import Worker
 from streams.topic_admin import connect, ensure_topics
-from streams.topics import Topic, item_deltas, public_topics, rekeyed
+from streams.topics import Topic, item_updates, public_topics, rekeyed
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_shop_with_a_prefix_and_its_group_are_its_own(headrace_stack: Stack, s
     with Broker(shop.kafka_connection._replace(prefix="")) as broker:
         names, committed = broker.names(), broker.committed(shop.group)
     own = {topic for topic in names if shop.group in topic and ".headrace." in topic}
-    assert own == {f"{shop.topic_prefix}{name(shop.group)}" for name in (rekeyed, item_deltas)}
+    assert own == {f"{shop.topic_prefix}{name(shop.group)}" for name in (rekeyed, item_updates)}
     assert {place.topic for place in committed} >= own
     assert all(place.topic.startswith(shop.topic_prefix) for place in committed)
 
@@ -123,7 +123,7 @@ def test_a_second_group_is_told_what_it_would_do(headrace_stack: Stack, shop: Se
     told = Worker(environment, tmp_path / "told.log", ready=f"HEADRACE_GROUP={second} is new")
     told.kill()
     with Broker(shop.kafka_connection) as broker:  # it was told before it did anything
-        assert (broker.committed(second), shop.kafka_connection.name_of(item_deltas(second)) in broker.names()) == (
+        assert (broker.committed(second), shop.kafka_connection.name_of(item_updates(second)) in broker.names()) == (
             {},
             False,
         )

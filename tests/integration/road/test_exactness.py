@@ -1,4 +1,4 @@
-"""Chunks are invisible (rule 13): one recording, cut and shared out differently, leaves the same behind."""
+"""Batches are invisible (rule 13): one recording, cut and shared out differently, leaves the same behind."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack

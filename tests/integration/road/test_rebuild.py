@@ -134,7 +134,7 @@ def test_what_the_other_group_has_left_unsaid_the_rebuilt_one_says(
     by_all = _ids(client)
     assert by_both.keys() == by_all.keys()
     assert shop.features(shop.new) == shop.features(shop.old)
-    # No more than the loads that were under way: said, and not written.
+    # No more than the batches that were in flight: said, and not written.
     assert by_both.total() - len(by_both) < len(by_both) / 4
 
 

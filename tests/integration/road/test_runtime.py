@@ -12,14 +12,14 @@ from feature_repo.row_store import Kind, RowStore
 from streams import scenarios
 from streams.copartition import Prepared, prepare
 from streams.engine.partitions import partition_of
-from streams.engine.stints import Stints
-from streams.line import Line
+from streams.engine.stints import CooperativeYield
+from streams.line import BatchScheduler
 from streams.logs import JsonLines
 from streams.runtime import Runtime
 from streams.settings import Settings
 from streams.testing import Client, Stack
 from streams.topic_check import Outputs
-from streams.transport import Load, RawRecord, RecordChunk
+from streams.transport import Batch, PartitionBatch, RawRecord
 
 APPENDED = 1_770_000_000_000
 
@@ -38,13 +38,13 @@ async def store(settings: Settings) -> AsyncIterator[RowStore]:
     await opened.close()
 
 
-def chunk_of(settings: Settings, user_id: str, *event_ids: str, first: int = 0) -> RecordChunk:
+def batch_of(settings: Settings, user_id: str, *event_ids: str, first: int = 0) -> PartitionBatch:
     partition = partition_of(user_id, settings.partitions)
     records = [
         RawRecord("events", partition, offset, APPENDED, user_id.encode(), view(user_id, event_id, offset), ())
         for offset, event_id in enumerate(event_ids, first)
     ]
-    return RecordChunk("events", partition, records)
+    return PartitionBatch("events", partition, records)
 
 
 def view(user_id: str, event_id: str, offset: int) -> bytes:
@@ -52,19 +52,21 @@ def view(user_id: str, event_id: str, offset: int) -> bytes:
     return json.dumps(fields).encode()
 
 
-async def travel(worker: Runtime, *chunks: RecordChunk) -> None:
-    """Take chunks down the shoppers' road, a load each, one behind the other, as the application does."""
+async def process(worker: Runtime, *partition_batches: PartitionBatch) -> None:
+    """Process partition batches in the shopper pipeline, a batch each, in order, as the application does."""
     arrived = asyncio.Semaphore(0)
 
-    async def mend(error: Exception, failures: int, _: Sequence[Load]) -> None:
-        worker.shoppers.forget()
-        await worker.mend(error, failures)
+    async def recover(error: Exception, failures: int, _: Sequence[Batch]) -> None:
+        worker.shoppers.invalidate()
+        await worker.recover(error, failures)
 
-    line: Line[Load] = Line(worker.shoppers.travel, mend, lambda _: None, lambda _: arrived.release())
-    for chunk in chunks:
-        await line.put(Load([chunk]))
-    running = asyncio.create_task(line.run())
-    for _ in chunks:
+    scheduler: BatchScheduler[Batch] = BatchScheduler(
+        worker.shoppers.process, recover, lambda _: None, lambda _: arrived.release()
+    )
+    for partition_batch in partition_batches:
+        await scheduler.put(Batch([partition_batch]))
+    running = asyncio.create_task(scheduler.run())
+    for _ in partition_batches:
         await asyncio.wait([running, asyncio.create_task(arrived.acquire())], return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()  # what the line raised, or nothing would ever arrive
@@ -85,9 +87,9 @@ async def test_of_two_workers_with_one_chunk_each_event_counts_once(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"torn-{settings.group}"
-    chunk = chunk_of(settings, user_id, "e0", "e1", "e2")
+    partition_batch = batch_of(settings, user_id, "e0", "e1", "e2")
     workers = [await opened(settings) for _ in range(2)]
-    await asyncio.gather(*(travel(worker, chunk) for worker in workers))
+    await asyncio.gather(*(process(worker, partition_batch) for worker in workers))
     for worker in workers:
         await worker.close()
     assert await views_of(store, user_id) == 3
@@ -100,8 +102,8 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
 ):
     user_id = f"next-{settings.group}"
     worker = await opened(settings)
-    loads = [chunk_of(settings, user_id, f"e{n}", first=n) for n in range(6)]
-    await travel(worker, *loads)
+    batches = [batch_of(settings, user_id, f"e{n}", first=n) for n in range(6)]
+    await process(worker, *batches)
     await worker.close()
     assert await views_of(store, user_id) == 6
     logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
@@ -113,29 +115,29 @@ async def test_shoppers_wait_while_their_loads_are_under_way(settings: Settings,
     user_id = f"waiting-{settings.group}"
     for catching_up in (False, True):
         worker = await opened(settings.model_copy(update={"catching_up": catching_up}))
-        assert not worker.shoppers.is_waited_for()
-        travelling = asyncio.create_task(travel(worker, chunk_of(settings, user_id, "e0")))
+        assert not worker.shoppers.has_waiting_shoppers()
+        processing = asyncio.create_task(process(worker, batch_of(settings, user_id, "e0")))
         seen = set[bool]()
-        while not travelling.done():
-            seen.add(worker.shoppers.is_waited_for())
+        while not processing.done():
+            seen.add(worker.shoppers.has_waiting_shoppers())
             await asyncio.sleep(0)
-        await travelling
+        await processing
         assert (True in seen) != catching_up
-        assert not worker.shoppers.is_waited_for()
+        assert not worker.shoppers.has_waiting_shoppers()
         await worker.close()
 
 
 async def test_items_give_way_to_the_shoppers_of_the_same_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     waited_for: list[object] = []
 
-    def made(others_wait: Callable[[], bool], clock: Callable[[], float]) -> Stints:
+    def made(others_wait: Callable[[], bool], clock: Callable[[], float]) -> CooperativeYield:
         waited_for.append(others_wait)
-        return Stints(others_wait, clock)
+        return CooperativeYield(others_wait, clock)
 
-    monkeypatch.setattr("streams.runtime.Stints", made)
+    monkeypatch.setattr("streams.runtime.CooperativeYield", made)
     worker = await opened(settings)
     await worker.close()
-    assert waited_for == [worker.shoppers.is_waited_for]
+    assert waited_for == [worker.shoppers.has_waiting_shoppers]
 
 
 async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
@@ -143,10 +145,10 @@ async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
 ):
     user_id = f"asked-{settings.group}"
     worker = await opened(settings)
-    before, after = chunk_of(settings, user_id, "e0"), chunk_of(settings, user_id, "e1", first=1)
+    before, after = batch_of(settings, user_id, "e0"), batch_of(settings, user_id, "e1", first=1)
     request = json.dumps({"request_id": "r", "user_id": user_id, "timestamp": APPENDED, "items": ["a"]}).encode()
     asked = RawRecord("score.requests", before.partition, 0, APPENDED, user_id.encode(), request, ())
-    await travel(worker, before, RecordChunk("score.requests", before.partition, [asked]), after)
+    await process(worker, before, PartitionBatch("score.requests", before.partition, [asked]), after)
     await worker.close()
     assert await views_of(store, user_id) == 2
     logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
@@ -159,9 +161,9 @@ async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_fold
 ):
     user_id = f"back-{settings.group}"
     first, other = [await opened(settings) for _ in range(2)]
-    await travel(first, chunk_of(settings, user_id, "e0"))
-    await travel(other, chunk_of(settings, user_id, "e0", "e1"))
-    await travel(first, chunk_of(settings, user_id, "e0", "e1", "e2"))  # the row it keeps is of before
+    await process(first, batch_of(settings, user_id, "e0"))
+    await process(other, batch_of(settings, user_id, "e0", "e1"))
+    await process(first, batch_of(settings, user_id, "e0", "e1", "e2"))  # the row it keeps is of before
     for worker in (first, other):
         await worker.close()
     assert await views_of(store, user_id) == 3
@@ -180,20 +182,20 @@ async def test_a_chunk_that_comes_again_says_and_folds_nothing(
     user_id = f"again-{settings.group}"
     worker = await opened(settings)
     for _ in range(3):
-        await travel(worker, chunk_of(settings, user_id, "e0", "e1"))
+        await process(worker, batch_of(settings, user_id, "e0", "e1"))
     await worker.close()
     assert await views_of(store, user_id) == 2
     said = [m.value["id"] for m in headrace_client.received("recommendations") if m.key == user_id]
     assert said == [f"recommend/{user_id}/e0", f"recommend/{user_id}/e1"]
 
 
-@pytest.fixture(params=["ask", "answer"])
+@pytest.fixture(params=["make_query", "make_output"])
 def poison(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pure step raise on the event of this id: what asks, or what says."""
     step = getattr(scenarios.RECOMMEND, request.param)
 
     def broken(*given: Any) -> object:
-        name = given[2] if request.param == "ask" else given[0].output_id
+        name = given[2] if request.param == "make_query" else given[0].output_id
         if name.endswith("/poison"):
             raise ValueError("the wrong kind of view")
         return step(*given)
@@ -207,8 +209,8 @@ async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_o
 ):
     user_id = f"poisoned-{settings.group}"
     worker = await opened(settings)
-    await travel(worker, chunk_of(settings, user_id, "before", "poison", "after"))
-    assert not worker.shoppers.is_waited_for()
+    await process(worker, batch_of(settings, user_id, "before", "poison", "after"))
+    assert not worker.shoppers.has_waiting_shoppers()
     await worker.close()
     answered = [m.value["event_id"] for m in headrace_client.received("recommendations") if m.key == user_id]
     assert answered == ["before", "after"]
@@ -222,14 +224,14 @@ async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_o
 async def test_a_record_that_cannot_be_processed_is_found_in_the_log_by_its_events_id(
     settings: Settings, poison: None, caplog: pytest.LogCaptureFixture
 ):
-    chunk = chunk_of(settings, f"poisoned-{settings.group}", "before", "poison", "after")
+    partition_batch = batch_of(settings, f"poisoned-{settings.group}", "before", "poison", "after")
     worker = await opened(settings)
-    await travel(worker, chunk)
+    await process(worker, partition_batch)
     await worker.close()
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
-    [line] = [line for line in lines if line.get("event_id") == "poison"]
-    assert (line["level"], line["reason"]) == ("ERROR", "processing_failed")
-    assert (line["topic"], line["partition"], line["offset"]) == ("events", chunk.partition, 1)
-    assert "ValueError: the wrong kind of view" in line["exception"]
-    [letters] = [line for line in lines if line["message"] == "dead letters"]
+    [scheduler] = [scheduler for scheduler in lines if scheduler.get("event_id") == "poison"]
+    assert (scheduler["level"], scheduler["reason"]) == ("ERROR", "processing_failed")
+    assert (scheduler["topic"], scheduler["partition"], scheduler["offset"]) == ("events", partition_batch.partition, 1)
+    assert "ValueError: the wrong kind of view" in scheduler["exception"]
+    [letters] = [scheduler for scheduler in lines if scheduler["message"] == "dead letters"]
     assert [record["event_id"] for record in letters["records"]] == ["poison"]

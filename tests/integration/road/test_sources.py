@@ -8,8 +8,8 @@ from kafka import KafkaAdminClient
 from feature_repo.row_store import RowStore
 from feature_repo.schema import SCHEMA
 from streams.connections.kafka import KafkaConnection
-from streams.engine.predecessor import Predecessor
-from streams.engine.sources import hold_against_store
+from streams.engine.predecessor import EmittedOutputs
+from streams.engine.sources import verify_store
 from streams.errors import StackError, StreamError, TopicChanged, UsageError
 from streams.testing import Stack, event, item
 from streams.testing.plugin import StartWorker
@@ -34,41 +34,41 @@ async def test_a_recreated_topic_stops_the_worker_with_what_to_do(headrace_stack
     settings = headrace_stack.settings(headrace_group)
     store = await RowStore.open(settings)
     recreate(headrace_stack.kafka, 2)
-    await hold_against_store(settings, [TOPIC], store)
-    await hold_against_store(settings, [TOPIC], store)
+    await verify_store(settings, [TOPIC], store)
+    await verify_store(settings, [TOPIC], store)
     first = identities(KafkaConnection(headrace_stack.kafka), [TOPIC])
     recreate(headrace_stack.kafka, 2)
     assert identities(KafkaConnection(headrace_stack.kafka), [TOPIC]) != first
     with pytest.raises(TopicChanged, match="HEADRACE_GROUP"):
-        await hold_against_store(settings, [TOPIC], store)
+        await verify_store(settings, [TOPIC], store)
     await store.close()
 
 
 async def test_windows_of_another_length_stop_the_worker_with_what_to_do(headrace_stack: Stack, headrace_group: str):
     settings = headrace_stack.settings(headrace_group)
     store = await RowStore.open(settings)
-    await hold_against_store(settings, ["events"], store)
+    await verify_store(settings, ["events"], store)
     longer = settings.model_copy(update={"window": 86_400_000})
     with pytest.raises(StreamError, match=r"HEADRACE_WINDOW=3600000ms.*headrace rebuild"):
-        await hold_against_store(longer, ["events"], store)
+        await verify_store(longer, ["events"], store)
     await store.close()
 
 
 async def test_days_of_another_place_stop_the_worker_with_what_to_do(headrace_stack: Stack, headrace_group: str):
     settings = headrace_stack.settings(headrace_group).model_copy(update={"window": 86_400_000})
     store = await RowStore.open(settings)
-    await hold_against_store(settings, ["events"], store)
-    await hold_against_store(settings, ["events"], store)
+    await verify_store(settings, ["events"], store)
+    await verify_store(settings, ["events"], store)
     berlin = settings.model_copy(update={"timezone": "Europe/Berlin"})
     with pytest.raises(StreamError, match=r"in UTC, not 86400000 ms in Europe/Berlin.*HEADRACE_TIMEZONE=UTC"):
-        await hold_against_store(berlin, ["events"], store)
+        await verify_store(berlin, ["events"], store)
     await store.close()
 
 
 async def test_a_rebuild_needs_the_rows_of_the_group_that_it_is_of(headrace_stack: Stack, headrace_group: str):
     settings = headrace_stack.settings(headrace_group).model_copy(update={"rebuild_of": f"{headrace_group}-not"})
     with pytest.raises(UsageError, match="no group of this name"):
-        await Predecessor.open(settings)
+        await EmittedOutputs.open(settings)
 
 
 async def test_a_rebuild_is_not_of_a_group_that_has_read_another_topic(headrace_stack: Stack, headrace_group: str):
@@ -78,7 +78,7 @@ async def test_a_rebuild_is_not_of_a_group_that_has_read_another_topic(headrace_
     await store.close()
     settings = headrace_stack.settings(headrace_group).model_copy(update={"rebuild_of": old.group})
     with pytest.raises(TopicChanged, match="recreated since"):
-        await Predecessor.open(settings)
+        await EmittedOutputs.open(settings)
 
 
 async def test_rows_of_a_later_version_stop_the_worker_with_what_to_do(

@@ -22,13 +22,13 @@ async def test_a_reading_that_outlasts_a_rebalance_takes_nothing_of_the_new_assi
     everything = [Quota([TP(rekeyed(group), p) for p in range(PARTITIONS)], records=100)]
     async with member(kafka, group) as (first, dealt):
         await dealt.until(PARTITIONS)
-        waiting = asyncio.create_task(first.take(everything, patience=60))
+        waiting = asyncio.create_task(first.read_spans(everything, wait_s=60))
         await asyncio.sleep(0.1)  # it waits, for there is nothing
         async with member(kafka, group):
             await dealt.until(PARTITIONS // 2)
             await asyncio.to_thread(produce, kafka, rekeyed(group), PARTITIONS)
             assert await waiting == []
-            [reading] = await first.take(everything, patience=60)
+            [reading] = await first.read_spans(everything, wait_s=60)
             assert {span.begin for _, span in reading.spans} == {0}
 
 

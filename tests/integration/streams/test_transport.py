@@ -18,19 +18,19 @@ from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, internal_topics
 
 
 def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> None:
-    chunk = {"HEADRACE_CHUNK": "40"}
+    batch = {"HEADRACE_CHUNK": "40"}
     with group(kafka, tmp_path) as it:
         with feeding(kafka, it.topics):
-            first = it.worker(0.02, **chunk)
-            first.await_chunks(20)
-            second = it.worker(0.02, **chunk)  # joins
-            second.await_chunks(20)
+            first = it.worker(0.02, **batch)
+            first.await_parts(20)
+            second = it.worker(0.02, **batch)  # joins
+            second.await_parts(20)
             first.kill()
-            third = it.worker(0.02, **chunk)
-            third.await_chunks(20)  # after the session of the killed one has ended
+            third = it.worker(0.02, **batch)
+            third.await_parts(20)  # after the session of the killed one has ended
             second.kill()
-            fourth = it.worker(0.02, **chunk)
-            fourth.await_chunks(20)
+            fourth = it.worker(0.02, **batch)
+            fourth.await_parts(20)
             assert third.terminate() == 0  # drains and leaves
         it.await_caught_up()
         assert fourth.terminate() == 0
@@ -40,7 +40,7 @@ def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> No
         assert it.seen() == everything
         for worker in it.workers:
             assert_ordered(worker)
-            assert max(worker.loads()) <= 40
+            assert max(worker.batches()) <= 40
 
 
 def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
 def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         for road in ("shoppers", "items", "shoppers", "items"):
-            it.worker(HEADRACE_ROAD=road).await_ready()
+            it.worker(HEADRACE_PIPELINE=road).await_ready()
         eventually(lambda: len(shares := it.assignments()) == 4 and all(shares), "4 members")
         shoppers, items = {*INPUTS, it.topics.rekeyed} - {Topic.ITEMS}, {Topic.ITEMS, it.topics.item_deltas}
         for topics in (shoppers, items):
@@ -69,21 +69,21 @@ def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kaf
 def test_a_road_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.item_deltas, 2_000)
-        worker = it.worker(HEADRACE_ROAD="items", HEADRACE_CHUNK="10")
+        worker = it.worker(HEADRACE_PIPELINE="items", HEADRACE_CHUNK="10")
         worker.await_ready()
         it.await_caught_up()  # with a pause before each of its loads it would take minutes
-        assert len(worker.loads()) >= 200
+        assert len(worker.batches()) >= 200
 
 
 def test_a_pause_ends_where_nothing_comes_any_more(kafka: str, tmp_path: Path) -> None:
     hours = {"ITEMS_PAUSE_S": "7200", "HEADRACE_WINDOW": "500h"}
     with group(kafka, tmp_path) as it:
-        worker = it.worker(HEADRACE_ROAD="items", **hours)
+        worker = it.worker(HEADRACE_PIPELINE="items", **hours)
         worker.await_ready()
         for reading in (1, 2, 3):
             produce(kafka, it.topics.item_deltas, 40)
             it.await_caught_up()
-            assert len(worker.loads()) >= reading
+            assert len(worker.batches()) >= reading
 
 
 def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: s
         worker = it.worker(0.01, poison="202", HEADRACE_CHUNK="10")  # offset 50 of partition 2
         assert worker.process.wait(timeout=40) == 1
         assert worker.errors.splitlines()[-1] == "headrace: The online store is full: make room."
-        [given_up] = [line for line in worker.errors.splitlines() if "given up" in line]
-        assert '"partition": 2, "first_offset": 50' in given_up
+        [aborted] = [line for line in worker.errors.splitlines() if "batches aborted" in line]
+        assert '"partition": 2, "first_offset": 50' in aborted
         poisoned = TopicPartition(it.topics.rekeyed, 2)
         assert it.committed()[poisoned] == 50
         assert worker.seen()[poisoned] == set(range(50))
@@ -147,7 +147,7 @@ def test_record_as_large_as_the_broker_takes_travels_alone(kafka: str, tmp_path:
         worker = it.worker()
         worker.await_ready()
         it.await_caught_up()
-        assert worker.chunks(partition=0) == [[0], [1], [2]]
+        assert worker.parts(partition=0) == [[0], [1], [2]]
 
 
 def test_worker_says_which_partitions_are_idle(kafka: str, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def assert_ordered(worker: WorkerProcess) -> None:
     for line in worker.lines():
         if line[0] == "revoked":
             last.clear()
-        if line[0] == "chunk":
+        if line[0] == "part":
             offsets = [last.get((line[1], line[2]), -1), *map(int, line[3].split(","))]
             assert all(a < b for a, b in pairwise(offsets))
             last[line[1], line[2]] = offsets[-1]

@@ -1,4 +1,4 @@
-"""Worker processes with recording roads, and what their logs and their group say."""
+"""Worker processes with recording pipelines, and what their logs and their group say."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from kafka.structs import OffsetAndMetadata
 
 from streams.connections.kafka import KafkaConnection
 from streams.topic_admin import ensure_topics
-from streams.topics import INPUTS, internal_topics, item_deltas, rekeyed
+from streams.topics import INPUTS, internal_topics, item_updates, rekeyed
 
 PARTITIONS = 4
 _PROGRAM = Path(__file__).with_name("recording_worker.py")
@@ -59,8 +59,8 @@ class WorkerProcess:
 
         eventually(ready, "worker ready")
 
-    def await_chunks(self, count: int) -> None:
-        eventually(lambda: self.log.read_text().count("chunk ") >= count, f"{count} chunks")
+    def await_parts(self, count: int) -> None:
+        eventually(lambda: self.log.read_text().count("part ") >= count, f"{count} parts")
 
     def kill(self) -> None:
         self.process.kill()
@@ -74,22 +74,22 @@ class WorkerProcess:
     def lines(self) -> list[list[str]]:
         return [line.split() for line in self.log.read_text().splitlines()]
 
-    def chunks(self, partition: int | None = None) -> list[list[int]]:
-        """The offsets of each chunk, of one partition or of all."""
+    def parts(self, partition: int | None = None) -> list[list[int]]:
+        """The offsets of each partition batch, of one partition or of all."""
         return [
             [int(offset) for offset in line[3].split(",")]
             for line in self.lines()
-            if line[0] == "chunk" and partition in {None, int(line[2])}
+            if line[0] == "part" and partition in {None, int(line[2])}
         ]
 
-    def loads(self) -> list[int]:
-        """Records in each load."""
-        return [int(line[1]) for line in self.lines() if line[0] == "load"]
+    def batches(self) -> list[int]:
+        """Records in each batch."""
+        return [int(line[1]) for line in self.lines() if line[0] == "batch"]
 
     def seen(self) -> dict[TopicPartition, set[int]]:
         seen: dict[TopicPartition, set[int]] = defaultdict(set)
         for line in self.lines():
-            if line[0] == "chunk":
+            if line[0] == "part":
                 seen[TopicPartition(line[1], int(line[2]))].update(map(int, line[3].split(",")))
         return seen
 
@@ -107,7 +107,7 @@ class Group:
     def __init__(self, kafka: str, folder: Path) -> None:
         self.name = f"transport-{uuid.uuid4().hex[:8]}"
         self.kafka, self._folder = kafka, folder
-        self.topics = Topics(rekeyed(self.name), item_deltas(self.name))
+        self.topics = Topics(rekeyed(self.name), item_updates(self.name))
         self.workers: list[WorkerProcess] = []
         ensure_topics(KafkaConnection(kafka), internal_topics(self.name, PARTITIONS, 1))
         self.commit(self.ends(sorted(INPUTS)))

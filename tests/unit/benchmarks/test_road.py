@@ -14,7 +14,7 @@ from benchmarks.road.null_model import make_null
 from benchmarks.road.race import Race, Raced
 from benchmarks.road.report import summary, write
 from benchmarks.road.workload import MIX, Parts, Size
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.watermark import SourceWatermark
 from streams.messages.decoding import decode_event
 from streams.messages.internal import Entry
@@ -114,7 +114,9 @@ async def test_the_hand_written_loop_forecasts_without_a_model_as_a_worker_does(
     updates: list[tuple[int, Entry]] = []
     for record in workload.events(SIZE, 1, ms_an_event=6_000):
         event = decode_event(record.value, appended_ms=record.timestamp, settings=chosen)
-        entries = tell(mark, event, 0, record.timestamp, chosen.window, chosen.lateness, loop.catalogue.categories)
+        entries = derive_updates(
+            mark, event, 0, record.timestamp, chosen.window, chosen.lateness, loop.catalogue.categories
+        )
         updates += [(0, entry) for entry in entries]
     await items._fold(updates)
     forecasts = [json.loads(value) for topic, value in loop.sent if topic == Topic.DEMAND_FORECASTS]

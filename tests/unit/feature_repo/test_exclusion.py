@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.actions import ACTION_CODE
-from feature_repo.exclusion import MOMENT_MS, lately, owned, without_repeats
+from feature_repo.exclusion import MOMENT_MS, bought_items, recent_items, without_repeats
 from feature_repo.history import hashes
 from feature_repo.identity import item_hash
 from feature_repo.recent import Recent, RecentEvent
@@ -23,23 +23,23 @@ def listed(packed: bytes) -> list[int]:
 
 def test_what_was_looked_at_in_the_last_minutes_is_told_once_and_nothing_older():
     events = recent((-2 * MOMENT_MS, "old"), (-MOMENT_MS, "edge"), (1 - MOMENT_MS, "a"), (-5, "b"), (0, "a"))
-    assert listed(lately(events, NOW)) == [item_hash("a"), item_hash("b")]
+    assert listed(recent_items(events, NOW)) == [item_hash("a"), item_hash("b")]
 
 
 def test_an_event_that_is_told_of_late_sees_what_came_after_it():
-    assert listed(lately(recent((0, "a"), (MOMENT_MS, "b")), NOW)) == [item_hash("a"), item_hash("b")]
+    assert listed(recent_items(recent((0, "a"), (MOMENT_MS, "b")), NOW)) == [item_hash("a"), item_hash("b")]
 
 
 def test_a_shopper_without_history_has_nothing_before_their_eyes():
-    assert lately(Recent(), NOW) == b""
-    assert listed(lately(recent((-MOMENT_MS, "a")), NOW)) == []
+    assert recent_items(Recent(), NOW) == b""
+    assert listed(recent_items(recent((-MOMENT_MS, "a")), NOW)) == []
 
 
 def test_what_was_sent_back_was_had():
     bought = item_hash("b").to_bytes(8, "little", signed=True)
     events = Recent.of([RecentEvent(NOW, RETURN, "gift", 1, -1), RecentEvent(NOW, VIEW, "seen", 1, -1)])
-    assert listed(owned(ShopperState(bought=bought, recent=events))) == [item_hash("b"), item_hash("gift")]
-    assert owned(ShopperState(bought=bought)) == bought
+    assert listed(bought_items(ShopperState(bought=bought, recent=events))) == [item_hash("b"), item_hash("gift")]
+    assert bought_items(ShopperState(bought=bought)) == bought
 
 
 def test_of_what_was_bought_that_which_is_bought_again_stays():

@@ -1,4 +1,4 @@
-"""A recording folded offline follows the rules of the online road."""
+"""A recording folded offline follows the rules of the online pipeline."""
 
 import json
 
@@ -49,8 +49,8 @@ def test_what_breaks_the_contract_leaves_no_trace():
     bad = [Record("events", "u", HOUR, b"{"), Record("events", "u", HOUR, None), event("e2", NOW + 2 * HOUR)]
     fold = StreamFold(SETTINGS, NOW)
     for record in [*bad, *good]:
-        fold.take(record)
-    assert fold.refused == 3
+        fold.fold(record)
+    assert fold.rejected == 3
     assert fold.rows() == fold_stream(good, SETTINGS, NOW)
 
 
@@ -103,6 +103,6 @@ def test_a_dump_holds_nothing_that_a_model_derived(tmp_path):
     entry = catalogue.unpack(rows.item_catalogue["a"])
     entry.text_vector, entry.encoder_version = b"\x01\x02\x03\x04", "7"
     activity = counts(rows)
-    activity.concluded, activity.episode = 5, item.Episode(4, 4, spike=True)
+    activity.evaluated, activity.episode = 5, item.Episode(4, 4, spike=True)
     with_model = rows._replace(item_catalogue={"a": catalogue.pack(entry)}, item_activity={"a": item.pack(activity)})
     assert list(with_model.lines()) == list(rows.lines())

@@ -86,7 +86,7 @@ def test_rows_that_version_1_wrote_are_read_as_they_were_meant():
         windows={4: WindowCounts(1, 0, 2, 1, 1)},
         sold={4: 3},
         first=4,
-        concluded=3,
+        evaluated=3,
         calm=2,
         episode=Episode(3, 2, True, 1),
         unusual=3,
@@ -119,10 +119,10 @@ def test_a_row_of_version_2_says_the_same_as_one_that_was_folded_anew():
 
 async def test_a_store_of_an_earlier_version_is_taken_over():
     store = Store(0)
-    await schema.hold_against(store)
+    await schema.verify(store)
     assert store.version == schema.SCHEMA
 
 
 async def test_a_store_of_a_later_version_is_left_alone():
     with pytest.raises(NewerRows, match=f"version {schema.SCHEMA + 1}"):
-        await schema.hold_against(Store(schema.SCHEMA + 1))
+        await schema.verify(Store(schema.SCHEMA + 1))

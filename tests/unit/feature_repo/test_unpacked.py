@@ -54,7 +54,7 @@ def test_an_items_windows_come_in_order_of_time():
 
 def test_windows_that_were_set_aside_are_columns_too():
     state = item.ItemActivity(windows={n: item.WindowCounts(views=n) for n in range(1, 21)})
-    aside = item_windows.set_aside(state, b"")
+    cold_windows = item_windows.split_cold(state, b"")
     packed = item.pack(state)
-    assert activity_columns([packed], [aside])["window_views"] == [list(range(1, 21))]
+    assert activity_columns([packed], [cold_windows])["window_views"] == [list(range(1, 21))]
     assert activity_columns([packed], [None])["window_views"] == [[18, 19, 20]]

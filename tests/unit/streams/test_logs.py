@@ -102,25 +102,25 @@ def test_a_level_is_that_of_headrace_and_libraries_never_say_more_than_info(line
         ("kafka", "CRITICAL"),
         ("streams", "ERROR"),
     ):
-        logging.getLogger(name).log(logs.number(of_line), "said")
+        logging.getLogger(name).log(logs.level_number(of_line), "said")
     assert [f"{line['logger']} {line['level']}" for line in map(json.loads, lines())] == heard
 
 
 def test_what_programs_wait_for_is_a_plain_line_or_a_message_at_any_level(lines):
     logs.set_up(LogForm.TEXT, logging.ERROR)
-    logs.tell("worker ready", LogForm.TEXT)
+    logs.report("worker ready", LogForm.TEXT)
     assert lines() == ["worker ready"]
     logs.set_up(LogForm.JSON, logging.ERROR)
-    logs.tell("worker ready", LogForm.JSON)
+    logs.report("worker ready", LogForm.JSON)
     [line] = lines()
     assert json.loads(line)["message"] == "worker ready"
 
 
 def test_what_stops_a_worker_is_shown_with_its_trace(lines):
     failure = ValueError("broken")
-    logs.tell("headrace: broken", LogForm.TEXT, logging.ERROR, failure)
+    logs.report("headrace: broken", LogForm.TEXT, logging.ERROR, failure)
     assert lines() == ["ValueError: broken", "headrace: broken"]
-    logs.tell("headrace: broken", LogForm.JSON, logging.ERROR, failure)
+    logs.report("headrace: broken", LogForm.JSON, logging.ERROR, failure)
     [line] = map(json.loads, lines())
     assert (line["level"], line["message"]) == ("ERROR", "headrace: broken")
     assert line["exception"] == "ValueError: broken"

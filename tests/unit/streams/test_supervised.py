@@ -34,9 +34,9 @@ while True:
 SUPERVISOR = """
 import sys
 from streams import supervisor
-from streams.settings import RoadChoice
+from streams.settings import PipelineChoice
 supervisor.COMMAND = (sys.executable, "-c", {worker!r})
-supervisor.Supervisor(supervisor.places([RoadChoice.BOTH] * 2, 0, lambda _: None)).run()
+supervisor.Supervisor(supervisor.worker_slots([PipelineChoice.BOTH] * 2, 0, lambda _: None)).run()
 """
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from streams import supervisor
 from streams.errors import UsageError
-from streams.settings import RoadChoice
-from streams.supervisor import Place, Prober, Supervisor, places
+from streams.settings import PipelineChoice
+from streams.supervisor import Prober, Supervisor, WorkerSlot, worker_slots
 from streams.vitals import Health
-from streams.watching import PID_HEADER, serve
+from streams.watching import PID_HEADER, serve_probes
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -61,44 +61,44 @@ def until(holds):
 
 def test_a_worker_that_was_killed_is_started_again(sleeper):
     clock = Clock()
-    place = Place(sleeper, lambda _: "", clock)
-    assert place.look_after() is None
+    place = WorkerSlot(sleeper, lambda _: "", clock)
+    assert place.check() is None
     sleeper.processes[0].kill()
     sleeper.processes[0].wait()
-    assert place.look_after() == -signal.SIGKILL
-    place.look_after()
+    assert place.check() == -signal.SIGKILL
+    place.check()
     assert [process.poll() for process in sleeper.processes] == [-signal.SIGKILL, None]
 
 
 def test_what_a_killed_worker_has_left_is_seen_to(sleeper):
     buried: queue.Queue[int] = queue.Queue()
-    place = Place(sleeper, lambda _: "", Clock(), buried.put)
-    place.look_after()
+    place = WorkerSlot(sleeper, lambda _: "", Clock(), buried.put)
+    place.check()
     sleeper.processes[0].kill()
     sleeper.processes[0].wait()
-    place.look_after()
+    place.check()
     assert buried.get(timeout=60) == sleeper.processes[0].pid
 
 
 def test_one_that_ended_by_itself_has_left_nothing():
     buried, started = [], Started("raise SystemExit(1)")
-    place = Place(started, lambda _: "", Clock(), buried.append)
-    place.look_after()
+    place = WorkerSlot(started, lambda _: "", Clock(), buried.append)
+    place.check()
     started.processes[0].wait()
-    assert place.look_after() == 1
+    assert place.check() == 1
     assert buried == []
 
 
 def test_one_that_fails_at_once_waits_longer_each_time():
     clock, started = Clock(), Started("raise SystemExit(1)")
-    place = Place(started, lambda _: "", clock)
+    place = WorkerSlot(started, lambda _: "", clock)
     starts: list[float] = []
     while len(starts) < 9:
-        place.look_after()
+        place.check()
         if len(started.processes) > len(starts):
             starts.append(clock.now)
             started.processes[-1].wait()
-            assert place.look_after() == 1
+            assert place.check() == 1
         clock.now += 0.5
     waits = [later - earlier for earlier, later in pairwise(starts)]
     assert waits == sorted(waits)
@@ -113,20 +113,20 @@ def test_one_that_says_it_is_dead_is_ended(sleeper):
         told.append(pid)
         return "its loop stands still" if len(told) > 1 else ""
 
-    place = Place(sleeper, probe, clock)
-    place.look_after()
+    place = WorkerSlot(sleeper, probe, clock)
+    place.check()
     for _ in range(2):
         clock.now += 6
-        place.look_after()
+        place.check()
     assert sleeper.processes[0].poll() is None  # it may be ending by itself
     clock.now += 31
-    place.look_after()
+    place.check()
     assert sleeper.processes[0].wait() == -signal.SIGKILL
     assert told == [sleeper.processes[0].pid] * 3
 
 
 def test_sigterm_ends_all_of_them(sleeper):
-    supervisor = Supervisor([Place(sleeper, lambda _: "", time.monotonic) for _ in range(2)], turn_s=0.01)
+    supervisor = Supervisor([WorkerSlot(sleeper, lambda _: "", time.monotonic) for _ in range(2)], turn_s=0.01)
 
     def stop():
         until(lambda: len(sleeper.processes) == 2)
@@ -141,7 +141,7 @@ def test_sigterm_ends_all_of_them(sleeper):
 
 def test_a_worker_that_is_set_up_wrongly_ends_the_others_too(sleeper):
     wrong = Started("raise SystemExit(2)")
-    where = [Place(sleeper, lambda _: "", time.monotonic), Place(wrong, lambda _: "", time.monotonic)]
+    where = [WorkerSlot(sleeper, lambda _: "", time.monotonic), WorkerSlot(wrong, lambda _: "", time.monotonic)]
     assert Supervisor(where, turn_s=0.01).run() == 2
     assert sleeper.processes[0].poll() == -signal.SIGTERM
     assert len(wrong.processes) == 1
@@ -150,12 +150,13 @@ def test_a_worker_that_is_set_up_wrongly_ends_the_others_too(sleeper):
 def test_each_process_has_its_road_and_a_port_of_its_own(monkeypatch, tmp_path):
     program = (
         "import os, pathlib\n"
-        "pathlib.Path(os.environ['OUT'], os.environ['HEADRACE_ROAD']).write_text(os.environ['HEADRACE_METRICS_PORT'])"
+        "pathlib.Path(os.environ['OUT'], os.environ['HEADRACE_PIPELINE'])"
+        ".write_text(os.environ['HEADRACE_METRICS_PORT'])"
     )
     monkeypatch.setenv("OUT", str(tmp_path))
     monkeypatch.setattr(supervisor, "COMMAND", (sys.executable, "-c", program))
-    for place in places([RoadChoice.SHOPPERS, RoadChoice.ITEMS], 7_000, lambda _: None):
-        place.look_after()
+    for place in worker_slots([PipelineChoice.SHOPPERS, PipelineChoice.ITEMS], 7_000, lambda _: None):
+        place.check()
         place.wait(time.monotonic() + 60)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"shoppers": "7000", "items": "7001"}
 
@@ -199,10 +200,10 @@ def beside():
 
 
 @pytest.mark.parametrize("other", [Other, OtherWorker])
-@pytest.mark.parametrize("dead", ["", "its loop has not turned for 90 s"])
+@pytest.mark.parametrize("dead", ["", "its event loop has not run for 90 s"])
 def test_a_worker_whose_port_is_taken_is_asked_itself(beside, other, dead):
     port = beside(other)
-    served = serve(port, lambda: Health(dead, ""))
+    served = serve_probes(port, lambda: Health(dead, ""))
     assert served != port
     prober = Prober(port)
     assert [bool(prober(os.getpid())) for _ in range(2)] == [bool(dead)] * 2
@@ -220,7 +221,7 @@ def test_a_worker_that_finds_no_port_says_so_and_is_not_started():
         for taken in range(port, port + 16):
             held.append(socket.create_server(("127.0.0.1", taken)))
         with pytest.raises(UsageError, match="HEADRACE_METRICS_PORT=29400"):
-            serve(port, lambda: Health("", ""))
+            serve_probes(port, lambda: Health("", ""))
     finally:
         for taken in held:
             taken.close()

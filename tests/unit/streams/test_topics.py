@@ -5,13 +5,13 @@ import pytest
 from streams.connections.kafka import KafkaConnection
 from streams.errors import SettingsError
 from streams.settings import load_settings
-from streams.topics import groups_of, item_deltas, rekeyed
+from streams.topics import groups_of, item_updates, rekeyed
 
 
 def test_groups_are_known_by_their_own_topics():
-    topics = ["events", "headrace.bench.x.events", rekeyed("only-half"), item_deltas("shop-1"), item_deltas("shop_2")]
+    topics = ["events", "headrace.bench.x.events", rekeyed("only-half"), item_updates("shop-1"), item_updates("shop_2")]
     # Topics of a shop whose prefix begins like a name of ours.
-    topics += [f"headrace.{item_deltas('other')}", f"acme.{item_deltas('other')}"]
+    topics += [f"headrace.{item_updates('other')}", f"acme.{item_updates('other')}"]
     assert groups_of(topics) == {"shop-1", "shop_2"}
 
 

@@ -1,10 +1,10 @@
-"""How stretches of logs are cut and put together into loads."""
+"""How stretches of logs are cut and put together into batches."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transport import RawRecord, RecordChunk
-from streams.transport.chunks import Load, Span, split, together
+from streams.transport import PartitionBatch, RawRecord
+from streams.transport.chunks import Batch, Span, group_spans, split
 
 
 def record(offset: int, size: int) -> RawRecord:
@@ -17,8 +17,8 @@ def test_size_of_a_record_counts_key_value_and_headers() -> None:
 
 
 def test_chunk_knows_its_first_and_last_offset() -> None:
-    chunk = RecordChunk("events", 3, [record(7, 1), record(9, 1)])
-    assert (chunk.first_offset, chunk.last_offset) == (7, 9)
+    part = PartitionBatch("events", 3, [record(7, 1), record(9, 1)])
+    assert (part.first_offset, part.last_offset) == (7, 9)
 
 
 def test_record_larger_than_a_chunk_travels_alone() -> None:
@@ -43,15 +43,15 @@ def test_parts_touch_cover_the_span_and_keep_to_the_limit(steps: list[tuple[int,
 
 
 def test_load_counts_the_records_of_all_its_chunks() -> None:
-    assert Load([RecordChunk("events", p, [record(n, 1) for n in range(p + 1)]) for p in range(3)]).size == 6
+    assert Batch([PartitionBatch("events", p, [record(n, 1) for n in range(p + 1)]) for p in range(3)]).size == 6
 
 
 def test_spans_that_fit_travel_together() -> None:
     spans = [(name, Span(0, 1, [record(0, 4)])) for name in "abc"]
-    assert list(together(spans, 8)) == [spans[:2], spans[2:]]
+    assert list(group_spans(spans, 8)) == [spans[:2], spans[2:]]
 
 
 def test_no_span_comes_twice_in_one_load() -> None:
     spans = [(name, Span(0, 3, [record(n, 6) for n in range(3)])) for name in "ab"]
-    loads = list(together(spans, 10))
-    assert [[name for name, _ in load] for load in loads] == [["a"], ["a"], ["a"], ["b"], ["b"], ["b"]]
+    loads = list(group_spans(spans, 10))
+    assert [[name for name, _ in batch] for batch in loads] == [["a"], ["a"], ["a"], ["b"], ["b"], ["b"]]

@@ -1,4 +1,4 @@
-"""What the consumer does when the broker leaves it waiting, and when a road of a process of its own pauses."""
+"""What the consumer does when the broker leaves it waiting, and when a pipeline of a process of its own pauses."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from faust.types import TP
 
 from streams.errors import StreamError
 from streams.transport import consumer
-from streams.transport.consumer import ChunkConsumer
-from streams.transport.pace import Pace, RoadTopics
+from streams.transport.consumer import BatchConsumer
+from streams.transport.pace import PipelineTopics, PollThrottle
 
 DELTAS = TP("deltas", 0)
-ITEMS = RoadTopics(frozenset({DELTAS.topic}), pause_s=600.0)
+ITEMS = PipelineTopics(frozenset({DELTAS.topic}), pause_s=600.0)
 
 
 class SilentThread:
@@ -27,7 +27,7 @@ class SilentThread:
 
 async def test_a_broker_that_does_not_tell_the_groups_offsets_ends_the_worker(monkeypatch):
     failures: list[Exception] = []
-    waiting: Any = ChunkConsumer.__new__(ChunkConsumer)  # of all that Faust gives it, it needs these two
+    waiting: Any = BatchConsumer.__new__(BatchConsumer)  # of all that Faust gives it, it needs these two
     waiting._thread, waiting.transport = SilentThread(), SimpleNamespace(fail=failures.append)
     monkeypatch.setattr(consumer, "_SEEK_S", 0.01)
     async with asyncio.timeout(10):  # or it would hang where nothing ends the seek
@@ -51,10 +51,10 @@ class TellingThread:
 
 
 def pausing(ends: Sequence[int | None]) -> Any:
-    made: Any = ChunkConsumer.__new__(ChunkConsumer)
-    made._thread, made._ends, made._pace = TellingThread(ends), None, Pace(lambda: 1_000.0)
+    made: Any = BatchConsumer.__new__(BatchConsumer)
+    made._thread, made._ends, made._throttle = TellingThread(ends), None, PollThrottle(lambda: 1_000.0)
     made._get_active_partitions = lambda: {DELTAS}
-    made._pace.read(ITEMS, more=False)
+    made._throttle.on_read(ITEMS, more=False)
     return made
 
 
@@ -64,14 +64,14 @@ def pausing(ends: Sequence[int | None]) -> Any:
 async def test_a_pause_ends_where_the_log_ends_where_it_did(ends, left):
     waiting = pausing(ends)
     for _ in ends:
-        await waiting._end_pause_if_quiet(ITEMS)
-    assert waiting._pace.left(ITEMS, [ITEMS], alone=True) == left
+        await waiting._end_pause_if_idle(ITEMS)
+    assert waiting._throttle.remaining_s(ITEMS, [ITEMS], alone=True) == left
 
 
-@pytest.mark.parametrize(("pause", "asked"), [(5.0, 1), (0.5, 0), (inf, 0)])  # inf: no room for another load
+@pytest.mark.parametrize(("pause", "asked"), [(5.0, 1), (0.5, 0), (inf, 0)])  # inf: no room for another batch
 async def test_only_a_road_that_pauses_for_long_asks_whether_anything_comes(pause, asked):
     waiting = pausing([7])
-    waiting.transport = SimpleNamespace(chunking=SimpleNamespace(roads=[ITEMS]))
+    waiting.transport = SimpleNamespace(batching=SimpleNamespace(pipelines=[ITEMS]))
     waiting._quotas, waiting._room = lambda: ([], pause), asyncio.Event()
     waiting.flow_active, waiting.app = True, SimpleNamespace(consumer_generation_id=1)
 

@@ -6,7 +6,7 @@ from urllib.request import urlopen
 import pytest
 
 from streams.vitals import Health
-from streams.watching import serve
+from streams.watching import serve_probes
 
 PORT = 29_100
 
@@ -22,7 +22,7 @@ def asked(port: int, page: str) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def well() -> int:
     """The port of a worker in good health."""
-    return serve(PORT, lambda: Health("", ""))
+    return serve_probes(PORT, lambda: Health("", ""))
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def well() -> int:
     ],
 )
 def test_probes_say_what_is_wrong(health: Health, live: tuple[int, str], ready: tuple[int, str]):
-    port = serve(PORT, lambda: health)
+    port = serve_probes(PORT, lambda: health)
     assert asked(port, "livez") == live
     assert asked(port, "readyz") == ready
 
 
 def test_a_second_worker_takes_the_next_port_and_both_serve_metrics():
-    ports = [serve(PORT, lambda: Health("", "")) for _ in range(2)]
+    ports = [serve_probes(PORT, lambda: Health("", "")) for _ in range(2)]
     assert ports[0] != ports[1]
     for port in ports:
         status, page = asked(port, "metrics")
@@ -48,7 +48,7 @@ def test_a_second_worker_takes_the_next_port_and_both_serve_metrics():
 
 
 def test_port_0_serves_nothing():
-    assert serve(0, lambda: Health("", "")) == 0
+    assert serve_probes(0, lambda: Health("", "")) == 0
 
 
 @pytest.mark.parametrize("page", ["", "healthz", "metrics/", "livez/", "Metrics", "favicon.ico", "metrics/livez?a=b"])

@@ -12,7 +12,7 @@ from kafka.structs import TopicPartition
 
 from streams.connections.kafka import KafkaConnection
 from streams.errors import CheckFailed, UsageError
-from streams.messages.internal import ItemBatch, Watermark
+from streams.messages.internal import ItemUpdateBatch, Watermark
 from streams.recordings.reading import Record, read_recording
 from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.capture import capture
@@ -23,7 +23,7 @@ from streams.recordings.traffic.waiting import await_answers
 from streams.settings import Settings
 from streams.testing import Client, event, item, raw
 from streams.topic_admin import ensure_topics
-from streams.topics import INPUTS, Topic, internal_topics, item_deltas, rekeyed
+from streams.topics import INPUTS, Topic, internal_topics, item_updates, rekeyed
 
 INPUT_TOPICS = sorted(INPUTS)
 NOW = 1_767_571_200_000
@@ -50,7 +50,7 @@ def answering_group(settings: Settings) -> Iterator[None]:
         auto_offset_reset="earliest",
     )
     # Assigned by hand: a lone consumer needs no rebalance, and cannot be put out of its group by a busy machine.
-    topics = [*INPUT_TOPICS, rekeyed(settings.group), item_deltas(settings.group)]
+    topics = [*INPUT_TOPICS, rekeyed(settings.group), item_updates(settings.group)]
     consumer.assign([TopicPartition(topic, p) for topic in topics for p in consumer.partitions_for_topic(topic) or ()])
 
     def work() -> None:
@@ -125,11 +125,11 @@ def test_wait_returns_when_everything_is_committed_and_the_end_is_marked(setting
         done = replay_records(some_records, settings, wait=True)
     with Broker(settings.kafka_connection) as broker:
         committed = broker.committed(settings.group)
-        ends = broker.ends([item_deltas(settings.group)])
+        ends = broker.ends([item_updates(settings.group)])
     assert done.records == 52
     assert {p: committed[p] for p in ends} == ends
-    with Listener(settings.kafka_connection, [item_deltas(settings.group)], from_beginning=True) as listener:
-        markers = [(r.partition, msgspec.msgpack.decode(r.value, type=ItemBatch)) for r in listener.until_now()]
+    with Listener(settings.kafka_connection, [item_updates(settings.group)], from_beginning=True) as listener:
+        markers = [(r.partition, msgspec.msgpack.decode(r.value, type=ItemUpdateBatch)) for r in listener.until_now()]
     end = NOW + 49 + settings.window + settings.lateness
     assert all(batch.entries == [Watermark(-1, end, True)] for _, batch in markers)
     assert {(partition, batch.source) for partition, batch in markers} == {(p, s) for p in range(4) for s in range(4)}

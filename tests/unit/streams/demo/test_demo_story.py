@@ -7,7 +7,7 @@ from rich.console import Console
 
 from streams.demo.answers import Answers
 from streams.demo.shop import Shop, Truth
-from streams.demo.story import tell
+from streams.demo.story import print_story
 from streams.demo.verdict import judge
 from streams.messages.outputs import ModelRef, Recommendation, RecommendedItem
 from streams.recordings.writing import RecordingWriter
@@ -66,7 +66,7 @@ def test_each_event_stands_beside_the_answer_to_it(tmp_path: Path):
     found = Answers({one.id: one for one in reversed(answers)}, {}, {}, 0)
     out = StringIO()
     verdict = judge(shop, truth, found, Settings())
-    tell(Console(file=out, width=200), shop, truth, found, verdict, 3_600_000)
+    print_story(Console(file=out, width=200), shop, truth, found, verdict, 3_600_000)
     for user in ("ann", "bob"):
         assert [row[:2] for row in rows(out.getvalue(), user)] == [
             ["click Title of tray", ""],

@@ -5,25 +5,25 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.transport import RawRecord, RecordChunk
+from streams.transport import PartitionBatch, RawRecord
 
 NOW_MS = 1_770_000_000_000
 PARTITIONS = 4
 
-MakeChunk = Callable[..., RecordChunk]
+MakeChunk = Callable[..., PartitionBatch]
 
 
 @pytest.fixture
-def chunk_of() -> MakeChunk:
-    """Build a chunk from events as dicts, or raw bytes."""
+def batch_of() -> MakeChunk:
+    """Build a batch from events as dicts, or raw bytes."""
 
     def build(
         *values: dict[str, object] | bytes, topic: str = "events", partition: int = 0, first: int = 0
-    ) -> RecordChunk:
+    ) -> PartitionBatch:
         records = [
             RawRecord(topic, partition, first + n, NOW_MS, None, _bytes(value), ()) for n, value in enumerate(values)
         ]
-        return RecordChunk(topic, partition, records)
+        return PartitionBatch(topic, partition, records)
 
     return build
 

@@ -32,22 +32,22 @@ async def turn_over():
 async def test_calls_go_through_until_one_is_refused(server):
     breaker = Breaker(server.ready, 0)
     assert breaker.closed
-    breaker.refused()
+    breaker.trip()
     assert not breaker.closed
-    breaker.drop()
+    breaker.cancel()
 
 
 async def test_it_stays_open_while_nobody_answers_its_probe(server):
     breaker = Breaker(server.ready, 0)
-    breaker.refused()
+    breaker.trip()
     await turn_over()
     assert (server.asked, breaker.closed) == (1, False)
-    breaker.drop()
+    breaker.cancel()
 
 
 async def test_it_asks_until_the_server_is_ready_then_closes(server):
     breaker = Breaker(server.ready, 0)
-    breaker.refused()
+    breaker.trip()
     for answer in (False, False, True):
         assert not breaker.closed
         server.answers.put_nowait(answer)
@@ -57,8 +57,8 @@ async def test_it_asks_until_the_server_is_ready_then_closes(server):
 
 async def test_a_second_refusal_asks_no_twice(server):
     breaker = Breaker(server.ready, 0)
-    breaker.refused()
-    breaker.refused()
+    breaker.trip()
+    breaker.trip()
     await turn_over()
     assert server.asked == 1
-    breaker.drop()
+    breaker.cancel()

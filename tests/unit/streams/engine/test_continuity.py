@@ -6,7 +6,7 @@ from feature_repo.fences import Fence
 from feature_repo.row_store import StoredRow
 from streams.engine.continuity import Continuity
 from streams.errors import RowsLost
-from streams.topics import Topic, item_deltas, rekeyed
+from streams.topics import Topic, item_updates, rekeyed
 
 GROUP = "shop"
 
@@ -23,13 +23,13 @@ def fence(**offsets: int) -> Fence:
     [
         (Topic.EVENTS, "events/2"),
         (rekeyed(GROUP), "events/2"),
-        (item_deltas(GROUP), "items/2"),
+        (item_updates(GROUP), "items/2"),
         (Topic.ITEMS, "catalogue/2"),
     ],
 )
 def test_the_row_of_every_partition_that_is_folded_holds_its_place(topic, row):
     continuity = Continuity(GROUP)
-    continuity.take({(topic, 2): 40})
+    continuity.assign({(topic, 2): 40})
     continuity.verify(row, fence(**{f"{topic}/2": 40}))
     continuity.verify(row, fence(**{f"{topic}/2": 41}))
     with pytest.raises(RowsLost, match=rf"{topic} partition 2: offset 40 was folded, and its rows reach 39\."):
@@ -40,35 +40,35 @@ def test_the_row_of_every_partition_that_is_folded_holds_its_place(topic, row):
 
 def test_offsets_that_nobody_has_noted_ask_nothing_of_the_store():
     continuity = Continuity(GROUP)
-    continuity.take({(Topic.EVENTS, 0): -1, (Topic.SCORE_REQUESTS, 0): 7})
+    continuity.assign({(Topic.EVENTS, 0): -1, (Topic.SCORE_REQUESTS, 0): 7})
     continuity.verify("events/0", Fence())
-    continuity.written(Topic.EVENTS, 0, 0)
+    continuity.mark_written(Topic.EVENTS, 0, 0)
     with pytest.raises(RowsLost):
         continuity.verify("events/0", Fence())
 
 
 def test_what_this_worker_has_written_must_be_there_as_well():
     continuity = Continuity(GROUP)
-    continuity.take({(Topic.EVENTS, 0): 5})
-    continuity.written(Topic.EVENTS, 0, 9)
-    continuity.written(Topic.EVENTS, 0, 8)  # a batch that came again
+    continuity.assign({(Topic.EVENTS, 0): 5})
+    continuity.mark_written(Topic.EVENTS, 0, 9)
+    continuity.mark_written(Topic.EVENTS, 0, 8)  # a batch that came again
     with pytest.raises(RowsLost, match="offset 9 was folded, and its rows reach 5"):
         continuity.verify("events/0", fence(**{"events/0": 5}))
 
 
 def test_of_two_origins_that_share_a_row_each_counts():
     continuity = Continuity(GROUP)
-    continuity.take({(Topic.EVENTS, 0): 5, (rekeyed(GROUP), 0): 3})
+    continuity.assign({(Topic.EVENTS, 0): 5, (rekeyed(GROUP), 0): 3})
     with pytest.raises(RowsLost, match="rekeyed partition 0"):
         continuity.verify("events/0", fence(**{"events/0": 5}))
 
 
 def test_partitions_that_went_to_another_worker_are_its_business():
     continuity = Continuity(GROUP)
-    continuity.take({(Topic.EVENTS, 0): 5, (Topic.EVENTS, 1): 5})
+    continuity.assign({(Topic.EVENTS, 0): 5, (Topic.EVENTS, 1): 5})
     with pytest.raises(RowsLost):
         continuity.verify("events/0", Fence())
-    continuity.take({(Topic.EVENTS, 1): 6})
+    continuity.assign({(Topic.EVENTS, 1): 6})
     continuity.verify("events/0", Fence())
 
 
@@ -80,13 +80,13 @@ class Rows:
 
     async def read(self, _kind, keys):
         rows = [StoredRow(fence(**{key: 5}).pack(), b"", ()) for key in keys]
-        self.continuity.written(Topic.EVENTS, 0, 6)
+        self.continuity.mark_written(Topic.EVENTS, 0, 6)
         return rows
 
 
 async def test_what_is_written_while_rows_are_read_raises_no_alarm():
     continuity = Continuity(GROUP)
-    continuity.take({(Topic.EVENTS, 0): 5, (Topic.EVENTS, 1): 5})
+    continuity.assign({(Topic.EVENTS, 0): 5, (Topic.EVENTS, 1): 5})
     await continuity.verify_all(Rows(continuity))
     with pytest.raises(RowsLost, match="events partition 0: offset 6"):
         await continuity.verify_all(Rows(continuity))

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from feature_repo.demand_index import Closing
+from feature_repo.demand_index import ClosedWindow
 from feature_repo.item import ItemActivity, pack
 from feature_repo.row_store import StoredRow
 from streams.engine import demand_model
@@ -33,7 +33,7 @@ class Served:
         self.away = False
         self.at_once = self.most_at_once = 0
 
-    async def ask(self, _model, tensors, _rows, _kind):
+    async def infer(self, _model, tensors, _rows, _kind):
         if self.away:
             raise ModelUnavailable("away")
         self.at_once += 1
@@ -47,7 +47,7 @@ class Served:
 
 
 class Worker:
-    """Closes windows of some items, one after the other, as the items' road does."""
+    """Closes windows of some items, one after the other, as the item pipeline does."""
 
     def __init__(self, served):
         self.served = served
@@ -57,31 +57,33 @@ class Worker:
     async def close(self, number):
         """Rows that the model was asked for, request by request, and what was answered."""
         self.served.asked.clear()
-        closings = [Closing(item, number * MS, judged=True, last=False, regular=True, watched=6) for item in ITEMS]
-        asked = await self.model.ask(closings, self.rows)
-        activities = {item: row.whole() for item, row in self.rows.items()}
-        DEMAND.conclude(
-            closings,
+        closed_windows = [
+            ClosedWindow(item, number * MS, judged=True, last=False, regular=True, watched=6) for item in ITEMS
+        ]
+        asked = await self.model.forecast(closed_windows, self.rows)
+        activities = {item: row.merged() for item, row in self.rows.items()}
+        DEMAND.evaluate_windows(
+            closed_windows,
             activities,
-            asked.questions,
-            asked.answer,
-            asked.kept,
+            asked.queries,
+            asked.result,
+            asked.cached,
             [],
             lambda _: ["tea"],
             model=asked.model,
             fallback=asked.fallback,
             rules=RULES,
         )
-        for item, forecasts in asked.kept.items():
-            self.rows[item].keep(forecasts, asked.model.version)
+        for item, forecasts in asked.cached.items():
+            self.rows[item].cache_forecasts(forecasts, asked.model.version)
         return list(self.served.asked), asked
 
-    def believed(self, asked):
-        """The means that are believed, of whatever windows."""
+    def cached(self, asked):
+        """The means that are cached, of whatever windows."""
         return {
             round(moments.mean, 3)
-            for believed in asked.questions.believed.values()
-            for moments in (*believed.one.values(), *believed.span.values())
+            for cached in asked.queries.cached.values()
+            for moments in (*cached.one.values(), *cached.span.values())
         }
 
 
@@ -106,7 +108,7 @@ async def fresh(version):
     new = Worker(served)
     for number in range(300, 304):
         _, asked = await new.close(number)
-    return new.believed(asked)
+    return new.cached(asked)
 
 
 async def test_window_after_window_one_row_a_closing_is_asked_for(worker):
@@ -119,49 +121,49 @@ async def test_what_another_version_said_is_not_used_and_everything_is_asked_aga
     worker.served.version = "2"
     requests, asked = await worker.close(304)
     assert requests == [len(ITEMS), 3 * len(ITEMS)]
-    assert worker.believed(asked) == await fresh("2")
+    assert worker.cached(asked) == await fresh("2")
     assert asked.model.version == "2"
     assert [(await worker.close(number))[0] for number in (305, 306, 307, 308)] == [[12], [12], [6], [6]]
 
 
 async def test_rows_that_an_earlier_version_last_answered_are_asked_for_at_once(worker):
     other = _row("item-0")
-    other.keep(worker.rows["item-0"].kept("1"), "0")
+    other.cache_forecasts(worker.rows["item-0"].cached_forecasts("1"), "0")
     worker.rows["item-0"] = other
     requests, _ = await worker.close(304)
     assert requests == [len(ITEMS) + 2]
 
 
 async def test_a_swap_between_the_parts_of_a_request_leaves_no_mixture(worker, monkeypatch):
-    monkeypatch.setattr(demand_model, "_ROWS_A_REQUEST", 4)
+    monkeypatch.setattr(demand_model, "_MAX_ROWS", 4)
     worker.served.swaps = ["1", "2"]
     requests, asked = await worker.close(304)
     assert requests == [4, 2, 4, 4, 4, 4, 2]
-    assert worker.believed(asked) == await fresh("2")
+    assert worker.cached(asked) == await fresh("2")
 
 
 async def test_what_two_versions_answered_in_part_is_asked_again_of_one(monkeypatch):
-    monkeypatch.setattr(demand_model, "_ROWS_A_REQUEST", 9)
+    monkeypatch.setattr(demand_model, "_MAX_ROWS", 9)
     worker = Worker(Served())
     worker.served.swaps = ["1", "2"]
     requests, asked = await worker.close(300)
     assert requests == [9, 9, 9, 9]
     assert asked.model.version == "2"
-    assert worker.believed(asked) == await fresh("2")
+    assert worker.cached(asked) == await fresh("2")
 
 
 async def test_without_the_model_the_fallback_says_everything_and_nothing_of_it_is_kept(worker):
-    before = [row.kept("1") for row in worker.rows.values()]
+    before = [row.cached_forecasts("1") for row in worker.rows.values()]
     worker.served.away = True
     _, asked = await worker.close(304)
     assert asked.fallback == MODEL_UNAVAILABLE
-    assert len(asked.answer.quantiles) == 3 * len(ITEMS)
-    assert [row.kept("1") for row in worker.rows.values()] == before
-    assert not any(row.kept("") for row in worker.rows.values())
+    assert len(asked.result.quantiles) == 3 * len(ITEMS)
+    assert [row.cached_forecasts("1") for row in worker.rows.values()] == before
+    assert not any(row.cached_forecasts("") for row in worker.rows.values())
     worker.served.away = False
     requests, asked = await worker.close(305)
     assert requests == [2 * len(ITEMS)]  # from 302 was forecast before the model went, from 305 and 306 was not
-    assert worker.believed(asked) == await fresh("1")
+    assert worker.cached(asked) == await fresh("1")
 
 
 async def test_a_row_read_anew_has_nothing_kept(worker):
@@ -181,9 +183,9 @@ async def test_however_many_partitions_ask_two_requests_are_under_way_at_most():
 class Turns(Served):
     """Two versions behind one address, that answer in turns."""
 
-    async def ask(self, _model, tensors, _rows, _kind):
+    async def infer(self, _model, tensors, _rows, _kind):
         self.version = "2" if self.version == "1" else "1"
-        return await super().ask(_model, tensors, _rows, _kind)
+        return await super().infer(_model, tensors, _rows, _kind)
 
 
 async def test_two_versions_that_answer_in_turns_are_asked_a_few_times_and_one_answers():
@@ -199,7 +201,7 @@ class Odd(Served):
 
     quantiles = np.zeros((0,))
 
-    async def ask(self, _model, tensors, _rows, _kind):
+    async def infer(self, _model, tensors, _rows, _kind):
         return DemandAnswer(self.quantiles), "1"
 
 
@@ -209,11 +211,11 @@ async def test_a_forecast_that_makes_no_sense_is_stood_in_for(quantiles):
     served.quantiles = quantiles
     _, asked = await Worker(served).close(300)
     assert asked.fallback == MODEL_UNAVAILABLE
-    assert asked.answer is not None
+    assert asked.result is not None
 
 
 class Failing(Served):
-    async def ask(self, _model, tensors, _rows, _kind):
+    async def infer(self, _model, tensors, _rows, _kind):
         raise RequestFailed("this version forecasts windows of another length")
 
 

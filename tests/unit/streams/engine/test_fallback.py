@@ -5,8 +5,8 @@ import numpy as np
 from feature_repo.identity import NO_ITEM, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
-from streams.engine.fallback import best_sellers, popularity_answer, shortfall
-from streams.engine.questions import Question
+from streams.engine.fallback import best_sellers, fallback_reason, popularity_result
+from streams.engine.questions import Query
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.outputs import ModelRef
@@ -16,8 +16,8 @@ VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_i
 RECENT = Recent.of([RecentEvent(1, 1, "a", 1, -1)])
 
 
-def question(**changes: object) -> Question:
-    plain = Question(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
+def query(**changes: object) -> Query:
+    plain = Query(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
     return plain._replace(**changes)
 
 
@@ -29,16 +29,16 @@ def catalogue(*ids: str) -> Catalogue:
 
 
 def test_a_shopper_without_history_is_unknown():
-    assert shortfall(question(recent=Recent()), catalogue("a")) == "unknown_user"
+    assert fallback_reason(query(recent=Recent()), catalogue("a")) == "unknown_user"
 
 
 def test_an_item_outside_the_catalogue_is_unknown():
-    assert shortfall(question(), catalogue("b")) == "unknown_item"
-    assert shortfall(question(scenario=CTR, candidates=("a", "z")), catalogue("a")) == "unknown_item"
+    assert fallback_reason(query(), catalogue("b")) == "unknown_item"
+    assert fallback_reason(query(scenario=CTR, candidates=("a", "z")), catalogue("a")) == "unknown_item"
 
 
 def test_a_known_shopper_and_known_items_need_no_fallback():
-    assert shortfall(question(), catalogue("a")) is None
+    assert fallback_reason(query(), catalogue("a")) is None
 
 
 def test_the_stand_in_skips_what_is_excluded_or_unavailable():
@@ -46,8 +46,8 @@ def test_the_stand_in_skips_what_is_excluded_or_unavailable():
     shop.withdraw("b")
     ranking = best_sellers([item_hash("b")], np.array([item_hash("a"), NO_ITEM]), shop)
     excluded = packed_hash("a")
-    answer = popularity_answer(question(exclude=excluded), ranking, shop, ModelRef("m", ""))
-    listed = [key for key in answer.listed.items if key != NO_ITEM]
+    answer = popularity_result(query(exclude=excluded), ranking, shop, ModelRef("m", ""))
+    listed = [key for key in answer.ranked.items if key != NO_ITEM]
     assert sorted(listed) == sorted([item_hash("c"), item_hash("d")])
     assert answer.fallback == "model_unavailable"
 

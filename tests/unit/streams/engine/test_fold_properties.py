@@ -9,11 +9,11 @@ from feature_repo import item, shopper
 from feature_repo.item import ItemActivity
 from feature_repo.row_store import StoredRow
 from feature_repo.shopper import ShopperState
-from streams.engine.folding import ChunkFold
-from streams.engine.intake import Place, Taken
-from streams.engine.rows import ShopperRow, SourceRow, touched
+from streams.engine.folding import BatchFold
+from streams.engine.intake import Accepted, RecordPosition
+from streams.engine.rows import ShopperRow, SourceRow, writes_of_changed
 from streams.messages.events import NEEDED, Event, EventType
-from streams.messages.internal import ItemDelta
+from streams.messages.internal import ItemUpdate
 from streams.scenarios import SHOPPER_SCENARIOS
 from streams.settings import Settings
 from streams.transport import RawRecord
@@ -54,7 +54,7 @@ def streams(draw, users=("u", "v", "w")):
 
 
 class Shop:
-    """Rows that live through chunks as they would in the store."""
+    """Rows that live through batches as they would in the store."""
 
     def __init__(self) -> None:
         self.rows: dict[str, StoredRow] = {}
@@ -63,20 +63,22 @@ class Shop:
 
     def take(self, events: Sequence[Event], first: int = 0) -> "Shop":
         records = [_taken(event, first + n) for n, event in enumerate(events)]
-        rows = {t.cause.user_id: ShopperRow(t.cause.user_id, self.rows.get(t.cause.user_id, EMPTY)) for t in records}
+        rows = {t.input.user_id: ShopperRow(t.input.user_id, self.rows.get(t.input.user_id, EMPTY)) for t in records}
         source = SourceRow(0, self._source)
-        fold = ChunkFold(SHOPPER_SCENARIOS, SETTINGS, rows, source, lambda _: ())
+        fold = BatchFold(SHOPPER_SCENARIOS, SETTINGS, rows, source, lambda _: ())
         for record in records:
-            fold.take(record)
-        self.rows |= {w.key: StoredRow(w.fence, w.seen, w.states) for w in touched(rows.values())}
-        mark = source.write()
+            fold.fold(record)
+        self.rows |= {w.key: StoredRow(w.fence, w.seen, w.states) for w in writes_of_changed(rows.values())}
+        mark = source.to_write()
         self._source = StoredRow(mark.fence, mark.seen, mark.states[:1])
-        self.asked += [asked.question.output_id for asked in fold.folded.asked]
+        self.asked += [asked.query.output_id for asked in fold.folded.queries]
         return self
 
 
-def _taken(event: Event, offset: int) -> Taken:
-    return Taken(event, Place("events", 0, offset), RawRecord("events", 0, offset, 24 * HOUR, None, b"{}", ()))
+def _taken(event: Event, offset: int) -> Accepted:
+    return Accepted(
+        event, RecordPosition("events", 0, offset), RawRecord("events", 0, offset, 24 * HOUR, None, b"{}", ())
+    )
 
 
 def _states(shop: Shop) -> dict[str, tuple[bytes, ...]]:
@@ -127,7 +129,7 @@ def test_a_row_packed_after_every_event_is_the_row_packed_once(events):
 
 
 DELTAS = st.builds(
-    ItemDelta,
+    ItemUpdate,
     offset=st.just(0),
     item_id=st.just("tea"),
     action=st.integers(0, 9),
@@ -141,14 +143,14 @@ DELTAS = st.builds(
 
 @few_examples
 @given(st.lists(DELTAS, max_size=30), st.randoms(use_true_random=False))
-def test_the_order_of_an_items_deltas_leaves_no_trace(deltas, random):
-    shuffled = list(deltas)
+def test_the_order_of_an_items_deltas_leaves_no_trace(updates, random):
+    shuffled = list(updates)
     random.shuffle(shuffled)
     rows = []
-    for order in (deltas, shuffled):
+    for order in (updates, shuffled):
         state = ItemActivity()
-        for delta in order:
-            item.fold(state, delta, HOUR)
+        for update in order:
+            item.fold(state, update, HOUR)
             state = item.unpack(item.pack(state))
         rows.append(item.pack(state))
     assert rows[0] == rows[1]

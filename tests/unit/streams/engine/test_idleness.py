@@ -6,19 +6,19 @@ import msgspec
 import pytest
 
 from feature_repo import demand_index, watermark
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.row_store import StoredRow
 from feature_repo.watermark import SourceWatermark
 from streams.engine.idleness import Idleness
 from streams.engine.outbox import Outbox
 from streams.messages.events import Event, EventType
-from streams.messages.internal import ItemBatch, ItemDelta, Shown, Watermark
+from streams.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
 from streams.settings import Settings
 
 SETTINGS = Settings()
 HOUR, LATENESS = SETTINGS.window, SETTINGS.lateness
 QUIET_S = SETTINGS.idle // 1000
-decode = msgspec.msgpack.Decoder(ItemBatch).decode
+decode = msgspec.msgpack.Decoder(ItemUpdateBatch).decode
 
 
 class Stage:
@@ -27,7 +27,7 @@ class Stage:
     def __init__(self):
         self.now = 0.0
         self.marks = [SourceWatermark(), SourceWatermark()]
-        self.announced: deque[ItemBatch] = deque()
+        self.announced: deque[ItemUpdateBatch] = deque()
         self.idleness = Idleness(SETTINGS, 1, self, self, lambda: self.now)
 
     async def read(self, _kind, keys):
@@ -41,9 +41,9 @@ class Stage:
         """Seconds in which the worker looks at its lag."""
         for _ in range(seconds):
             self.now += 1
-            await self.idleness.tell(self.idleness.at_zero_lag(frozenset(at_zero_lag)))
+            await self.idleness.announce(self.idleness.on_zero_lag(frozenset(at_zero_lag)))
 
-    def told(self) -> list[int]:
+    def announced_sources(self) -> list[int]:
         told = [batch.source for batch in self.announced]
         self.announced.clear()
         return told
@@ -56,89 +56,91 @@ def stage() -> Stage:
 
 async def test_a_source_at_zero_lag_is_told_of_once_the_quiet_time_is_over(stage):
     await stage.passing(QUIET_S)
-    assert stage.told() == []
+    assert stage.announced_sources() == []
     await stage.passing(1)
-    assert stage.told() == [0]
+    assert stage.announced_sources() == [0]
     await stage.passing(5 * QUIET_S)
-    assert stage.told() == []
+    assert stage.announced_sources() == []
 
 
 async def test_a_source_with_something_to_read_is_not_told_of(stage):
     await stage.passing(10 * QUIET_S, at_zero_lag=())
-    assert stage.told() == []
+    assert stage.announced_sources() == []
     await stage.passing(QUIET_S)
-    assert stage.told() == []
+    assert stage.announced_sources() == []
 
 
 async def test_a_source_that_was_behind_for_long_is_quiet_only_from_when_it_has_caught_up(stage):
     await stage.passing(QUIET_S - 1)
     await stage.passing(2 * QUIET_S, at_zero_lag=())
     await stage.passing(QUIET_S)
-    assert stage.told() == []
+    assert stage.announced_sources() == []
     await stage.passing(1)
-    assert stage.told() == [0]
+    assert stage.announced_sources() == [0]
 
 
 async def test_a_source_whose_mark_moves_is_not_told_of(stage):
     for mark in range(20):
-        stage.idleness.heard({0: mark})
+        stage.idleness.note_watermarks({0: mark})
         await stage.passing(QUIET_S - 1)
-    assert stage.told() == []
+    assert stage.announced_sources() == []
 
 
 async def test_what_moves_no_mark_puts_nothing_off(stage):
     """One shopper alone, dead letters, events for other partitions: whatever they are, they come every ten seconds."""
     for _ in range(QUIET_S // 10 + 1):
-        stage.idleness.heard({0: -1})
+        stage.idleness.note_watermarks({0: -1})
         await stage.passing(10)
-    assert stage.told() == [0]
+    assert stage.announced_sources() == [0]
 
 
 async def test_a_source_that_is_seen_to_lag_whenever_something_comes_is_told_of_all_the_same(stage):
     for _ in range(QUIET_S):
-        stage.idleness.heard({0: -1})
+        stage.idleness.note_watermarks({0: -1})
         await stage.passing(1, at_zero_lag=())
         await stage.passing(1)
-    assert stage.told() == [0]
+    assert stage.announced_sources() == [0]
 
 
 async def test_a_source_that_spoke_again_is_announced_again_and_not_at_every_word(stage):
     await stage.passing(QUIET_S + 1)
-    assert stage.told() == [0]
+    assert stage.announced_sources() == [0]
     for _ in range(4 * QUIET_S):
-        stage.idleness.heard({0: -1})
+        stage.idleness.note_watermarks({0: -1})
         await stage.passing(1)
-    assert stage.told() == [0] * 4
+    assert stage.announced_sources() == [0] * 4
 
 
 async def test_after_a_rebalance_all_begins_anew(stage):
     await stage.passing(QUIET_S)
-    stage.idleness.forget()
+    stage.idleness.reset()
     await stage.passing(QUIET_S)
-    assert stage.told() == []
+    assert stage.announced_sources() == []
 
 
 async def test_one_synthetic_user_alone_in_a_partition_holds_no_window_of_the_shop_back(stage):
     """For five hours seven shoppers buy in one partition, and a monitor looks at an item in the other."""
-    index, closed = demand_index.DemandIndex(), []
+    index, closed = demand_index.WindowIndex(), []
 
     def take(source: int, entries) -> None:
         for entry in entries:
-            if isinstance(entry, ItemDelta):
+            if isinstance(entry, ItemUpdate):
                 demand_index.observe(index, source, entry, HOUR)
             elif isinstance(entry, Watermark):
-                closings = demand_index.advance(index, source, entry, sources=2, windows=HOUR, lateness_ms=LATENESS)
-                closed.extend((one.window_start // HOUR, stage.now) for one in closings if one.judged)
+                closed_windows = demand_index.advance(
+                    index, source, entry, sources=2, windows=HOUR, lateness_ms=LATENESS
+                )
+                closed.extend((one.window_start // HOUR, stage.now) for one in closed_windows if one.judged)
             else:
-                assert isinstance(entry, Shown)
+                assert isinstance(entry, ItemImpression)
 
     for tick in range(5 * 360):
         at = int(stage.now * 1000)
         buyer = Event(event_id="b", type=EventType.PURCHASE, user_id=f"u{tick % 7}", timestamp=at, item_id="tea")
         monitor = Event(event_id="m", type=EventType.VIEW, user_id="monitor", timestamp=at, item_id="tea")
         for source, event in enumerate((buyer, monitor)):
-            take(source, tell(stage.marks[source], event, tick, at, HOUR, LATENESS))
-            stage.idleness.heard({source: stage.marks[source].second})
+            take(source, derive_updates(stage.marks[source], event, tick, at, HOUR, LATENESS))
+            stage.idleness.note_watermarks({source: stage.marks[source].second})
         await stage.passing(10, at_zero_lag=(0, 1))
         while stage.announced:
             batch = stage.announced.popleft()

@@ -1,13 +1,13 @@
-"""The items' road stands on its own feet: the shoppers' may be another process's."""
+"""The item pipeline stands on its own feet: the shoppers' may be another process's."""
 
-from streams.engine.items import ItemsRoad
-from streams.line import Way
+from streams.engine.items import ItemPipeline
+from streams.line import BatchSlot
 from streams.topics import Topic
-from streams.transport import Load, RawRecord, RecordChunk
+from streams.transport import Batch, PartitionBatch, RawRecord
 
 
 class Noted:
-    """Whoever the road works with; what is asked of them, in order."""
+    """Whoever the pipeline works with; what is asked of them, in order."""
 
     def __init__(self):
         self.asked = []
@@ -18,16 +18,16 @@ class Noted:
     async def refresh(self):
         self.asked.append("trending")
 
-    async def travel(self, load):
-        self.asked.append("items" if isinstance(load, RecordChunk) else "deltas")
+    async def process(self, batch):
+        self.asked.append("items" if isinstance(batch, PartitionBatch) else "deltas")
 
 
-def chunk(topic):
-    return RecordChunk(topic, 0, [RawRecord(topic, 0, 0, 0, None, b"", ())])
+def batch(topic):
+    return PartitionBatch(topic, 0, [RawRecord(topic, 0, 0, 0, None, b"", ())])
 
 
 async def test_the_catalogue_and_what_is_popular_are_seen_to_before_anything_is_written():
     noted = Noted()
-    road = ItemsRoad(noted, noted, noted, noted)  # type: ignore[arg-type]
-    await road.travel(Load([chunk("deltas"), chunk(Topic.ITEMS)]), Way(None, lambda: None))
+    pipeline = ItemPipeline(noted, noted, noted, noted)  # type: ignore[arg-type]
+    await pipeline.process(Batch([batch("deltas"), batch(Topic.ITEMS)]), BatchSlot(None, lambda: None))
     assert noted.asked == ["catalogue", "trending", "items", "deltas"]

@@ -1,4 +1,4 @@
-"""What is logged of a load: few lines however many records, with the ids to find an event by, and no values."""
+"""What is logged of a batch: few lines however many records, with the ids to find an event by, and no values."""
 
 import json
 import logging
@@ -6,14 +6,14 @@ import logging
 import pytest
 
 from streams.engine import logbook
-from streams.engine.folding import Asked
-from streams.engine.intake import Intake, take_in
+from streams.engine.folding import PendingQuery
+from streams.engine.intake import DecodedBatch, decode_batch
 from streams.engine.partitions import partition_of
-from streams.engine.poison import Poisoned
-from streams.engine.questions import Question
+from streams.engine.poison import PoisonRecord
+from streams.engine.questions import Query
 from streams.scenarios import RECOMMEND
 from streams.settings import Settings
-from streams.transport import Load
+from streams.transport import Batch
 
 PARTITIONS = 4
 HOME = partition_of("u1", PARTITIONS)
@@ -27,20 +27,20 @@ def logged(caplog: pytest.LogCaptureFixture):
     return caplog
 
 
-def intake_of(chunk) -> Intake:
-    return take_in(chunk, Settings(max_event_bytes=2_000), PARTITIONS)
+def intake_of(batch) -> DecodedBatch:
+    return decode_batch(batch, Settings(max_event_bytes=2_000), PARTITIONS)
 
 
-def asked_of(chunk) -> list[Asked]:
+def asked_of(batch) -> list[PendingQuery]:
     return [
-        Asked(taken, Question(RECOMMEND, taken.cause, "id", (), b"", True, (), "web"))
-        for taken in intake_of(chunk).taken
+        PendingQuery(accepted, Query(RECOMMEND, accepted.input, "id", (), b"", True, (), "web"))
+        for accepted in intake_of(batch).accepted
     ]
 
 
-def test_dead_letters_are_told_of_by_reason_with_place_and_ids(chunk_of, logged):
-    chunk = chunk_of(NO_ITEM, b"{", {**NO_ITEM, "event_id": "e2"}, partition=2, first=7)
-    logbook.dead_letters(intake_of(chunk).refused)
+def test_dead_letters_are_told_of_by_reason_with_place_and_ids(batch_of, logged):
+    batch = batch_of(NO_ITEM, b"{", {**NO_ITEM, "event_id": "e2"}, partition=2, first=7)
+    logbook.dead_letters(intake_of(batch).rejected)
     by_reason = {line.reason: (line.count, line.records) for line in logged.records}
     place, ids = {"topic": "events", "partition": 2}, {"user_id": "u1"}
     assert by_reason == {
@@ -52,17 +52,17 @@ def test_dead_letters_are_told_of_by_reason_with_place_and_ids(chunk_of, logged)
     }
 
 
-def test_of_many_dead_letters_a_line_counts_all_and_shows_the_first_five(chunk_of, logged):
-    chunk = chunk_of(*({**NO_ITEM, "event_id": f"e{n}"} for n in range(1_000)))
-    logbook.dead_letters(intake_of(chunk).refused)
+def test_of_many_dead_letters_a_line_counts_all_and_shows_the_first_five(batch_of, logged):
+    batch = batch_of(*({**NO_ITEM, "event_id": f"e{n}"} for n in range(1_000)))
+    logbook.dead_letters(intake_of(batch).rejected)
     [line] = logged.records
     assert line.count == 1_000
     assert [record["event_id"] for record in line.records] == ["e0", "e1", "e2", "e3", "e4"]
 
 
-def test_nothing_of_a_refused_value_but_its_ids_is_told(chunk_of, logged):
+def test_nothing_of_a_refused_value_but_its_ids_is_told(batch_of, logged):
     secret = {**NO_ITEM, "query": "my illness", "text": "my address", "price": "secret", "context": {"age": 44}}
-    logbook.dead_letters(intake_of(chunk_of(secret)).refused)
+    logbook.dead_letters(intake_of(batch_of(secret)).rejected)
     [line] = logged.records
     assert line.records == [{"topic": "events", "partition": 0, "offset": 0, "event_id": "e1", "user_id": "u1"}]
     assert line.getMessage() == "dead letters"
@@ -86,48 +86,48 @@ def test_ids_are_found_where_there_are_any(value: bytes | None, ids: dict[str, s
     assert logbook.ids_in(value) == ids
 
 
-def test_a_poisoned_event_is_told_of_with_its_id_its_place_and_what_was_raised(chunk_of, logged):
-    taken = intake_of(chunk_of(VIEW, partition=HOME, first=7)).taken[0]
-    logbook.poisoned(Poisoned(taken, ValueError("no such thing")))
+def test_a_poisoned_event_is_told_of_with_its_id_its_place_and_what_was_raised(batch_of, logged):
+    accepted = intake_of(batch_of(VIEW, partition=HOME, first=7)).accepted[0]
+    logbook.poison(PoisonRecord(accepted, ValueError("no such thing")))
     [line] = logged.records
     assert (line.levelname, line.reason, line.event_id, line.user_id) == ("ERROR", "processing_failed", "e1", "u1")
     assert (line.topic, line.partition, line.offset) == ("events", HOME, 7)
     assert "no such thing" in str(line.exc_info[1])
 
 
-def test_answers_without_the_model_are_counted_once_a_load(chunk_of, logged):
-    chunk = chunk_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME)
-    asked = asked_of(chunk)
+def test_answers_without_the_model_are_counted_once_a_load(batch_of, logged):
+    batch = batch_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME)
+    asked = asked_of(batch)
     fallbacks = [None, "unknown_user", *["model_unavailable"] * 7]
-    logbook.answered(Load([chunk]), asked, fallbacks)
+    logbook.answered(Batch([batch]), asked, fallbacks)
     [line] = [line for line in logged.records if line.levelname == "INFO"]
     assert (line.count, line.event_ids) == (7, ["e2", "e3", "e4", "e5", "e6"])
 
 
-def test_a_load_whose_answers_are_the_models_is_told_of_at_debug_alone(chunk_of, logged):
-    chunk = chunk_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME, first=4)
-    logbook.answered(Load([chunk]), asked_of(chunk), [None] * 9)
+def test_a_load_whose_answers_are_the_models_is_told_of_at_debug_alone(batch_of, logged):
+    batch = batch_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME, first=4)
+    logbook.answered(Batch([batch]), asked_of(batch), [None] * 9)
     [line] = logged.records
     assert line.levelname == "DEBUG"
     assert line.event_ids == [f"e{n}" for n in range(9)]
-    assert line.chunks == [{"topic": "events", "partition": HOME, "first_offset": 4, "last_offset": 12}]
+    assert line.batches == [{"topic": "events", "partition": HOME, "first_offset": 4, "last_offset": 12}]
 
 
-def test_a_load_that_is_given_up_is_told_of_with_its_offsets(chunk_of, logged):
-    loads = [Load([chunk_of(VIEW, VIEW, partition=p, first=10)]) for p in (0, 1)]
-    logbook.given_up(loads, ValueError("once"), 1)
+def test_a_load_that_is_given_up_is_told_of_with_its_offsets(batch_of, logged):
+    batches = [Batch([batch_of(VIEW, VIEW, partition=p, first=10)]) for p in (0, 1)]
+    logbook.gave_up(batches, ValueError("once"), 1)
     [line] = logged.records
     assert (line.levelname, line.reason, line.failures) == ("INFO", "ValueError", 1)
-    assert line.chunks == [{"topic": "events", "partition": p, "first_offset": 10, "last_offset": 11} for p in (0, 1)]
+    assert line.batches == [{"topic": "events", "partition": p, "first_offset": 10, "last_offset": 11} for p in (0, 1)]
 
 
-def test_what_nobody_wants_to_read_is_not_made(chunk_of, caplog: pytest.LogCaptureFixture, monkeypatch):
+def test_what_nobody_wants_to_read_is_not_made(batch_of, caplog: pytest.LogCaptureFixture, monkeypatch):
     made: list[str] = []
     caplog.set_level(logging.CRITICAL, logbook.logger.name)
     for name in ("ids_in", "_names", "_ranges"):
         monkeypatch.setattr(logbook, name, lambda *_, name=name: made.append(name))
-    chunk = chunk_of(VIEW, partition=HOME)
-    logbook.dead_letters(intake_of(chunk_of(b"{")).refused)
-    logbook.answered(Load([chunk]), asked_of(chunk), ["model_unavailable"])
-    logbook.given_up([Load([chunk])], ValueError("once"), 1)
+    batch = batch_of(VIEW, partition=HOME)
+    logbook.dead_letters(intake_of(batch_of(b"{")).rejected)
+    logbook.answered(Batch([batch]), asked_of(batch), ["model_unavailable"])
+    logbook.gave_up([Batch([batch])], ValueError("once"), 1)
     assert made == []

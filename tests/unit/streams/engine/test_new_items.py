@@ -19,7 +19,7 @@ class Version:
         self.encoder = encoder or int(name)
         self.encoded = []
 
-    async def ask(self, _model, tensors, _rows, _kind):
+    async def infer(self, _model, tensors, _rows, _kind):
         known = np.array([key in self.known for key in tensors.probe_item.tolist()], np.uint8)
         vectors = np.ones((len(tensors.text_length), self.width), np.float32) * self.encoder
         vectors[:, -1] = tensors.text_length
@@ -35,9 +35,9 @@ class Triton:
         self.versions = list(versions)
         self.requests = 0
 
-    async def ask(self, *asked):
+    async def infer(self, *asked):
         self.requests += 1
-        return await self.versions[self.requests % len(self.versions)].ask(*asked)
+        return await self.versions[self.requests % len(self.versions)].infer(*asked)
 
 
 class Rows:
@@ -75,8 +75,8 @@ class Telling(Version):
         super().__init__(name, 4, *again)
         self.again = {item_hash(item) for item in again}
 
-    async def ask(self, _model, tensors, _rows, _kind):
-        answer, name = await super().ask(_model, tensors, _rows, _kind)
+    async def infer(self, _model, tensors, _rows, _kind):
+        answer, name = await super().infer(_model, tensors, _rows, _kind)
         told = [key in self.again for key in tensors.probe_item.tolist()]
         return answer._replace(repeats=np.array(told, np.uint8)), name
 
@@ -93,7 +93,7 @@ async def test_what_is_bought_again_is_learnt_from_the_version_as_the_catalogue_
     assert new_items.repeats.tolist() == sorted([item_hash("soap"), item_hash("ink")])
     triton.versions = [Telling("2", "lamp")]
     await new_items.refresh("2", 2)
-    assert (new_items.repeats.tolist(), new_items.takes_rules) == ([item_hash("lamp")], True)
+    assert (new_items.repeats.tolist(), new_items.supports_rules) == ([item_hash("lamp")], True)
 
 
 async def test_a_version_that_does_not_tell_is_said_so_once(caplog):
@@ -102,9 +102,9 @@ async def test_a_version_that_does_not_tell_is_said_so_once(caplog):
     for name in ("soap", "lamp"):
         put(catalogue, **{name: name})
         await new_items.refresh()
-    assert (new_items.repeats, new_items.takes_rules) == (None, False)
+    assert (new_items.repeats, new_items.supports_rules) == (None, False)
     assert [record.message for record in caplog.records] == [
-        "version 1 does not tell what is bought again: it lists what was bought"
+        "model version 1 has no repeat purchases: bought items stay in its lists"
     ]
 
 
@@ -131,7 +131,7 @@ async def test_a_version_that_refused_the_last_one_s_vectors_is_heard_of_after_a
     put(catalogue, a="A title")
     await new_items.refresh()
     triton.versions = [Version("2", 8)]
-    new_items.doubt()
+    new_items.mark_stale()
     await new_items.refresh()
     assert (new_items.version, held(new_items)) == ("2", {item_hash("a"): [2.0] * 7 + [7.0]})
 
@@ -148,8 +148,8 @@ async def test_a_stored_vector_is_taken_where_the_same_encoder_made_it_of_the_sa
     put(catalogue, same="Same", other_text="Other text", other_weights="Other weights", by_number="By number")
     new_items = NewItems(catalogue, Rows(**stored), Triton(served))
     await new_items.refresh()
-    taken = {key for key, found in held(new_items).items() if found == vector.tolist()}
-    assert taken == {item_hash("same")}
+    accepted = {key for key, found in held(new_items).items() if found == vector.tolist()}
+    assert accepted == {item_hash("same")}
     assert len(held(new_items)) == 4
 
 

@@ -5,15 +5,15 @@ import pytest
 
 from feature_repo.actions import ACTION_CODE
 from feature_repo.fences import Fence
-from streams.engine.intake import claims, take_in, without_forged
-from streams.engine.item_reading import BatchReading
+from streams.engine.intake import claimed_positions, decode_batch, without_forged
+from streams.engine.item_reading import UpdateDecoder
 from streams.engine.origins import highest
 from streams.engine.partitions import partition_of
 from streams.errors import Reason
-from streams.messages.internal import ItemBatch, ItemDelta, Shown, Watermark
+from streams.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
 from streams.settings import Settings
-from streams.topics import item_deltas, rekeyed
-from streams.transport import RawRecord, RecordChunk
+from streams.topics import item_updates, rekeyed
+from streams.transport import PartitionBatch, RawRecord
 
 PARTITIONS = 4
 SETTINGS = Settings()
@@ -25,10 +25,10 @@ VIEW = msgspec.json.encode(
 GOOD = {"topic": b"events", "partition": b"2", "offset": b"41"}
 
 
-def rekeyed_chunk(**changed: bytes | None) -> RecordChunk:
+def rekeyed_chunk(**changed: bytes | None) -> PartitionBatch:
     headers = tuple((f"headrace.{name}", value) for name, value in {**GOOD, **changed}.items() if value is not None)
     topic = rekeyed(SETTINGS.group)
-    return RecordChunk(topic, HOME, [RawRecord(topic, HOME, 7, NOW, b"u1", VIEW, headers)])
+    return PartitionBatch(topic, HOME, [RawRecord(topic, HOME, 7, NOW, b"u1", VIEW, headers)])
 
 
 @pytest.mark.parametrize(
@@ -50,46 +50,46 @@ def rekeyed_chunk(**changed: bytes | None) -> RecordChunk:
     ],
 )
 def test_a_record_that_no_worker_can_have_forwarded_is_refused_where_it_was_found(changed):
-    chunk = rekeyed_chunk(**changed)
-    intake = take_in(chunk, SETTINGS, PARTITIONS)
-    [refused] = intake.refused
-    assert (intake.taken, intake.misplaced) == ([], [])
-    assert str(refused.place) == f"{chunk.topic}/{HOME}/7"
-    assert "sent to `events`" in refused.why.detail
+    batch = rekeyed_chunk(**changed)
+    decoded = decode_batch(batch, SETTINGS, PARTITIONS)
+    [refused] = decoded.rejected
+    assert (decoded.accepted, decoded.misrouted) == ([], [])
+    assert str(refused.position) == f"{batch.topic}/{HOME}/7"
+    assert "sent to `events`" in refused.error.detail
 
 
 def test_a_forwarded_event_counts_unless_it_stood_beyond_the_end_of_its_log():
-    chunk = rekeyed_chunk()
-    intake = take_in(chunk, SETTINGS, PARTITIONS)
-    assert highest(claims(chunk, intake, SETTINGS)) == {("events", 2): 41}
-    assert without_forged(chunk, intake, {("events", 2): 42}, SETTINGS).taken == intake.taken
-    beyond = without_forged(chunk, intake, {("events", 2): 41}, SETTINGS)
-    assert beyond.taken == []
-    assert beyond.refused[0].why.reason is Reason.OUT_OF_RANGE
-    assert "events/2/41" in beyond.refused[0].why.detail
-    assert "ends at 41" in beyond.refused[0].why.detail
+    batch = rekeyed_chunk()
+    decoded = decode_batch(batch, SETTINGS, PARTITIONS)
+    assert highest(claimed_positions(batch, decoded, SETTINGS)) == {("events", 2): 41}
+    assert without_forged(batch, decoded, {("events", 2): 42}, SETTINGS).accepted == decoded.accepted
+    beyond = without_forged(batch, decoded, {("events", 2): 41}, SETTINGS)
+    assert beyond.accepted == []
+    assert beyond.rejected[0].error.reason is Reason.OUT_OF_RANGE
+    assert "events/2/41" in beyond.rejected[0].error.detail
+    assert "ends at 41" in beyond.rejected[0].error.detail
 
 
 def test_a_misplaced_event_that_stood_beyond_the_end_of_its_log_is_not_passed_on_either():
-    chunk = rekeyed_chunk(offset=b"%d" % 2**62)
-    elsewhere = chunk._replace(partition=(HOME + 1) % PARTITIONS)
-    intake = take_in(elsewhere, SETTINGS, PARTITIONS)
-    assert len(intake.misplaced) == 1
-    forged = without_forged(elsewhere, intake, {("events", 2): 1_000}, SETTINGS)
-    assert (forged.misplaced, len(forged.refused)) == ([], 1)
+    batch = rekeyed_chunk(offset=b"%d" % 2**62)
+    elsewhere = batch._replace(partition=(HOME + 1) % PARTITIONS)
+    decoded = decode_batch(elsewhere, SETTINGS, PARTITIONS)
+    assert len(decoded.misrouted) == 1
+    forged = without_forged(elsewhere, decoded, {("events", 2): 1_000}, SETTINGS)
+    assert (forged.misrouted, len(forged.rejected)) == ([], 1)
 
 
-DELTA = ItemDelta(41, "a", ACTION_CODE["purchase"], NOW, 1, -1, False)
-BATCH = ItemBatch("events/2", 2, [DELTA, Shown(41, NOW, ["a"]), Watermark(41, NOW, idle=False)])
+DELTA = ItemUpdate(41, "a", ACTION_CODE["purchase"], NOW, 1, -1, False)
+BATCH = ItemUpdateBatch("events/2", 2, [DELTA, ItemImpression(41, NOW, ["a"]), Watermark(41, NOW, idle=False)])
 LATEST = NOW + SETTINGS.future + SETTINGS.window + 3_600_000 + SETTINGS.lateness  # a day may have 25 hours
 
 
 def read(value: bytes | None, fence: int = -1):
-    topic = item_deltas(SETTINGS.group)
+    topic = item_updates(SETTINGS.group)
     passed = Fence()
     passed.advance(f"{topic}/0", fence)
-    chunk = RecordChunk(topic, 0, [RawRecord(topic, 0, 9, NOW, None, value, ())])
-    return BatchReading(SETTINGS, PARTITIONS).decode(chunk, passed)
+    batch = PartitionBatch(topic, 0, [RawRecord(topic, 0, 9, NOW, None, value, ())])
+    return UpdateDecoder(SETTINGS, PARTITIONS).decode(batch, passed)
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def read(value: bytes | None, fence: int = -1):
     [
         BATCH,
         msgspec.structs.replace(BATCH, origin=f"{rekeyed(SETTINGS.group)}/3"),
-        ItemBatch("replay/1", 1, [Watermark(-1, LATEST, idle=True)]),
-        ItemBatch("events/1", 1, [Watermark(-1, -1, idle=True)]),
+        ItemUpdateBatch("replay/1", 1, [Watermark(-1, LATEST, idle=True)]),
+        ItemUpdateBatch("events/1", 1, [Watermark(-1, -1, idle=True)]),
     ],
 )
 def test_what_workers_and_replays_send_is_read(batch):
     found = read(msgspec.msgpack.encode(batch))
     assert [one.batch for one in found.decoded] == [batch]
-    assert found.refused == []
+    assert found.rejected == []
 
 
 def test_what_the_fence_has_passed_is_read_no_more():
@@ -115,7 +115,7 @@ def test_what_the_fence_has_passed_is_read_no_more():
 def test_what_is_no_item_batch_is_refused(value):
     found = read(value)
     assert found.decoded == []
-    assert [refused.why.reason for refused in found.refused] == [Reason.WRONG_TYPE]
+    assert [refused.error.reason for refused in found.rejected] == [Reason.WRONG_TYPE]
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_what_is_no_item_batch_is_refused(value):
         msgspec.structs.replace(BATCH, source=4),
         msgspec.structs.replace(BATCH, source=-1),
         msgspec.structs.replace(BATCH, entries=[Watermark(0, LATEST + 1, idle=False)]),
-        msgspec.structs.replace(BATCH, entries=[Shown(-1, NOW, ["a"])]),
-        msgspec.structs.replace(BATCH, entries=[Shown(0, LATEST + 1, ["a"])]),
+        msgspec.structs.replace(BATCH, entries=[ItemImpression(-1, NOW, ["a"])]),
+        msgspec.structs.replace(BATCH, entries=[ItemImpression(0, LATEST + 1, ["a"])]),
         msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, timestamp=2**62)]),
         msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, action=99)]),
         msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, quantity=2**62)]),
@@ -141,14 +141,14 @@ def test_what_is_no_item_batch_is_refused(value):
 def test_a_batch_that_no_worker_can_have_sent_is_refused(batch):
     found = read(msgspec.msgpack.encode(batch))
     assert found.decoded == []
-    assert [refused.why.reason for refused in found.refused] == [Reason.OUT_OF_RANGE]
+    assert [refused.error.reason for refused in found.rejected] == [Reason.OUT_OF_RANGE]
 
 
 def test_a_batch_counts_unless_its_cause_lies_beyond_the_end_of_its_log():
     forged = msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, offset=2**62)])
     found = read(msgspec.msgpack.encode(forged))
     assert highest(found.claims) == {("events", 2): 2**62}
-    batches, refused = found.hold_against({("events", 2): 1_000})
+    batches, refused = found.verify({("events", 2): 1_000})
     assert batches == []
-    assert "ends at 1000" in refused[0].why.detail
-    assert read(msgspec.msgpack.encode(BATCH)).hold_against({("events", 2): 42}) == ([BATCH], [])
+    assert "ends at 1000" in refused[0].error.detail
+    assert read(msgspec.msgpack.encode(BATCH)).verify({("events", 2): 42}) == ([BATCH], [])

@@ -6,9 +6,9 @@ import pytest
 from feature_repo.identity import NO_ITEM, item_hash, packed_hash
 from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
-from streams.engine.fallback import best_sellers, popularity_answer
+from streams.engine.fallback import best_sellers, popularity_result
 from streams.engine.list_rules import rule_tensors
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.lists import ListRule
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
@@ -18,10 +18,10 @@ from streams.scenarios import RECOMMEND
 RECENT = Recent.of([RecentEvent(1, 1, "pan", 1, -1)])
 
 
-def question(item_id: str | None = "pan", **rule: object) -> Question:
+def query(item_id: str | None = "pan", **rule: object) -> Query:
     kind = EventType.VIEW if item_id else EventType.SEARCH
     cause = Event(event_id="e", type=kind, user_id="u", timestamp=1, item_id=item_id, query="pan")
-    return Question(RECOMMEND, cause, "recommend/e", RECENT, b"", True, (), "web", rule=ListRule(**rule))
+    return Query(RECOMMEND, cause, "recommend/e", RECENT, b"", True, (), "web", rule=ListRule(**rule))
 
 
 def shop() -> Catalogue:
@@ -40,21 +40,21 @@ def pin(made: Catalogue, *names: str, **fields: object) -> None:
 
 
 def test_lists_as_a_version_makes_them_by_itself_need_no_tensor():
-    assert rule_tensors([question(), question(None)], shop()) == {}
+    assert rule_tensors([query(), query(None)], shop()) == {}
 
 
 def test_a_request_is_for_its_longest_list():
-    tensors = rule_tensors([question(length=5), question(length=40), question(length=9)], shop())
+    tensors = rule_tensors([query(length=5), query(length=40), query(length=9)], shop())
     assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"list_length": [40]}
 
 
 def test_those_who_want_no_list_have_no_say_in_its_length():
-    tensors = rule_tensors([question(length=5), question(length=40)._replace(recommend=False)], shop())
+    tensors = rule_tensors([query(length=5), query(length=40)._replace(recommend=False)], shop())
     assert tensors["list_length"].tolist() == [5]
 
 
 def test_each_question_has_a_diversity_of_its_own():
-    tensors = rule_tensors([question(diversity=0.5), question()], shop())
+    tensors = rule_tensors([query(diversity=0.5), query()], shop())
     assert tensors["diversity"][0] == 0.5
     assert np.isnan(tensors["diversity"][1])
 
@@ -63,51 +63,49 @@ def test_what_is_pinned_for_a_category_is_pinned_where_an_item_of_it_is_looked_a
     made = shop()
     pin(made, "book1", "book2", pinned_for=["Kitchen", "Home"])
     pin(made, "book3", pinned_for=["Garden"])
-    pinned = rule_tensors([question(), question("book5"), question(None)], made)["pinned"]
+    pinned = rule_tensors([query(), query("book5"), query(None)], made)["pinned"]
     assert sorted(pinned[0].tolist()) == sorted([item_hash("book1"), item_hash("book2")])
     assert not pinned[1:].any()
     made.withdraw("book1")
     pin(made, "book2", pinned_for=[])
-    assert rule_tensors([question()], made) == {}
+    assert rule_tensors([query()], made) == {}
 
 
 def test_a_search_that_is_held_to_a_category_gets_its_pins():
     made = shop()
     pin(made, "book1", pinned_for=["Kitchen"])
-    tensors = rule_tensors([question(None, categories=("Kitchen",))], made)
+    tensors = rule_tensors([query(None, categories=("Kitchen",))], made)
     assert tensors["pinned"].tolist() == [[item_hash("book1")]]
 
 
 def test_lists_are_held_to_named_categories_or_to_the_narrowest_of_the_event_s_item():
-    asked = [question(categories=("Books", "Garden")), question(categories=("same",)), question()]
+    asked = [query(categories=("Books", "Garden")), query(categories=("same",)), query()]
     kept = rule_tensors(asked, shop())["kept_category"].tolist()
     assert kept == [
         [item_hash("Books"), item_hash("Garden")],
         [item_hash("Kitchen"), NO_ITEM],
         [NO_ITEM, NO_ITEM],
     ]
-    assert (
-        rule_tensors([question(None, categories=("same",)), question("unheard of", categories=("same",))], shop()) == {}
-    )
+    assert rule_tensors([query(None, categories=("same",)), query("unheard of", categories=("same",))], shop()) == {}
 
 
-def stand_in(asked: Question, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
+def stand_in(asked: Query, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
     ranking = best_sellers((), np.array([item_hash("book0")]), made)
-    answer = popularity_answer(asked, ranking, made, ModelRef("m", ""), repeats)
-    assert len(answer.listed.items) == len(answer.listed.scores) == len(answer.listed.parts) == asked.rule.length
-    return [entry.item_id for key in answer.listed.items if (entry := made.get(key))]
+    answer = popularity_result(asked, ranking, made, ModelRef("m", ""), repeats)
+    assert len(answer.ranked.items) == len(answer.ranked.scores) == len(answer.ranked.parts) == asked.rule.length
+    return [entry.item_id for key in answer.ranked.items if (entry := made.get(key))]
 
 
 @pytest.mark.parametrize("length", [1, 20, 60])
 def test_a_stand_in_is_as_long_as_asked(length: int):
-    assert len(stand_in(question(length=length), shop())) == min(length, 21)
+    assert len(stand_in(query(length=length), shop())) == min(length, 21)
 
 
 def test_a_stand_in_begins_with_what_is_pinned_and_holds_to_categories():
     made = shop()
     pin(made, "book7", pinned_for=["Kitchen"])
-    assert stand_in(question(), made)[:2] == ["book7", "book0"]
-    listed = stand_in(question(categories=("same",)), made)
+    assert stand_in(query(), made)[:2] == ["book7", "book0"]
+    listed = stand_in(query(categories=("same",)), made)
     assert len(listed) == 11
     assert all(name.startswith("p") for name in listed)
 
@@ -115,11 +113,11 @@ def test_a_stand_in_begins_with_what_is_pinned_and_holds_to_categories():
 def test_a_stand_in_lists_nothing_that_is_excluded_though_it_is_pinned():
     made = shop()
     pin(made, "book7", pinned_for=["Kitchen"])
-    assert "book7" not in stand_in(question()._replace(exclude=packed_hash("book7")), made)
+    assert "book7" not in stand_in(query()._replace(exclude=packed_hash("book7")), made)
 
 
 def test_a_stand_in_leaves_out_what_was_bought_unless_it_is_bought_again():
-    asked = question()._replace(bought=packed_hash("book1") + packed_hash("book2"))
+    asked = query()._replace(bought=packed_hash("book1") + packed_hash("book2"))
     assert not {"book1", "book2"} & set(stand_in(asked, shop()))
     listed = stand_in(asked._replace(rule=ListRule(30)), shop(), np.array([item_hash("book2")]))
     assert "book1" not in listed
@@ -128,10 +126,10 @@ def test_a_stand_in_leaves_out_what_was_bought_unless_it_is_bought_again():
 
 def test_each_point_of_a_boost_doubles_the_weight_of_a_place():
     made = shop()
-    plain = stand_in(question(length=30), made)
+    plain = stand_in(query(length=30), made)
     fifth = plain[4]
     made.put(Item(item_id=fifth, title="Boosted", categories=["Home", "Kitchen"], boost=2))
-    assert stand_in(question(length=30), made)[:3] == [plain[0], fifth, plain[1]]
+    assert stand_in(query(length=30), made)[:3] == [plain[0], fifth, plain[1]]
     made.withdraw(fifth)
-    assert fifth not in stand_in(question(length=30), made)
+    assert fifth not in stand_in(query(length=30), made)
     assert made.boosted == {}

@@ -1,4 +1,4 @@
-"""A load's questions are answered, whatever the served model does; no fault of a model is an event's."""
+"""A batch's questions are answered, whatever the served model does; no fault of a model is an event's."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from feature_repo.recent import Recent, RecentEvent
 from streams.engine.catalogue import Catalogue
 from streams.engine.fallback import BASE_CTR, MODEL_UNAVAILABLE, NO_CLICK_HEAD
 from streams.engine.new_items import NewItems
-from streams.engine.questions import Question
+from streams.engine.questions import Query
 from streams.engine.scoring import Scorer
 from streams.errors import RequestFailed, UnknownBlocks, WrongAnswer
 from streams.lists import ListRule
@@ -19,8 +19,8 @@ from streams.scenarios import CTR, RECOMMEND
 
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="40")
 RECENT = Recent.of([RecentEvent(1, 1, "40", 1, -1)])
-QUESTION = Question(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
-SHOWN = Question(CTR, VIEW, "ctr/e", RECENT, b"", False, ("30", "31"), "web")
+QUESTION = Query(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
+SHOWN = Query(CTR, VIEW, "ctr/e", RECENT, b"", False, ("30", "31"), "web")
 
 
 class Instance:
@@ -71,12 +71,12 @@ class Triton:
         self.requests = 0
         self.given_up = []
 
-    async def ask(self, _model, tensors, _rows, _kind):
+    async def infer(self, _model, tensors, _rows, _kind):
         instance = self.instances[self.requests % len(self.instances)]
         self.requests += 1
         return instance.answer(tensors), instance.version
 
-    def give_up(self, _model, why):
+    def mark_unavailable(self, _model, why):
         self.given_up.append(why)
 
 
@@ -104,13 +104,13 @@ def shop(*instances, first=30):
 
 async def test_items_that_the_catalogue_never_told_of_take_no_place_in_a_list():
     scorer, triton, _ = shop(Instance())
-    [answer] = await scorer.answer([QUESTION])
-    assert answer.listed.items == triton.instances[0].ranked[30 : 30 + TOP_K]
+    [answer] = await scorer.score([QUESTION])
+    assert answer.ranked.items == triton.instances[0].ranked[30 : 30 + TOP_K]
 
 
 async def test_a_version_without_a_click_head_owes_the_base_rate_and_says_so():
     scorer, _, _ = shop(Instance(), first=0)
-    [answer] = await scorer.answer([SHOWN])
+    [answer] = await scorer.score([SHOWN])
     assert (answer.candidate_ctrs, answer.fallback) == ([BASE_CTR] * 2, NO_CLICK_HEAD)
 
 
@@ -131,7 +131,7 @@ BOUGHT = QUESTION._replace(bought=packed_hash("31") + packed_hash("32"), rule=Li
 
 async def test_what_was_bought_is_excluded_unless_the_version_tells_that_it_is_bought_again():
     scorer, triton, _ = shop(Telling("32"))
-    await scorer.answer([BOUGHT])
+    await scorer.score([BOUGHT])
     [*_, asked] = triton.instances[0].asked
     assert asked.exclude.tolist() == [[item_hash("31")]]
     assert asked.list_length.tolist() == [7]
@@ -139,10 +139,10 @@ async def test_what_was_bought_is_excluded_unless_the_version_tells_that_it_is_b
 
 async def test_a_version_of_the_first_release_is_asked_as_ever_and_its_lists_are_cut():
     scorer, triton, _ = shop(Instance())
-    [answer] = await scorer.answer([BOUGHT])
+    [answer] = await scorer.score([BOUGHT])
     [*_, asked] = triton.instances[0].asked
     assert (asked.exclude.tolist(), asked.list_length.size) == ([[NO_ITEM]], 0)
-    assert answer.listed.items == triton.instances[0].ranked[30:37]
+    assert answer.ranked.items == triton.instances[0].ranked[30:37]
 
 
 class Strict(Instance):
@@ -156,20 +156,20 @@ class Strict(Instance):
 
 async def test_after_a_rollback_to_the_first_release_lists_are_asked_for_without_rules():
     scorer, triton, _ = shop(Telling(version="2", encoder=2), first=0)
-    await scorer.answer([QUESTION])
+    await scorer.score([QUESTION])
     triton.instances = [Strict()]
-    [answer] = await scorer.answer([BOUGHT])
-    assert (answer.fallback, answer.model.version, len(answer.listed.items)) == (None, "1", 7)
+    [answer] = await scorer.score([BOUGHT])
+    assert (answer.fallback, answer.model.version, len(answer.ranked.items)) == (None, "1", 7)
 
 
 async def test_what_an_instance_holds_is_not_sent_again():
     scorer, triton, catalogue = shop(Instance(), first=0)
     for _ in range(3):
-        await scorer.answer([QUESTION])
+        await scorer.score([QUESTION])
     catalogue.withdraw("0")
     for _ in range(3):
-        [answer] = await scorer.answer([QUESTION])
-    assert answer.listed.items[0] == item_hash("1")
+        [answer] = await scorer.score([QUESTION])
+    assert answer.ranked.items[0] == item_hash("1")
     scored = [tensors for tensors in triton.instances[0].asked if hasattr(tensors, "now")]
     assert sum(tensors.block_sent.any() for tensors in scored) == 2
     assert all((tensors.context_block != NO_BLOCK).all() for tensors in scored)
@@ -179,16 +179,16 @@ async def test_each_of_several_instances_is_sent_what_it_does_not_hold():
     scorer, _, catalogue = shop(Instance(), Instance(), Instance(), first=0)
     catalogue.withdraw("0")
     for _ in range(6):
-        [answer] = await scorer.answer([QUESTION])
+        [answer] = await scorer.score([QUESTION])
         assert answer.fallback is None
-        assert answer.listed.items[0] == item_hash("1")
+        assert answer.ranked.items[0] == item_hash("1")
 
 
 async def test_two_versions_behind_one_address_answer_and_each_answer_names_its_own():
     scorer, triton, _ = shop(Instance("1", 1), Instance("2", 2), first=0)
     versions = set()
     for _ in range(8):
-        [answer] = await scorer.answer([QUESTION])
+        [answer] = await scorer.score([QUESTION])
         assert answer.fallback is None
         versions.add(answer.model.version)
     assert versions <= {"1", "2"}
@@ -202,8 +202,8 @@ class WithoutLists(Instance):
 
 async def test_a_version_without_an_output_costs_the_scenario_that_needs_it_and_no_other():
     scorer, triton, _ = shop(WithoutLists(rate=0.25), first=0)
-    listed, shown = await scorer.answer([QUESTION, SHOWN])
-    assert (listed.fallback, len(listed.listed.items)) == (MODEL_UNAVAILABLE, TOP_K)
+    listed, shown = await scorer.score([QUESTION, SHOWN])
+    assert (listed.fallback, len(listed.ranked.items)) == (MODEL_UNAVAILABLE, TOP_K)
     assert (shown.fallback, shown.candidate_ctrs) == (None, [0.25, 0.25])
     assert triton.given_up == []
 
@@ -223,13 +223,13 @@ class Failing(Instance):
 
 
 def at(time):
-    return QUESTION._replace(cause=Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=time, item_id="40"))
+    return QUESTION._replace(input=Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=time, item_id="40"))
 
 
 @pytest.mark.parametrize("bad", [0, 77, 511])
 async def test_one_question_that_the_model_fails_on_costs_no_other_its_answer(bad):
     scorer, triton, _ = shop(Failing(), first=0)
-    answers = list(await scorer.answer([at(13 if n == bad else 1) for n in range(512)]))
+    answers = list(await scorer.score([at(13 if n == bad else 1) for n in range(512)]))
     assert [n for n, answer in enumerate(answers) if answer.fallback] == [bad]
     assert answers[bad].fallback == MODEL_UNAVAILABLE
     assert triton.given_up == []
@@ -238,14 +238,14 @@ async def test_one_question_that_the_model_fails_on_costs_no_other_its_answer(ba
 
 async def test_many_that_the_model_fails_on_are_not_looked_for_one_by_one():
     scorer, triton, _ = shop(Failing(), first=0)
-    answers = list(await scorer.answer([at(13 if n % 3 else 1) for n in range(512)]))
+    answers = list(await scorer.score([at(13 if n % 3 else 1) for n in range(512)]))
     assert all(answer.fallback for n, answer in enumerate(answers) if n % 3)
     assert triton.requests <= 36
 
 
 async def test_a_version_that_fails_on_everything_is_given_up_until_it_is_ready():
     scorer, triton, _ = shop(Failing(), first=0)
-    answers = list(await scorer.answer([at(13)] * 512))
+    answers = list(await scorer.score([at(13)] * 512))
     assert {answer.fallback for answer in answers} == {MODEL_UNAVAILABLE}
     assert len(triton.given_up) == 1
     assert triton.requests < 20
@@ -253,22 +253,22 @@ async def test_a_version_that_fails_on_everything_is_given_up_until_it_is_ready(
 
 async def test_an_answer_that_nothing_can_be_made_of_is_stood_in_for():
     scorer, _, _ = shop(Broken(), first=0)
-    [answer] = await scorer.answer([QUESTION])
+    [answer] = await scorer.score([QUESTION])
     assert answer.fallback == MODEL_UNAVAILABLE
 
 
 async def test_one_shopper_alone_that_the_model_fails_on_costs_nobody_else_an_answer():
     scorer, triton, _ = shop(Failing(), first=0)
     for _ in range(5):
-        assert [answer.fallback for answer in await scorer.answer([at(13)])] == [MODEL_UNAVAILABLE]
-        assert [answer.fallback for answer in await scorer.answer([at(1)])] == [None]
+        assert [answer.fallback for answer in await scorer.score([at(13)])] == [MODEL_UNAVAILABLE]
+        assert [answer.fallback for answer in await scorer.score([at(1)])] == [None]
     assert triton.given_up == []
 
 
 async def test_a_version_that_fails_on_load_after_load_is_given_up_too():
     scorer, triton, _ = shop(Failing(), first=0)
     for _ in range(12):
-        await scorer.answer([at(13)])
+        await scorer.score([at(13)])
     assert len(triton.given_up) == 1
 
 
@@ -289,7 +289,7 @@ class Odd(Instance):
 @pytest.mark.parametrize("changed", [{"rec_score": np.nan}, {"reason_event": 4_000}, {"rec_ctr": 7.0}, {"rec_item": 1}])
 async def test_a_list_that_makes_no_sense_costs_its_shopper_alone(changed):
     scorer, _, _ = shop(Odd(**changed), first=0)
-    answers = list(await scorer.answer([at(1), at(13), at(2)]))
+    answers = list(await scorer.score([at(1), at(13), at(2)]))
     assert [answer.fallback for answer in answers] == [None, MODEL_UNAVAILABLE, None]
 
 
@@ -307,7 +307,7 @@ class Inventive(Instance):
 
 async def test_a_version_that_makes_up_items_is_asked_a_few_times_and_then_stood_in_for():
     scorer, triton, _ = shop(Inventive(), first=0)
-    [answer] = await scorer.answer([QUESTION])
+    [answer] = await scorer.score([QUESTION])
     assert answer.fallback == MODEL_UNAVAILABLE
     assert triton.requests < 16
 
@@ -323,8 +323,8 @@ class Deaf(Instance):
 async def test_nothing_withdrawn_is_listed_whatever_the_version_says():
     scorer, _, catalogue = shop(Deaf(), first=0)
     catalogue.withdraw("0")
-    [answer] = await scorer.answer([QUESTION])
-    assert item_hash("0") not in answer.listed.items
+    [answer] = await scorer.score([QUESTION])
+    assert item_hash("0") not in answer.ranked.items
     assert answer.fallback == MODEL_UNAVAILABLE
 
 
@@ -337,6 +337,6 @@ class Forgetful(Instance):
 
 async def test_an_instance_that_never_holds_what_it_is_sent_is_stood_in_for():
     scorer, triton, _ = shop(Forgetful(), first=0)
-    [answer] = await scorer.answer([QUESTION])
+    [answer] = await scorer.score([QUESTION])
     assert answer.fallback == MODEL_UNAVAILABLE
     assert triton.requests < 8

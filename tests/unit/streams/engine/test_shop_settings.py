@@ -11,7 +11,7 @@ from streams.messages.items import Item
 
 
 class NewItems:
-    takes_rules = True
+    supports_rules = True
 
     def blocks(self):
         return []
@@ -58,6 +58,6 @@ def test_categories_travel_where_lists_are_held_to_them_alone():
     assert shop.category.tolist() == [item_hash("Home"), item_hash("Kitchen")]
     catalogue.put(Item(item_id="pan", title="Pan", categories=["Garden"]))
     assert content(context).category.tolist() == [item_hash("Garden")]
-    new_items.takes_rules = False
+    new_items.supports_rules = False
     assert not content(context).category.size
     assert not content(ShopContext(catalogue, NewItems(), Trends())).category.size

@@ -4,9 +4,9 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from streams.engine.intake import Place, Taken
+from streams.engine.intake import Accepted, RecordPosition
 from streams.engine.metrics import Step
-from streams.engine.tracing import PassingOn, Recording
+from streams.engine.tracing import PropagatingTracer, RecordingTracer
 from streams.messages.events import Event, EventType
 from streams.transport import RawRecord
 
@@ -16,9 +16,9 @@ APPENDED_MS = 1_767_571_200_000
 EVENT = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=APPENDED_MS, item_id="i")
 
 
-def taken(*headers):
+def accepted(*headers):
     record = RawRecord("events", 2, 7, APPENDED_MS, b"u", b"{}", headers)
-    return Taken(EVENT, Place("events", 2, 7), record)
+    return Accepted(EVENT, RecordPosition("events", 2, 7), record)
 
 
 @pytest.fixture
@@ -28,26 +28,26 @@ def spans():
 
 @pytest.fixture
 def recording(spans):
-    return Recording("shop", SimpleSpanProcessor(spans))
+    return RecordingTracer("shop", SimpleSpanProcessor(spans))
 
 
 def test_without_a_collector_the_context_is_handed_on_as_it_came():
     headers = (("traceparent", SAMPLED), ("tracestate", b"shop=1"), ("mine", b"x"))
-    assert list(PassingOn().answer(taken(*headers), "recommend/e").headers) == [*headers[:2]]
+    assert list(PropagatingTracer().begin(accepted(*headers), "recommend/e").headers) == [*headers[:2]]
 
 
 def test_a_context_that_no_tracer_would_write_is_not_handed_on():
-    long = taken(("traceparent", SAMPLED), ("tracestate", b"x" * 5_000))
-    assert list(PassingOn().answer(long, "recommend/e").headers) == [("traceparent", SAMPLED)]
+    long = accepted(("traceparent", SAMPLED), ("tracestate", b"x" * 5_000))
+    assert list(PropagatingTracer().begin(long, "recommend/e").headers) == [("traceparent", SAMPLED)]
 
 
 def test_an_event_of_no_trace_begins_none(recording, spans):
-    assert PassingOn().answer(taken(), "recommend/e") is None
-    assert recording.answer(taken(("mine", b"x")), "recommend/e") is None
+    assert PropagatingTracer().begin(accepted(), "recommend/e") is None
+    assert recording.begin(accepted(("mine", b"x")), "recommend/e") is None
 
 
 def test_an_answer_is_a_span_below_its_producers_and_the_output_goes_on_from_it(recording, spans):
-    traced = recording.answer(taken(("traceparent", SAMPLED)), "recommend/e")
+    traced = recording.begin(accepted(("traceparent", SAMPLED)), "recommend/e")
     traced.end([Step("fold", 5, 6), Step("score", 6, 9)])
     fold, score, answer = spans.get_finished_spans()
     assert f"{answer.parent.span_id:016x}" == PARENT
@@ -62,14 +62,14 @@ def test_an_answer_is_a_span_below_its_producers_and_the_output_goes_on_from_it(
 
 
 def test_what_the_producer_did_not_sample_is_no_span_but_its_context_goes_on(recording, spans):
-    traced = recording.answer(taken(("traceparent", UNSAMPLED)), "recommend/e")
+    traced = recording.begin(accepted(("traceparent", UNSAMPLED)), "recommend/e")
     traced.end([Step("fold", 5, 6)])
     assert dict(traced.headers) == {"traceparent": UNSAMPLED}
     assert spans.get_finished_spans() == ()
 
 
 def test_a_context_that_is_none_is_handed_on_and_harmless(recording, spans):
-    traced = recording.answer(taken(("traceparent", b"\xff")), "recommend/e")
+    traced = recording.begin(accepted(("traceparent", b"\xff")), "recommend/e")
     traced.end([])
     assert dict(traced.headers) == {"traceparent": b"\xff"}
     assert spans.get_finished_spans() == ()

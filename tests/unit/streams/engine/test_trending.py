@@ -5,25 +5,25 @@ import pytest
 from feature_repo.actions import ACTION_CODE
 from streams.engine.trending import Trending
 from streams.errors import StoreError
-from streams.messages.internal import ItemDelta
+from streams.messages.internal import ItemUpdate
 
 
 class Store:
     def __init__(self) -> None:
-        self.told: list[dict[str, int]] = []
+        self.announced_sources: list[dict[str, int]] = []
         self.away = False
 
     async def add_trending(self, bucket: int, counts: dict[str, int]) -> None:
         if self.away:
             raise StoreError("away")
-        self.told.append(counts)
+        self.announced_sources.append(counts)
 
     async def trending(self, now_bucket: int, buckets: int, top: int) -> list[tuple[str, int]]:
         return []
 
 
-def viewed(item_id: str) -> ItemDelta:
-    return ItemDelta(0, item_id, ACTION_CODE["view"], 1, 1, -1, False)
+def viewed(item_id: str) -> ItemUpdate:
+    return ItemUpdate(0, item_id, ACTION_CODE["view"], 1, 1, -1, False)
 
 
 async def test_what_was_counted_is_told_once():
@@ -33,7 +33,7 @@ async def test_what_was_counted_is_told_once():
     await trending.refresh()
     trending._due = 0.0
     await trending.refresh()
-    assert store.told == [{"a": 2, "b": 1}, {}]
+    assert store.announced_sources == [{"a": 2, "b": 1}, {}]
 
 
 async def test_what_the_store_did_not_take_is_told_later():
@@ -47,7 +47,7 @@ async def test_what_the_store_did_not_take_is_told_later():
     trending.add([viewed("a")])
     trending._due = 0.0
     await trending.refresh()
-    assert store.told == [{"a": 2}]
+    assert store.announced_sources == [{"a": 2}]
 
 
 async def test_off_counts_nothing():
@@ -55,7 +55,7 @@ async def test_off_counts_nothing():
     trending = Trending(store, on=False)  # type: ignore[arg-type]
     trending.add([viewed("a")])
     await trending.refresh()
-    assert store.told == []
+    assert store.announced_sources == []
 
 
 async def test_what_no_catalogue_has_is_not_counted():
@@ -63,7 +63,7 @@ async def test_what_no_catalogue_has_is_not_counted():
     trending = Trending(store, on=True, counts=lambda item_id: item_id == "a")  # type: ignore[arg-type]
     trending.add([viewed("a"), viewed("bot-1"), viewed("bot-2")])
     await trending.refresh()
-    assert store.told == [{"a": 1}]
+    assert store.announced_sources == [{"a": 1}]
 
 
 async def test_items_without_end_wait_in_no_longer_a_queue_than_some():
@@ -75,4 +75,4 @@ async def test_items_without_end_wait_in_no_longer_a_queue_than_some():
         trending._due = 0.0
         await trending.refresh()
         assert len(trending._counted) <= 20_000
-    assert sum(counts.get("busy", 0) for counts in store.told) == 60
+    assert sum(counts.get("busy", 0) for counts in store.announced_sources) == 60

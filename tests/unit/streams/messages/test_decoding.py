@@ -182,7 +182,7 @@ def test_what_a_context_cannot_hold_is_left_out_and_told():
     names: list[str] = []
     context = '{"page": null, "ok": true, "tags": ["a"], "at": {"x": 1}, "far": 1e999, "n": 2.5, "device": "phone"}'
     value = view_with(f'"context": {context}').encode()
-    event = decode_event(value, appended_ms=NOW, settings=SETTINGS, left_out=names.append)
+    event = decode_event(value, appended_ms=NOW, settings=SETTINGS, on_skipped=names.append)
     assert event.context == {"n": 2.5, "device": "phone"}
     assert names == ["page", "ok", "tags", "at", "far"]
 

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feature_repo.row_store import StoredRow
-from streams.engine.folding import ChunkFold
-from streams.engine.intake import Place, Taken
+from streams.engine.folding import BatchFold
+from streams.engine.intake import Accepted, RecordPosition
 from streams.engine.rows import ShopperRow, SourceRow
 from streams.messages.events import Event, EventType
 from streams.messages.ids import alert_id, answer_id, episode_id, forecast_id, request_answer_id
@@ -29,15 +29,15 @@ def asked(cause: Event | ScoreRequest, offset: int = 0) -> list[str]:
     """The ids under which a worker answers one record."""
     topic = "events" if isinstance(cause, Event) else "score.requests"
     record = RawRecord(topic, 0, offset, 1, None, b"{}", ())
-    fold = ChunkFold(
+    fold = BatchFold(
         SHOPPER_SCENARIOS,
         Settings(),
         {cause.user_id: ShopperRow(cause.user_id, EMPTY)},
         SourceRow(0, EMPTY),
         lambda _: (),
     )
-    fold.take(Taken(cause, Place(topic, 0, offset), record))
-    return [one.question.output_id for one in fold.folded.asked]
+    fold.fold(Accepted(cause, RecordPosition(topic, 0, offset), record))
+    return [one.query.output_id for one in fold.folded.queries]
 
 
 def test_two_shoppers_events_of_one_id_are_answered_under_two():
@@ -67,7 +67,9 @@ def test_answers_to_two_events_never_share_an_id(causes):
 
 @given(NAMES, NAMES, st.sampled_from(["events", "score.requests"]), st.integers(0, 99), st.integers(0, 99))
 def test_answers_to_an_event_and_to_a_request_never_share_an_id(user_id, event_id, topic, partition, offset):
-    assert answer_id("ctr", view(user_id, event_id)) != request_answer_id("ctr", str(Place(topic, partition, offset)))
+    assert answer_id("ctr", view(user_id, event_id)) != request_answer_id(
+        "ctr", str(RecordPosition(topic, partition, offset))
+    )
 
 
 WINDOWS = st.tuples(st.integers(0, 99), st.integers(1, 9)).map(lambda w: (w[0] * 1000, (w[0] + w[1]) * 1000))

@@ -3,7 +3,7 @@
 from kafka.consumer.fetcher import ConsumerRecord
 
 from streams.recordings.traffic.dead_letters import dead_letters
-from streams.topics import is_sent_back, item_deltas, sent_back
+from streams.topics import is_sent_back, item_updates, sent_back
 
 
 def letter(offset: int, appended: int) -> ConsumerRecord:
@@ -30,5 +30,5 @@ def test_a_letter_that_came_after_it_is_of_a_topic_that_was_made_anew():
 
 def test_marks_of_every_group_count():
     assert is_sent_back(sent_back("shop")) and is_sent_back(sent_back("shop-2"))
-    assert not is_sent_back(item_deltas("shop"))
+    assert not is_sent_back(item_updates("shop"))
     assert not is_sent_back("my.sent-back")

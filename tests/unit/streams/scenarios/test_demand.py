@@ -1,4 +1,4 @@
-"""Demand, from deltas to messages: a function of the events, whatever chunks and interleaving."""
+"""Demand, from item updates to messages: a function of the events, whatever batches and interleaving."""
 
 import random
 
@@ -8,11 +8,11 @@ import pytest
 
 from feature_repo import scopes
 from feature_repo.actions import ACTION_CODE
-from feature_repo.demand_index import Closing
+from feature_repo.demand_index import ClosedWindow
 from feature_repo.identity import item_hash
 from feature_repo.item import ItemActivity, pack
 from feature_repo.windows import LocalDays, number_at, start_of
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import ItemUpdate, Watermark
 from streams.messages.outputs import DemandAlert, DemandForecast
 from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
 from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles, queries
@@ -34,7 +34,7 @@ def sources_of(rates, seed=0):
             for item, rate in rates.items():
                 for _ in range(rng.poisson(rate(hour) / SOURCES)):
                     at = hour * HOUR + int(rng.integers(HOUR))
-                    entries.append(ItemDelta(0, item, ACTION_CODE["purchase"], at, 1, 100, False))
+                    entries.append(ItemUpdate(0, item, ACTION_CODE["purchase"], at, 1, 100, False))
             entries.append(Watermark(0, (hour + 1) * HOUR + LATENESS + source, False))
     return sources
 
@@ -43,14 +43,14 @@ def forecaster(tensors):
     return fallback_quantiles(tensors, HORIZON)
 
 
-def run(sources, *, chunk=10**9, order=None, rules=RULES):
-    """Feed all sources, in turns of `chunk` entries or in a random order."""
+def run(sources, *, batch=10**9, order=None, rules=RULES):
+    """Feed all sources, in turns of `batch` entries or in a random order."""
     road = OfflineDemand(forecaster, sources=SOURCES, rules=rules, lateness_ms=LATENESS)
     at, outputs = [0] * SOURCES, []
     while left := [s for s in range(SOURCES) if at[s] < len(sources[s])]:
         source = order.choice(left) if order else left[0]
-        size = order.randint(1, chunk) if order else chunk
-        outputs += road.take(source, sources[source][at[source] : at[source] + size])
+        size = order.randint(1, batch) if order else batch
+        outputs += road.fold(source, sources[source][at[source] : at[source] + size])
         at[source] += size
     return road, outputs
 
@@ -81,7 +81,7 @@ def test_chunks_and_interleaving_leave_no_trace():
     in_order = sorted(map(ENCODE, expected))
     assert len(alerts(expected, "open")) == 2
     for seed in range(4):
-        road, outputs = run(sources, chunk=60, order=random.Random(seed))
+        road, outputs = run(sources, batch=60, order=random.Random(seed))
         assert sorted(map(ENCODE, outputs)) == in_order
         assert {i: pack(a) for i, a in road.activities.items()} == {i: pack(a) for i, a in whole.activities.items()}
 
@@ -132,7 +132,7 @@ def test_quiet_demand_raises_no_alarm():
 def test_late_units_change_no_message():
     sources = sources_of(SHOP)
     _, expected = run(sources)
-    late = ItemDelta(0, "steady", ACTION_CODE["purchase"], 50 * HOUR, 500, 100, True)
+    late = ItemUpdate(0, "steady", ACTION_CODE["purchase"], 50 * HOUR, 500, 100, True)
     sources[0].insert(len(sources[0]) // 2, late)
     road, outputs = run(sources)
     assert list(map(ENCODE, outputs)) == list(map(ENCODE, expected))
@@ -162,8 +162,8 @@ def test_forecasts_and_alerts_of_days_begin_and_end_where_the_shop_has_midnight(
     for number in range(last - 60, last + 2):
         sold, midnight = (900 if number == last else 6), start_of(number + 1, berlin)
         at = midnight - 60_000  # one minute to midnight there, 21:59 or 22:59 in UTC
-        outputs += road.take(0, [ItemDelta(0, "tea", ACTION_CODE["purchase"], at, sold, 100, False)])
-        outputs += road.take(0, [Watermark(0, midnight + LATENESS, False)])
+        outputs += road.fold(0, [ItemUpdate(0, "tea", ACTION_CODE["purchase"], at, sold, 100, False)])
+        outputs += road.fold(0, [Watermark(0, midnight + LATENESS, False)])
     told = [(o.timestamp, o.windows) for o in outputs if isinstance(o, DemandForecast)]
     assert [time for time, _ in told] == [start_of(number + 1, berlin) for number in range(last - 60, last + 2)]
     lengths = {(w.end - w.start) // HOUR for w in told[-3][1]}
@@ -174,8 +174,8 @@ def test_forecasts_and_alerts_of_days_begin_and_end_where_the_shop_has_midnight(
     assert opened.episode == "item:tea/1792879200000/1792969200000/spike"
 
 
-def closing(key, number):
-    return Closing(key, number * HOUR, judged=True, last=False, regular=False, watched=1)
+def closed(key, number):
+    return ClosedWindow(key, number * HOUR, judged=True, last=False, regular=False, watched=1)
 
 
 def no_categories(_):
@@ -184,7 +184,7 @@ def no_categories(_):
 
 def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones():
     activity = ItemActivity(sold={99: 16, 100: 1, 267: 2, 268: 4, 269: 8})
-    asked = queries([closing("tea", 268)], {"tea": activity}, no_categories, HOUR, {})
+    asked = queries([closed("tea", 268)], {"tea": activity}, no_categories, HOUR, {})
     units = asked.tensors.units[asked.rows["tea", 268 * HOUR]]
     assert units.shape == (DEMAND_HISTORY,)
     assert (units[0], units[-1], units.sum()) == (1, 2, 3)
@@ -192,7 +192,7 @@ def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones()
 
 def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
     activity = ItemActivity(sold={300: 3, 301: 5})
-    asked = queries([closing("tea", 300)], {"tea": activity}, no_categories, HOUR, {})
+    asked = queries([closed("tea", 300)], {"tea": activity}, no_categories, HOUR, {})
     assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
     assert [units[-1] for units in asked.tensors.units] == [0, 0, 3]
     assert [units.sum() for units in asked.tensors.units] == [0, 0, 3]
@@ -204,30 +204,30 @@ def test_closings_of_several_items_and_windows_are_asked_with_their_own_historie
         item: ItemActivity(sold={int(n): int(n) for n in order.choice(np.arange(100, 310), 90, replace=False)})
         for item in ("tea", "cup", "pot")
     }
-    closings = [closing(item, number) for number in (300, 303) for item in activities]
-    asked = queries(closings, activities, no_categories, HOUR, {})
+    closed_windows = [closed(item, number) for number in (300, 303) for item in activities]
+    asked = queries(closed_windows, activities, no_categories, HOUR, {})
     for (item, start), units in zip(asked.rows, asked.tensors.units, strict=True):
         before = range(start // HOUR - DEMAND_HISTORY, start // HOUR)
         assert units.tolist() == [activities[item].sold.get(number, 0) for number in before]
 
 
 def test_neighbouring_closings_share_their_questions():
-    closings = [closing("tea", n) for n in range(300, 310)]
-    asked = queries(closings, {"tea": ItemActivity(sold={300: 1})}, no_categories, HOUR, {})
-    assert len(asked.rows) == len(closings) + DEMAND_SPAN
+    closed_windows = [closed("tea", n) for n in range(300, 310)]
+    asked = queries(closed_windows, {"tea": ItemActivity(sold={300: 1})}, no_categories, HOUR, {})
+    assert len(asked.rows) == len(closed_windows) + DEMAND_SPAN
     assert queries([], {}, no_categories, HOUR, {}).tensors is None
 
 
 def test_a_closing_tells_which_item_it_is_and_what_was_paid_for_it_by_then():
     activity = ItemActivity(sold={300: 3}, paid={290: [1, 500], 300: [2, 450], 301: [3, 400]})
-    asked = queries([closing("tea", 300)], {"tea": activity}, lambda _: ["drinks", "hot drinks"], HOUR, {})
+    asked = queries([closed("tea", 300)], {"tea": activity}, lambda _: ["drinks", "hot drinks"], HOUR, {})
     assert set(asked.tensors.item) == {item_hash("tea")}
     assert set(asked.tensors.category) == {item_hash("hot drinks")}
     np.testing.assert_allclose(asked.tensors.price, [5.0, 5.0, 4.5])
 
 
 def test_a_scope_is_no_item():
-    asked = queries([closing(scopes.SHOP, 300)], {scopes.SHOP: ItemActivity(sold={300: 3})}, no_categories, HOUR, {})
+    asked = queries([closed(scopes.SHOP, 300)], {scopes.SHOP: ItemActivity(sold={300: 3})}, no_categories, HOUR, {})
     assert not asked.tensors.item.any()
     assert not asked.tensors.category.any()
     assert not asked.tensors.price.any()

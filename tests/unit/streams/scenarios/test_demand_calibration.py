@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from streams.scenarios.demand.calibration import BINS, beyond_doubt, bin_of, edge, note, threshold
+from streams.scenarios.demand.calibration import BINS, bin_of, edge, note, strict_threshold, threshold
 
 
-def counted(surprises, empty=0):
+def counted(scores, empty=0):
     counts: list[int] = []
-    note(counts, list(surprises), empty)
+    note(counts, list(scores), empty)
     return counts
 
 
@@ -23,15 +23,15 @@ def test_before_anything_is_counted_the_forecast_s_own_distribution_decides():
 
 @pytest.mark.parametrize("slope", [0.5, 1.0, 1.8])
 def test_a_rate_that_the_counted_windows_speak_of_is_held_whatever_the_forecasts_say(slope):
-    surprises = slope * well_calibrated(100_000)
-    bar = threshold(counted(surprises), 1e-3)
+    scores = slope * well_calibrated(100_000)
+    alert_threshold = threshold(counted(scores), 1e-3)
     fresh = slope * well_calibrated(100_000, seed=1)
-    assert (fresh > bar).mean() == pytest.approx(0.8e-3, rel=0.4)
+    assert (fresh > alert_threshold).mean() == pytest.approx(0.8e-3, rel=0.4)
 
 
 def test_windows_nobody_looked_at_count_as_unsurprising():
-    surprises = well_calibrated(10_000)
-    assert threshold(counted(surprises, empty=90_000), 1e-3) < threshold(counted(surprises), 1e-3) - 0.8
+    scores = well_calibrated(10_000)
+    assert threshold(counted(scores, empty=90_000), 1e-3) < threshold(counted(scores), 1e-3) - 0.8
 
 
 def test_a_few_true_anomalies_hardly_raise_a_rare_rate_s_threshold():
@@ -43,11 +43,11 @@ def test_a_few_true_anomalies_hardly_raise_a_rare_rate_s_threshold():
 
 def test_a_tail_far_heavier_than_forecast_raises_it_as_far_as_it_takes():
     heavy = 4 * well_calibrated(50_000)
-    bar = threshold(counted(heavy), 1e-6)
-    assert bar > 8
-    assert (4 * well_calibrated(50_000, seed=1) > bar).sum() <= 25
+    alert_threshold = threshold(counted(heavy), 1e-6)
+    assert alert_threshold > 8
+    assert (4 * well_calibrated(50_000, seed=1) > alert_threshold).sum() <= 25
     assert threshold(counted(np.full(50_000, 40.0)), 1e-6) >= 40
-    assert beyond_doubt(1e-6) == 12
+    assert strict_threshold(1e-6) == 12
 
 
 def test_a_rarer_rate_never_has_a_lower_threshold():

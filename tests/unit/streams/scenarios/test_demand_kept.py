@@ -4,13 +4,13 @@ import msgspec
 import numpy as np
 
 from feature_repo.actions import ACTION_CODE
-from feature_repo.demand_index import Closing
+from feature_repo.demand_index import ClosedWindow
 from feature_repo.item import ItemActivity
 from feature_repo.scopes import SHOP, shard_of
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import ItemUpdate, Watermark
 from streams.messages.outputs import DemandAlert, ModelRef
 from streams.messages.wire import DEMAND_MODEL, DEMAND_SPAN, DemandAnswer
-from streams.scenarios.demand import DemandRules, StockPolicy, conclude, fallback_quantiles, queries
+from streams.scenarios.demand import DemandRules, StockPolicy, evaluate_windows, fallback_quantiles, queries
 from streams.scenarios.demand.kept import unpack
 from streams.scenarios.demand.offline import OfflineDemand
 
@@ -45,7 +45,7 @@ class Catalogue:
 
 
 def run(*, keep):
-    """Two sources, one of them idle now and then, three windows now and then in one chunk; messages and rows asked."""
+    """Two sources, one of them idle now and then, three windows now and then in one batch; messages and rows asked."""
     random, model, catalogue = np.random.default_rng(3), Model(), Catalogue()
     road = OfflineDemand(model, sources=2, rules=RULES, lateness_ms=0, categories_of=catalogue.categories_of)
     made, waiting = [], []
@@ -54,11 +54,11 @@ def run(*, keep):
         waiting += _deltas(random, hour)
         idle = hour % 9 == 4
         waiting.append(Watermark(0, (hour + 1) * HOUR, False))
-        made += road.take(1, [Watermark(0, (hour + 1) * HOUR, idle)])
+        made += road.fold(1, [Watermark(0, (hour + 1) * HOUR, idle)])
         if hour % 10 not in (6, 7):
             if not keep:
-                road.kept.clear()
-            made += road.take(0, waiting)
+                road.cached.clear()
+            made += road.fold(0, waiting)
             waiting = []
     return made, sum(model.rows), road
 
@@ -71,7 +71,7 @@ def _deltas(random, hour):
             back = int(random.integers(1, 6)) if random.random() < 0.1 else 0
             at, price = max(hour - back, 0) * HOUR + int(random.integers(HOUR)), int(random.integers(1, 9)) * 100
             for key, shard in ((f"item-{n}", -1), (SHOP, shard_of(f"item-{n}"))):
-                yield ItemDelta(0, key, ACTION_CODE["purchase"], at, 1, price, random.random() < 0.02, shard)
+                yield ItemUpdate(0, key, ACTION_CODE["purchase"], at, 1, price, random.random() < 0.02, shard)
 
 
 def test_outputs_and_episodes_are_those_of_asking_again():
@@ -84,16 +84,16 @@ def test_outputs_and_episodes_are_those_of_asking_again():
     assert rows < all_rows / 2
 
 
-def closing(number, key="tea"):
-    return Closing(key, number * HOUR, judged=True, last=False, regular=True, watched=1)
+def closed(number, key="tea"):
+    return ClosedWindow(key, number * HOUR, judged=True, last=False, regular=True, watched=1)
 
 
 def close(number, kept, *, category="hot", fallback=None):
     """Close one window of an item; the first windows that were asked for."""
     activities = {"tea": ItemActivity(sold={n: n % 5 for n in range(number - 60, number + 1)})}
-    asked = queries([closing(number)], activities, lambda _: [category], HOUR, kept)
-    conclude(
-        [closing(number)],
+    asked = queries([closed(number)], activities, lambda _: [category], HOUR, kept)
+    evaluate_windows(
+        [closed(number)],
         activities,
         asked,
         Model()(asked.tensors),
@@ -126,11 +126,11 @@ def test_what_is_kept_of_an_item_does_not_grow():
     for number in range(300, 330):
         close(number, kept)
         sizes.append(len(kept["tea"]))
-    believed = unpack(kept["tea"], category=_category(kept))
+    cached = unpack(kept["tea"], category=_category(kept))
     assert len(set(sizes[DEMAND_SPAN - 1 :])) == 1
     assert sizes[-1] < 300
-    assert [start // HOUR for start in believed.one] == [330]
-    assert [start // HOUR for start in believed.span] == [327, 328, 329, 330]
+    assert [start // HOUR for start in cached.one] == [330]
+    assert [start // HOUR for start in cached.span] == [327, 328, 329, 330]
 
 
 def _category(kept):

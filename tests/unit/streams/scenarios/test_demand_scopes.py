@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.actions import ACTION_CODE
-from feature_repo.deltas import tell
+from feature_repo.deltas import derive_updates
 from feature_repo.item import Episode, ItemActivity
 from feature_repo.scopes import SHOP, Scope, is_scope, item_key, item_of, scope_of, scopes_of, shard_of
 from feature_repo.watermark import SourceWatermark
 from streams.messages.events import Event
-from streams.messages.internal import ItemDelta, Watermark
+from streams.messages.internal import ItemUpdate, Watermark
 from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
 from streams.scenarios.demand.episodes import Evidence
@@ -32,7 +32,7 @@ def categories_of(item_id: str) -> tuple[str, ...]:
 
 
 def run(rate):
-    """Every item's purchases by `rate(item, hour)`, told of as the shoppers' road tells; all messages."""
+    """Every item's purchases by `rate(item, hour)`, told of as the shopper pipeline tells; all messages."""
     random = np.random.default_rng(0)
     road = OfflineDemand(
         lambda tensors: fallback_quantiles(tensors, 4),
@@ -43,18 +43,18 @@ def run(rate):
     )
     made = []
     for hour in range(144):
-        entries: list[ItemDelta | Watermark] = []
+        entries: list[ItemUpdate | Watermark] = []
         for item, categories in CATEGORIES.items():
             units = random.poisson(rate(item, hour))
             keys = [item, *scopes_of(categories)] if units else []
             entries += [_delta(item, key, hour, int(units)) for key in keys]
-        made += road.take(0, [*entries, Watermark(0, (hour + 1) * HOUR, False)])
+        made += road.fold(0, [*entries, Watermark(0, (hour + 1) * HOUR, False)])
     return made
 
 
 def _delta(item, key, hour, units):
     shard = shard_of(item) if is_scope(key) else -1
-    return ItemDelta(0, key, ACTION_CODE["purchase"], hour * HOUR, units, -1, False, shard)
+    return ItemUpdate(0, key, ACTION_CODE["purchase"], hour * HOUR, units, -1, False, shard)
 
 
 def opened(made):
@@ -94,16 +94,16 @@ def test_units_of_a_scope_are_those_of_its_items():
         {"event_id": "e", "type": "purchase", "user_id": "u", "timestamp": HOUR, "item_id": "tea-1", "quantity": 3},
         Event,
     )
-    told = tell(SourceWatermark(), event, 7, HOUR, HOUR, 0, categories_of)
-    deltas = [entry for entry in told if isinstance(entry, ItemDelta)]
-    assert [(d.item_id, d.quantity, d.offset) for d in deltas] == [
+    told = derive_updates(SourceWatermark(), event, 7, HOUR, HOUR, 0, categories_of)
+    updates = [entry for entry in told if isinstance(entry, ItemUpdate)]
+    assert [(d.item_id, d.quantity, d.offset) for d in updates] == [
         ("tea-1", 3, 7),
         (SHOP, 3, 7),
         (scopes_of(["tea"])[1], 3, 7),
     ]
     viewed = msgspec.structs.replace(event, type="view")
-    told = tell(SourceWatermark(), viewed, 8, HOUR, HOUR, 0, categories_of)
-    assert len([entry for entry in told if isinstance(entry, ItemDelta)]) == 1
+    told = derive_updates(SourceWatermark(), viewed, 8, HOUR, HOUR, 0, categories_of)
+    assert len([entry for entry in told if isinstance(entry, ItemUpdate)]) == 1
 
 
 def test_an_item_of_very_many_categories_counts_for_the_first_of_them():

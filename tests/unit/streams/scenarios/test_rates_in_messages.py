@@ -9,9 +9,9 @@ import pytest
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import ShopperState
 from streams.engine.catalogue import Catalogue
-from streams.engine.fallback import BASE_CTR, popularity_answer
-from streams.engine.questions import NO_LIST, Answer, Listed
-from streams.engine.scoring import _with_known_rates  # pyright: ignore[reportPrivateUsage]
+from streams.engine.fallback import BASE_CTR, popularity_result
+from streams.engine.questions import NO_ITEMS_RANKED, RankedItems, Result
+from streams.engine.scoring import _with_base_rates  # pyright: ignore[reportPrivateUsage]
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
 from streams.messages.outputs import ModelRef
@@ -31,26 +31,26 @@ def shop() -> Catalogue:
     return made
 
 
-def listed(ctr: float) -> Listed:
+def listed(ctr: float) -> RankedItems:
     items = [item_hash("bowl"), NO_ITEM]
     none, zero = [[-1, -1]] * REASONS, [[0.0, 0.0]] * REASONS
-    return Listed(items, [1.0, 0.0], [ctr, nan], none, zero, [0, 0], [0.0, 0.0])
+    return RankedItems(items, [1.0, 0.0], [ctr, nan], none, zero, [0, 0], [0.0, 0.0])
 
 
-def told(scenario, cause, answer: Answer) -> list[object]:
-    question = scenario.ask(scenario, cause, "id", ShopperState(), Settings())
-    made = json.loads(msgspec.json.encode(scenario.answer(question, answer, shop(), Settings())))
+def told(scenario, cause, answer: Result) -> list[object]:
+    query = scenario.make_query(scenario, cause, "id", ShopperState(), Settings())
+    made = json.loads(msgspec.json.encode(scenario.make_output(query, answer, shop(), Settings())))
     return [entry["ctr"] for entry in made["items"]]
 
 
 @pytest.mark.parametrize(("rate", "ctr"), [(0.25, 0.25), (0.0, 0.0), (1.0, 1.0), (nan, None)])
 def test_a_list_has_the_rate_or_null(rate: float, ctr: float | None):
-    assert told(RECOMMEND, VIEW, Answer(listed(rate), [], MODEL, None)) == [ctr]
+    assert told(RECOMMEND, VIEW, Result(listed(rate), [], MODEL, None)) == [ctr]
 
 
 def test_a_list_that_stands_in_for_the_models_has_no_rates():
-    question = RECOMMEND.ask(RECOMMEND, VIEW, "id", ShopperState(), Settings())
-    assert told(RECOMMEND, VIEW, popularity_answer(question, list(shop()), shop(), MODEL)) == [None]
+    query = RECOMMEND.make_query(RECOMMEND, VIEW, "id", ShopperState(), Settings())
+    assert told(RECOMMEND, VIEW, popularity_result(query, list(shop()), shop(), MODEL)) == [None]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_a_list_that_stands_in_for_the_models_has_no_rates():
     ],
 )
 def test_scores_are_numbers_without_a_click_head_and_without_the_model(cause: Event | ScoreRequest):
-    question = CTR.ask(CTR, cause, "id", ShopperState(), Settings())
-    no_head = _with_known_rates(Answer(NO_LIST, [nan, nan], MODEL, None))
+    query = CTR.make_query(CTR, cause, "id", ShopperState(), Settings())
+    no_head = _with_base_rates(Result(NO_ITEMS_RANKED, [nan, nan], MODEL, None))
     assert told(CTR, cause, no_head) == [BASE_CTR, BASE_CTR]
     assert no_head.fallback == "no_click_head"
-    assert told(CTR, cause, popularity_answer(question, [], shop(), MODEL)) == [BASE_CTR, BASE_CTR]
+    assert told(CTR, cause, popularity_result(query, [], shop(), MODEL)) == [BASE_CTR, BASE_CTR]

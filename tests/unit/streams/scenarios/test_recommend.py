@@ -8,7 +8,7 @@ from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import ShopperState, fold
 from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Answer, Listed, Question
+from streams.engine.questions import Query, RankedItems, Result
 from streams.lists import ListRule, PerTrigger
 from streams.messages.events import Event, EventType
 from streams.messages.items import Item
@@ -33,8 +33,8 @@ def shopper(*events: Event) -> ShopperState:
 LONG_AGO, NOW = 1, 10 * MOMENT_MS
 
 
-def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -> Question:
-    return RECOMMEND.ask(RECOMMEND, cause, "recommend/x", state, Settings(exclude=exclude))
+def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -> Query:
+    return RECOMMEND.make_query(RECOMMEND, cause, "recommend/x", state, Settings(exclude=exclude))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -
     [(EventType.VIEW, True), (EventType.SEARCH, True), (EventType.CLICK, False), (EventType.IMPRESSION, False)],
 )
 def test_trigger_events_are_answered(kind: EventType, wanted: bool):
-    assert RECOMMEND.wants(event(kind, "a", 1), Settings()) is wanted
+    assert RECOMMEND.accepts(event(kind, "a", 1), Settings()) is wanted
 
 
 def test_what_is_excluded_follows_the_setting():
@@ -81,16 +81,16 @@ def test_a_question_carries_the_rule_of_its_trigger():
     settings = load_settings().model_copy(update={"list": PerTrigger(20, {EventType.SEARCH: 50})})
     for kind, length in ((EventType.SEARCH, 50), (EventType.VIEW, 20)):
         item_id = None if kind is EventType.SEARCH else "a"
-        question = RECOMMEND.ask(RECOMMEND, event(kind, item_id, 1), "recommend/x", shopper(), settings)
-        assert question.rule == ListRule(length)
+        query = RECOMMEND.make_query(RECOMMEND, event(kind, item_id, 1), "recommend/x", shopper(), settings)
+        assert query.rule == ListRule(length)
 
 
 def answered(
     items: list[str], reason_events: list[list[int]], ctr: float = 0.25, parts: tuple[float, float] = (-1.0, -1.0)
-) -> Answer:
+) -> Result:
     empty = TOP_K - len(items)
     best = int(parts[1] > parts[0])
-    listed = Listed(
+    listed = RankedItems(
         items=[item_hash(i) for i in items] + [NO_ITEM] * empty,
         scores=[1 - place / TOP_K for place in range(TOP_K)],
         ctrs=[ctr] * TOP_K,
@@ -99,11 +99,11 @@ def answered(
         parts=[best] * TOP_K,
         part_weights=[parts[best]] * TOP_K,
     )
-    return Answer(listed, [], ModelRef("headrace", "3"), None)
+    return Result(listed, [], ModelRef("headrace", "3"), None)
 
 
 def recommend(
-    answer: Answer, *events: Event, reasons: str = "en", items: tuple[str, ...] = ("mug", "bowl"), **of_bowl: object
+    answer: Result, *events: Event, reasons: str = "en", items: tuple[str, ...] = ("mug", "bowl"), **of_bowl: object
 ) -> Recommendation:
     shop = Catalogue()
     for item_id in items:
@@ -112,7 +112,7 @@ def recommend(
     shop.withdraw("gone")
     cause = event(EventType.ADD_TO_CART, "mug", 9)
     state = shopper(event(EventType.VIEW, "bowl", 1), *events, cause)
-    message = RECOMMEND.answer(ask(cause, state), answer, shop, Settings(reasons=reasons))
+    message = RECOMMEND.make_output(ask(cause, state), answer, shop, Settings(reasons=reasons))
     assert isinstance(message, Recommendation)
     return message
 

@@ -1,4 +1,4 @@
-"""A worker is struck at a step of the road, once it has spoken."""
+"""A worker is struck at a step of the pipeline, once it has spoken."""
 
 import os
 import signal
@@ -20,12 +20,12 @@ def blows(monkeypatch) -> list[int]:
     async def send(_producer, outbox, _queued=None):
         outbox.messages.clear()
 
-    async def write_packed(_store, _parts):
+    async def write_serialised(_store, _parts):
         pass
 
     monkeypatch.setattr(os, "kill", lambda _pid, blow: dealt.append(blow))
     monkeypatch.setattr(Producer, "send", send)
-    monkeypatch.setattr(RowStore, "write_packed", write_packed)
+    monkeypatch.setattr(RowStore, "write_serialised", write_serialised)
     return dealt
 
 
@@ -40,7 +40,7 @@ async def test_the_blow_falls_at_the_given_pass_and_once(blows, blow):
     crash("written", 2, blow)
     await say(Topic.RECOMMENDATIONS)
     for dealt in ([], [blow], [blow]):
-        await RowStore.write_packed(None, [])
+        await RowStore.write_serialised(None, [])
         assert blows == dealt
 
 
@@ -48,7 +48,7 @@ async def test_a_pass_counts_once_an_answer_is_acknowledged(blows):
     crash("written", 1)
     for topic, dealt in ((Topic.DEAD_LETTERS, 0), (Topic.CTR_SCORES, 1)):
         await say(topic)
-        await RowStore.write_packed(None, [])
+        await RowStore.write_serialised(None, [])
         assert len(blows) == dealt
 
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from feature_repo.exclusion import MOMENT_MS, lately, owned, without_repeats
+from feature_repo.exclusion import MOMENT_MS, bought_items, recent_items, without_repeats
 from feature_repo.history import hashes
 from feature_repo.identity import NO_ITEM, item_hash
 from feature_repo.shopper import ShopperState, fold
@@ -52,8 +52,8 @@ def online(events: list[Event], repeats: np.ndarray) -> set[int]:
     state = ShopperState()
     for event in events:
         fold(state, event)
-    own = without_repeats(hashes(owned(state)), repeats)
-    now = {item_hash(events[-1].item_id or ""), *hashes(lately(state.recent, events[-1].timestamp)).tolist()}
+    own = without_repeats(hashes(bought_items(state)), repeats)
+    now = {item_hash(events[-1].item_id or ""), *hashes(recent_items(state.recent, events[-1].timestamp)).tolist()}
     return (now | set(own.tolist())) - {NO_ITEM}
 
 

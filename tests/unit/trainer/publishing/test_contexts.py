@@ -6,7 +6,7 @@ import torch
 
 from model_repo.headrace.contexts import Contexts, UnknownBlocks
 from model_repo.headrace.scorer import Scorer
-from streams.engine.context_blocks import Block, Blocks, Surroundings, block_of, named
+from streams.engine.context_blocks import Block, Blocks, CatalogueContext, block_of, named
 from streams.messages.wire import BOOST_BLOCK, CATEGORY_BLOCK, EXTRA_BLOCK, WITHDRAWN_BLOCK
 from tests.unit.trainer.publishing.test_scorer import WIDTH, request, scorer
 
@@ -29,7 +29,7 @@ def whole(blocks: list[Block]) -> dict[str, torch.Tensor]:
     return tensors(named(blocks, {block.name for block in blocks})._replace(context_block=np.zeros(1, np.int64)))
 
 
-def tensors(shop: Surroundings) -> dict[str, torch.Tensor]:
+def tensors(shop: CatalogueContext) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array.copy()) for name, array in shop._asdict().items()}
 
 
