@@ -14,7 +14,7 @@ from typing import Final
 import torch
 from torch.nn.functional import cosine_similarity
 
-from streams.atomic import write_atomic
+from headrace.files.atomic import write_atomic
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.encoder import BehaviourEncoder
 from trainer.behaviour.softmax import Targets, full_softmax_loss

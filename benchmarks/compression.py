@@ -15,12 +15,12 @@ from statistics import median
 from typing import Any, Final, cast
 from uuid import uuid4
 
-from streams.engine.outbox import Outbox, Producer
-from streams.messages.outputs import FeatureLog, ModelRef, Recommendation, RecommendationReason, RecommendedItem
-from streams.settings import Compression, Settings, load_settings
-from streams.topic_admin import connect, ensure_topics
-from streams.topic_check import Outputs
-from streams.topics import Topic, TopicSpec
+from headrace.messages.outputs import FeatureLog, ModelRef, Recommendation, RecommendationReason, RecommendedItem
+from headrace.settings.model import Compression, Settings, load_settings
+from headrace.topics import Topic, TopicSpec
+from infra.topics.admin import connect, ensure_topics
+from infra.topics.check import Outputs
+from streams.pipeline.emit import Outbox, Producer
 
 _OUT: Final = Path("benchmarks/results/compression.json")
 _BATCHES, _EVENTS_A_BATCH, _RUNS = 100, 100, 5

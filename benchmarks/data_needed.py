@@ -18,9 +18,9 @@ from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
 from benchmarks.results_page import write_results
-from streams.messages.wire import DEMAND_SPAN
+from headrace.arrays import DEMAND_SPAN
 from streams.recordings.simulation.simulate import Plan, simulate
-from trainer.practice.card import Metrics
+from trainer.tracking.card import Metrics
 from trainer.train import train
 
 _HOUR_MS: Final = 3_600_000

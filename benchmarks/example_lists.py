@@ -9,9 +9,9 @@ is not learnt from. Settings are the worker's (`HEADRACE_REASONS`, `HEADRACE_EXC
 import argparse
 from pathlib import Path
 
-from streams.atomic import write_atomic
-from streams.settings import settings
-from trainer.measure.example_lists import example_lists, markdown
+from headrace.files.atomic import write_atomic
+from headrace.settings.model import settings
+from trainer.evaluation.lists.examples import example_lists, markdown
 
 _HEAD = """# Forty lists
 

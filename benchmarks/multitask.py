@@ -17,13 +17,13 @@ from typing import Any, Final
 import msgspec
 import torch
 
-from streams.atomic import write_atomic
-from streams.settings import settings
+from headrace.files.atomic import write_atomic
+from headrace.settings.model import settings
 from trainer.multitask.compare import Compared, OneSeed, compare_tasks, table
 from trainer.multitask.config import MultitaskConfig, parse_weighting
 from trainer.multitask.sources import TASKS, read_tasks
-from trainer.practice.device import leave_a_core
 from trainer.text.encoder import load_text_model
+from trainer.training_loop.device import leave_a_core
 
 _OUT: Final = Path("benchmarks/results/multitask.json")
 _MACHINE: Final = "2 cores, x86-64 with AVX512-BF16, no GPU; one core used"

@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 import torch
 
-from streams.atomic import write_atomic
-from streams.cli.models import Stages
-from streams.cli.output import progress
-from streams.settings import settings
-from trainer.measure.tables import beyond_markdown
+from headrace.files.atomic import write_atomic
+from headrace.settings.model import settings
+from headrace_cli.models.models import Stages
+from streams.operations.console import progress
+from trainer.evaluation.tables import beyond_markdown
 from trainer.sequences.evaluate import NextItemReport, evaluate_next_item
 
 #: HR@10 and NDCG@10 as published on the same protocol, fitted on all but the test item where the paper says so.

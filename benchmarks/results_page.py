@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from streams.atomic import write_atomic
+from headrace.files.atomic import write_atomic
 
 
 def write_results(found: Struct, page: str, folder: Path, name: str) -> Path:

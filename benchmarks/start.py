@@ -10,15 +10,15 @@ from statistics import median
 from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
+from benchmarks.race import workload
+from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.environment import ground
+from benchmarks.race.feeding import feed
+from benchmarks.race.workload import Size
 from benchmarks.results_page import write_results
-from benchmarks.road import workload
-from benchmarks.road.contestants import CONTESTANTS
-from benchmarks.road.feeding import feed
-from benchmarks.road.ground import ground
-from benchmarks.road.workload import Size
-from streams.errors import CheckFailed
-from streams.recordings.traffic.broker import Broker
-from streams.topics import Topic
+from headrace.errors import CheckFailed
+from headrace.topics import Topic
+from streams.kafka.admin.broker import Broker
 
 _IMPORTS = 5
 _PATIENCE_S = 60.0
@@ -91,5 +91,5 @@ def write_start(found: Started, folder: Path) -> Path:
 
 def _seconds_of_imports() -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import streams.app, streams.runtime"], check=True)
+    subprocess.run([sys.executable, "-c", "import streams.app, streams.application.runtime"], check=True)
     return time.perf_counter() - began

@@ -14,21 +14,21 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.atomic import write_atomic
-from streams.cli.models import Stages
-from streams.cli.output import progress
-from streams.settings import settings
-from trainer.practice.device import pick_device, use_cores
-from trainer.practice.fit import OnProgress
-from trainer.text.adaptation import Method
+from headrace.files.atomic import write_atomic
+from headrace.settings.model import settings
+from headrace_cli.models.models import Stages
+from streams.operations.console import progress
 from trainer.text.encoder import load_text_model
 from trainer.text.evaluation import MOST_TOKENS, evaluate_few_shot, evaluate_task
-from trainer.text.finetuning import LEARNING_RATES, Recipe
+from trainer.text.finetuning.adaptation import Method
+from trainer.text.finetuning.finetuning import LEARNING_RATES, Recipe
 from trainer.text.labelled import read_labelled
-from trainer.text.matching import MOST_TOKENS as MATCHING_TOKENS
-from trainer.text.matching import evaluate_matching
-from trainer.text.shop_matching import read_shops
+from trainer.text.matching.matching import MOST_TOKENS as MATCHING_TOKENS
+from trainer.text.matching.matching import evaluate_matching
+from trainer.text.matching.shop import read_shops
 from trainer.text.tasks import public_task
+from trainer.training_loop.device import pick_device, use_cores
+from trainer.training_loop.fit import OnProgress
 
 _OUT: Final = Path("benchmarks/results/text_tasks.json")
 _MACHINE: Final = "2 cores, x86-64 with AVX512-BF16, no GPU"

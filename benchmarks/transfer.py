@@ -24,25 +24,25 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
-from streams.atomic import write_atomic
+from headrace.files.atomic import write_atomic
+from headrace.settings.model import settings
 from streams.recordings.importing.online_retail import import_online_retail
 from streams.recordings.simulation.simulate import Plan, simulate
-from streams.settings import settings
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import fit_next_item
-from trainer.data.asking import Case, request_of
 from trainer.data.popularity import measure_popularity
+from trainer.data.score_requests import Case, request_of
 from trainer.data.shop import Sequences, Shop, read_shop
 from trainer.data.split import seen_before, time_split
-from trainer.measure.moments import next_item_cases
-from trainer.measure.ranking import Ints, accuracy_of_ranks, pessimistic_ranks
-from trainer.practice.device import leave_a_core, make_deterministic
+from trainer.evaluation.moments import next_item_cases
+from trainer.evaluation.ranking import Ints, accuracy_of_ranks, pessimistic_ranks
 from trainer.pretrain.pretrain import INSTALLED, pretrain_on
 from trainer.pretrain.pretrained import Pretrained
 from trainer.pretrain.starting import fit_from
 from trainer.text.encoder import embed, load_text_model
+from trainer.training_loop.device import leave_a_core, make_deterministic
 
 _OUT: Final = Path("benchmarks/results/transfer.json")
 _MACHINE: Final = "2 cores, x86-64 with AVX512-BF16, no GPU; one core used"

@@ -1,7 +1,7 @@
 """What the `feast` command line finds: every definition by a name of its own."""
 
-from feature_repo import repo
-from streams.settings import settings
+from feature_repo.registry import repo
+from headrace.settings.model import settings
 
 (
     user,

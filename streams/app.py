@@ -18,24 +18,24 @@ from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.types import TP, EventT, StreamT
 
-from streams import logs
-from streams.copartition import Prepared, prepare
-from streams.engine import logbook, metrics
-from streams.errors import HeadraceError, StreamError
-from streams.faust_settings import faust_settings
-from streams.group_check import TIME_TO_STOP_S, check_group
-from streams.line import BatchScheduler, BatchSlot
-from streams.membership import client_id
-from streams.roads import pipelines_of
-from streams.settings import LogForm, PipelineChoice, Settings, settings
-from streams.surplus import Surplus
-from streams.topic_identity import TopicWatch
-from streams.topics import INPUTS, Topic, item_updates, rekeyed
-from streams.transport import Batch
-from streams.transport.consumer import BatchConsumer, Batching, BatchTransport
-from streams.vitals import Health, HealthMonitor
-from streams.watching import serve_probes
-from streams.worker import Worker
+from headrace.errors import HeadraceError, StreamError
+from headrace.settings.model import LogForm, PipelineChoice, Settings, settings
+from headrace.topics import INPUTS, Topic, item_updates, rekeyed
+from streams.application.faust_settings import faust_settings
+from streams.application.faust_worker import Worker
+from streams.kafka.admin.copartition import Prepared, prepare
+from streams.kafka.admin.group_check import TIME_TO_STOP_S, check_group
+from streams.kafka.admin.membership import client_id
+from streams.kafka.admin.surplus import Surplus
+from streams.kafka.admin.topic_identity import TopicWatch
+from streams.kafka.transport import Batch
+from streams.kafka.transport.consumer import BatchConsumer, Batching, BatchTransport
+from streams.operations import logs, metrics
+from streams.operations.health import Health, HealthMonitor
+from streams.operations.probes import serve_probes
+from streams.pipeline import batch_log
+from streams.scheduler.pipelines import pipelines_of
+from streams.scheduler.slots import BatchScheduler, BatchSlot
 
 log = logging.getLogger(__name__)
 # Faust's services speak of their own starting and stopping through the logger of the class.
@@ -60,7 +60,7 @@ class Pipeline(Protocol):
 
 
 class Pipelines(Protocol):
-    """All that a worker's agents work with; `streams.runtime.Runtime` is the one that works."""
+    """All that a worker's agents work with; `streams.application.runtime.Runtime` is the one that works."""
 
     @property
     def shoppers(self) -> Pipeline: ...
@@ -214,7 +214,7 @@ class HeadraceApp(faust.App):
             await pipeline().process(cast(Batch, event.value), slot)
 
         async def recover(error: Exception, failures: int, aborted: "Sequence[EventT[Any]]") -> None:
-            logbook.gave_up([cast(Batch, event.value) for event in aborted], error, failures)
+            batch_log.gave_up([cast(Batch, event.value) for event in aborted], error, failures)
             pipeline().invalidate()
             if self.failure is not None:  # it ends, perhaps for want of what the pipeline waits for
                 raise error
@@ -250,7 +250,7 @@ class HeadraceApp(faust.App):
             self.fail(error)
         finally:
             for event in scheduler.drain():
-                logbook.left_to_next_worker(cast(Batch, event.value))
+                batch_log.left_to_next_worker(cast(Batch, event.value))
                 event.ack()
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
@@ -344,7 +344,7 @@ def run_worker() -> NoReturn:
 
 
 async def _open_runtime(settings: Settings, prepared: Prepared) -> Pipelines:
-    from streams.runtime import Runtime
+    from streams.application.runtime import Runtime
 
     return await Runtime.open(settings, prepared)
 

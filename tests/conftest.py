@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from streams.settings import settings
+from headrace.settings.model import settings
 from tests.trained_shop import trained_shop
 
 __all__ = ["trained_shop"]

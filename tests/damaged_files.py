@@ -8,7 +8,7 @@ from pathlib import Path
 
 import zstandard
 
-from streams.errors import HeadraceError
+from headrace.errors import HeadraceError
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
 _INSERTED = (

@@ -28,7 +28,7 @@ def headrace(stack: Stack, *words: str | Path, group: str = "headrace") -> str:
     """Run one command against the stack; returns its standard output."""
 
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *map(str, words)],
+        [sys.executable, "-m", "headrace_cli", *map(str, words)],
         env={**os.environ, **stack.environment(group)},
         capture_output=True,
         text=True,

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 import torch
 
-from streams.errors import TooLittleData, UsageError
-from streams.messages.wire import DEMAND_MODEL
-from streams.settings import load_settings
+from headrace.arrays import DEMAND_MODEL
+from headrace.errors import TooLittleData, UsageError
+from headrace.settings.model import load_settings
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
@@ -23,17 +23,9 @@ from trainer.data.shop import Shop, read_shop
 from trainer.data.split import seen_before, time_split
 from trainer.demand.describing import TextVectors, made_already
 from trainer.demand.train import train_demand
-from trainer.measure.coming_back import choose_repurchase_boost
-from trainer.measure.recall import measure_next_item
-from trainer.measure.repeats import bought_again, choose_level
-from trainer.practice.card import CARD, METRICS, Metrics, figures, write_card
-from trainer.practice.device import leave_a_core, make_deterministic, pick_device
-from trainer.practice.facts import Facts
-from trainer.practice.fit import Fitted, OnProgress
-from trainer.practice.processes import joined, processes
-from trainer.practice.provenance import Source, code_version, fingerprint, machine
-from trainer.practice.resuming import Identity, drop_checkpoints, open_checkpoints
-from trainer.practice.run import Run
+from trainer.evaluation.lists.repeats import bought_again, choose_level
+from trainer.evaluation.recall import measure_next_item
+from trainer.evaluation.repeat_purchase import choose_repurchase_boost
 from trainer.pretrain.pretrain import INSTALLED
 from trainer.pretrain.pretrained import Pretrained, read_pretrained
 from trainer.pretrain.starting import fit_from
@@ -41,8 +33,16 @@ from trainer.publishing.export import export
 from trainer.publishing.reference import references
 from trainer.publishing.serving import Trained, assemble
 from trainer.text.encoder import embed, load_text_model, require_text_model
-from trainer.text.item_tuning import Tuned, fine_tune
-from trainer.text.pairs import session_pairs
+from trainer.text.matching.item_tuning import Tuned, fine_tune
+from trainer.text.matching.pairs import session_pairs
+from trainer.tracking.card import CARD, METRICS, Metrics, figures, write_card
+from trainer.tracking.facts import Facts
+from trainer.tracking.provenance import Source, code_version, fingerprint, machine
+from trainer.training_loop.device import leave_a_core, make_deterministic, pick_device
+from trainer.training_loop.fit import Fitted, OnProgress
+from trainer.training_loop.processes import joined, processes
+from trainer.training_loop.resuming import Identity, drop_checkpoints, open_checkpoints
+from trainer.training_loop.run import Run
 
 
 class Fit(NamedTuple):
@@ -90,7 +90,7 @@ def train(
         UsageError: no such stream, device or encoder, a folder that cannot be written, checkpoints of another run.
         ModelError: the stream holds too little to learn from, or a disk is full.
     """
-    from trainer.practice.tracking import tracked
+    from trainer.tracking.tracking import tracked
 
     began, where = time.monotonic(), pick_device(device)
     try:

@@ -10,14 +10,14 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from benchmarks.chaos.blows import endless
+from benchmarks.chaos.fault_injector import FaultInjector, OnProgress
+from benchmarks.chaos.faults import endless
 from benchmarks.chaos.servers import DURABLE, SERVERS, Servers
-from benchmarks.chaos.storm import FaultInjector, OnProgress
 from benchmarks.chaos.traces import Verdict, compare
 from benchmarks.machine import Machine, machine
-from benchmarks.road.ground import ground
+from benchmarks.race.environment import ground
+from headrace.settings.model import load_settings
 from streams.recordings.simulation.simulate import Plan, simulate
-from streams.settings import load_settings
 from streams.testing import Stack
 from trainer.train import train
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import psutil
 
+from headrace.settings.model import Settings
 from infra.local.stack import status, up
-from streams.settings import Settings
 
 DURABLE: Final = ("kafka", "redis")
 """What they have said is so is still so when they come back."""

@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from feature_repo.reading import every_line
-from feature_repo.row_store import RowStore
-from streams.engine.fallback import MODEL_UNAVAILABLE
-from streams.settings import Settings
+from feature_repo.store.reading import every_line
+from feature_repo.store.row_store import RowStore
+from headrace.settings.model import Settings
+from headrace.topics import ANSWERS, Topic
+from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 from streams.testing.client import Client, Message
-from streams.topics import ANSWERS, Topic
 
 _TOLERANCE: Final = 1e-4
 """The size of a batch changes the last bits of a matrix product."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from benchmarks.malformed.record import Malformed, as_json, because
-from streams.errors import Reason
+from headrace.errors import Reason
 
 Maker = Callable[[dict[str, Any]], Malformed]
 

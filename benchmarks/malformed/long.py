@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from benchmarks.malformed.record import Malformed, as_json, because
-from streams.errors import Reason
+from headrace.errors import Reason
 
 _ROOM: Final = 1_024
 """Bytes of the event around what makes it long."""

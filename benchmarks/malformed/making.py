@@ -8,9 +8,9 @@ from typing import Any, Final
 from benchmarks.malformed.foreign import FOREIGN
 from benchmarks.malformed.long import LONG
 from benchmarks.malformed.record import Malformed, as_json, because
-from streams.errors import Reason
-from streams.messages.depth import MAX_DEPTH
-from streams.messages.events import MAX_SHOWN, MOST, EventType
+from headrace.errors import Reason
+from headrace.messages.depth import MAX_DEPTH
+from headrace.messages.events import MAX_SHOWN, MOST, EventType
 
 _DAY_MS: Final = 86_400_000
 _LONG_EVERY: Final = 1_000

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from streams.errors import Reason
+from headrace.errors import Reason
 
 
 class Malformed(NamedTuple):

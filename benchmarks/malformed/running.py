@@ -14,13 +14,13 @@ from benchmarks.machine import Machine, machine
 from benchmarks.malformed.making import good_event, malformed
 from benchmarks.malformed.record import Malformed
 from benchmarks.malformed.timing import slowest_refusal
-from benchmarks.road.contestants import CONTESTANTS
-from benchmarks.road.ground import ground
-from streams.recordings.reading import Record
+from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.environment import ground
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import Topic
 from streams.recordings.traffic.listening import KafkaRecord, Listener
 from streams.recordings.traffic.replay import replay_records
-from streams.settings import Settings
-from streams.topics import Topic
 
 _GOOD_EVERY: Final = 20
 _OBSERVED: Final = (Topic.DEAD_LETTERS, Topic.RECOMMENDATIONS)

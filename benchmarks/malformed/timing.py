@@ -7,12 +7,12 @@ from typing import Final
 from benchmarks.malformed.long import LONG
 from benchmarks.malformed.making import good_event
 from benchmarks.malformed.record import Malformed
-from streams.engine import logbook
-from streams.engine.intake import decode_batch
-from streams.engine.outbox import Outbox
-from streams.settings import Settings
-from streams.topics import Topic
-from streams.transport import PartitionBatch, RawRecord
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.kafka.transport import PartitionBatch, RawRecord
+from streams.pipeline import batch_log
+from streams.pipeline.emit import Outbox
+from streams.pipeline.shoppers.decode import decode_batch
 
 _TIMES: Final = 5
 """The fastest counts, and of it the time of the CPU: what others do on the machine is no cost of the record's."""
@@ -35,6 +35,6 @@ def refusal_ms(one: Malformed, now_ms: int, settings: Settings) -> float:
         outbox = Outbox(settings, 1)
         for refused in decode_batch(part, settings, 1).rejected:
             outbox.dead_letter(*refused)
-            logbook.ids_in(refused.record.value)
+            batch_log.ids_in(refused.record.value)
         fastest = min(fastest, time.thread_time() - began)
     return round(fastest * 1_000, 2)

@@ -1,6 +1,6 @@
 """The served model and the same weights in plain PyTorch, in one process.
 
-Weights are random: what a product costs does not depend on its numbers. Letters as in `streams.messages.wire`; N items.
+Weights are random: what a product costs does not depend on its numbers. Letters as in `headrace.arrays`; N items.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_repo.identity import NO_ITEM
+from feature_repo.basics.identity import NO_ITEM
+from headrace.arrays import CONTEXT, HISTORY, ScoreTensors
 from model_repo.headrace.items import Tensors
 from model_repo.headrace.memory import keep_freed
 from model_repo.headrace.programs import load_program
 from model_repo.headrace.scorer import TOP_K, Scorer
-from streams.messages.wire import CONTEXT, HISTORY, ScoreTensors
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
-from trainer.data.asking import as_tensors
+from trainer.data.score_requests import as_tensors
 from trainer.publishing.export import write_shopper_programs
 from trainer.publishing.serving import NO_REPURCHASE_BOOST
 

@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import Machine, machine
 from benchmarks.model.contestants import Models, models, requests
-from streams.errors import CheckFailed
-from streams.messages.wire import HISTORY
+from headrace.arrays import HISTORY
+from headrace.errors import CheckFailed
 
 BATCHES: Final = (1, 8, 32, 64, 256)
 HISTORIES: Final = (3, 10, 25, HISTORY)

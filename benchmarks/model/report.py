@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.model.measuring import Case, Measured
 from benchmarks.results_page import write_results
-from trainer.measure.drawing import save_svg
+from trainer.evaluation.drawing import save_svg
 
 _ON_PAPER: Final = 10_000_000
 _BYTES_AN_ITEM: Final = 4 * 64

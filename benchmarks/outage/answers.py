@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from streams.engine.fallback import MODEL_UNAVAILABLE
-from streams.messages.events import EventType
+from headrace.messages.events import EventType
+from headrace.settings.model import TRIGGERS
+from headrace.topics import Topic
 from streams.recordings.traffic.listening import KafkaRecord
-from streams.settings import TRIGGERS
-from streams.topics import Topic
+from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 
 IN_TIME_MS: Final = 200
 _REQUESTING: Final = frozenset({*TRIGGERS, EventType.IMPRESSION})

@@ -11,18 +11,18 @@ from typing import Final
 from msgspec import Struct
 
 from benchmarks.outage.answers import Moments, judge
+from benchmarks.outage.completeness import places, rows_of
 from benchmarks.outage.stores import Stores, stores
-from benchmarks.outage.wholeness import places, rows_of
-from benchmarks.road.contestants import CONTESTANTS
-from benchmarks.road.feeding import feed
-from benchmarks.road.ground import Ground, Running
-from streams.recordings.reading import Record
-from streams.recordings.traffic.broker import Broker
+from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.environment import Ground, Running
+from benchmarks.race.feeding import feed
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.kafka.admin.broker import Broker
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.waiting import lag
-from streams.settings import Settings
 from streams.testing.worker import Worker
-from streams.topics import Topic
 
 _BEFORE_S: Final = 10.0
 _LAG_S: Final = 2.0

@@ -15,20 +15,20 @@ from benchmarks.chaos.servers import Servers
 from benchmarks.machine import Machine, machine
 from benchmarks.outage.answers import Moments, Outage, judge
 from benchmarks.outage.losing import Loss, measure_losses
-from benchmarks.road import workload
-from benchmarks.road.contestants import CONTESTANTS, Contestant
-from benchmarks.road.feeding import feed
-from benchmarks.road.ground import Running, ground
-from benchmarks.road.race import models
-from benchmarks.road.workload import Size
+from benchmarks.race import workload
+from benchmarks.race.contestants import CONTESTANTS, Contestant
+from benchmarks.race.environment import Running, ground
+from benchmarks.race.feeding import feed
+from benchmarks.race.race import models
+from benchmarks.race.workload import Size
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import Topic
 from infra.local.stack import up
-from streams.recordings.reading import Record
-from streams.recordings.traffic.broker import Broker
+from streams.kafka.admin.broker import Broker
+from streams.operations.supervisor import COMMAND
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.waiting import lag
-from streams.settings import Settings
-from streams.supervisor import COMMAND
-from streams.topics import Topic
 
 _BEFORE_S: Final = 15.0
 _AWAY_S: Final = 15.0

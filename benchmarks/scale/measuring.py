@@ -7,12 +7,12 @@ from typing import Final
 from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
-from benchmarks.road import workload
-from benchmarks.road.contestants import CONTESTANTS
-from benchmarks.road.ground import Ground, ground
-from benchmarks.road.measuring import Backlog, work_off
-from benchmarks.road.race import models
-from benchmarks.road.workload import Size
+from benchmarks.race import workload
+from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.environment import Ground, ground
+from benchmarks.race.measuring import Backlog, work_off
+from benchmarks.race.race import models
+from benchmarks.race.workload import Size
 from benchmarks.scale.rows import Stored, StoreSize, by_users, bytes_by_history
 
 WORKERS: Final = (1, 2, 4)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.race.measuring import Backlog
 from benchmarks.results_page import write_results
-from benchmarks.road.measuring import Backlog
 from benchmarks.scale.measuring import PARTITIONS, Scaled
 from benchmarks.scale.rows import Stored, StoreSize
 

@@ -9,16 +9,16 @@ import numpy as np
 import redis
 from msgspec import Struct
 
-from benchmarks.road import workload
-from benchmarks.road.workload import Size
-from feature_repo import shopper
-from feature_repo.fences import Fence, SeenIds
-from feature_repo.identity import event_tie
-from feature_repo.row_store import Kind, RowStore, RowWrite
-from feature_repo.shopper import ShopperState
-from streams.messages.decoding import decode_event
-from streams.messages.events import EventType
-from streams.settings import Settings
+from benchmarks.race import workload
+from benchmarks.race.workload import Size
+from feature_repo.basics.fences import Fence, SeenIds
+from feature_repo.basics.identity import event_tie
+from feature_repo.shoppers import shopper
+from feature_repo.shoppers.shopper import ShopperState
+from feature_repo.store.row_store import Kind, RowStore, RowWrite
+from headrace.messages.decoding import decode_event
+from headrace.messages.events import EventType
+from headrace.settings.model import Settings
 
 HISTORIES: Final = (1, 10, 50, 200)
 _DISTINCT: Final = 500

@@ -7,9 +7,9 @@ import numpy as np
 from kafka.structs import TopicPartition
 from msgspec import Struct
 
-from benchmarks.road.measuring import appended
-from streams.recordings.traffic.broker import Offsets
-from streams.topics import Topic
+from benchmarks.race.measuring import appended
+from headrace.topics import Topic
+from streams.kafka.admin.broker import Offsets
 
 _MINUTE_MS: Final = 60_000
 _PARTITION: Final = 0

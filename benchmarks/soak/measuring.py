@@ -7,20 +7,20 @@ from typing import Final
 from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
-from benchmarks.road import workload
-from benchmarks.road.contestants import CONTESTANTS
-from benchmarks.road.feeding import feed
-from benchmarks.road.ground import Running, ground
-from benchmarks.road.measuring import await_committed, work_off
-from benchmarks.road.race import models
-from benchmarks.road.workload import Size
+from benchmarks.race import workload
+from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.environment import Running, ground
+from benchmarks.race.feeding import feed
+from benchmarks.race.measuring import await_committed, work_off
+from benchmarks.race.race import models
+from benchmarks.race.workload import Size
 from benchmarks.soak import shop
 from benchmarks.soak.latency import Minute, by_minute
 from benchmarks.soak.samples import PARTS, Growth, Sample, Sampler, growth
 from benchmarks.soak.shop import Shop
-from streams.recordings.reading import Record
-from streams.recordings.traffic.broker import Broker
-from streams.topics import Topic
+from headrace.recording.reading import Record
+from headrace.topics import Topic
+from streams.kafka.admin.broker import Broker
 
 _BACKLOG: Final = 20_000
 LARGE: Final = Shop(200_000, 200_000)

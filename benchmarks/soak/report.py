@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from benchmarks.results_page import write_results
 from benchmarks.soak.measuring import SETTLING, Soaked, held_throughout, settled, whole
 from benchmarks.soak.shop import NEW_ITEMS, UNKNOWN_SHARE
-from trainer.measure.drawing import save_svg
+from trainer.evaluation.drawing import save_svg
 
 
 def write(found: Soaked, folder: Path) -> Path:

@@ -15,10 +15,10 @@ import redis
 from msgspec import Struct
 from scipy.stats import theilslopes
 
-from benchmarks.road.ground import Running
-from benchmarks.road.measuring import metric_by_labels, steps
-from streams.errors import CheckFailed
-from streams.topics import Topic
+from benchmarks.race.environment import Running
+from benchmarks.race.measuring import metric_by_labels, steps
+from headrace.errors import CheckFailed
+from headrace.topics import Topic
 
 _EVERY_S: Final = 10.0
 _LOOKS: Final = 6

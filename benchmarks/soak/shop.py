@@ -10,16 +10,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from benchmarks.road import workload
-from benchmarks.road.workload import Size
-from feature_repo.fences import Fence, SeenIds
-from feature_repo.identity import event_tie, item_hash, packed_hash
-from feature_repo.recent import RECENT, Recent, RecentEvent
-from feature_repo.row_store import Kind, RowStore, RowWrite
-from feature_repo.shopper import REMEMBERED, ShopperState, pack
-from streams.messages.wire import DEMAND_MODEL, MODEL
-from streams.recordings.reading import Record
-from streams.settings import Settings
+from benchmarks.race import workload
+from benchmarks.race.workload import Size
+from feature_repo.basics.fences import Fence, SeenIds
+from feature_repo.basics.identity import event_tie, item_hash, packed_hash
+from feature_repo.shoppers.recent import RECENT, Recent, RecentEvent
+from feature_repo.shoppers.shopper import REMEMBERED, ShopperState, pack
+from feature_repo.store.row_store import Kind, RowStore, RowWrite
+from headrace.arrays import DEMAND_MODEL, MODEL
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
 from trainer.publishing.version_folder import whole_folder
 
 NEW_ITEMS: Final = 1_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psutil
 
+from headrace.errors import StackError
 from infra.local.process import Record
 from infra.local.server import HOST, OnProgress, Server
-from streams.errors import StackError
 
 _PATIENCE_S = 120.0
 _LOG_LINES = 8

@@ -7,12 +7,12 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from headrace.connections.kafka import KafkaConnection
+from headrace.errors import StackError
+from headrace.topics import MAX_MESSAGE_BYTES
 from infra.local.kafka_jars import kafka_jars
 from infra.local.server import HOST, Launch, OnProgress, Server
-from streams.connections.kafka import KafkaConnection
-from streams.errors import StackError
-from streams.topic_admin import connect
-from streams.topics import MAX_MESSAGE_BYTES
+from infra.topics.admin import connect
 
 _CONFIG = """\
 process.roles=broker,controller

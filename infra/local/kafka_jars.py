@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from headrace.errors import StackError
 from infra.local.lock import exclusive
 from infra.local.server import OnProgress
-from streams.errors import StackError
 
 VERSION = "4.1.2"
 _KAFKA = ("org.apache.kafka", "kafka_2.13", VERSION)

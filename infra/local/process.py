@@ -14,8 +14,8 @@ import msgspec
 import psutil
 from msgspec import Struct
 
+from headrace.files.atomic import write_atomic
 from infra.local.server import Launch, Server
-from streams.atomic import write_atomic
 
 #: The shell leaves the server to init: it outlives the command that started it, and is nobody's zombie.
 _DETACH = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!'

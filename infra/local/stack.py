@@ -10,6 +10,9 @@ from typing import NamedTuple
 import psutil
 from msgspec import Struct
 
+from headrace.errors import StackError
+from headrace.settings.model import Settings
+from headrace.topics import public_topics
 from infra.local.health import await_ready, names, require_answer, require_free_ports
 from infra.local.kafka import Kafka
 from infra.local.lock import exclusive
@@ -17,10 +20,7 @@ from infra.local.process import Record, read_record, start, stop
 from infra.local.server import OnProgress, Server
 from infra.local.triton import Triton
 from infra.local.valkey import Valkey
-from streams.errors import StackError
-from streams.settings import Settings
-from streams.topic_admin import contract_mismatches, ensure_topics
-from streams.topics import public_topics
+from infra.topics.admin import contract_mismatches, ensure_topics
 
 _PATIENCE_S = 30.0
 _log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.errors import StackError
 from infra.local.server import HOST, Launch, OnProgress, Server
-from streams.errors import StackError
 
 #: Shared memory of one model instance to begin with, and the step it grows by.
 _SHM_BYTES = 4 << 20

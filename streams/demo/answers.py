@@ -7,9 +7,9 @@ import msgspec
 from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
-from streams.connections.kafka import KafkaConnection
-from streams.messages.outputs import CtrScores, DemandAlert, OutputBase, Recommendation
-from streams.topics import Topic
+from headrace.connections.kafka import KafkaConnection
+from headrace.messages.outputs import CtrScores, DemandAlert, OutputBase, Recommendation
+from headrace.topics import Topic
 
 O = TypeVar("O", bound=OutputBase)  # noqa: E741
 

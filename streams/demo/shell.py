@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from streams.cli.output import console
-from streams.errors import CheckFailed
+from headrace.errors import CheckFailed
+from streams.operations.console import console
 from streams.testing.worker import Worker
 
-_HEADRACE = (sys.executable, "-m", "streams.cli")
+_HEADRACE = (sys.executable, "-m", "headrace_cli")
 
 
 class Shell:

@@ -8,11 +8,11 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from streams.messages.events import Event, EventType
-from streams.messages.items import Item
-from streams.recordings.reading import Record, read_recording
-from streams.recordings.writing import RecordingWriter
-from streams.topics import Topic
+from headrace.messages.events import Event, EventType
+from headrace.messages.items import Item
+from headrace.recording.reading import Record, read_recording
+from headrace.recording.writing import RecordingWriter
+from headrace.topics import Topic
 
 TRAINED_SHARE = 2 / 3
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
+from headrace.messages.events import Event, EventType
+from headrace.messages.outputs import Recommendation, RecommendedItem
 from streams.demo.answers import Answers
 from streams.demo.shop import Shop, Truth
 from streams.demo.verdict import Verdict, alert_for
-from streams.messages.events import Event, EventType
-from streams.messages.outputs import Recommendation, RecommendedItem
 
 _SHOPPERS = 3
 _DONE = 3

@@ -5,10 +5,10 @@ from math import log
 
 from msgspec import Struct
 
+from headrace.messages.outputs import DemandAlert
+from headrace.settings.model import Settings
 from streams.demo.answers import Answers
 from streams.demo.shop import Anomaly, Shop, Truth
-from streams.messages.outputs import DemandAlert
-from streams.settings import Settings
 
 ANOMALIES_WANTED = 0.8
 _TINY = 1e-6

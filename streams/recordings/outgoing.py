@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from streams.messages.events import Event
-from streams.messages.items import Item
-from streams.recordings.reading import Record
-from streams.topics import Topic
+from headrace.messages.events import Event
+from headrace.messages.items import Item
+from headrace.recording.reading import Record
+from headrace.topics import Topic
 
 
 class NewEvent(Event, frozen=True, kw_only=True, omit_defaults=True):

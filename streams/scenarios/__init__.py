@@ -1,9 +1,9 @@
 """What Headrace answers: one file a scenario, one line here to register it."""
 
-from streams.engine.demand_model import DemandScenario
+from streams.pipeline.items.demand_scorer import DemandScenario
 from streams.scenarios import demand
 from streams.scenarios.ctr import CTR
-from streams.scenarios.recommend import RECOMMEND
+from streams.scenarios.recommend.scenario import RECOMMEND
 
 #: Scenarios on the shopper pipeline, which all share one model call a batch.
 SHOPPER_SCENARIOS = (CTR, RECOMMEND)

@@ -1,12 +1,12 @@
 """Click probabilities: each impression and each score request is answered item by item, in the order asked."""
 
-from feature_repo.shopper import ShopperState
-from streams.engine.catalogue import Catalogue
-from streams.engine.questions import Input, Query, Result, Scenario
-from streams.messages.events import Event, EventType
-from streams.messages.outputs import CtrScores, ScoredItem
-from streams.settings import Settings
-from streams.topics import Topic
+from feature_repo.shoppers.shopper import ShopperState
+from headrace.messages.events import Event, EventType
+from headrace.messages.outputs import CtrScores, ScoredItem
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.serving.catalogue.catalogue import Catalogue
+from streams.serving.shopper_scorer.queries import Input, Query, Result, Scenario
 
 
 def _accepts(input_: Input, _: Settings) -> bool:

@@ -11,7 +11,7 @@ The pytest plugin comes with the package; a test asks for its fixtures by name:
 Fixtures: `headrace_stack`, `headrace_group`, `headrace_client`, `headrace_worker`, `replay`, `expect`.
 """
 
-from streams.recordings.reading import Record
+from headrace.recording.reading import Record
 from streams.testing.client import Client, Message
 from streams.testing.records import event, item, raw
 from streams.testing.stack import Stack

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from streams.recordings.reading import Record
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import ANSWERS, Topic
 from streams.recordings.traffic.counting import Replayed
 from streams.recordings.traffic.listening import KafkaRecord, Listener
 from streams.recordings.traffic.replay import replay_file, replay_records
-from streams.settings import Settings
-from streams.topics import ANSWERS, Topic
 
 _SHOWN = 5
 _OUTPUTS = (*ANSWERS, Topic.DEAD_LETTERS, Topic.FEATURE_LOG)

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
-from feature_repo.row_store import RowStore
-from streams.engine.outbox import Outbox, Producer
-from streams.engine.scoring import Scorer
-from streams.topics import ANSWERS
-from streams.transport.reader import ReaderThread
+from feature_repo.store.row_store import RowStore
+from headrace.topics import ANSWERS
+from streams.kafka.transport.reader import ReaderThread
+from streams.pipeline.emit import Outbox, Producer
+from streams.serving.shopper_scorer.scorer import Scorer
 
 
 class Point(NamedTuple):

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import msgspec
 
-from streams.recordings.reading import Record
-from streams.topics import Topic
+from headrace.recording.reading import Record
+from headrace.topics import Topic
 
 
 def event(type_: str, user_id: str, *, timestamp: int | None = None, **fields: object) -> Record:

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import uuid4
 
-from streams.connections.addresses import masked
-from streams.recordings.traffic.broker import Broker
-from streams.settings import Settings, load_settings
-from streams.topics import INPUTS
+from headrace.connections.addresses import masked
+from headrace.settings.model import Settings, load_settings
+from headrace.topics import INPUTS
+from streams.kafka.admin.broker import Broker
 
 
 class Stack(NamedTuple):

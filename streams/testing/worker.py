@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from streams.errors import StackError
-from streams.supervisor import COMMAND
+from headrace.errors import StackError
+from streams.operations.supervisor import COMMAND
 
 READY = "headrace worker ready"
 _POLL_S = 0.1

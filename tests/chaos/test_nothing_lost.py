@@ -4,14 +4,14 @@ from random import Random
 
 import pytest
 
-from benchmarks.chaos.blows import Fault, FaultKind, every_step
+from benchmarks.chaos.fault_injector import FaultInjector
+from benchmarks.chaos.faults import Fault, FaultKind, every_step
 from benchmarks.chaos.servers import DURABLE, Servers
-from benchmarks.chaos.storm import FaultInjector
 from benchmarks.chaos.traces import Traces, compare
+from headrace.messages.ids import answer_id
+from headrace.settings.model import Settings, load_settings
 from streams.demo.shop import Shop
-from streams.engine.fallback import MODEL_UNAVAILABLE
-from streams.messages.ids import answer_id
-from streams.settings import Settings, load_settings
+from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 from streams.testing import Stack
 from tests.trained_shop import TrainedShop
 

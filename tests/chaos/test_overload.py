@@ -9,11 +9,11 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from streams.copartition import prepare
-from streams.engine.partitions import partition_of
-from streams.recordings.traffic.broker import Broker
+from headrace.partitioning import partition_of
+from headrace.settings.model import Settings
+from streams.kafka.admin.broker import Broker
+from streams.kafka.admin.copartition import prepare
 from streams.recordings.traffic.replaying import Replayer
-from streams.settings import Settings
 from streams.testing import Client, Message, Record, Stack, Worker, event, item
 from streams.testing.plugin import StartWorker
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from kafka.admin import KafkaAdminClient
 
+from headrace.connections.kafka import KafkaConnection
+from headrace.errors import StackError
+from headrace.recording.reading import Record, read_recording
+from headrace.settings.model import Settings, load_settings
+from headrace.topics import Topic
 from infra.local.stack import down, up
-from streams.connections.kafka import KafkaConnection
 from streams.demo.shop import Shop
-from streams.errors import StackError
-from streams.recordings.reading import Record, read_recording
 from streams.recordings.traffic.listening import KafkaRecord, Listener
-from streams.settings import Settings, load_settings
 from streams.testing import Client, Stack, Worker
-from streams.topics import Topic
 from tests.trained_shop import TrainedShop, headrace
 
 _BEFORE, _AFTER = 3, 5

@@ -14,16 +14,17 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["streams", "feature_repo"]):
-    from feature_repo import item, shopper, watermark
-    from feature_repo.deltas import derive_updates
-    from feature_repo.item import ItemActivity
-    from feature_repo.shopper import ShopperState
-    from feature_repo.watermark import SourceWatermark
-    from streams.errors import BadRecord, UsageError
-    from streams.messages.decoding import decode_event, decode_item, decode_request
-    from streams.messages.internal import ItemUpdate
-    from streams.recordings.reading import read_recording
-    from streams.settings import Settings
+    from feature_repo.items import item
+    from feature_repo.items.item import ItemActivity
+    from feature_repo.shoppers import shopper, watermark
+    from feature_repo.shoppers.item_updates import derive_updates
+    from feature_repo.shoppers.shopper import ShopperState
+    from feature_repo.shoppers.watermark import SourceWatermark
+    from headrace.errors import BadRecord, UsageError
+    from headrace.messages.decoding import decode_event, decode_item, decode_request
+    from headrace.messages.internal import ItemUpdate
+    from headrace.recording.reading import read_recording
+    from headrace.settings.model import Settings
 
 NOW_MS = 1_767_571_200_000
 HOUR_MS = 3_600_000

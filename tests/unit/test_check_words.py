@@ -90,8 +90,8 @@ def test_a_clean_file_passes():
 
 def test_a_word_is_allowed_where_the_contract_has_it_and_nowhere_else():
     source = "class Settings:\n    chunk: int = 512"
-    assert list(TABLE.findings("streams/settings.py", source)) == []
-    assert len(list(TABLE.findings("streams/runtime.py", source))) == 1
+    assert list(TABLE.findings("headrace/settings/model.py", source)) == []
+    assert len(list(TABLE.findings("streams/application/runtime.py", source))) == 1
     assert all(one.reason for one in TABLE.allowed)
 
 

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from streams.cli.extras import EXTRAS, advice
+from headrace_cli.shell.extras import EXTRAS, advice
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -90,7 +90,7 @@ found = importlib.machinery.PathFinder.find_spec
 def find_spec(name, path=None, target=None):
     return None if name.partition(".")[0] in hidden else found(name, path, target)
 importlib.machinery.PathFinder.find_spec = find_spec
-from streams.cli import main
+from headrace_cli import main
 done = {}
 for command in commands:
     sys.argv = ["headrace", *command.split()]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streams.messages.wire import HISTORY
+from headrace.arrays import HISTORY
 
 _HIDDEN_KEY = -1e9
 _LEAST_REST = 0.02

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from streams.errors import UsageError
-from trainer.practice.schedule import Schedule
+from headrace.errors import UsageError
+from trainer.training_loop.schedule import Schedule
 
 
 class BehaviourConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

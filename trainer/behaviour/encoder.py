@@ -1,6 +1,6 @@
 """The behaviour encoder: causal attention over a shopper's events, and what the shopper's vector owes to each of them.
 
-Shape letters as in `streams.messages.wire`, and H attention heads.
+Shape letters as in `headrace.arrays`, and H attention heads.
 """
 
 from typing import Final, cast
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from feature_repo.actions import ACTIONS
-from feature_repo.channel import ACTION_BITS, BUCKETS
-from streams.messages.wire import HISTORY
+from feature_repo.basics.actions import ACTIONS
+from feature_repo.shoppers.channel import ACTION_BITS, BUCKETS
+from headrace.arrays import HISTORY
+from trainer.behaviour.action_heads import ActionProjections
 from trainer.behaviour.attention import Block, Pooling, attended, losses
 from trainer.behaviour.config import BehaviourConfig
-from trainer.behaviour.wishes import ActionProjections
 
 #: Edges of the time buckets, ms: powers of two from a second to some four years.
 _EDGES: Final = tuple(1000 * 2**k for k in range(28))

@@ -13,10 +13,10 @@ from trainer.behaviour.softmax import Targets, full_softmax_loss, log_sampling_o
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
 from trainer.data.windows import NO_TARGET, TARGET_ACTIONS, Batch, Windows, next_actions
-from trainer.practice.fit import Fitted, OnProgress, Plan, fit
-from trainer.practice.precision import has_fast_bfloat16, mixed
-from trainer.practice.processes import mine
-from trainer.practice.run import Run
+from trainer.training_loop.fit import Fitted, OnProgress, Plan, fit
+from trainer.training_loop.precision import has_fast_bfloat16, mixed
+from trainer.training_loop.processes import mine
+from trainer.training_loop.run import Run
 
 _LEAST_STEPS = 600
 

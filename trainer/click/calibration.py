@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from streams.messages.wire import Floats
+from headrace.arrays import Floats
 
 _STEPS: Final = 50
 _TRUST: Final = 20.0

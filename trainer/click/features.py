@@ -4,8 +4,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.messages.wire import Floats, Ints
-from trainer.click.fields import UNKNOWN, Categories, Numbers, clock_unit, is_numeric, moments, numbers_of
+from headrace.arrays import Floats, Ints
+from trainer.click.tables.fields import UNKNOWN, Categories, Numbers, clock_unit, is_numeric, moments, numbers_of
 from trainer.data.click_table import ClickTable
 
 _KEPT_SHARE: Final = 0.05

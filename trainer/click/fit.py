@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from streams.messages.wire import Floats, Ints
+from headrace.arrays import Floats, Ints
 from trainer.behaviour.model import ShopperModel
 from trainer.click.calibration import Calibration, expected_rate, fit_calibration
 from trainer.click.losses import log_loss
 from trainer.click.rates import Rates, click_rates, out_of_fold
 from trainer.click.shown import ShownRows, shown_rows
 from trainer.data.impressions import Impressions
-from trainer.measure.calibration import equal_mass, equal_width
-from trainer.practice.fit import OnProgress, Plan, fit
-from trainer.practice.precision import mixed
-from trainer.practice.processes import mine
-from trainer.practice.run import Run
+from trainer.evaluation.calibration import equal_mass, equal_width
+from trainer.training_loop.fit import OnProgress, Plan, fit
+from trainer.training_loop.precision import mixed
+from trainer.training_loop.processes import mine
+from trainer.training_loop.run import Run
 
 _STOP_SHARE, _CALIBRATION_SHARE = 0.1, 0.2
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 512, 4_096, 80

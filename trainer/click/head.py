@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streams.messages.wire import HISTORY
-from trainer.click.cross import CrossLayers
+from headrace.arrays import HISTORY
+from trainer.click.tables.cross import CrossLayers
 
 _PLACES: Final = 50
 """Places with a chance of their own to be looked at; those further down share the last."""

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.messages.wire import Floats, Ints
-from trainer.click.field_rates import rates_after, rates_within
+from headrace.arrays import Floats, Ints
+from trainer.click.tables.field_rates import rates_after, rates_within
 
 _RATED: Final = 5
 """Categories that a field must have for its click rates to be worth two columns."""

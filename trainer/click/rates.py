@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.messages.wire import Floats, Ints
+from headrace.arrays import Floats, Ints
 
 _SMOOTHING: Final = 20.0
 """Impressions' worth of the shop's average that every item starts with."""

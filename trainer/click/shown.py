@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streams.messages.wire import Floats, Ints
+from headrace.arrays import Floats, Ints
 from trainer.behaviour.model import ShopperModel
 from trainer.data.impressions import Impressions
 

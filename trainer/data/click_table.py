@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from streams.errors import UsageError
-from streams.input_files import csv_rows, read_table
-from streams.messages.wire import Floats, Int32s, Ints
+from headrace.arrays import Floats, Int32s, Ints
+from headrace.errors import UsageError
+from headrace.files.input import csv_rows, read_table
 from trainer.data.cells import parse_numbers
 
 _LABELS: Final = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from feature_repo.actions import ACTION_CODE
-from feature_repo.exclusion import MOMENT_MS, without_repeats
-from feature_repo.identity import NO_ITEM
-from feature_repo.shopper import REMEMBERED
+from feature_repo.basics.actions import ACTION_CODE
+from feature_repo.basics.identity import NO_ITEM
+from feature_repo.shoppers.exclusion import MOMENT_MS, without_repeats
+from feature_repo.shoppers.shopper import REMEMBERED
+from headrace.arrays import Ints
 from model_repo.headrace.items import Tensors
-from streams.messages.wire import Ints
-from trainer.data.asking import Case
+from trainer.data.score_requests import Case
 from trainer.data.shop import Shop
 
 _PURCHASE, _RETURN = ACTION_CODE["purchase"], ACTION_CODE["return"]

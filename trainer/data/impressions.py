@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.context import context_hashes
-from feature_repo.history import write_histories
-from feature_repo.identity import item_hash
-from feature_repo.recent import Recent
-from streams.messages.events import Event, EventType
-from streams.messages.wire import CONTEXT, HISTORY, Floats, Int32s, Ints
+from feature_repo.basics.identity import item_hash
+from feature_repo.shoppers.context import context_hashes
+from feature_repo.shoppers.history import write_histories
+from feature_repo.shoppers.recent import Recent
+from headrace.arrays import CONTEXT, HISTORY, Floats, Int32s, Ints
+from headrace.messages.events import Event, EventType
 
 #: Older impressions are forgotten: a history of 1 kB each bounds the memory that training needs.
 MOST_IMPRESSIONS: Final = 200_000

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.messages.wire import Floats, Ints
+from headrace.arrays import Floats, Ints
 
 _STEPS: Final = 64
 """Points in time at which popularity is known; the last is the stream's end."""

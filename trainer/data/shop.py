@@ -6,21 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feature_repo.actions import ACTION_CODE
-from feature_repo.catalogue import item_text
-from feature_repo.channel import ACTION_BITS
-from feature_repo.fences import SeenIds
-from feature_repo.identity import event_tie, item_hash
-from feature_repo.recent import RecentEvent, in_order
-from feature_repo.shopper import ShopperState, fold
-from streams.errors import BadRecord, TooLittleData
-from streams.messages.decoding import decode_event, decode_item
-from streams.messages.events import Event, EventType
-from streams.messages.items import Item
-from streams.messages.wire import Int32s, Ints
-from streams.recordings.reading import Record, read_recording
-from streams.settings import load_settings
-from streams.topics import Topic
+from feature_repo.basics.actions import ACTION_CODE
+from feature_repo.basics.fences import SeenIds
+from feature_repo.basics.identity import event_tie, item_hash
+from feature_repo.items.catalogue import item_text
+from feature_repo.shoppers.channel import ACTION_BITS
+from feature_repo.shoppers.recent import RecentEvent, in_order
+from feature_repo.shoppers.shopper import ShopperState, fold
+from headrace.arrays import Int32s, Ints
+from headrace.errors import BadRecord, TooLittleData
+from headrace.messages.decoding import decode_event, decode_item
+from headrace.messages.events import Event, EventType
+from headrace.messages.items import Item
+from headrace.recording.reading import Record, read_recording
+from headrace.settings.model import load_settings
+from headrace.topics import Topic
 from trainer.data.impressions import ImpressionLog, Impressions
 
 _WANTED = np.array([ACTION_CODE[a] for a in ("view", "click", "add_to_cart", "purchase")])

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.errors import TooLittleData
+from headrace.errors import TooLittleData
 from trainer.data.shop import Sequences
 
 _TRAINED_ON: Final = 0.9

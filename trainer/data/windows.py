@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from feature_repo.actions import ACTION_CODE
-from streams.messages.wire import HISTORY, Ints
+from feature_repo.basics.actions import ACTION_CODE
+from headrace.arrays import HISTORY, Ints
 from trainer.data.shop import Sequences
 
 NO_TARGET = -1

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from streams.messages.wire import Floats
+from headrace.arrays import Floats
 
 LEVELS: Final = (0.1, 0.5, 0.9)
 

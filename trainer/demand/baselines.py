@@ -9,7 +9,7 @@ from statsforecast import StatsForecast
 from statsforecast.models import TSB, AutoETS, CrostonSBA, SeasonalNaive, WindowAverage
 from statsforecast.utils import ConformalIntervals
 
-from streams.messages.wire import Floats
+from headrace.arrays import Floats
 from trainer.demand.accuracy import MethodForecast
 
 _AVERAGED_SEASONS: Final = 4

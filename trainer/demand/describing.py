@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from feature_repo.identity import NO_ITEM, item_hash
-from streams.messages.wire import DEMAND_HISTORY, Floats
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from headrace.arrays import DEMAND_HISTORY, Floats
 from trainer.demand.item_facts import FACTS, TEXT_PARTS, FactTables
 from trainer.demand.series import DemandSeries, Described
 from trainer.text.encoder import embed, load_text_model

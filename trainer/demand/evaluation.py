@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from feature_repo.season import season
-from feature_repo.windows import Windows, number_at, zone_of
-from streams.errors import TooLittleData, UsageError
-from streams.messages.wire import DEMAND_HISTORY, DemandAnswer, DemandTensors
+from feature_repo.basics.season import season
+from feature_repo.basics.windows import Windows, number_at, zone_of
+from headrace.arrays import DEMAND_HISTORY, DemandAnswer, DemandTensors
+from headrace.errors import TooLittleData, UsageError
 from streams.scenarios.demand.levels import at_levels
 from trainer.demand.accuracy import LEVELS, DemandAccuracy, MethodForecast, accuracy, naive_errors
 from trainer.demand.baselines import baseline_forecasts
@@ -26,7 +26,7 @@ from trainer.demand.fitting import fit_demand, least_windows
 from trainer.demand.interval import interval80
 from trainer.demand.network import DemandNetwork
 from trainer.demand.series import DemandSeries, read_series
-from trainer.practice.fit import OnProgress
+from trainer.training_loop.fit import OnProgress
 
 
 class DemandEvaluation(NamedTuple):

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from feature_repo.season import season
-from streams.errors import TooLittleData
-from streams.messages.wire import DEMAND_QUANTILES
+from feature_repo.basics.season import season
+from headrace.arrays import DEMAND_QUANTILES
+from headrace.errors import TooLittleData
 from trainer.demand.describing import TextVectors, describe
 from trainer.demand.interval import coverage80
 from trainer.demand.network import DemandNetwork

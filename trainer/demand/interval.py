@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.messages.wire import DEMAND_QUANTILES, Floats
+from headrace.arrays import DEMAND_QUANTILES, Floats
 
 _LOW, _HIGH, _ONE_SIDED = (DEMAND_QUANTILES.index(level) for level in (0.1, 0.9, 0.8))
 _HALF: Final = 0.5

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from feature_repo.identity import NO_ITEM
+from feature_repo.basics.identity import NO_ITEM
 
 TEXT_PARTS: Final = 16
 """P: principal components of a text vector that the forecaster sees."""

@@ -1,6 +1,6 @@
 """The demand forecaster: one small quantile network for all items.
 
-Shape letters as in `streams.messages.wire`: G series, H windows of history, Z horizon, Q quantiles; S seasons back,
+Shape letters as in `headrace.arrays`: G series, H windows of history, Z horizon, Q quantiles; S seasons back,
 F features. What is known of items beside their sales is in `item_facts`.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_QUANTILES
+from headrace.arrays import DEMAND_HISTORY, DEMAND_QUANTILES
 from trainer.demand.item_facts import FactTables, ItemFacts
 
 _WIDTH: Final = 96

@@ -11,14 +11,14 @@ from matplotlib.dates import ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from feature_repo.actions import ACTION_CODE
-from streams.messages.internal import Entry, ItemUpdate, Watermark
-from streams.messages.outputs import DemandAlert
-from streams.messages.wire import DEMAND_HISTORY
+from feature_repo.basics.actions import ACTION_CODE
+from headrace.arrays import DEMAND_HISTORY
+from headrace.messages.internal import Entry, ItemUpdate, Watermark
+from headrace.messages.outputs import DemandAlert
 from streams.scenarios.demand import DemandRules
 from streams.scenarios.demand.offline import OfflineDemand
 from trainer.demand.evaluation import DemandEvaluation, as_forecaster
-from trainer.measure.drawing import save_svg
+from trainer.evaluation.drawing import save_svg
 
 _BEFORE: Final = 60
 """Windows shown before the split."""

@@ -6,17 +6,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.catalogue import item_text
-from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.windows import Windows, length_of, number_at
-from streams.errors import BadRecord, TooLittleData
-from streams.messages.decoding import decode_event, decode_item
-from streams.messages.events import Event, EventType
-from streams.messages.items import Item
-from streams.messages.wire import DEMAND_HISTORY, DemandTensors, Floats, Ints
-from streams.recordings.reading import read_recording
-from streams.settings import load_settings
-from streams.topics import Topic
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from feature_repo.basics.windows import Windows, length_of, number_at
+from feature_repo.items.catalogue import item_text
+from headrace.arrays import DEMAND_HISTORY, DemandTensors, Floats, Ints
+from headrace.errors import BadRecord, TooLittleData
+from headrace.messages.decoding import decode_event, decode_item
+from headrace.messages.events import Event, EventType
+from headrace.messages.items import Item
+from headrace.recording.reading import read_recording
+from headrace.settings.model import load_settings
+from headrace.topics import Topic
 
 
 class Described(NamedTuple):

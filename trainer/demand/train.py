@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from feature_repo.windows import Windows, length_of, windows_of, zone_of
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_MODEL, DEMAND_QUANTILES
+from feature_repo.basics.windows import Windows, length_of, windows_of, zone_of
+from headrace.arrays import DEMAND_HISTORY, DEMAND_MODEL, DEMAND_QUANTILES
 from trainer.demand.describing import TextVectors
 from trainer.demand.fitting import FittedDemand, fit_demand
 from trainer.demand.series import read_series

@@ -10,8 +10,8 @@ from msgspec import Struct
 from trainer.multitask.config import MultitaskConfig
 from trainer.multitask.joint import Scored, fit_tasks
 from trainer.multitask.tasks import Task
-from trainer.practice.fit import OnProgress
 from trainer.text.encoder import TextModel, load_text_model
+from trainer.training_loop.fit import OnProgress
 
 _TOKENS: Final = 32
 """Of a text: a question, a sentence, the beginning of an offer."""

@@ -4,8 +4,8 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from streams.errors import UsageError
-from trainer.text.adaptation import Method
+from headrace.errors import UsageError
+from trainer.text.finetuning.adaptation import Method
 
 WeightingName = Literal["uncertainty", "pcgrad", "equal"]
 WEIGHTINGS: Final[tuple[WeightingName, ...]] = get_args(WeightingName)

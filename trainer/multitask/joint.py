@@ -11,11 +11,11 @@ from trainer.multitask.config import MultitaskConfig
 from trainer.multitask.sampling import endless, rows_of_a_step
 from trainer.multitask.tasks import Task
 from trainer.multitask.weighting import make_weighting
-from trainer.practice.fit import OnProgress
-from trainer.practice.precision import mixed
-from trainer.text.adaptation import Adapted
-from trainer.text.descent import Descent
 from trainer.text.encoder import TextModel
+from trainer.text.finetuning.adaptation import Adapted
+from trainer.text.finetuning.descent import Descent
+from trainer.training_loop.fit import OnProgress
+from trainer.training_loop.precision import mixed
 
 
 class Scored(NamedTuple):

@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.errors import UsageError
-from streams.input_files import read_table
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
+from headrace.errors import UsageError
+from headrace.files.input import read_table
 from trainer.multitask.tasks import MISSING, ClassTask, Task
+from trainer.text.finetuning.splits import stratified_split
 from trainer.text.labelled import Labelled
-from trainer.text.splits import stratified_split
 
 _TEXT: Final = "text"
 _CARVED: Final = 0.1

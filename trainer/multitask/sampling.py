@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
 
 
 def rows_of_a_step(sizes: Sequence[int], batch: int, temperature: float) -> list[int]:

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.multitask.tasks import ClassTask, PairTask, Task
+from trainer.text.finetuning.splits import stratified_split
 from trainer.text.labelled import Labelled
-from trainer.text.shop_matching import read_shops
-from trainer.text.splits import stratified_split
+from trainer.text.matching.shop import read_shops
 from trainer.text.tasks import public_task, thinned
 
 _CLASSES: Final = {"intent": "banking77", "scope": "clinc150", "sentiment": "sst2"}

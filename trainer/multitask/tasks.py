@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
 from trainer.text.encoder import TextModel, embed
 from trainer.text.heads import CosineHead, accuracy, centroids
 from trainer.text.labelled import Labelled
-from trainer.text.matching import recalls
+from trainer.text.matching.matching import recalls
 
 MISSING: Final = -1
 """The label of a row that this task knows nothing about."""

@@ -12,9 +12,9 @@ from trainer.behaviour.next_item import NextItemLoss, plan_of
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
 from trainer.data.windows import NO_TARGET, Windows, next_actions
-from trainer.practice.fit import Fitted, OnProgress, fit
-from trainer.practice.processes import mine
 from trainer.pretrain.objectives import Losses, Pretraining, hide
+from trainer.training_loop.fit import Fitted, OnProgress, fit
+from trainer.training_loop.processes import mine
 
 _LEAST_STEPS: Final = 600
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from feature_repo.actions import ACTIONS
-from feature_repo.channel import ACTION_BITS
+from feature_repo.basics.actions import ACTIONS
+from feature_repo.shoppers.channel import ACTION_BITS
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import NextItemLoss
 from trainer.behaviour.softmax import Targets, full_softmax_loss
 from trainer.data.windows import Batch
-from trainer.practice.precision import has_fast_bfloat16, mixed
+from trainer.training_loop.precision import has_fast_bfloat16, mixed
 
 HIDDEN: Final = 0.15
 """Share of events whose item is hidden."""

@@ -14,13 +14,13 @@ from trainer.behaviour.model import ShopperModel
 from trainer.data.popularity import measure_popularity
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import time_split
-from trainer.practice.device import leave_a_core, make_deterministic, pick_device
-from trainer.practice.fit import OnProgress
-from trainer.practice.provenance import fingerprint
 from trainer.pretrain.fitting import Objectives
 from trainer.pretrain.objectives import Losses
 from trainer.pretrain.pretrained import Pretrained
 from trainer.text.encoder import embed, load_text_model
+from trainer.tracking.provenance import fingerprint
+from trainer.training_loop.device import leave_a_core, make_deterministic, pick_device
+from trainer.training_loop.fit import OnProgress
 
 INSTALLED = "installed"
 """The name that stands for the text encoder installed with Headrace."""

@@ -11,10 +11,10 @@ import msgspec
 import torch
 from torch import Tensor
 
-from streams.errors import ModelError, UsageError
+from headrace.errors import ModelError, UsageError
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.model import ShopperModel
-from trainer.practice.checkpoint import load_state, save_state
+from trainer.training_loop.checkpoint import load_state, save_state
 
 _KIND: Final = "pretrained behaviour encoder"
 _CARRIED: Final = ("encoder.", "items.text.linear.", "items.unknown", "popularity_weight")

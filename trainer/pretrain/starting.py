@@ -13,9 +13,9 @@ from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import Stage, fit_next_item
 from trainer.data.popularity import Popularity
 from trainer.data.shop import Sequences
-from trainer.practice.fit import Fitted, OnProgress
-from trainer.practice.run import Run
 from trainer.pretrain.pretrained import Pretrained
+from trainer.training_loop.fit import Fitted, OnProgress
+from trainer.training_loop.run import Run
 
 _KEPT: Final = Stage("next item around the encoder")
 _ALL: Final = Stage(rate=1 / 3)

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streams.messages.wire import CONTEXT, HISTORY, MODEL
+from headrace.arrays import CONTEXT, HISTORY, MODEL
 from trainer.behaviour.model import ShopperModel
-from trainer.practice.whole import write_whole
 from trainer.publishing.reference import Arrays, Reference
 from trainer.publishing.serving import Trained
 from trainer.publishing.traced import Example, write_traced
 from trainer.publishing.version_folder import add_serving_code, whole_folder
 from trainer.text.encoder import TextModel
+from trainer.training_loop.complete import write_whole
 
 
 def export(trained: Trained, text: TextModel, references: list[Reference], out: Path) -> None:

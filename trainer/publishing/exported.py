@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from headrace.arrays import MODEL
+from headrace.errors import UsageError
 from model_repo.headrace.programs import load_program
 from model_repo.headrace.scorer import Scorer
-from streams.errors import UsageError
-from streams.messages.wire import MODEL
 
 
 def load_recommender(directory: Path, *, clicks: bool = False) -> Scorer:

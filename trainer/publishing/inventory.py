@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from streams.errors import ModelUnavailable
-from streams.messages.wire import DEMAND_MODEL, MODEL
-from streams.settings import Settings
+from headrace.arrays import DEMAND_MODEL, MODEL
+from headrace.errors import ModelUnavailable
+from headrace.settings.model import Settings
 from trainer.publishing import repository, triton_server
 from trainer.publishing.note import read_note
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from feature_repo.windows import length_of, windows_of, zone_of
-from streams.errors import ModelError, UsageError
-from streams.messages.wire import DEMAND_MODEL, LATER_OUTPUTS, MODEL, DescribeAnswer, ScoreAnswer
-from streams.settings import Settings
+from feature_repo.basics.windows import length_of, windows_of, zone_of
+from headrace.arrays import DEMAND_MODEL, LATER_OUTPUTS, MODEL, DescribeAnswer, ScoreAnswer
+from headrace.errors import ModelError, UsageError
+from headrace.settings.model import Settings
 from trainer.publishing import repository
 from trainer.publishing.note import note_of
 from trainer.publishing.triton_server import connect, require_folder, require_ready

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from feature_repo.identity import NO_ITEM, context_hash, item_hash
+from feature_repo.basics.identity import NO_ITEM, context_hash, item_hash
+from headrace.arrays import HISTORY, DescribeTensors, ScoreTensors, sent
 from model_repo.headrace.items import Tensors
 from model_repo.headrace.texts import Texts
-from streams.messages.wire import HISTORY, DescribeTensors, ScoreTensors, sent
-from trainer.data.asking import Case, as_tensors, request_of
+from trainer.data.score_requests import Case, as_tensors, request_of
 from trainer.data.shop import Shop
 from trainer.publishing.serving import Trained
 from trainer.text.encoder import TextModel

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from streams.atomic import write_atomic
+from headrace.files.atomic import write_atomic
 from trainer.publishing.note import NOTE, Note
 
 _POLICY: Final = re.compile(r"^version_policy:.*\n", re.MULTILINE)

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from feature_repo.identity import NO_ITEM
+from feature_repo.basics.identity import NO_ITEM
+from headrace.errors import ModelError
 from model_repo.headrace.scorer import Scorer
-from streams.errors import ModelError
 from trainer.behaviour.familiarity import Familiarity
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
@@ -63,7 +63,7 @@ class Trained(NamedTuple):
         return self._replace(arrays={**self.arrays, "again": torch.tensor(boost)})
 
     def with_repeats(self, repeats_N: NDArray[np.bool_]) -> "Trained":
-        """The model with what is known of which items are bought again (`trainer.measure.repeats`)."""
+        """The model with what is known of which items are bought again (`trainer.evaluation.lists.repeats`)."""
         return self._replace(arrays={**self.arrays, "repeats": torch.from_numpy(repeats_N).to(torch.uint8)})
 
     def as_of(self, step: int) -> "Trained":

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from streams.errors import ModelError
+from headrace.errors import ModelError
 
 _TOLERANCE: Final = 1e-4
 

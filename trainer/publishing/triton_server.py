@@ -8,8 +8,8 @@ from uuid import uuid4
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from streams.errors import ModelError, ModelUnavailable
-from streams.settings import Settings
+from headrace.errors import ModelError, ModelUnavailable
+from headrace.settings.model import Settings
 
 _ANSWER_S: Final = 10.0
 _PROBE: Final = "headrace-probe-"

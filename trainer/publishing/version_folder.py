@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from streams.atomic import atomic_folder
-from streams.errors import ModelError, UsageError
-from trainer.practice.whole import cannot_write
+from headrace.errors import ModelError, UsageError
+from headrace.files.atomic import atomic_folder
+from trainer.training_loop.complete import cannot_write
 
 _MANIFEST: Final = "manifest.json"
 #: What Triton gets for each model: written here once, copied into every trained folder.

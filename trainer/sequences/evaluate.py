@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from msgspec import Struct, field
 
-from streams.errors import ModelError
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
+from headrace.errors import ModelError
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import Attributes
 from trainer.behaviour.model import ShopperModel
-from trainer.measure.beyond import BeyondAccuracy, beyond_accuracy
-from trainer.measure.ranking import Reals, accuracy_of_ranks
-from trainer.practice.device import use_cores
-from trainer.practice.fit import OnProgress
+from trainer.evaluation.lists.beyond_accuracy import BeyondAccuracy, beyond_accuracy
+from trainer.evaluation.ranking import Reals, accuracy_of_ranks
 from trainer.sequences.fitting import RECIPE, ItemTableSpec, fit_sequences
 from trainer.sequences.holdout import Holdout, hold_out
 from trainer.sequences.ranking import LISTED, Ranked, Scores, model_scores, popularity_scores, rank_all
 from trainer.sequences.reading import SequenceFile, read_attributes, read_sequences
+from trainer.training_loop.device import use_cores
+from trainer.training_loop.fit import OnProgress
 
 _DEPTHS: Final = (5, 10, 20)
 _LEAST_ITEMS: Final = 2

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import Attributes, ItemTable
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import NextItemLoss, plan_of
 from trainer.data.windows import NO_TARGET, Windows, next_actions
-from trainer.measure.ranking import accuracy_of_ranks
-from trainer.practice.device import make_deterministic
-from trainer.practice.fit import Fitted, OnProgress, fit
+from trainer.evaluation.ranking import accuracy_of_ranks
 from trainer.sequences.holdout import Holdout, as_sequences
 from trainer.sequences.ranking import LISTED, model_scores, rank_all
+from trainer.training_loop.device import make_deterministic
+from trainer.training_loop.fit import Fitted, OnProgress, fit
 
 #: Chosen on the validation items of Beauty: docs/explanation/behaviour.md has what was tried and what each gave.
 RECIPE: Final = BehaviourConfig(

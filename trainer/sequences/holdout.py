@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feature_repo.actions import ACTION_CODE
-from streams.messages.wire import Ints
+from feature_repo.basics.actions import ACTION_CODE
+from headrace.arrays import Ints
 from trainer.data.shop import Sequences
 
 _TAKEN = ACTION_CODE["purchase"]

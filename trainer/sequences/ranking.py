@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_repo.actions import ACTION_CODE
-from streams.messages.wire import HISTORY, Ints
+from feature_repo.basics.actions import ACTION_CODE
+from headrace.arrays import HISTORY, Ints
 from trainer.behaviour.model import ShopperModel
-from trainer.measure.beyond import NOTHING
-from trainer.measure.ranking import Reals, pessimistic_ranks
+from trainer.evaluation.lists.beyond_accuracy import NOTHING
+from trainer.evaluation.ranking import Reals, pessimistic_ranks
 
 LISTED: Final = 10
 _AT_ONCE: Final = 256

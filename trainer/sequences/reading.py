@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from streams.errors import UsageError
-from streams.input_files import text_lines
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
+from headrace.errors import UsageError
+from headrace.files.input import text_lines
 from trainer.behaviour.items import Attributes
 
 #: A column of an atomic file, as RecBole writes them.

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from trainer.measure.tables import beyond_table
+from trainer.evaluation.tables import beyond_table
 from trainer.sequences.evaluate import NextItemReport
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from streams.atomic import atomic_folder
-from streams.errors import ModelError, UsageError
+from headrace.errors import ModelError, UsageError
+from headrace.files.atomic import atomic_folder
 from trainer.text.encoder import TextModel, embed, load_text_model
 from trainer.text.heads import CosineHead, LinearHead
 

@@ -8,12 +8,12 @@ from concurrent.futures import ProcessPoolExecutor
 import torch
 from msgspec import Struct
 
-from trainer.practice.device import use_cores
-from trainer.text.adaptation import Method
 from trainer.text.encoder import load_text_model
 from trainer.text.evaluation import MOST_TOKENS, evaluate_task
-from trainer.text.finetuning import LEARNING_RATES, Recipe
+from trainer.text.finetuning.adaptation import Method
+from trainer.text.finetuning.finetuning import LEARNING_RATES, Recipe
 from trainer.text.tasks import Task
+from trainer.training_loop.device import use_cores
 
 
 class Compared(Struct):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from streams.errors import ModelError, UsageError
+from headrace.errors import ModelError, UsageError
 
 MOST_TOKENS: Final = 32
 """Of an item's text; its title stands first."""

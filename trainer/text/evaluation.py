@@ -5,17 +5,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from trainer.practice.fit import OnProgress
-from trainer.text.adaptation import Method
 from trainer.text.classifier import Classifier
 from trainer.text.encoder import TextModel
-from trainer.text.few_shot import few_shot, zero_shot
-from trainer.text.finetuning import Recipe, fit_classifier, refit_classifier
+from trainer.text.finetuning.adaptation import Method
+from trainer.text.finetuning.few_shot import few_shot, zero_shot
+from trainer.text.finetuning.finetuning import Recipe, fit_classifier, refit_classifier
+from trainer.text.finetuning.outliers import SCORES, Seen, auroc, best_score
+from trainer.text.finetuning.splits import few_of_each
 from trainer.text.heads import accuracy
 from trainer.text.labelled import Labelled
-from trainer.text.outliers import SCORES, Seen, auroc, best_score
-from trainer.text.splits import few_of_each
 from trainer.text.tasks import Outliers, Task
+from trainer.training_loop.fit import OnProgress
 
 MOST_TOKENS: Final = 64
 """Of a question or a sentence: the longest of the public sets have about that many."""

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
 
 _SCALE: Final = 20.0
 _STRENGTHS: Final = (1.0, 10.0, 100.0)

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
-from streams.errors import UsageError
-from streams.input_files import read_table, text_lines
-from streams.messages.wire import Ints
+from headrace.arrays import Ints
+from headrace.errors import UsageError
+from headrace.files.input import read_table, text_lines
 
 OUTLIER: Final = "oos"
 """CLINC150's name for texts that belong to no class."""

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
+from trainer.text.finetuning.splits import stratified_split
 from trainer.text.labelled import Labelled, read_clinc, read_labelled
-from trainer.text.splits import stratified_split
 
 _CARVED: Final = 0.1
 

@@ -11,15 +11,15 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
-from streams.errors import UsageError
-from streams.input_files import open_input
+from headrace.errors import UsageError
+from headrace.files.input import open_input
+from headrace.recording.writing import RecordingWriter
+from headrace.settings.model import Settings
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.importing.csv_items import ItemTable
 from streams.recordings.importing.csv_map import CsvMap
 from streams.recordings.importing.csv_rows import Dropped, Parsed, RowReader
 from streams.recordings.outgoing import NewEvent, event_record, item_record
-from streams.recordings.writing import RecordingWriter
-from streams.settings import Settings
 
 _REPORT_EVERY: Final = 2_000
 _LONGEST_ID: Final = 128

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Final
 
-from streams.messages.events import MAX_TITLE
+from headrace.messages.events import MAX_TITLE
 from streams.recordings.outgoing import NewEvent, NewItem
 
 _TEXTS: Final = ("title", "description", "brand")

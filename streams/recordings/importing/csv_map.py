@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
-from streams.errors import UsageError
-from streams.input_files import text_lines
-from streams.messages.events import EventType
+from headrace.errors import UsageError
+from headrace.files.input import text_lines
+from headrace.messages.events import EventType
 
 #: Fields of an event as the contract names them.
 EVENT_FIELDS: Final = (

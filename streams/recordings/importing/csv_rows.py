@@ -5,13 +5,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streams.errors import BadRecord
-from streams.messages.decoding import decode_event
-from streams.messages.events import EventType
+from headrace.errors import BadRecord
+from headrace.messages.decoding import decode_event
+from headrace.messages.events import EventType
+from headrace.settings.model import Settings
 from streams.recordings.importing.csv_map import EVENT_FIELDS, ITEM_FIELDS, SKIP, CsvMap
 from streams.recordings.importing.csv_times import time_parser
 from streams.recordings.outgoing import NewEvent
-from streams.settings import Settings
 
 _LISTS: Final = frozenset({"items", "user_ids"})
 _WHOLE: Final = frozenset({"quantity"})

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 
 EXPORT: Final = "shop.csv"
 MAP: Final = "shop.toml"

@@ -14,13 +14,13 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from streams.errors import UsageError
-from streams.messages.events import EventType
+from headrace.errors import UsageError
+from headrace.messages.events import EventType
+from headrace.recording.writing import RecordingWriter
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.importing.dates import DateOrder, Dates
 from streams.recordings.importing.sources import Cell, read_columns
 from streams.recordings.outgoing import NewEvent, NewItem, event_record, item_record
-from streams.recordings.writing import RecordingWriter
 
 _COLUMNS: Final = (
     "InvoiceNo",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from streams.errors import UsageError
-from streams.input_files import read_table
+from headrace.errors import UsageError
+from headrace.files.input import read_table
 
 Cell = str | int | float | datetime | None
 

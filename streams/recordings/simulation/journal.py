@@ -2,9 +2,9 @@
 
 from typing import TypedDict, Unpack
 
-from streams.messages.events import EventType
+from headrace.messages.events import EventType
+from headrace.recording.reading import Record
 from streams.recordings.outgoing import NewEvent, event_record
-from streams.recordings.reading import Record
 
 
 class EventFields(TypedDict, total=False):

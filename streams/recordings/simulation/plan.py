@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from streams.recordings.simulation.anomalies import count_drops
 from streams.recordings.simulation.shop import Shop, open_shop
 from streams.recordings.simulation.shoppers import Shoppers, invite

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from streams.messages.events import EventType
+from headrace.messages.events import EventType
 from streams.recordings.simulation.anomalies import is_stopped
 from streams.recordings.simulation.shoppers import HOUR_MS
 from streams.recordings.simulation.world import World

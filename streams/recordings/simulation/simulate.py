@@ -6,8 +6,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from streams.atomic import output_file
-from streams.messages.events import EventType
+from headrace.files.atomic import output_file
+from headrace.messages.events import EventType
+from headrace.recording.writing import RecordingWriter
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.outgoing import item_record
 from streams.recordings.simulation.anomalies import Anomaly, plan_anomalies
@@ -18,7 +19,6 @@ from streams.recordings.simulation.shop import Shop
 from streams.recordings.simulation.shoppers import HOUR_MS, plan_visits
 from streams.recordings.simulation.visit import Visit
 from streams.recordings.simulation.world import World
-from streams.recordings.writing import RecordingWriter
 
 #: Monday 2026-01-05, midnight UTC.
 START_MS: Final = 1_767_571_200_000

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from streams.recordings.simulation.plan import Plan, draw_shop
 from streams.recordings.simulation.shop import Floats
 from streams.recordings.simulation.shoppers import PAGES, click_probabilities, follower_draws, relevance, shopper_id

@@ -4,7 +4,7 @@ from typing import Final, Unpack
 
 import numpy as np
 
-from streams.messages.events import EventType
+from headrace.messages.events import EventType
 from streams.recordings.simulation.anomalies import is_stopped
 from streams.recordings.simulation.journal import EventFields
 from streams.recordings.simulation.plan import SHOWN

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
-from streams.errors import HeadraceError, StackError
+from headrace.errors import HeadraceError, StackError
+from headrace.recording.reading import Record
+from headrace.recording.writing import RecordingWriter
+from headrace.topics import Topic
 from streams.recordings import OnProgress, no_progress
-from streams.recordings.reading import Record
 from streams.recordings.traffic.listening import KafkaRecord
-from streams.recordings.writing import RecordingWriter
-from streams.topics import Topic
 
 
 def capture(records: Iterable[KafkaRecord], out: Path, on_progress: OnProgress = no_progress) -> int:

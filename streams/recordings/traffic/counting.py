@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from streams.recordings.traffic.broker import Broker
-from streams.topics import ANSWERS, Topic
+from headrace.topics import ANSWERS, Topic
+from streams.kafka.admin.broker import Broker
 
 
 class Replayed(Struct, frozen=True):

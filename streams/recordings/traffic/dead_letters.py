@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from streams.errors import BadRecord, Reason
-from streams.messages.decoding import decode_event, decode_item, decode_request
-from streams.recordings.reading import Record
+from headrace.errors import BadRecord, Reason
+from headrace.messages.decoding import decode_event, decode_item, decode_request
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import INPUTS, Topic
 from streams.recordings.traffic.capture import to_record
 from streams.recordings.traffic.listening import KafkaRecord
-from streams.settings import Settings
-from streams.topics import INPUTS, Topic
 
 ID: Final = "headrace.id"
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})

@@ -10,14 +10,14 @@ from typing import Final
 
 import msgspec
 
-from streams.recordings.reading import Record
-from streams.recordings.traffic.broker import Broker
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import Topic, TopicSpec, is_sent_back, sent_back
+from infra.topics.admin import describe, ensure_topics
+from streams.kafka.admin.broker import Broker
 from streams.recordings.traffic.dead_letters import DeadLetter, dead_letters
 from streams.recordings.traffic.listening import KafkaRecord, Listener
 from streams.recordings.traffic.replaying import Replayer
-from streams.settings import Settings
-from streams.topic_admin import describe, ensure_topics
-from streams.topics import Topic, TopicSpec, is_sent_back, sent_back
 
 _WEEK_MS: Final = str(7 * 86_400_000)
 _RETENTION: Final = "retention.ms"

@@ -8,8 +8,8 @@ from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition
 
-from streams.connections.kafka import KafkaConnection
-from streams.recordings.traffic.broker import Broker, kafka_errors
+from headrace.connections.kafka import KafkaConnection
+from streams.kafka.admin.broker import Broker, kafka_errors
 
 _POLL_MS = 200
 

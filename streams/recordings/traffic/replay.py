@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from headrace.recording.reading import Record, read_recording
+from headrace.settings.model import Settings
+from streams.kafka.admin.broker import Broker
 from streams.recordings import OnProgress, no_progress
-from streams.recordings.reading import Record, read_recording
-from streams.recordings.traffic.broker import Broker
 from streams.recordings.traffic.counting import AnswerCounter, Replayed
 from streams.recordings.traffic.replaying import Replayer
 from streams.recordings.traffic.waiting import await_answers
-from streams.settings import Settings
 
 
 def replay_file(

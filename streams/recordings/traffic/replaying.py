@@ -10,13 +10,13 @@ from kafka.errors import MessageSizeTooLargeError
 from kafka.partitioner.default import murmur2
 from msgspec import Struct
 
-from streams.errors import BadRecord, StreamError, UsageError
-from streams.messages.decoding import decode_event
+from headrace.errors import BadRecord, StreamError, UsageError
+from headrace.messages.decoding import decode_event
+from headrace.recording.reading import Record
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.kafka.admin.broker import kafka_errors, make_producer
 from streams.recordings import OnProgress, no_progress
-from streams.recordings.reading import Record
-from streams.recordings.traffic.broker import kafka_errors, make_producer
-from streams.settings import Settings
-from streams.topics import Topic
 
 _REPORT_EVERY: Final = 1_000
 #: The client buffers without a limit: wait for the acks now and then.

@@ -6,14 +6,14 @@ from typing import Final
 
 import msgspec
 
-from feature_repo.windows import number_at, start_of, windows_of
-from streams.errors import CheckFailed
-from streams.messages.internal import ItemUpdateBatch, Watermark
+from feature_repo.basics.windows import number_at, start_of, windows_of
+from headrace.errors import CheckFailed
+from headrace.messages.internal import ItemUpdateBatch, Watermark
+from headrace.settings.model import Settings
+from headrace.topics import INPUTS, Topic, item_updates, rekeyed
+from streams.kafka.admin.broker import Broker, Offsets
 from streams.recordings import OnProgress, no_progress
-from streams.recordings.traffic.broker import Broker, Offsets
 from streams.recordings.traffic.replaying import Replayer, Sent
-from streams.settings import Settings
-from streams.topics import INPUTS, Topic, item_updates, rekeyed
 
 PATIENCE_S: Final = 120.0
 _POLL_S: Final = 0.25

@@ -4,10 +4,10 @@ from collections import Counter
 from hashlib import blake2b
 from typing import Final, Protocol
 
-from streams.messages.events import Event, EventType
-from streams.messages.items import Item, Withdrawn
-from streams.messages.requests import ScoreRequest
-from streams.recordings.reading import Record
+from headrace.messages.events import Event, EventType
+from headrace.messages.items import Item, Withdrawn
+from headrace.messages.requests import ScoreRequest
+from headrace.recording.reading import Record
 from streams.recordings.validation.report import Result, Status, Tally
 
 Message = Event | Item | Withdrawn | ScoreRequest | None  # None: another topic, or a record that is none of these

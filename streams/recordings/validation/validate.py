@@ -4,14 +4,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from streams.errors import BadRecord, UsageError
-from streams.messages.decoding import decode_event, decode_item, decode_request
+from headrace.errors import BadRecord, UsageError
+from headrace.messages.decoding import decode_event, decode_item, decode_request
+from headrace.recording.reading import Record, parse_line, read_lines
+from headrace.settings.model import Settings
+from headrace.topics import INPUTS, Topic
 from streams.recordings import OnProgress, no_progress
-from streams.recordings.reading import Record, parse_line, read_lines
 from streams.recordings.validation.checks import Message, all_checks
 from streams.recordings.validation.report import Result, Status, Tally, Validation
-from streams.settings import Settings
-from streams.topics import INPUTS, Topic
 
 _REPORT_EVERY: Final = 5_000
 _IN_SECONDS: Final = "records lie before HEADRACE_PAST: are their times in seconds? ms since 1970 UTC are wanted"

@@ -6,7 +6,7 @@ Pure, in three steps for a batch of closed windows: `queries` asks the model for
 the same whether windows close one by one or a thousand in a batch.
 """
 
-from streams.scenarios.demand.conclude import evaluate_windows
+from streams.scenarios.demand.evaluate import evaluate_windows
 from streams.scenarios.demand.fallback import fallback_quantiles
 from streams.scenarios.demand.queries import DemandQueries, queries
 from streams.scenarios.demand.rules import DemandRules

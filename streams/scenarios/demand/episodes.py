@@ -8,11 +8,11 @@ the anomaly included.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from feature_repo.item import Episode, ItemActivity
-from feature_repo.scopes import SHARDS
-from feature_repo.season import season
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN
-from streams.scenarios.demand.surprise import Moments, expected_counts, tail_above, tail_below
+from feature_repo.basics.season import season
+from feature_repo.items.item import Episode, ItemActivity
+from feature_repo.items.scopes import SHARDS
+from headrace.arrays import DEMAND_HISTORY, DEMAND_SPAN
+from streams.scenarios.demand.anomaly import Moments, expected_counts, tail_above, tail_below
 
 LONGEST: Final = 48
 """Windows after which a changed level counts as the new normal."""

@@ -5,14 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from feature_repo.season import season
-from streams.messages.wire import (
-    DEMAND_HISTORY,
-    DEMAND_QUANTILES,
-    DemandAnswer,
-    DemandTensors,
-    Floats,
-)
+from feature_repo.basics.season import season
+from headrace.arrays import DEMAND_HISTORY, DEMAND_QUANTILES, DemandAnswer, DemandTensors, Floats
 
 _NORMAL: Final = np.array([NormalDist().inv_cdf(level) for level in DEMAND_QUANTILES], np.float32)
 _SHRINK: Final = 2.0

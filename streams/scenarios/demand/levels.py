@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.messages.wire import DEMAND_QUANTILES, Floats
+from headrace.arrays import DEMAND_QUANTILES, Floats
 
 Doubles = NDArray[np.float64]
 

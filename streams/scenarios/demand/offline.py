@@ -3,15 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from feature_repo import demand_index, item
-from feature_repo.demand_index import ClosedWindow, WindowIndex
-from feature_repo.item import ItemActivity
-from feature_repo.scopes import CategoriesOf, item_of
-from streams.engine.item_keys import with_keys
-from streams.messages.internal import Entry, ItemImpression, ItemUpdate
-from streams.messages.outputs import DemandAlert, DemandForecast, ModelRef
-from streams.messages.wire import DEMAND_MODEL, DemandAnswer, DemandTensors
-from streams.scenarios.demand.conclude import evaluate_windows
+from feature_repo.items import item, window_index
+from feature_repo.items.item import ItemActivity
+from feature_repo.items.keys import with_keys
+from feature_repo.items.scopes import CategoriesOf, item_of
+from feature_repo.items.window_index import ClosedWindow, WindowIndex
+from headrace.arrays import DEMAND_MODEL, DemandAnswer, DemandTensors
+from headrace.messages.internal import Entry, ItemImpression, ItemUpdate
+from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef
+from streams.scenarios.demand.evaluate import evaluate_windows
 from streams.scenarios.demand.queries import queries
 from streams.scenarios.demand.rules import DemandRules
 
@@ -54,14 +54,14 @@ class OfflineDemand:
         closed_windows: list[ClosedWindow] = []
         for entry in map(with_keys, entries):
             if isinstance(entry, ItemUpdate):
-                demand_index.observe(self.index, source, entry, self._rules.windows)
+                window_index.observe(self.index, source, entry, self._rules.windows)
                 item.fold(self.activities[entry.item_id], entry, self._rules.windows)
             elif isinstance(entry, ItemImpression):
-                demand_index.mark_active(self.index, source)
+                window_index.mark_active(self.index, source)
                 for item_id in entry.items:
                     item.fold_impression(self.activities[item_id], entry.timestamp, self._rules.windows)
             else:
-                closed_windows += demand_index.advance(
+                closed_windows += window_index.advance(
                     self.index,
                     source,
                     entry,

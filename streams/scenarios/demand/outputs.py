@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from math import log10
 from typing import Final, Literal, NamedTuple
 
-from feature_repo.item import Episode, ItemActivity
-from feature_repo.scopes import scope_of
-from feature_repo.windows import Windows, start_of
-from streams.messages.ids import alert_id, episode_id, forecast_id
-from streams.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
+from feature_repo.basics.windows import Windows, start_of
+from feature_repo.items.item import Episode, ItemActivity
+from feature_repo.items.scopes import scope_of
+from headrace.messages.ids import alert_id, episode_id, forecast_id
+from headrace.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
+from streams.scenarios.demand.anomaly import interval
 from streams.scenarios.demand.episodes import Evidence
 from streams.scenarios.demand.rounding import mean_units
-from streams.scenarios.demand.surprise import interval
 
 _CERTAIN: Final = 15.0
 """A score of 1 is as surprising as one in 10 to this power."""

@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from feature_repo import money
-from feature_repo.demand_index import ClosedWindow
-from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.item import ItemActivity, price_before
-from feature_repo.scopes import CategoriesOf, is_scope, item_of
-from streams.messages.wire import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
-from streams.scenarios.demand.kept import CachedForecasts, unpack
+from feature_repo.basics import money
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from feature_repo.items.item import ItemActivity, price_before
+from feature_repo.items.scopes import CategoriesOf, is_scope, item_of
+from feature_repo.items.window_index import ClosedWindow
+from headrace.arrays import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
+from streams.scenarios.demand.cached import CachedForecasts, unpack
 
 _BACK: Final = DEMAND_SPAN - 1
 _REACH: Final = DEMAND_HISTORY + DEMAND_SPAN

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from streams.messages.wire import Floats
+from headrace.arrays import Floats
 from streams.scenarios.demand.levels import Doubles, mean_and_spread
 
 _WHOLE: Final = 10.0

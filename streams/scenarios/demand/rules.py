@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from feature_repo.windows import LocalDays, Windows, windows_of
+from feature_repo.basics.windows import LocalDays, Windows, windows_of
+from headrace.settings.model import Settings
 from streams.scenarios.demand.stock import StockPolicy
-from streams.settings import Settings
 
 
 class DemandRules(NamedTuple):

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from math import log, log10
 from typing import Final, NamedTuple
 
-from feature_repo.scopes import CategoriesOf, scopes_of
+from feature_repo.items.scopes import CategoriesOf, scopes_of
+from streams.scenarios.demand.anomaly import Moments
 from streams.scenarios.demand.episodes import weigh
-from streams.scenarios.demand.surprise import Moments
 
 _LEAST_ITEMS: Final = 5
 _UNUSUAL: Final = 3.0

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.messages.outputs import StockAdvice
-from streams.messages.wire import Floats
+from headrace.arrays import Floats
+from headrace.messages.outputs import StockAdvice
 from streams.scenarios.demand.levels import Doubles, mean_and_spread
 from streams.scenarios.demand.rounding import mean_units
 

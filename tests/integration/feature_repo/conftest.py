@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 from valkey_server import free_port, running_valkey
 
-from feature_repo.row_store import RowStore
+from feature_repo.store.row_store import RowStore
+from headrace.settings.model import Settings
 from infra.local.server import HOST
-from streams.settings import Settings
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 from feast import FeatureStore, RepoConfig
 
-from feature_repo import catalogue, item, item_windows, repo, shopper
-from feature_repo.offline import fold_stream
-from feature_repo.point_in_time import write_point_in_time
-from feature_repo.row_store import Kind, RowWrite
-from feature_repo.sources import parquet_path
-from streams.errors import FencedOut
-from streams.recordings.reading import Record
+from feature_repo.items import catalogue, cold_windows, item
+from feature_repo.offline.fold import fold_stream
+from feature_repo.offline.point_in_time import write_point_in_time
+from feature_repo.registry import repo
+from feature_repo.registry.sources import parquet_path
+from feature_repo.shoppers import shopper
+from feature_repo.store.row_store import Kind, RowWrite
+from headrace.errors import FencedOut
+from headrace.recording.reading import Record
 
 HOUR = 3_600_000
 START = 1_700_000_000_000
@@ -110,7 +112,7 @@ async def test_every_service_can_be_read_in_one_request(stock, rows):
 
 async def test_windows_that_a_worker_set_aside_are_columns_like_the_others(stock, store):
     state = item.ItemActivity(windows={n: item.WindowCounts(views=n) for n in range(1, 21)})
-    aside = item_windows.split_cold(state, b"")
+    aside = cold_windows.split_cold(state, b"")
     await store.write([RowWrite(Kind.ITEM, "tea", b"", b"f", b"", (None, item.pack(state), aside), START)])
     found = stock.get_online_features(stock.get_feature_service("demand"), [{"item_id": "tea"}]).to_dict()
     assert found["window_views"] == [list(range(1, 21))]

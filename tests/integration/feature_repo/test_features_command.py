@@ -8,13 +8,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from feature_repo.dump import Rows
-from feature_repo.offline import fold_stream
-from feature_repo.row_store import Kind, RowStore, RowWrite
-from streams.cli import features
-from streams.errors import CheckFailed, UsageError
-from streams.recordings.reading import read_recording
-from streams.settings import load_settings, settings
+from feature_repo.offline.fold import fold_stream
+from feature_repo.store.dump import Rows
+from feature_repo.store.row_store import Kind, RowStore, RowWrite
+from headrace.errors import CheckFailed, UsageError
+from headrace.recording.reading import read_recording
+from headrace.settings.model import load_settings, settings
+from headrace_cli.traffic import features
 
 HOUR = 3_600_000
 START = 1_700_000_000_000

@@ -7,10 +7,10 @@ import pytest
 from redis.asyncio import Redis
 from valkey_server import free_port, running_valkey, user
 
-from feature_repo.layout import row_key
-from feature_repo.row_store import PERSIST, Kind, RowStore, RowWrite, StoredRow
-from streams.errors import FencedOut, RowsMissing, StoreError
-from streams.settings import Durable
+from feature_repo.store.layout import row_key
+from feature_repo.store.row_store import PERSIST, Kind, RowStore, RowWrite, StoredRow
+from headrace.errors import FencedOut, RowsMissing, StoreError
+from headrace.settings.model import Durable
 
 ABSENT = StoredRow(b"", b"", (b"",))
 

@@ -8,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 from valkey_server import free_port, running_valkey, user
 
-from feature_repo import durability
-from feature_repo.row_store import Kind, RowStore
+from feature_repo.store import durability
+from feature_repo.store.row_store import Kind, RowStore
+from headrace.errors import FencedOut, RowsMissing, StoreRefused
+from headrace.settings.model import Durable
 from infra.local.server import HOST
-from streams.errors import FencedOut, RowsMissing, StoreRefused
-from streams.settings import Durable
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from feature_repo.row_store import Kind, RowWrite
+from feature_repo.store.row_store import Kind, RowWrite
 from infra.local.server import HOST
 from infra.local.valkey import Valkey
 

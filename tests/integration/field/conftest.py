@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from headrace.settings.model import Settings, load_settings
 from infra.local.stack import down, up
-from streams.settings import Settings, load_settings
 from streams.testing import Stack
 from tests.integration.field.secured_stack import secured_stack
 

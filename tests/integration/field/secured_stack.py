@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
 
+from headrace.connections.kafka import KafkaConnection
+from headrace.settings.model import settings
+from headrace.topics import Topic
 from infra.local.health import await_ready, require_free_ports
 from infra.local.kafka import Kafka
 from infra.local.process import start, stop
 from infra.local.server import HOST, Server
 from infra.local.triton import Triton
 from infra.local.valkey import Valkey
-from streams.connections.kafka import KafkaConnection
-from streams.settings import settings
-from streams.topic_admin import connect
-from streams.topics import Topic
+from infra.topics.admin import connect
 
 PASSWORD = "sesame/street@42:x"
 NARROW_PASSWORD = "barley-43"

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from feature_repo.actions import ACTION_CODE
-from streams.engine.partitions import partition_of
-from streams.messages.internal import ItemUpdate, ItemUpdateBatch
+from feature_repo.basics.actions import ACTION_CODE
+from headrace.messages.internal import ItemUpdate, ItemUpdateBatch
+from headrace.partitioning import partition_of
+from headrace.topics import item_updates, rekeyed
 from streams.testing import Stack, event
 from streams.testing.plugin import StartWorker
-from streams.topics import item_updates, rekeyed
 
 _PARTITIONS = 4
 _FORGED = 2**62

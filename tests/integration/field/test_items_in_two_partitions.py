@@ -6,10 +6,10 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from feature_repo import catalogue
-from feature_repo.identity import item_hash
-from feature_repo.row_store import Kind, RowStore
-from streams.engine.catalogue_follower import CatalogueFollower
+from feature_repo.basics.identity import item_hash
+from feature_repo.items import catalogue
+from feature_repo.store.row_store import Kind, RowStore
+from streams.serving.catalogue.follower import CatalogueFollower
 from streams.testing import Stack, event, item
 from streams.testing.plugin import StartWorker
 

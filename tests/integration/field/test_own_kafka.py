@@ -10,12 +10,12 @@ from confluent_kafka import Producer
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from headrace.settings.model import Settings
+from headrace.topics import Topic, public_topics
 from infra.local.stack import down, up
-from streams.engine.catalogue_follower import CatalogueFollower
-from streams.settings import Settings
+from infra.topics.admin import ensure_topics
+from streams.serving.catalogue.follower import CatalogueFollower
 from streams.testing import Client, Stack, Worker, event, item
-from streams.topic_admin import ensure_topics
-from streams.topics import Topic, public_topics
 
 _PARTITIONS = 4
 _AT_ONCE = {"segment.ms": "100", "min.cleanable.dirty.ratio": "0.0", "delete.retention.ms": "0"}

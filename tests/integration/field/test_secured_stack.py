@@ -11,13 +11,13 @@ import msgspec
 import pytest
 import redis
 
-from feature_repo.repo import feature_store
-from streams.engine.outbox import Producer
-from streams.recordings.reading import read_recording
-from streams.recordings.traffic.broker import Broker
-from streams.settings import load_settings
+from feature_repo.registry.repo import feature_store
+from headrace.recording.reading import read_recording
+from headrace.settings.model import load_settings
+from infra.topics.check import Outputs
+from streams.kafka.admin.broker import Broker
+from streams.pipeline.emit import Producer
 from streams.testing.worker import Worker
-from streams.topic_check import Outputs
 from tests.integration.field.secured_stack import NARROW_PASSWORD, PASSWORD, SECRETS, SecuredStack
 from tests.trained_shop import TrainedShop
 
@@ -25,7 +25,7 @@ from tests.trained_shop import TrainedShop
 def headrace(stack: SecuredStack, *words: str | Path, exit_code: int = 0, **other: str) -> str:
     """Run a command; what it writes, wherever it writes it, holds no secret."""
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *map(str, words)],
+        [sys.executable, "-m", "headrace_cli", *map(str, words)],
         env={**os.environ, **stack.environment, **other},
         capture_output=True,
         text=True,
@@ -128,7 +128,7 @@ def rows_lie_in_their_database(stack: SecuredStack, monkeypatch: pytest.MonkeyPa
 
 def feast_reads_what_workers_write(stack: SecuredStack, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
     in_environment(monkeypatch, stack.environment)
-    from feature_repo import repo
+    from feature_repo.registry import repo
 
     settings = load_settings()
     repo.apply(settings)

@@ -8,12 +8,12 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.connections.kafka import KafkaConnection
-from streams.settings import Settings
+from headrace.connections.kafka import KafkaConnection
+from headrace.settings.model import Settings
+from headrace.topics import Topic, TopicSpec, public_topics
+from infra.topics.admin import connect, describe, ensure_topics
 from streams.testing.client import Client
 from streams.testing.worker import Worker
-from streams.topic_admin import connect, describe, ensure_topics
-from streams.topics import Topic, TopicSpec, public_topics
 from tests.integration.field.secured_stack import SecuredStack
 from tests.integration.field.test_secured_stack import headrace
 
@@ -126,7 +126,7 @@ def test_outputs_as_brokers_make_them_are_written_to(
     environment = operator.environment
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    from streams.settings import load_settings
+    from headrace.settings.model import load_settings
 
     settings = load_settings()
     with Client(settings) as client:

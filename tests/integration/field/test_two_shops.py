@@ -9,16 +9,16 @@ from uuid import uuid4
 
 import pytest
 
-from streams.errors import UsageError
-from streams.group_check import check_group
-from streams.recordings.reading import read_recording
-from streams.recordings.traffic.broker import Broker
-from streams.settings import Settings
+from headrace.errors import UsageError
+from headrace.recording.reading import read_recording
+from headrace.settings.model import Settings
+from headrace.topics import Topic, item_updates, public_topics, rekeyed
+from infra.topics.admin import connect, ensure_topics
+from streams.kafka.admin.broker import Broker
+from streams.kafka.admin.group_check import check_group
 from streams.testing import Stack, event, item, raw
 from streams.testing.client import Client
 from streams.testing.worker import Worker
-from streams.topic_admin import connect, ensure_topics
-from streams.topics import Topic, item_updates, public_topics, rekeyed
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def variables(stack: Stack, settings: Settings) -> dict[str, str]:
 
 
 def headrace(environment: dict[str, str], *words: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "streams.cli", *map(str, words)]
+    command = [sys.executable, "-m", "headrace_cli", *map(str, words)]
     return subprocess.run(
         command, env={**environ, **environment}, capture_output=True, text=True, check=False, timeout=120
     )

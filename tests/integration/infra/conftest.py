@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from local_servers import ECHO, add_model, local_settings, quiet
 
+from headrace.settings.model import Settings
 from infra.local.stack import down, up
-from streams.settings import Settings
 
 
 @pytest.fixture(scope="session")

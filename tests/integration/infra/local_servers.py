@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from streams.settings import Settings
+from headrace.settings.model import Settings
 
 OFFSET = 3_100
 

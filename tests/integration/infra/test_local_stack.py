@@ -9,9 +9,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from local_servers import quiet
 from tritonclient.grpc import InferenceServerClient, InferInput
 
+from headrace.settings.model import Settings
+from headrace.topics import MAX_MESSAGE_BYTES, Topic
 from infra.local.stack import Addresses, State, down, status, up
-from streams.settings import Settings
-from streams.topics import MAX_MESSAGE_BYTES, Topic
 
 
 def pids(settings: Settings) -> dict[str, int | None]:

@@ -13,11 +13,11 @@ import pytest
 import redis
 from local_servers import OFFSET, local_settings, quiet
 
+from headrace.errors import StackError
+from headrace.settings.model import Settings
 from infra.local import stack
 from infra.local.process import Record
 from infra.local.stack import State, down, status, up
-from streams.errors import StackError
-from streams.settings import Settings
 
 #: Beside the shared stack's: these tests start a Valkey of their own, and use the shared Kafka and Triton.
 OTHER = OFFSET + 50
@@ -101,7 +101,7 @@ def test_two_ups_at_the_same_moment_start_one_server(valkey_only: Settings) -> N
         "HEADRACE_KAFKA": valkey_only.kafka_address,
         "HEADRACE_TRITON": valkey_only.triton_address,
     }
-    program = "from infra.local.stack import up; from streams.settings import settings; up(settings(), print)"
+    program = "from infra.local.stack import up; from headrace.settings.model import settings; up(settings(), print)"
     ups = [subprocess.Popen([sys.executable, "-c", program], env=environment) for _ in range(2)]
     assert [process.wait(timeout=60) for process in ups] == [0, 0]
     config = str(valkey_only.home / "valkey" / "valkey.conf")

@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from streams.errors import StackError
-from streams.settings import Settings
-from streams.topic_admin import alter, connect, describe, ensure_topics
-from streams.topic_check import mismatches
-from streams.topics import TopicSpec
+from headrace.errors import StackError
+from headrace.settings.model import Settings
+from headrace.topics import TopicSpec
+from infra.topics.admin import alter, connect, describe, ensure_topics
+from infra.topics.check import mismatches
 
 
 def spec(name: str, **config: str) -> TopicSpec:

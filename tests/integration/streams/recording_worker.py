@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from streams import roads
+from headrace.errors import StoreError
+from headrace.settings.model import Settings, load_settings
 from streams.app import build_app
-from streams.copartition import Prepared
-from streams.errors import StoreError
-from streams.line import BatchSlot
-from streams.settings import Settings, load_settings
-from streams.transport import Batch
-from streams.worker import Worker
+from streams.application.faust_worker import Worker
+from streams.kafka.admin.copartition import Prepared
+from streams.kafka.transport import Batch
+from streams.scheduler import pipelines
+from streams.scheduler.slots import BatchSlot
 
 
 class RecordingPipeline:
@@ -78,5 +78,5 @@ async def open_recording(settings: Settings, prepared: Prepared) -> RecordingPip
 
 
 if __name__ == "__main__":
-    roads._ITEM_PAUSE_S = float(os.environ.get("ITEMS_PAUSE_S", roads._ITEM_PAUSE_S))
+    pipelines._ITEM_PAUSE_S = float(os.environ.get("ITEMS_PAUSE_S", pipelines._ITEM_PAUSE_S))
     Worker(build_app(load_settings(), open_recording)).execute_from_commandline()

@@ -11,14 +11,14 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from worker_processes import eventually, group, produce
 
-from streams.connections.kafka import KafkaConnection
-from streams.engine.outbox import Message, Outbox, Producer
-from streams.recordings.traffic.broker import Broker
+from headrace.connections.kafka import KafkaConnection
+from headrace.settings.model import Compression, Settings
+from headrace.topics import TopicSpec
+from infra.topics.admin import ensure_topics
+from infra.topics.check import Outputs
+from streams.kafka.admin.broker import Broker
+from streams.pipeline.emit import Message, Outbox, Producer
 from streams.recordings.traffic.listening import KafkaRecord, Listener
-from streams.settings import Compression, Settings
-from streams.topic_admin import ensure_topics
-from streams.topic_check import Outputs
-from streams.topics import TopicSpec
 
 CODECS = ("gzip", "lz4", "snappy", "zstd")
 

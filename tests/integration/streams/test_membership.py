@@ -5,11 +5,11 @@ from uuid import uuid4
 
 from kafka import KafkaConsumer
 
-from streams.membership import client_id, take_out
-from streams.recordings.traffic.broker import Broker
-from streams.settings import Settings
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.kafka.admin.broker import Broker
+from streams.kafka.admin.membership import client_id, take_out
 from streams.testing import Stack
-from streams.topics import Topic
 
 _DEAD, _ALIVE = 4_000_001, 4_000_002
 """Beyond what Linux gives to processes."""

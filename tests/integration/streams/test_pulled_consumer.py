@@ -10,10 +10,10 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.types import TP
 from worker_processes import PARTITIONS, produce
 
-from streams.connections.kafka import KafkaConnection
-from streams.topic_admin import ensure_topics
-from streams.topics import internal_topics, rekeyed
-from streams.transport.pulled_consumer import PulledConsumer, Quota
+from headrace.connections.kafka import KafkaConnection
+from headrace.topics import internal_topics, rekeyed
+from infra.topics.admin import ensure_topics
+from streams.kafka.transport.pulled_consumer import PulledConsumer, Quota
 
 
 async def test_a_reading_that_outlasts_a_rebalance_takes_nothing_of_the_new_assignment(kafka: str) -> None:

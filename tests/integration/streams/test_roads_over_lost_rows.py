@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from feature_repo import shopper
-from feature_repo.row_store import Kind, RowStore
+from feature_repo.shoppers import shopper
+from feature_repo.store.row_store import Kind, RowStore
+from headrace.errors import FencedOut, RowsLost, RowsMissing
+from headrace.partitioning import partition_of
+from headrace.settings.model import Settings
 from infra.local.server import HOST
-from streams.engine.continuity import Continuity
-from streams.engine.item_rows import CatalogueRowsPipeline
-from streams.engine.partitions import partition_of
-from streams.engine.predecessor import EmittedOutputs
-from streams.engine.row_cache import RowCache
-from streams.engine.shoppers import PipelineContext, ShopperPipeline
-from streams.engine.store_watch import StoreWatch
-from streams.errors import FencedOut, RowsLost, RowsMissing
-from streams.line import BatchSlot
-from streams.settings import Settings
-from streams.transport import Batch, PartitionBatch, RawRecord
+from streams.kafka.transport import Batch, PartitionBatch, RawRecord
+from streams.pipeline.emitted import EmittedOutputs
+from streams.pipeline.items.catalogue_rows import CatalogueRowsPipeline
+from streams.pipeline.rows.cache import RowCache
+from streams.pipeline.rows.continuity import Continuity
+from streams.pipeline.rows.store_watch import StoreWatch
+from streams.pipeline.shoppers.pipeline import PipelineContext, ShopperPipeline
+from streams.scheduler.slots import BatchSlot
 from tests.integration.feature_repo.valkey_server import free_port, running_valkey
 
 APPENDED = 1_770_000_000_000

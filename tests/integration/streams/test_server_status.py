@@ -8,12 +8,12 @@ import pytest
 import redis
 from kafka import KafkaConsumer, KafkaProducer
 
-from streams.membership import client_id
-from streams.recordings.traffic.broker import Broker
-from streams.settings import Settings
-from streams.status.asking import status
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from headrace_cli.status.asking import status
+from streams.kafka.admin.broker import Broker
+from streams.kafka.admin.membership import client_id
 from streams.testing import Stack
-from streams.topics import Topic
 
 
 @pytest.fixture

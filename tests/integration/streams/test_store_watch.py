@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from feature_repo.row_store import RowStore
+from feature_repo.store.row_store import RowStore
+from headrace.errors import StoreError, StoreRefused
+from headrace.settings.model import Settings
 from infra.local.server import HOST
-from streams.engine import store_watch
-from streams.engine.continuity import Continuity
-from streams.engine.store_watch import StoreWatch
-from streams.errors import StoreError, StoreRefused
-from streams.settings import Settings
+from streams.pipeline.rows import store_watch
+from streams.pipeline.rows.continuity import Continuity
+from streams.pipeline.rows.store_watch import StoreWatch
 from tests.integration.feature_repo.valkey_server import free_port, running_valkey
 
 

@@ -13,12 +13,12 @@ import psutil
 import pytest
 from worker_processes import eventually
 
-from streams.recordings.traffic.broker import Broker
-from streams.settings import Settings
-from streams.supervisor import COMMAND
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.kafka.admin.broker import Broker
+from streams.operations.supervisor import COMMAND
 from streams.testing import Stack
 from streams.testing.worker import Worker
-from streams.topics import Topic
 
 
 @pytest.fixture

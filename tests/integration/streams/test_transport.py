@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
 from worker_processes import PARTITIONS, WorkerProcess, eventually, feeding, group, produce
 
-from streams.connections.kafka import KafkaConnection
-from streams.topic_admin import ensure_topics
-from streams.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, internal_topics
+from headrace.connections.kafka import KafkaConnection
+from headrace.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, internal_topics
+from infra.topics.admin import ensure_topics
 
 
 def test_kills_joins_and_drains_lose_no_record(kafka: str, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from streams.connections.kafka import KafkaConnection
-from streams.topic_admin import ensure_topics
-from streams.topics import INPUTS, internal_topics, item_updates, rekeyed
+from headrace.connections.kafka import KafkaConnection
+from headrace.topics import INPUTS, internal_topics, item_updates, rekeyed
+from infra.topics.admin import ensure_topics
 
 PARTITIONS = 4
 _PROGRAM = Path(__file__).with_name("recording_worker.py")

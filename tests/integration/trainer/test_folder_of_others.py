@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from streams.errors import ModelError
-from streams.settings import Settings
+from headrace.errors import ModelError
+from headrace.settings.model import Settings
 from streams.testing import Stack
 from trainer.publishing import repository
 from trainer.publishing.publish import publish, rollback

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from streams.errors import ModelError
-from streams.settings import Settings
+from headrace.errors import ModelError
+from headrace.settings.model import Settings
 from streams.testing import Stack
 from tests.integration.trainer.test_serving import Served
 from tests.trained_shop import TrainedShop

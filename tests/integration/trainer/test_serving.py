@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from feature_repo.identity import NO_ITEM, item_hash
-from streams.engine.context_blocks import block_of, named
-from streams.messages.wire import (
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from headrace.arrays import (
     BOOST_BLOCK,
     EXTRA_BLOCK,
     NO_BLOCK,
@@ -21,6 +20,7 @@ from streams.messages.wire import (
     ScoreTensors,
     sent,
 )
+from streams.serving.catalogue.context_blocks import block_of, named
 from streams.testing import Stack
 from tests.trained_shop import TrainedShop
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.chaos.blows import FaultKind, endless, every_step
+from benchmarks.chaos.faults import FaultKind, endless, every_step
 from benchmarks.chaos.long_run import LongRun
 from benchmarks.chaos.report import write
 from benchmarks.chaos.traces import Traces, alike, compare

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.demand_alerts import _FITTED_ON, headline
+from benchmarks.demand.alerts import _FITTED_ON, headline
 
 ROOT = Path(__file__).parents[3]
 

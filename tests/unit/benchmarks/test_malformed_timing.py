@@ -7,9 +7,9 @@ import pytest
 from benchmarks.malformed.long import LONG
 from benchmarks.malformed.making import good_event
 from benchmarks.malformed.timing import slowest_refusal
-from streams.errors import BadRecord
-from streams.messages.decoding import decode_event
-from streams.settings import Settings
+from headrace.errors import BadRecord
+from headrace.messages.decoding import decode_event
+from headrace.settings.model import Settings
 
 NOW = 1_767_571_200_000
 SETTINGS = Settings()

@@ -7,7 +7,7 @@ import pytest
 
 import benchmarks
 
-ELSEWHERE = ("benchmarks.road.null_model.", "benchmarks.road.contestants.")
+ELSEWHERE = ("benchmarks.race.null_model.", "benchmarks.race.contestants.")
 """Run inside Triton, or begin to work as soon as they are imported: the race starts all of them."""
 MODULES = [
     module.name

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.nab import windowed_gaussian
-from benchmarks.nab_families import family_of, left_out
-from benchmarks.nab_scoring import PROFILES, Labelled, nab_score, score_at
+from benchmarks.nab.families import family_of, left_out
+from benchmarks.nab.nab import windowed_gaussian
+from benchmarks.nab.scoring import PROFILES, Labelled, nab_score, score_at
 
 STANDARD = PROFILES["standard"]
 N = 1_000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.nab_scoring import PROFILES, Labelled, nab_score, probation
+from benchmarks.nab.scoring import PROFILES, Labelled, nab_score, probation
 
 N = 1_000
 WINDOWS = [(300, 399), (700, 799)]

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import msgspec
 
 from benchmarks.outage.answers import Moments, judge
-from benchmarks.outage.wholeness import is_whole, places
-from feature_repo import shopper
-from feature_repo.fences import Fence
-from feature_repo.row_store import StoredRow
+from benchmarks.outage.completeness import is_whole, places
+from feature_repo.basics.fences import Fence
+from feature_repo.shoppers import shopper
+from feature_repo.store.row_store import StoredRow
 
 MOMENTS = Moments(gone=1_000, back=3_000)
 

@@ -1,8 +1,8 @@
 """How cost grows: the page shows each part beside the first."""
 
 from benchmarks.machine import Machine
-from benchmarks.road.measuring import Backlog
-from benchmarks.road.workload import Size
+from benchmarks.race.measuring import Backlog
+from benchmarks.race.workload import Size
 from benchmarks.scale.measuring import Scaled
 from benchmarks.scale.report import write
 from benchmarks.scale.rows import Stored, StoreSize

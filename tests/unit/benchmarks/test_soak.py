@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from benchmarks.machine import machine
-from benchmarks.road.feeding import as_due
+from benchmarks.race.feeding import as_due
 from benchmarks.soak.latency import Minute
 from benchmarks.soak.measuring import Soaked, grown, summed
 from benchmarks.soak.report import write
 from benchmarks.soak.samples import Growth, Sample, growth
 from benchmarks.soak.shop import Shop, events
-from streams.recordings.reading import Record
+from headrace.recording.reading import Record
 
 
 def test_what_stays_the_same_has_not_grown():

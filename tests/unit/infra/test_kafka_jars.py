@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from headrace.errors import StackError
 from infra.local import kafka_jars
 from infra.local.kafka_jars import VERSION
-from streams.errors import StackError
 
 
 @pytest.fixture

@@ -8,18 +8,18 @@ import pytest
 import torch
 from small_shop import COLOURS, KINDS, START, FittedShop, event, item, write
 
-from feature_repo.identity import NO_ITEM, item_hash
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from headrace.errors import UsageError
 from model_repo.headrace.programs import load_program, move_constants
 from model_repo.headrace.scorer import Scorer
 from model_repo.headrace.texts import Texts
-from streams.errors import UsageError
-from trainer.data.asking import Case, as_tensors, request_of
+from trainer.data.score_requests import Case, as_tensors, request_of
 from trainer.data.shop import read_shop
-from trainer.practice.device import pick_device
 from trainer.publishing.publish import disagreement
 from trainer.publishing.reference import text_vectors
 from trainer.publishing.serving import Trained
 from trainer.train import train_shopper_model
+from trainer.training_loop.device import pick_device
 
 CPU = torch.device("cpu")
 

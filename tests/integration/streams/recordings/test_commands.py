@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from streams.recordings.reading import read_recording
+from headrace.recording.reading import read_recording
+from headrace.settings.model import Settings
 from streams.recordings.traffic.replay import replay_records
-from streams.settings import Settings
 from streams.testing import raw
 
-COMMAND = [sys.executable, "-m", "streams.cli"]
+COMMAND = [sys.executable, "-m", "headrace_cli"]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def dead_letters(headrace_stack: Stack) -> Command:
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "streams.cli", "dead-letters", *map(str, words)],
+            [sys.executable, "-m", "headrace_cli", "dead-letters", *map(str, words)],
             env={**dict(headrace_stack.environment("headrace")), "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,

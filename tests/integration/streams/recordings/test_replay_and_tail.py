@@ -10,20 +10,20 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 
-from streams.connections.kafka import KafkaConnection
-from streams.errors import CheckFailed, UsageError
-from streams.messages.internal import ItemUpdateBatch, Watermark
-from streams.recordings.reading import Record, read_recording
-from streams.recordings.traffic.broker import Broker
+from headrace.connections.kafka import KafkaConnection
+from headrace.errors import CheckFailed, UsageError
+from headrace.messages.internal import ItemUpdateBatch, Watermark
+from headrace.recording.reading import Record, read_recording
+from headrace.settings.model import Settings
+from headrace.topics import INPUTS, Topic, internal_topics, item_updates, rekeyed
+from infra.topics.admin import ensure_topics
+from streams.kafka.admin.broker import Broker
 from streams.recordings.traffic.capture import capture
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.replay import replay_records
 from streams.recordings.traffic.replaying import Replayer
 from streams.recordings.traffic.waiting import await_answers
-from streams.settings import Settings
 from streams.testing import Client, event, item, raw
-from streams.topic_admin import ensure_topics
-from streams.topics import INPUTS, Topic, internal_topics, item_updates, rekeyed
 
 INPUT_TOPICS = sorted(INPUTS)
 NOW = 1_767_571_200_000

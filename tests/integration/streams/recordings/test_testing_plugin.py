@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.errors import StackError
+from headrace.errors import StackError
 from streams.testing import event, item, raw
 
 

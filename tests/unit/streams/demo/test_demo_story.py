@@ -5,13 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from headrace.messages.outputs import ModelRef, Recommendation, RecommendedItem
+from headrace.recording.writing import RecordingWriter
+from headrace.settings.model import Settings
 from streams.demo.answers import Answers
 from streams.demo.shop import Shop, Truth
 from streams.demo.story import print_story
 from streams.demo.verdict import judge
-from streams.messages.outputs import ModelRef, Recommendation, RecommendedItem
-from streams.recordings.writing import RecordingWriter
-from streams.settings import Settings
 from streams.testing.records import event, item
 
 START = 1_767_000_000_000

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
-from streams.engine import metrics
+from streams.operations import metrics
 
 
 @pytest.fixture(autouse=True)

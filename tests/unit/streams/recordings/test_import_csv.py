@@ -11,14 +11,14 @@ import msgspec
 import pytest
 import zstandard
 
-from streams.cli import main
-from streams.errors import UsageError
+from headrace.errors import UsageError
+from headrace.recording.reading import read_recording
+from headrace.settings.model import Settings
+from headrace_cli import main
 from streams.recordings.importing.csv_import import Export, ImportedCsv, import_csv
 from streams.recordings.importing.csv_map import read_map
-from streams.recordings.reading import read_recording
 from streams.recordings.simulation.simulate import Plan, simulate
 from streams.recordings.validation.validate import validate_recording
-from streams.settings import Settings
 
 NOW = 1_800_000_000_000
 BASE = ("user_id=who", "timestamp=at", "item_id=sku")

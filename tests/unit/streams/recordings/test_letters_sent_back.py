@@ -2,8 +2,8 @@
 
 from kafka.consumer.fetcher import ConsumerRecord
 
+from headrace.topics import is_sent_back, item_updates, sent_back
 from streams.recordings.traffic.dead_letters import dead_letters
-from streams.topics import is_sent_back, item_updates, sent_back
 
 
 def letter(offset: int, appended: int) -> ConsumerRecord:

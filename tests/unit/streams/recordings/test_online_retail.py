@@ -8,12 +8,12 @@ import msgspec
 import openpyxl
 import pytest
 
-from streams.errors import UsageError
-from streams.messages.events import Event
-from streams.messages.items import Item
+from headrace.errors import UsageError
+from headrace.messages.events import Event
+from headrace.messages.items import Item
+from headrace.recording.reading import read_recording
 from streams.recordings.importing.dates import DateOrder
 from streams.recordings.importing.online_retail import import_online_retail
-from streams.recordings.reading import read_recording
 
 HEADER = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
 LINES = [

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import UsageError
-from streams.recordings.reading import Record, read_recording
-from streams.recordings.writing import RecordingWriter
+from headrace.errors import UsageError
+from headrace.recording.reading import Record, read_recording
+from headrace.recording.writing import RecordingWriter
 
 RECORDS = [
     Record("items", "i1", 5, b'{"item_id": "i1", "price": 1.50}'),

@@ -6,15 +6,15 @@ from collections import Counter, defaultdict
 import msgspec
 import pytest
 
-from streams.errors import UsageError
-from streams.messages.events import Event, EventType
-from streams.messages.items import Item
-from streams.recordings.reading import read_recording
+from headrace.errors import UsageError
+from headrace.messages.events import Event, EventType
+from headrace.messages.items import Item
+from headrace.recording.reading import read_recording
+from headrace.settings.model import Settings
 from streams.recordings.simulation.simulate import Plan, Truth, simulate
 from streams.recordings.simulation.truth import read_click_truth
 from streams.recordings.validation.report import Status
 from streams.recordings.validation.validate import validate_recording
-from streams.settings import Settings
 
 HOUR_MS = 3_600_000
 PLAN = Plan(users=120, items=80, days=9, seed=5, anomalies=5)

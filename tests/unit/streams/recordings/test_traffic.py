@@ -6,13 +6,13 @@ import time
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition
 
-from streams.recordings.reading import Record, read_recording
+from headrace.recording.reading import Record, read_recording
+from headrace.settings.model import Settings
 from streams.recordings.traffic.capture import capture
 from streams.recordings.traffic.dead_letters import refusal
 from streams.recordings.traffic.replaying import Pace, event_time
 from streams.recordings.traffic.tailing import to_line
 from streams.recordings.traffic.waiting import lag
-from streams.settings import Settings
 
 
 def tailed(value: bytes | None, key: bytes | None = b"k") -> dict:

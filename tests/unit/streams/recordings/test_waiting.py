@@ -1,8 +1,8 @@
 """A replay's end closes every window that it opened."""
 
-from feature_repo.windows import LocalDays, number_at, start_of
+from feature_repo.basics.windows import LocalDays, number_at, start_of
+from headrace.settings.model import Settings
 from streams.recordings.traffic.waiting import end_of
-from streams.settings import Settings
 
 DAY_MS = 86_400_000
 SETTINGS = Settings(window=DAY_MS, timezone="Europe/Berlin")

@@ -6,19 +6,19 @@ from math import nan
 import msgspec
 import pytest
 
-from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.shopper import ShopperState
-from streams.engine.catalogue import Catalogue
-from streams.engine.fallback import BASE_CTR, popularity_result
-from streams.engine.questions import NO_ITEMS_RANKED, RankedItems, Result
-from streams.engine.scoring import _with_base_rates  # pyright: ignore[reportPrivateUsage]
-from streams.messages.events import Event, EventType
-from streams.messages.items import Item
-from streams.messages.outputs import ModelRef
-from streams.messages.requests import ScoreRequest
-from streams.messages.wire import REASONS
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from feature_repo.shoppers.shopper import ShopperState
+from headrace.arrays import REASONS
+from headrace.messages.events import Event, EventType
+from headrace.messages.items import Item
+from headrace.messages.outputs import ModelRef
+from headrace.messages.requests import ScoreRequest
+from headrace.settings.model import Settings
 from streams.scenarios import CTR, RECOMMEND
-from streams.settings import Settings
+from streams.serving.catalogue.catalogue import Catalogue
+from streams.serving.shopper_scorer.fallback import BASE_CTR, popularity_result
+from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, RankedItems, Result
+from streams.serving.shopper_scorer.scorer import _with_base_rates  # pyright: ignore[reportPrivateUsage]
 
 MODEL = ModelRef("headrace", "1")
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="mug")

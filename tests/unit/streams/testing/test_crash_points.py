@@ -5,11 +5,11 @@ import signal
 
 import pytest
 
-from feature_repo.row_store import RowStore
-from streams.engine.outbox import Outbox, Producer
-from streams.settings import Settings
+from feature_repo.store.row_store import RowStore
+from headrace.settings.model import Settings
+from headrace.topics import Topic
+from streams.pipeline.emit import Outbox, Producer
 from streams.testing.crash_points import POINTS, crash
-from streams.topics import Topic
 
 
 @pytest.fixture

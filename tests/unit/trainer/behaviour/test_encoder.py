@@ -2,8 +2,8 @@
 
 import torch
 
-from feature_repo.channel import ACTION_BITS
-from streams.messages.wire import HISTORY
+from feature_repo.shoppers.channel import ACTION_BITS
+from headrace.arrays import HISTORY
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.encoder import BehaviourEncoder
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from small_shop import FittedShop
 
-from feature_repo.identity import NO_ITEM
-from streams.messages.wire import HISTORY
-from trainer.data.asking import Case, as_tensors, request_of
-from trainer.measure.faithfulness import Faithfulness, explained, faithfulness, without_each
+from feature_repo.basics.identity import NO_ITEM
+from headrace.arrays import HISTORY
+from trainer.data.score_requests import Case, as_tensors, request_of
+from trainer.evaluation.faithfulness import Faithfulness, explained, faithfulness, without_each
 
 
 def moments(fitted_shop: FittedShop) -> list[Case]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.errors import UsageError
-from trainer.click.evaluate import Evaluation, evaluate_clicks
+from headrace.errors import UsageError
+from headrace_cli import app
+from trainer.click.tables.evaluate import Evaluation, evaluate_clicks
 
 ROWS = 1500
 

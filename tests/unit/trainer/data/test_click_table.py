@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.data.click_table import ClickTable, read_click_tables, read_like
 
 

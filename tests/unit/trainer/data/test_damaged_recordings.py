@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import TooLittleData
+from headrace.errors import TooLittleData
 from tests.damaged_files import read_damaged
 from trainer.behaviour.config import read_settings
 from trainer.data.click_table import read_click_tables
@@ -17,7 +17,7 @@ from trainer.multitask.label_tables import table_tasks
 from trainer.pretrain.pretrained import read_pretrained
 from trainer.sequences.reading import read_attributes, read_sequences
 from trainer.text.labelled import read_clinc, read_labelled
-from trainer.text.shop_matching import read_shops
+from trainer.text.matching.shop import read_shops
 
 LABELLED = b"text,label\n" + b"".join(b'"where, is my card %d",%d\n' % (n, n % 3) for n in range(30))
 PLAIN = b"".join(b"%d a film that I saw %d times\n" % (n % 2, n) for n in range(30))

@@ -5,17 +5,17 @@ import random
 import numpy as np
 import pytest
 
-from feature_repo.exclusion import MOMENT_MS, bought_items, recent_items, without_repeats
-from feature_repo.history import hashes
-from feature_repo.identity import NO_ITEM, item_hash
-from feature_repo.shopper import ShopperState, fold
-from streams.messages.events import Event, EventType
-from streams.messages.wire import HISTORY
-from trainer.data.asking import Case
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from feature_repo.shoppers.exclusion import MOMENT_MS, bought_items, recent_items, without_repeats
+from feature_repo.shoppers.history import hashes
+from feature_repo.shoppers.shopper import ShopperState, fold
+from headrace.arrays import HISTORY
+from headrace.messages.events import Event, EventType
 from trainer.data.excluding import exclusions, listable
 from trainer.data.impressions import ImpressionLog
+from trainer.data.score_requests import Case
 from trainer.data.shop import Sequences, Shop
-from trainer.measure.moments import next_item_cases
+from trainer.evaluation.moments import next_item_cases
 
 NAMES = [f"i{n}" for n in range(30)]
 HASHES = np.array(sorted(item_hash(name) for name in NAMES), np.int64)

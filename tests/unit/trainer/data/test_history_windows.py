@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from feature_repo.actions import ACTION_CODE
+from feature_repo.basics.actions import ACTION_CODE
 from trainer.data.shop import Sequences
 from trainer.data.windows import NO_TARGET, Windows, next_actions, next_items
 

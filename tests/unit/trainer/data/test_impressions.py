@@ -1,8 +1,8 @@
 """What became of an impression: clicks find the impression that led to them."""
 
-from feature_repo.recent import Recent
-from feature_repo.shopper import ShopperState, fold
-from streams.messages.events import Event, EventType
+from feature_repo.shoppers.recent import Recent
+from feature_repo.shoppers.shopper import ShopperState, fold
+from headrace.messages.events import Event, EventType
 from trainer.data.impressions import ImpressionLog
 
 MINUTE = 60_000

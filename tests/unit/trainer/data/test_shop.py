@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_shop import START, event, item, write
 
-from feature_repo.identity import item_hash
-from streams.errors import ModelError, UsageError
+from feature_repo.basics.identity import item_hash
+from headrace.errors import ModelError, UsageError
 from trainer.data.shop import Shop, read_shop
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from feature_repo.identity import item_hash
-from feature_repo.windows import LocalDays
+from feature_repo.basics.identity import item_hash
+from feature_repo.basics.windows import LocalDays
+from headrace.arrays import DEMAND_QUANTILES
+from headrace.errors import ModelError
 from model_repo.headrace.programs import load_program
-from streams.errors import ModelError
-from streams.messages.wire import DEMAND_QUANTILES
 from trainer.demand.describing import describe
 from trainer.demand.evaluation import _column
 from trainer.demand.fitting import quantile_loss

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.errors import TooLittleData, UsageError
+from headrace.errors import TooLittleData, UsageError
+from headrace_cli import app
 from trainer.demand import fitting
 from trainer.demand.accuracy import MethodForecast, accuracy, naive_errors
 from trainer.demand.baselines import baseline_forecasts

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from feature_repo.identity import NO_ITEM, item_hash
-from streams.messages.wire import DEMAND_HISTORY
+from feature_repo.basics.identity import NO_ITEM, item_hash
+from headrace.arrays import DEMAND_HISTORY
 from trainer.demand.describing import describe, made_already
 from trainer.demand.item_facts import TEXT_PARTS, ItemFacts
 from trainer.demand.series import DemandSeries, Described

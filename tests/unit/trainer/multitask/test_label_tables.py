@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.multitask.label_tables import table_tasks
 from trainer.multitask.tasks import MISSING, ClassTask
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.multitask.config import MultitaskConfig, parse_weighting
 from trainer.multitask.weighting import ProjectedConflicts, make_weighting, project_conflicts
 

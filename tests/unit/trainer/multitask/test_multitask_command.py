@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.errors import UsageError
+from headrace.errors import UsageError
+from headrace_cli import app
 
 
 @pytest.fixture

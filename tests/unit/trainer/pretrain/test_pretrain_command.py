@@ -9,8 +9,8 @@ from small_shop import write
 from two_shops import CONFIG
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.errors import UsageError
+from headrace.errors import UsageError
+from headrace_cli import app
 from trainer.behaviour import next_item
 from trainer.pretrain import fitting
 

@@ -9,20 +9,20 @@ from msgspec.structs import replace
 from small_shop import KINDS
 from two_shops import CONFIG, Two, words
 
-from streams.errors import ModelError, UsageError
+from headrace.errors import ModelError, UsageError
 from trainer.behaviour import next_item
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import Stage
 from trainer.data.popularity import measure_popularity
 from trainer.data.split import time_split
 from trainer.data.windows import Windows, next_actions
-from trainer.practice.checkpoint import load_state, save_state
 from trainer.pretrain import starting
 from trainer.pretrain.pretrained import read_pretrained
 from trainer.pretrain.starting import fit_from
 from trainer.text.encoder import TextModel
-from trainer.text.item_tuning import Tuned
+from trainer.text.matching.item_tuning import Tuned
 from trainer.train import make_model
+from trainer.training_loop.checkpoint import load_state, save_state
 
 
 def new_model(two: Two) -> ShopperModel:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from trainer.behaviour.config import BehaviourConfig
 from trainer.data.shop import Shop, read_shop
-from trainer.practice.device import make_deterministic
 from trainer.pretrain.pretrain import PretrainReport, pretrain_on
 from trainer.pretrain.pretrained import Pretrained
+from trainer.training_loop.device import make_deterministic
 
 CONFIG = BehaviourConfig(width=16, tokens=512, epochs=3, patience=3, learning_rate=1e-2)
 

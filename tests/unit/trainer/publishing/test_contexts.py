@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from headrace.arrays import BOOST_BLOCK, CATEGORY_BLOCK, EXTRA_BLOCK, WITHDRAWN_BLOCK
 from model_repo.headrace.contexts import Contexts, UnknownBlocks
 from model_repo.headrace.scorer import Scorer
-from streams.engine.context_blocks import Block, Blocks, CatalogueContext, block_of, named
-from streams.messages.wire import BOOST_BLOCK, CATEGORY_BLOCK, EXTRA_BLOCK, WITHDRAWN_BLOCK
+from streams.serving.catalogue.context_blocks import Block, Blocks, CatalogueContext, block_of, named
 from tests.unit.trainer.publishing.test_scorer import WIDTH, request, scorer
 
 ENCODER = 77

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.settings import Settings
+from headrace.settings.model import Settings
+from headrace_cli import app
 from trainer.publishing import repository
 from trainer.publishing.inventory import inventory
 from trainer.publishing.note import note_of

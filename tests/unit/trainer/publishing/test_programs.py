@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from headrace.errors import ModelError
 from model_repo.headrace.programs import load_program, move_constants
-from streams.errors import ModelError
 from trainer.publishing.traced import write_traced
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")

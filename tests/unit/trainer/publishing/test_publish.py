@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.errors import ModelError, ModelUnavailable, UsageError
-from streams.settings import Settings
+from headrace.errors import ModelError, ModelUnavailable, UsageError
+from headrace.settings.model import Settings
 from trainer.publishing import repository
 from trainer.publishing.publish import check_outputs, disagreement, publish, rollback
 from trainer.publishing.version_folder import whole_folder

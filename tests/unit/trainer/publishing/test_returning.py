@@ -3,7 +3,7 @@
 import torch
 from test_scorer import HISTORY, request, scorer
 
-from feature_repo.actions import ACTION_CODE
+from feature_repo.basics.actions import ACTION_CODE
 from model_repo.headrace.returning import repurchase_boost
 
 MINUTE, DAY = 60_000, 86_400_000

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import ModelError, UsageError
-from streams.settings import Settings
+from headrace.errors import ModelError, UsageError
+from headrace.settings.model import Settings
 from trainer.publishing.publish import publish
 from trainer.publishing.version_folder import add_serving_code, check_whole, whole_folder
 

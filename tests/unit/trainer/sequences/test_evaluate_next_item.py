@@ -9,8 +9,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.errors import ModelError
+from headrace.errors import ModelError
+from headrace_cli import app
 from trainer.behaviour.config import BehaviourConfig
 from trainer.sequences.evaluate import NextItemReport, evaluate_next_item
 

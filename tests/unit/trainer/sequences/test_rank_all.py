@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.measure.beyond import NOTHING
+from trainer.evaluation.lists.beyond_accuracy import NOTHING
 from trainer.sequences.ranking import popularity_scores, rank_all
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.sequences.reading import read_attributes, read_sequences
 
 

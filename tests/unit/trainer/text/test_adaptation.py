@@ -7,12 +7,12 @@ import sys
 import pytest
 import torch
 
-from streams.errors import ModelError, UsageError
-from trainer.text.adaptation import Adapted
+from headrace.errors import ModelError, UsageError
 from trainer.text.classifier import Classifier, save_classifier
 from trainer.text.encoder import TextModel
+from trainer.text.finetuning.adaptation import Adapted
+from trainer.text.finetuning.methods import Method, parse_method
 from trainer.text.heads import CosineHead
-from trainer.text.methods import Method, parse_method
 
 CPU = torch.device("cpu")
 TEXTS = ["where is my card", "a loan of ten years, please"]

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from streams.errors import ModelError, UsageError
-from trainer.measure import trade_off
+from headrace.errors import ModelError, UsageError
+from trainer.evaluation.lists import trade_off
 from trainer.pretrain.pretrain import pretrain
-from trainer.search import search_settings
 from trainer.text import encoder
 from trainer.text.encoder import load_text_model, require_text_model
+from trainer.tracking.search import search_settings
 from trainer.train import train
 
 CPU = torch.device("cpu")

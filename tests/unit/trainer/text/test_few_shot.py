@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from trainer.text.adaptation import Method
 from trainer.text.classifier import load_classifier, save_classifier
 from trainer.text.encoder import TextModel, load_text_model
 from trainer.text.evaluation import evaluate_few_shot
-from trainer.text.few_shot import pair_batches, readable, supervised_contrastive_loss, zero_shot
+from trainer.text.finetuning.adaptation import Method
+from trainer.text.finetuning.few_shot import pair_batches, readable, supervised_contrastive_loss, zero_shot
 from trainer.text.labelled import Labelled
 
 CPU = torch.device("cpu")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.text.adaptation import Method
-from trainer.text.batches import length_batches, steps_per_epoch
 from trainer.text.encoder import TextModel
 from trainer.text.evaluation import evaluate_task
-from trainer.text.finetuning import LEARNING_RATES, FitResult, Recipe, disagreement, fit_classifier
+from trainer.text.finetuning.adaptation import Method
+from trainer.text.finetuning.batches import length_batches, steps_per_epoch
+from trainer.text.finetuning.finetuning import LEARNING_RATES, FitResult, Recipe, disagreement, fit_classifier
+from trainer.text.finetuning.splits import few_of_each, stratified_split
 from trainer.text.labelled import Labelled
-from trainer.text.splits import few_of_each, stratified_split
 from trainer.text.tasks import Outliers, Task, thinned
 
 

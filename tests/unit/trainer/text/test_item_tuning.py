@@ -5,10 +5,10 @@ import pytest
 import torch
 from small_shop import FittedShop
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.text.encoder import embed, load_text_model
-from trainer.text.item_tuning import contrastive_loss, fine_tune, partner_recall
-from trainer.text.pairs import Pairs, session_pairs
+from trainer.text.matching.item_tuning import contrastive_loss, fine_tune, partner_recall
+from trainer.text.matching.pairs import Pairs, session_pairs
 
 CPU = torch.device("cpu")
 

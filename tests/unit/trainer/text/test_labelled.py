@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from streams.errors import UsageError
+from headrace.errors import UsageError
 from trainer.text.labelled import read_clinc, read_labelled
-from trainer.text.shop_matching import read_shops
+from trainer.text.matching.shop import read_shops
 
 GOOD = 'text,category\nWhere is my card?,card\n"A loan, please",loan\n'
 

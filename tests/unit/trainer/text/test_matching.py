@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.text.adaptation import Method
 from trainer.text.encoder import TextModel
-from trainer.text.matching import evaluate_matching, fit_pairs, hard_batches, match, only, recalls
-from trainer.text.shop_matching import Shops, split_pairs
+from trainer.text.finetuning.adaptation import Method
+from trainer.text.matching.matching import evaluate_matching, fit_pairs, hard_batches, match, only, recalls
+from trainer.text.matching.shop import Shops, split_pairs
 
 _COLOURS = ("red", "blue", "green", "white", "black", "yellow", "pink", "grey")
 _THINGS = ("mug", "sofa", "drill", "scarf", "lamp", "ball")

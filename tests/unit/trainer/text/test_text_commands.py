@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.errors import UsageError
-from trainer.text.adaptation import Method
+from headrace.errors import UsageError
+from headrace_cli import app
 from trainer.text.compare import Setting, run_method
+from trainer.text.finetuning.adaptation import Method
 from trainer.text.labelled import Labelled
 from trainer.text.tasks import Task
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from trainer.text.outliers import SCORES, Seen, auroc, best_score
+from trainer.text.finetuning.outliers import SCORES, Seen, auroc, best_score
 
 
 def world(directions: list[int]) -> Seen:

@@ -1,0 +1,1 @@
+"""Demand forecasts and alerts measured."""

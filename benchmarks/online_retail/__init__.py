@@ -1,0 +1,1 @@
+"""The Online Retail data set, measured and replayed."""

@@ -1,0 +1,83 @@
+"""Who runs on the pipeline, and how each is started."""
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from headrace.topics import Topic, item_updates, rekeyed
+from streams.testing.worker import COMMAND, READY
+
+
+class Contestant(NamedTuple):
+    """A program that answers events.
+
+    Attributes:
+        name: as in the results.
+        title: for people.
+        command: how it is started; it finds everything in HEADRACE_* and says `ready` in its output.
+        ready: what it says when it may be sent events.
+        topics: of which it has to commit everything before it is done, by group.
+        events: most events it is given: the slow ones would take an hour for all.
+        processes: how many say `ready`.
+    """
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    ready: str
+    topics: Callable[[str], list[str]]
+    events: int
+    processes: int = 1
+
+
+def _events(_: str) -> list[str]:
+    return [Topic.EVENTS]
+
+
+def _and_internal(group: str) -> list[str]:
+    return [Topic.EVENTS, rekeyed(group), item_updates(group)]
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"benchmarks.race.contestants.{name}")
+
+
+_ALL = 10**9
+
+#: Headrace, in its ways.
+OWN = ("headrace", "two", "apart")
+
+CONTESTANTS = {
+    c.name: c
+    for c in (
+        Contestant(
+            "headrace",
+            "Headrace, one worker",
+            COMMAND,
+            READY,
+            _and_internal,
+            _ALL,
+        ),
+        Contestant(
+            "two",
+            "Headrace, two workers",
+            (*COMMAND, "--processes", "2"),
+            READY,
+            _and_internal,
+            _ALL,
+            processes=2,
+        ),
+        Contestant(
+            "apart",
+            "Headrace, a process a pipeline",
+            (*COMMAND, "--apart"),
+            READY,
+            _and_internal,
+            _ALL,
+            processes=2,
+        ),
+        Contestant("handwritten", "hand-written loop", _module("handwritten"), "ready", _events, _ALL),
+        Contestant("faust", "Faust used plainly", _module("plain_faust"), "ready", _events, 3_000),
+        Contestant("quix", "Quix Streams", _module("quix"), "ready", _events, 6_000),
+    )
+}

@@ -1,0 +1,1 @@
+"""What all features build on: identities, fences, windows, money, row versions."""

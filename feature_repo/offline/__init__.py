@@ -1,0 +1,1 @@
+"""The same folds over a recorded stream."""

@@ -1,0 +1,1 @@
+"""Entities, views and services as Feast knows them."""

@@ -1,0 +1,1 @@
+"""A shopper's features and the folds that update them."""

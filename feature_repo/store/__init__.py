@@ -1,0 +1,1 @@
+"""Rows of the online store in bulk, behind their fences."""

@@ -1,0 +1,1 @@
+"""The format of recorded streams: read and written as JSON Lines."""

@@ -1,0 +1,31 @@
+"""Settings of every program of the project, from environment variables."""
+
+from headrace.settings.model import (
+    TRIGGERS,
+    Compression,
+    Durable,
+    Exclude,
+    LogForm,
+    LogLevel,
+    PipelineChoice,
+    Settings,
+    check_variables,
+    describe,
+    load_settings,
+    settings,
+)
+
+__all__ = [
+    "TRIGGERS",
+    "Compression",
+    "Durable",
+    "Exclude",
+    "LogForm",
+    "LogLevel",
+    "PipelineChoice",
+    "Settings",
+    "check_variables",
+    "describe",
+    "load_settings",
+    "settings",
+]

@@ -1,0 +1,1 @@
+"""The reference pages and JSON Schemas, made from the code."""

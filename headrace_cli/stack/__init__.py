@@ -1,0 +1,1 @@
+"""Commands that run things: the local stack, workers, the demonstration."""

@@ -1,0 +1,1 @@
+"""Commands on topics, recorded streams and features."""

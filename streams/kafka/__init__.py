@@ -1,0 +1,1 @@
+"""What touches Faust's, aiokafka's and kafka-python's insides."""

@@ -1,0 +1,1 @@
+"""Health, probes, supervision, metrics and logs of workers."""

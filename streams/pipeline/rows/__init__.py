@@ -1,0 +1,1 @@
+"""Rows in memory, and whether the online store still holds them."""

@@ -1,0 +1,1 @@
+"""The shopper pipeline: events and requests, keyed by user_id."""

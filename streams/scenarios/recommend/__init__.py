@@ -1,0 +1,1 @@
+"""Recommendations for trigger events, with reasons."""

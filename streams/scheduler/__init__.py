@@ -1,0 +1,1 @@
+"""What is read when, and which batches are in flight: pure."""

@@ -1,0 +1,28 @@
+"""The pipelines that a worker's process takes, and the topics that each reads."""
+
+from typing import Final
+
+from headrace.settings.model import PipelineChoice, Settings
+from headrace.topics import Topic, item_updates, rekeyed
+from streams.scheduler.throttle import PipelineTopics
+
+_ITEM_PAUSE_S: Final = 5.0
+"""At most: nobody waits for an item's counters, and a batch of many shoppers' item updates writes each item's row once.
+With 5 s where it had been 2 s a worker answered a tenth more events of a backlog."""
+_MAX_PAUSE_OF_WINDOW: Final = 1 / 60
+"""The pause is at most this share of a window."""
+_SHOPPER_POLL_SHARE: Final = 0.5
+"""Two batches evenly spaced for each that is in flight: of the paces tried the one with the shortest waits."""
+
+
+def pipelines_of(settings: Settings) -> dict[PipelineChoice, PipelineTopics]:
+    """Topics, as the cluster calls them, by the name of their pipeline. A group needs processes for both."""
+    requests = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
+    shoppers, items = requests | {Topic.EVENTS, rekeyed(settings.group)}, {Topic.ITEMS, item_updates(settings.group)}
+    name_of = settings.kafka_connection.name_of
+    pause_s = min(_ITEM_PAUSE_S, settings.window / 1000 * _MAX_PAUSE_OF_WINDOW)
+    pipelines = {
+        PipelineChoice.SHOPPERS: PipelineTopics(frozenset(map(name_of, shoppers)), share=_SHOPPER_POLL_SHARE),
+        PipelineChoice.ITEMS: PipelineTopics(frozenset(map(name_of, items)), pause_s=pause_s),
+    }
+    return {name: topics for name, topics in pipelines.items() if settings.pipeline in (PipelineChoice.BOTH, name)}

@@ -1,0 +1,1 @@
+"""Models on Triton, and what they are asked with."""

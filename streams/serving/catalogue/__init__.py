@@ -1,0 +1,1 @@
+"""The catalogue that every worker holds, and what models are told of it."""

@@ -1,0 +1,1 @@
+"""The Triton client, its breaker, and checks of what models answer."""

@@ -1,0 +1,1 @@
+"""Click models for tables of any columns."""

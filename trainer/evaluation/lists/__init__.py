@@ -1,0 +1,1 @@
+"""What recommended lists are like."""

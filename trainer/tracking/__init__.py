@@ -1,0 +1,1 @@
+"""Model cards, provenance, experiment tracking and trials."""
