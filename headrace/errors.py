@@ -2,7 +2,9 @@
 
 HeadraceError
 ├── UsageError            wrong command line, setting or input file        exit 2
-│   └── SettingsError     an environment variable with a bad value
+│   ├── SettingsError     an environment variable with a bad value
+│   └── ScenarioError     an installed scenario that is not well-formed, or does not go with another
+├── ScenarioFailed        a scenario's own function raised
 ├── StackError            a local server that cannot be started or reached exit 1
 ├── StreamError           a stream or topic that is not what it was
 │   ├── TopicChanged      recreated, or its partition count changed
@@ -41,6 +43,24 @@ class UsageError(HeadraceError):
 
 class SettingsError(UsageError):
     """An environment variable holds a value that is not allowed."""
+
+
+class ScenarioError(UsageError):
+    """A scenario cannot be loaded, or is not well-formed, or does not go with another."""
+
+
+class ScenarioFailed(HeadraceError):
+    """A function of a scenario's own raised.
+
+    Attributes:
+        scenario: its name.
+        step: which of its functions: `fold`, `query` or `output`.
+    """
+
+    def __init__(self, scenario: str, step: str, error: Exception) -> None:
+        super().__init__(f"scenario {scenario}: its {step} raised {type(error).__name__}: {error}")
+        self.scenario = scenario
+        self.step = step
 
 
 class StackError(HeadraceError):

@@ -6,8 +6,9 @@ Names are those of the contract: in records, ids, fences, metrics and recordings
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from headrace.scenarios.registry import installed
 from headrace.settings.model import Settings
 
 #: A dead letter carries its original bytes, a feature log its event's: broker and producers let this much through.
@@ -16,6 +17,8 @@ MAX_MESSAGE_BYTES = 4_194_304 + 65_536
 BATCH_BYTES = 524_288
 _WEEK_MS = 7 * 86_400_000
 _SENT_BACK = ".sent-back"
+TICK: Final = "headrace.tick"
+"""Header of a record of the rekeyed topic that is no event: the event time, ms, that its partition has reached."""
 
 #: Append time on every topic: outputs and item updates carry event time inside, and if a replayed year stood on the
 #: record itself, retention would delete it at once.
@@ -36,9 +39,42 @@ class Topic(StrEnum):
     FEATURE_LOG = "feature.log"
 
 
+#: Of the scenarios that Headrace brings; which there are with those of other packages says `topics_of`.
 INPUTS = frozenset({Topic.EVENTS, Topic.ITEMS, Topic.SCORE_REQUESTS})
 ANSWERS = (Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_FORECASTS, Topic.DEMAND_ALERTS)
-_COMPACTED = frozenset({Topic.ITEMS, Topic.DEMAND_FORECASTS})
+
+
+class PublicTopics(NamedTuple):
+    """The topics that other programs speak to, by what they are for.
+
+    Attributes:
+        inputs: in order of name.
+        answers: what scenarios write, in order of name.
+        compacted: those of which the newest record of a key is all that counts.
+    """
+
+    inputs: tuple[str, ...]
+    answers: tuple[str, ...]
+    compacted: frozenset[str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them: beside inputs and answers, what answers were made from and what was rejected."""
+        return (*self.inputs, *self.answers, Topic.FEATURE_LOG, Topic.DEAD_LETTERS)
+
+
+def topics_of(settings: Settings) -> PublicTopics:
+    """The topics of the scenarios that run (`HEADRACE_SCENARIOS`).
+
+    Raises:
+        ScenarioError: they cannot be loaded, or do not go together.
+    """
+    registry = installed(settings.scenarios)
+    return PublicTopics(
+        inputs=tuple(sorted({Topic.EVENTS, Topic.ITEMS, *(topic.name for topic in registry.inputs)})),
+        answers=tuple(sorted(topic.name for topic in registry.outputs)),
+        compacted=frozenset({Topic.ITEMS, *(topic.name for topic in registry.outputs if topic.compacted)}),
+    )
 
 
 class TopicSpec(NamedTuple):
@@ -83,8 +119,12 @@ def is_sent_back(topic: str) -> bool:
 
 
 def public_topics(settings: Settings) -> list[TopicSpec]:
-    """Every topic of the contract."""
-    return [TopicSpec(t, settings.partitions, settings.replication, _config(t)) for t in Topic]
+    """Every topic that other programs speak to, as it is to be created."""
+    topics = topics_of(settings)
+    return [
+        TopicSpec(name, settings.partitions, settings.replication, _config(compacted=name in topics.compacted))
+        for name in topics.names
+    ]
 
 
 def internal_topics(group: str, partitions: int, replication: int) -> list[TopicSpec]:
@@ -93,5 +133,5 @@ def internal_topics(group: str, partitions: int, replication: int) -> list[Topic
     return [TopicSpec(name, partitions, replication, config) for name in (rekeyed(group), item_updates(group))]
 
 
-def _config(topic: Topic) -> dict[str, str]:
-    return {**_COMMON, **({"cleanup.policy": "compact"} if topic in _COMPACTED else {"retention.ms": str(_WEEK_MS)})}
+def _config(*, compacted: bool) -> dict[str, str]:
+    return {**_COMMON, **({"cleanup.policy": "compact"} if compacted else {"retention.ms": str(_WEEK_MS)})}

@@ -20,7 +20,7 @@ from faust.types import TP, EventT, StreamT
 
 from headrace.errors import HeadraceError, StreamError
 from headrace.settings.model import LogForm, PipelineChoice, Settings, settings
-from headrace.topics import INPUTS, Topic, item_updates, rekeyed
+from headrace.topics import Topic, item_updates, rekeyed, topics_of
 from streams.application.faust_settings import faust_settings
 from streams.application.faust_worker import Worker
 from streams.kafka.admin.copartition import Prepared, prepare
@@ -34,6 +34,7 @@ from streams.operations import logs, metrics
 from streams.operations.health import Health, HealthMonitor
 from streams.operations.probes import serve_probes
 from streams.pipeline import batch_log
+from streams.pipeline.shoppers.idleness import IdleSources
 from streams.scheduler.pipelines import pipelines_of
 from streams.scheduler.slots import BatchScheduler, BatchSlot
 
@@ -71,12 +72,12 @@ class Pipelines(Protocol):
     async def recover(self, error: Exception, failures: int) -> None:
         """Return when a pipeline that raised may begin again, or raise the error."""
 
-    def on_zero_lag(self, partitions: frozenset[int]) -> frozenset[int]:
+    def on_zero_lag(self, partitions: frozenset[int]) -> IdleSources:
         """Note, about once a second, which `events` partitions have nothing left to read; return those of them that
         are to be announced as idle."""
         ...
 
-    async def announce_idle(self, partitions: frozenset[int]) -> None:
+    async def announce_idle(self, idle: IdleSources) -> None:
         """Announce that they are idle, while no batch is in flight."""
 
     async def on_assigned(self, folded: Mapping[tuple[str, int], int]) -> None:
@@ -169,7 +170,7 @@ class HeadraceApp(faust.App):
             log.warning("%s", warning)
             await asyncio.sleep(TIME_TO_STOP_S)
         prepared = await asyncio.to_thread(prepare, self.settings)
-        topics = [*sorted(INPUTS), rekeyed(self.settings.group), item_updates(self.settings.group)]
+        topics = [*topics_of(self.settings).inputs, rekeyed(self.settings.group), item_updates(self.settings.group)]
         self._topics = await asyncio.to_thread(TopicWatch, self.settings, topics)
         self.pipelines = await self._open_pipelines(self.settings, prepared)
         self._metrics_port = serve_probes(self.settings.metrics_from, self.health)

@@ -27,13 +27,14 @@ class Kind(StrEnum):
 
 JOIN_KEY: Final[dict[Kind, str]] = {Kind.USER: "user_id", Kind.ITEM: "item_id", Kind.SHARD: "shard_id"}
 VIEWS: Final[dict[Kind, tuple[str, ...]]] = {
-    Kind.USER: ("shopper",),
+    Kind.USER: ("shopper", "scenario_views"),
     Kind.ITEM: ("item_catalogue", "item_activity", "item_windows"),
     Kind.SHARD: ("shard", "shard_bulk"),
 }
 #: The one packed feature of each view; names differ, so that one request may ask for several views.
 FEATURE: Final[dict[str, str]] = {
     "shopper": "shopper_state",
+    "scenario_views": "scenario_views_state",
     "item_catalogue": "catalogue_state",
     "item_activity": "activity_state",
     "item_windows": "windows_state",

@@ -7,9 +7,11 @@ Both paths are functions of the bytes alone: the same record is judged the same 
 grows with its length alone.
 """
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from headrace.errors import BadRecord, Reason
 from headrace.messages import lookalikes
@@ -22,8 +24,10 @@ from headrace.settings.model import Settings
 
 _EVENT: Final = Form(Event, NEEDED)
 _ITEM: Final = Form(Item)
-_REQUEST: Final = Form(ScoreRequest)
 _NULL: Final = b"null"
+
+Decode = Callable[..., Any]
+"""Bytes of a record to its message; arguments and errors as of `decode_event`."""
 
 
 def _ignore(_: str) -> None:
@@ -54,13 +58,35 @@ def decode_event(
     return event
 
 
-def decode_request(
-    value: bytes | None, *, appended_ms: int, settings: Settings, on_skipped: OnSkipped = _ignore
-) -> ScoreRequest:
-    """Decode a record of `score.requests`; arguments and errors as for `decode_event`."""
-    request = _REQUEST.decode(value, settings.max_event_bytes, on_skipped)
-    _check_time(request.timestamp, appended_ms, settings)
-    return request
+def request_decoder(message: type[Struct]) -> Decode:
+    """How requests of one kind are decoded: a function with the arguments and errors of `decode_event`.
+
+    Args:
+        message: with `user_id` and `timestamp`.
+    """
+    form = Form(message)
+
+    def decode(value: bytes | None, *, appended_ms: int, settings: Settings, on_skipped: OnSkipped = _ignore) -> Any:
+        request: Any = form.decode(value, settings.max_event_bytes, on_skipped)
+        _check_time(request.timestamp, appended_ms, settings)
+        return request
+
+    return decode
+
+
+def request_decoders(settings: Settings) -> Mapping[str, Decode]:
+    """How the requests of each topic are decoded, of all scenarios that run.
+
+    Raises:
+        ScenarioError: they cannot be loaded.
+    """
+    from headrace.scenarios.registry import installed
+
+    return {topic.name: request_decoder(topic.message) for topic in installed(settings.scenarios).inputs}
+
+
+decode_request: Final = request_decoder(ScoreRequest)
+"""Decodes a record of `score.requests`."""
 
 
 def decode_item(key: bytes | None, value: bytes | None, *, appended_ms: int, settings: Settings) -> Item | Withdrawn:

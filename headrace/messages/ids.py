@@ -27,6 +27,11 @@ def request_answer_id(scenario: str, position: str) -> str:
     return f"{scenario}//{position}"
 
 
+def timer_answer_id(scenario: str, user_id: str, timer: str, due: int) -> str:
+    """The id of a scenario's answer to one of its timers; where an answer to a request has its topic stands nothing."""
+    return f"{scenario}///{timer}/{due}/{user_id}"
+
+
 def forecast_id(item_id: str, start: int, end: int) -> str:
     """The id of the forecast that an item got when its window from `start` to `end`, ms, closed."""
     return f"demand.forecasts/{item_id}/{start}/{end}"

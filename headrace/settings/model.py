@@ -173,6 +173,9 @@ class Settings(BaseSettings):
         1e-6, ge=1e-9, le=0.1, description="share of selling items' windows that may open an alert in quiet times"
     )
     service_level: float = Field(0.95, ge=0.5, le=0.999, description="chance that stock lasts through the lead time")
+    scenarios: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="scenarios that run, by name; default all that are installed"
+    )
     triggers: Annotated[frozenset[EventType], NoDecode] = Field(
         frozenset(TRIGGERS), description="events answered with recommendations"
     )
@@ -219,7 +222,7 @@ class Settings(BaseSettings):
         description="a partition whose watermark stands still so long holds no window back",
     )
 
-    @field_validator("triggers", "quantiles", mode="before")
+    @field_validator("scenarios", "triggers", "quantiles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from headrace.settings.model import Settings
-from headrace.topics import INPUTS, Topic, item_updates, rekeyed
+from headrace.topics import Topic, item_updates, rekeyed, topics_of
 from headrace_cli.status.report import KafkaPart, Letters, WorkerSeen
 from infra.topics.admin import describe
 from infra.topics.check import mismatches, sentence
@@ -25,9 +25,10 @@ def check_kafka(settings: Settings, part: KafkaPart) -> KafkaPart:
     Raises:
         HeadraceError: it does not answer, or keeps something from this client.
     """
+    topics = topics_of(settings)
     own = [rekeyed(settings.group), item_updates(settings.group)]
-    found = describe(settings.kafka_connection, [*Topic, *own], _PATIENCE_MS)
-    missing = [topic.value for topic in Topic if topic not in found]
+    found = describe(settings.kafka_connection, [*topics.names, *own], _PATIENCE_MS)
+    missing = [str(topic) for topic in topics.names if topic not in found]
     wrong = [each for topic in found.values() for each in mismatches(topic, settings) if not each.bearable]
     trouble = sentence(wrong, settings.kafka_address) if wrong else ""
     if missing:
@@ -37,12 +38,12 @@ def check_kafka(settings: Settings, part: KafkaPart) -> KafkaPart:
         part,
         answers=True,
         trouble=f"Kafka at {part.address}: {trouble}" if trouble else "",
-        topics=len(Topic) - len(missing),
+        topics=len(topics.names) - len(missing),
         missing=missing,
         group=settings.group,
     )
     with Broker(settings.kafka_connection) as broker:
-        reads = [topic for topic in (*sorted(INPUTS), *own) if topic in found]
+        reads = [topic for topic in (*topics.inputs, *own) if topic in found]
         return replace(part, **_work(broker, settings, reads, letters=Topic.DEAD_LETTERS in found))
 
 

@@ -9,7 +9,7 @@ from headrace.connections.kafka import KafkaConnection
 from headrace.connections.trouble import kafka_trouble, who
 from headrace.errors import StackError
 from headrace.settings.model import Settings
-from headrace.topics import Topic, TopicSpec
+from headrace.topics import TopicSpec, topics_of
 from infra.topics.check import FoundTopic, Mismatch, mismatches
 
 _NOT_AUTHORISED = 29
@@ -93,8 +93,9 @@ def contract_mismatches(settings: Settings) -> list[Mismatch]:
     Raises:
         StackError: Kafka cannot be reached, or keeps a topic from this client.
     """
-    found = describe(settings.kafka_connection, Topic)
-    return [mismatch for topic in Topic if topic in found for mismatch in mismatches(found[topic], settings)]
+    names = topics_of(settings).names
+    found = describe(settings.kafka_connection, names)
+    return [mismatch for topic in names if topic in found for mismatch in mismatches(found[topic], settings)]
 
 
 def alter(connection: KafkaConnection, changes: Iterable[Mismatch]) -> None:

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from headrace.settings.model import Settings
-from headrace.topics import BATCH_BYTES, INPUTS, MAX_MESSAGE_BYTES, Topic
+from headrace.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, PublicTopics, Topic, topics_of
 
 _ROOM: Final = 65_536
 """What an answer may be larger than the event that it answers."""
-_TABLES: Final = frozenset({Topic.ITEMS, Topic.DEMAND_FORECASTS})
-_OTHERS: Final = frozenset({Topic.RECOMMENDATIONS, Topic.CTR_SCORES, Topic.DEMAND_ALERTS, Topic.FEATURE_LOG})
-"""Whether these are compacted is for their consumers to say: every record of theirs has a key."""
 
 
 class FoundTopic(NamedTuple):
@@ -65,11 +62,11 @@ def mismatches(found: FoundTopic, settings: Settings) -> list[Mismatch]:
     config = found.config
     if config is None:
         return []
-    name = found.name
+    name, topics = found.name, topics_of(settings)
     checks = [
-        _append_time(name, config) if name in INPUTS else _message_bytes(name, config, settings),
-        _in_sync(found, config),
-        _deletion(name, config),
+        _append_time(name, config) if name in topics.inputs else _message_bytes(name, config, settings),
+        None if name in topics.inputs else _in_sync(found, config),
+        _deletion(name, config, topics),
         _room_for_letters(name, config) if name == Topic.DEAD_LETTERS else None,
     ]
     on_cluster = f"{settings.topic_prefix}{name}"
@@ -103,31 +100,31 @@ def _room_for_letters(name: str, config: Mapping[str, str]) -> Mismatch | None:
 def _in_sync(found: FoundTopic, config: Mapping[str, str]) -> Mismatch | None:
     """With fewer replicas than have to be in sync no record is ever taken."""
     least = int(config.get("min.insync.replicas", 1))
-    if found.name in INPUTS or least <= found.replicas:
+    if least <= found.replicas:
         return None
     wanted = f"at most {found.replicas}, since so many replicas it has, or more of them (HEADRACE_REPLICATION)"
     return Mismatch(found.name, "min.insync.replicas", str(least), wanted)
 
 
-def _deletion(name: str, config: Mapping[str, str]) -> Mismatch | None:
+def _deletion(name: str, config: Mapping[str, str], topics: PublicTopics) -> Mismatch | None:
     policy = config.get("cleanup.policy", "")
-    if name in _TABLES:
+    if name in topics.compacted:
         for_ever = all(config.get(limit) == "-1" for limit in ("retention.ms", "retention.bytes"))
         if "delete" not in policy or for_ever:
             return None
         wanted = "compact: what is not sent again in time is forgotten"
         return Mismatch(name, "cleanup.policy", policy, wanted, "compact", bearable=True)
     # Of a shopper's events one would be left; a record without a key, as dead letters may be, would be refused.
-    if "compact" not in policy or name in _OTHERS:
+    if "compact" not in policy or name in {*topics.answers, Topic.FEATURE_LOG}:
         return None
     return Mismatch(name, "cleanup.policy", policy, "delete", "delete")
 
 
-def outputs_of(found: Mapping[str, FoundTopic]) -> Outputs:
+def outputs_of(found: Mapping[str, FoundTopic], topics: PublicTopics) -> Outputs:
     """What a producer has to know of the topics that there are."""
     config = found[Topic.DEAD_LETTERS].config or {}
     limit = int(config.get("max.message.bytes", MAX_MESSAGE_BYTES))
-    return Outputs({topic: found[topic].partitions for topic in Topic if topic not in INPUTS}, limit)
+    return Outputs({topic: found[topic].partitions for topic in topics.names if topic not in topics.inputs}, limit)
 
 
 def sentence(found: Sequence[Mismatch], address: str) -> str:

@@ -10,35 +10,35 @@ from collections.abc import Mapping
 from aiokafka.errors import KafkaError
 
 from feature_repo.basics import schema
+from feature_repo.shoppers.scenario_states import ScenarioStateCodec
 from feature_repo.store.row_store import RowStore
 from headrace.errors import FencedOut, RowsLost, StoreError
-from headrace.settings.model import Settings
-from headrace.topics import INPUTS, item_updates, rekeyed
+from headrace.messages.decoding import request_decoders
+from headrace.scenarios.registry import installed
+from headrace.settings import Settings
+from headrace.topics import item_updates, rekeyed, topics_of
+from streams.application.connections import Connections
 from streams.kafka.admin.copartition import Prepared
 from streams.pipeline import batch_log
-from streams.pipeline.emit import Producer, is_transient
-from streams.pipeline.emitted import EmittedOutputs
+from streams.pipeline.emit import is_transient
 from streams.pipeline.items.catalogue_rows import CatalogueRowsPipeline
 from streams.pipeline.items.cooperative_yield import CooperativeYield
 from streams.pipeline.items.delisted import DelistedRows
 from streams.pipeline.items.pipeline import ItemPipeline
 from streams.pipeline.items.series import SeriesPipeline
 from streams.pipeline.items.series_rows import DemandRow
-from streams.pipeline.log_ends import LogEnds
 from streams.pipeline.poison import PoisonRecord
 from streams.pipeline.rows import sources
 from streams.pipeline.rows.cache import RowCache
 from streams.pipeline.rows.continuity import Continuity
 from streams.pipeline.rows.store_watch import StoreWatch
-from streams.pipeline.shoppers.idleness import Idleness
-from streams.pipeline.shoppers.pipeline import PipelineContext, ShopperPipeline
-from streams.pipeline.shoppers.tracing import Tracer, open_tracer
-from streams.scenarios import DEMAND, SHOPPER_SCENARIOS
-from streams.serving.catalogue.follower import CatalogueFollower
-from streams.serving.catalogue.new_items import NewItems
-from streams.serving.catalogue.trending import Trending
-from streams.serving.shopper_scorer.scorer import Scorer
-from streams.serving.triton.client import Triton
+from streams.pipeline.shoppers.build import OutputBuilder
+from streams.pipeline.shoppers.idleness import Idleness, IdleSources
+from streams.pipeline.shoppers.pipeline import ShopperInputs, ShopperPipeline
+from streams.pipeline.shoppers.rows import ShopperRows
+from streams.scenarios import DEMAND
+from streams.scheduler.slots import IN_FLIGHT
+from streams.serving.scorers import Scorers
 
 logger = logging.getLogger(__name__)
 
@@ -59,101 +59,80 @@ class Runtime:
 
     def __init__(
         self,
-        store: RowStore,
-        triton: Triton,
-        producer: Producer,
-        follower: CatalogueFollower,
+        connections: Connections,
         pipelines: tuple[ShopperPipeline, ItemPipeline],
         idleness: Idleness,
-        emitted_outputs: EmittedOutputs,
-        tracer: Tracer,
-        ends: LogEnds,
         watch: StoreWatch,
     ) -> None:
-        self._ends = ends
-        self._store = store
-        self._watch = watch
-        self._emitted_outputs = emitted_outputs
-        self._triton = triton
-        self._producer = producer
-        self._follower = follower
+        self._connections = connections
         self.shoppers, self.items = pipelines
         self._idleness = idleness
-        self._tracer = tracer
+        self._watch = watch
 
     @classmethod
     async def open(cls, settings: Settings, prepared: Prepared) -> "Runtime":
-        """Connect everything, read the catalogue, hold the topics against what the store remembers.
+        """Connect everything, read the catalogue, and verify the topics against what the store remembers.
 
         Raises:
-            TopicChanged, StreamError, StoreError, RowsLost: with what to do about it.
+            TopicChanged, StreamError, StoreError, RowsLost, ScenarioError: with what to do about it.
         """
-        partitions = prepared.partitions
+        registry = installed(settings.scenarios)
         store, continuity = await RowStore.open(settings), Continuity(settings.group)
         watch = StoreWatch(store, continuity, settings.group, time.monotonic)
         await watch.open()
         await schema.verify(store)
-        inputs = [*sorted(INPUTS), rekeyed(settings.group), item_updates(settings.group)]
+        inputs = [*topics_of(settings).inputs, rekeyed(settings.group), item_updates(settings.group)]
         await sources.verify_store(settings, inputs, store)
-        emitted_outputs = await EmittedOutputs.open(settings)
-        triton, producer = Triton(settings), await Producer.open(settings, prepared.outputs)
-        await store.note_withdrawn(await emitted_outputs.withdrawn(), back=())
-        follower = await CatalogueFollower.open(settings, partitions, await store.withdrawn())
-        new_items = NewItems(follower.catalogue, store, triton)
-        on = settings.trending and not settings.catching_up
-        trending = Trending(store, on=on, counts=follower.catalogue.may_contain)
-        categories = settings.holds_to_categories
-        scorer = Scorer(triton, follower.catalogue, new_items, trending, categories=categories)
-        tracer = open_tracer(settings)
-        idleness = Idleness(settings, partitions, store, producer, time.monotonic)
-        ends = await LogEnds.open(settings)
-        context = PipelineContext(
+        opened = await Connections.open(settings, prepared, store)
+        serving = opened.serving
+        codec = ScenarioStateCodec(registry.views)
+        rows = ShopperRows(store, continuity, codec, IN_FLIGHT * settings.chunk)
+        requests = request_decoders(settings)
+        idleness = Idleness(settings, prepared.partitions, rows, opened.producer, time.monotonic)
+        catalogue = serving.follower.catalogue
+        shoppers = ShopperPipeline(
+            registry.scenarios,
             settings,
-            partitions,
-            store,
-            scorer,
-            follower,
-            producer,
-            emitted_outputs,
+            ShopperInputs(prepared.partitions, requests, opened.ends, opened.emitted),
+            rows,
+            serving.follower,
+            Scorers(registry.scenarios, serving),
+            OutputBuilder(registry.scenarios, settings, prepared.partitions, catalogue, opened.tracer),
+            opened.producer,
             idleness,
-            tracer,
-            ends,
-            continuity,
         )
         item_rows: RowCache[DemandRow] = RowCache(_CACHED_ITEM_ROWS)
-        catalogue_rows = CatalogueRowsPipeline(settings, partitions, store, producer, new_items, item_rows, continuity)
-        shoppers = ShopperPipeline(SHOPPER_SCENARIOS, context)
+        catalogue_rows = CatalogueRowsPipeline(
+            settings, prepared.partitions, store, opened.producer, serving.new_items, item_rows, continuity
+        )
         series = SeriesPipeline(
             DEMAND,
             settings,
-            partitions,
+            prepared.partitions,
             store,
-            triton,
-            producer,
-            emitted_outputs,
-            trending,
-            follower.catalogue.categories,
+            serving.triton,
+            opened.producer,
+            opened.emitted,
+            serving.trending,
+            catalogue.categories,
             item_rows,
             CooperativeYield(shoppers.has_waiting_shoppers, time.monotonic),
-            DelistedRows(time.monotonic, follower.catalogue.may_contain),
-            ends,
+            DelistedRows(time.monotonic, catalogue.may_contain),
+            opened.ends,
             continuity,
         )
-        pipelines = shoppers, ItemPipeline(catalogue_rows, series, follower, trending)
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays: later collections need not walk it
-        gc.set_threshold(*_GC_THRESHOLDS)
-        sys.setswitchinterval(_SWITCH_S)
-        return cls(store, triton, producer, follower, pipelines, idleness, emitted_outputs, tracer, ends, watch)
+        pipelines = shoppers, ItemPipeline(catalogue_rows, series, serving.follower, serving.trending)
+        _tune_process()
+        return cls(opened, pipelines, idleness, watch)
 
-    def on_zero_lag(self, partitions: frozenset[int]) -> frozenset[int]:
-        """Note which `events` partitions of this worker have nothing to read; return those to be announced as idle."""
+    def on_zero_lag(self, partitions: frozenset[int]) -> IdleSources:
+        """Note which `events` partitions of this worker have nothing to read; return what to announce of them."""
         return self._idleness.on_zero_lag(partitions)
 
-    async def announce_idle(self, partitions: frozenset[int]) -> None:
-        """Announce to the item pipeline that these partitions hold nothing back."""
+    async def announce_idle(self, idle: IdleSources) -> None:
+        """Announce that partitions hold no window back, and how far the time of their timers has come."""
         try:
-            await self._idleness.announce(partitions)
+            await self._idleness.announce(idle)
         except RowsLost as lost:
             await self._watch.wait_unless_lost(lost, failures=1)
         except StoreError as error:
@@ -206,11 +185,13 @@ class Runtime:
             raise error
 
     async def close(self) -> None:
-        """Disconnect, the producer first so that it flushes."""
-        await self._producer.close()
-        await self._follower.close()
-        await self._ends.close()
-        await self._triton.close()
-        await self._emitted_outputs.close()
-        await self._store.close()
-        await asyncio.to_thread(self._tracer.close)
+        """Disconnect."""
+        await self._connections.close()
+
+
+def _tune_process() -> None:
+    """Settings of the whole process, once everything is loaded."""
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: later collections need not walk it
+    gc.set_threshold(*_GC_THRESHOLDS)
+    sys.setswitchinterval(_SWITCH_S)

@@ -18,6 +18,9 @@ STEP_SECONDS: Final = Histogram(
     "headrace_pipeline_step_seconds", "Seconds that a pipeline's step took for a batch", ["pipeline", "step"]
 )
 OUTPUTS: Final = Counter("headrace_outputs_total", "Outputs, by topic and fallback reason", ["topic", "fallback"])
+SCENARIO_OFF: Final = Gauge(
+    "headrace_scenario_off", "1 for a scenario that is off because it raised on record after record", ["scenario"]
+)
 DEAD_LETTERS: Final = Counter("headrace_dead_letters_total", "Dead letters, by reason", ["reason"])
 SKIPPED_CONTEXT: Final = Counter(
     "headrace_context_skipped_total", "Context pairs whose value is neither text nor a number, skipped", ["topic"]

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from headrace.errors import CheckFailed, StreamError, UsageError
 from headrace.settings.model import PipelineChoice, Settings
-from headrace.topics import INPUTS, Topic, item_updates, rekeyed
+from headrace.topics import Topic, item_updates, rekeyed
 from streams.kafka.admin.broker import Broker, Offsets
 from streams.kafka.admin.copartition import prepare
 from streams.kafka.admin.group_check import check_prefix
@@ -71,7 +71,7 @@ class _Watch:
 
     def __init__(self, broker: Broker, old: str, new: Settings, on_progress: OnProgress) -> None:
         self._broker, self._old, self._new, self._on_progress = broker, old, new, on_progress
-        self._inputs = broker.partitions(sorted(INPUTS - {Topic.SCORE_REQUESTS}))
+        self._inputs = broker.partitions([Topic.EVENTS, Topic.ITEMS])
         self._own = [rekeyed(new.group), item_updates(new.group)]
         self._target: Offsets | None = None
         self._moved = time.monotonic()

@@ -2,19 +2,20 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from headrace.errors import Reason
+from headrace.errors import Reason, ScenarioFailed
 from headrace.messages.events import Event, Id
 from streams.kafka.transport import Batch
 from streams.pipeline.poison import PoisonRecord
 from streams.pipeline.shoppers.decode import Rejected
-from streams.pipeline.shoppers.fold import PendingQuery
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
-from streams.serving.shopper_scorer.queries import Input
+
+if TYPE_CHECKING:
+    from streams.pipeline.shoppers.build import Answered
 
 logger = logging.getLogger(__name__)
 
@@ -65,20 +66,23 @@ def left_to_next_worker(batch: Batch) -> None:
     logger.info("batch left uncommitted to the next worker", extra={"batches": _ranges([batch])})
 
 
-def answered(batch: Batch, queries: Sequence[PendingQuery], fallbacks: Sequence[str | None]) -> None:
+def timer_failed(failure: ScenarioFailed) -> None:
+    """Log a scenario that raised for a timer, which is dropped."""
+    logger.error("timer dropped: %s", failure, exc_info=failure, extra={"scenario": failure.scenario})
+
+
+def answered(batch: Batch, answers: "Sequence[Answered]") -> None:
     """Log, at DEBUG, every event that outputs are emitted for; at INFO those that no model has answered.
 
     What a model has answered with a caveat (`unknown_user`, say) is daily business.
     """
     if logger.isEnabledFor(logging.INFO):
-        pairs = zip(queries, fallbacks, strict=True)
-        inputs = [one.query.input for one, fallback in pairs if fallback == MODEL_UNAVAILABLE]
-        if inputs:
-            extra = {"reason": MODEL_UNAVAILABLE, "count": len(inputs), "event_ids": _names(inputs)[:_MAX_EXAMPLES]}
+        failed = [one for one in answers if one.fallback == MODEL_UNAVAILABLE]
+        if failed:
+            extra = {"reason": MODEL_UNAVAILABLE, "count": len(failed), "event_ids": _names(failed)[:_MAX_EXAMPLES]}
             logger.info("outputs without the model", extra=extra)
     if logger.isEnabledFor(logging.DEBUG):
-        names = _names(one.query.input for one in queries)
-        logger.debug("outputs emitted", extra={"batches": _ranges([batch]), "event_ids": names})
+        logger.debug("outputs emitted", extra={"batches": _ranges([batch]), "event_ids": _names(answers)})
 
 
 def ids_in(value: bytes | None) -> dict[str, str]:
@@ -96,17 +100,20 @@ def ids_in(value: bytes | None) -> dict[str, str]:
     return found
 
 
-def _ids_of(input_: Input) -> dict[str, str]:
-    name = "event_id" if isinstance(input_, Event) else "request_id"
-    return {name: _name(input_), "user_id": input_.user_id}
+def _ids_of(input_: Any) -> dict[str, str]:
+    ids = {name: getattr(input_, name, None) for name in ("event_id", "request_id", "user_id")}
+    return {name: str(value)[:_LONGEST_ID] for name, value in ids.items() if value is not None}
 
 
-def _names(inputs: Iterable[Input]) -> list[str]:
-    return list(dict.fromkeys(map(_name, inputs)))
+def _names(answers: "Iterable[Answered]") -> list[str]:
+    return list(dict.fromkeys(map(_name, answers)))
 
 
-def _name(input_: Input) -> str:
-    return input_.event_id if isinstance(input_, Event) else input_.request_id[:_LONGEST_ID]
+def _name(answer: "Answered") -> str:
+    input_ = answer.pending.input
+    if isinstance(input_, Event):
+        return input_.event_id
+    return str(getattr(input_, "request_id", answer.pending.output_id))[:_LONGEST_ID]
 
 
 def _ranges(batches: Iterable[Batch]) -> list[dict[str, Any]]:

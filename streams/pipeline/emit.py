@@ -15,7 +15,7 @@ from headrace.errors import BadRecord, StreamError
 from headrace.messages.internal import ItemUpdateBatch
 from headrace.partitioning import partition_of
 from headrace.settings.model import Compression, Settings
-from headrace.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, Topic, item_updates, rekeyed
+from headrace.topics import BATCH_BYTES, MAX_MESSAGE_BYTES, TICK, Topic, item_updates, rekeyed
 from infra.topics.check import Outputs
 from streams.kafka.transport import RawRecord
 from streams.pipeline.shoppers.decode import (
@@ -51,7 +51,7 @@ class Outbox:
         self._msgpack = msgspec.msgpack.Encoder()
         self.messages: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
 
-    def add(self, topic: Topic, key: str, value: Struct, headers: Headers = ()) -> None:
+    def add(self, topic: str, key: str, value: Struct, headers: Headers = ()) -> None:
         """Add one output, as JSON."""
         message = Message(key.encode(), self._json.encode(value), headers)
         self.messages[topic, partition_of(key, self.partitions)].append(message)
@@ -79,6 +79,11 @@ class Outbox:
         )
         target = rekeyed(self._group), partition_of(user_id, self.partitions)
         self.messages[target].append(message)
+
+    def tick(self, partition: int, time: int) -> None:
+        """Add a tick: how far event time has come in a partition that nothing else tells of."""
+        message = Message(None, None, ((TICK, str(time).encode()),))
+        self.messages[rekeyed(self._group), partition].append(message)
 
     def add_item_updates(self, partition: int, batch: ItemUpdateBatch) -> None:
         """Add a batch of item updates and watermarks for one partition of the item pipeline."""

@@ -11,7 +11,7 @@ from headrace.errors import TopicChanged, UsageError
 from headrace.settings.model import Settings
 from headrace.topics import Topic
 from streams.kafka.admin.topic_identity import identities
-from streams.pipeline.rows.rows import index_key, source_key
+from streams.pipeline.rows.keys import index_key, source_key
 from streams.pipeline.rows.sources import WINDOW
 from streams.pipeline.shoppers.decode import Accepted, DecodedBatch, position_of
 

@@ -1,24 +1,24 @@
 """Click probabilities: each impression and each score request is answered item by item, in the order asked."""
 
-from feature_repo.shoppers.shopper import ShopperState
+from typing import Final
+
 from headrace.messages.events import Event, EventType
 from headrace.messages.outputs import CtrScores, ScoredItem
-from headrace.settings.model import Settings
+from headrace.messages.requests import ScoreRequest
+from headrace.scenarios import Answer, InputTopic, OutputTopic, Row, Scenario
+from headrace.settings import Settings
 from headrace.topics import Topic
-from streams.serving.catalogue.catalogue import Catalogue
-from streams.serving.shopper_scorer.queries import Input, Query, Result, Scenario
+from streams.serving.shopper_scorer.queries import SHOPPER_SCORER, ShopperQuery, logged_features
 
 
-def _accepts(input_: Input, _: Settings) -> bool:
-    return not isinstance(input_, Event) or input_.type is EventType.IMPRESSION
+def _answers(input_: object, _: Settings) -> bool:
+    return isinstance(input_, ScoreRequest) or (isinstance(input_, Event) and input_.type is EventType.IMPRESSION)
 
 
-def _make_query(scenario: Scenario, input_: Input, output_id: str, state: ShopperState, _: Settings) -> Query:
-    return Query(
-        scenario=scenario,
+def _query(input_: Event | ScoreRequest, row: Row, _: Settings) -> ShopperQuery:
+    return ShopperQuery(
         input=input_,
-        output_id=output_id,
-        recent=state.recent,
+        recent=row.shopper.recent,
         exclude=b"",
         recommend=False,
         candidates=tuple(input_.items or ()),
@@ -26,10 +26,10 @@ def _make_query(scenario: Scenario, input_: Input, output_id: str, state: Shoppe
     )
 
 
-def _make_output(query: Query, result: Result, _: Catalogue, __: Settings) -> CtrScores:
-    input_ = query.input
+def _output(answer: Answer) -> CtrScores:
+    input_, query, result = answer.input, answer.query, answer.result
     return CtrScores(
-        id=query.output_id,
+        id=answer.output_id,
         timestamp=input_.timestamp,
         model=result.model,
         fallback=result.fallback,
@@ -40,4 +40,14 @@ def _make_output(query: Query, result: Result, _: Catalogue, __: Settings) -> Ct
     )
 
 
-CTR = Scenario("ctr", Topic.CTR_SCORES, True, _accepts, _make_query, _make_output)
+CTR: Final = Scenario(
+    name="ctr",
+    answers=_answers,
+    query=_query,
+    output=_output,
+    outputs=[OutputTopic(name=Topic.CTR_SCORES, message=CtrScores)],
+    inputs=[InputTopic(name=Topic.SCORE_REQUESTS, message=ScoreRequest)],
+    before_fold=True,
+    scorer=SHOPPER_SCORER,
+    features=logged_features,
+)

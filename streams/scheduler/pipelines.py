@@ -3,7 +3,7 @@
 from typing import Final
 
 from headrace.settings.model import PipelineChoice, Settings
-from headrace.topics import Topic, item_updates, rekeyed
+from headrace.topics import Topic, item_updates, rekeyed, topics_of
 from streams.scheduler.throttle import PipelineTopics
 
 _ITEM_PAUSE_S: Final = 5.0
@@ -17,7 +17,8 @@ _SHOPPER_POLL_SHARE: Final = 0.5
 
 def pipelines_of(settings: Settings) -> dict[PipelineChoice, PipelineTopics]:
     """Topics, as the cluster calls them, by the name of their pipeline. A group needs processes for both."""
-    requests = frozenset[str]() if settings.catching_up else frozenset({Topic.SCORE_REQUESTS})
+    own = frozenset({Topic.EVENTS, Topic.ITEMS})
+    requests = frozenset[str]() if settings.catching_up else frozenset(topics_of(settings).inputs) - own
     shoppers, items = requests | {Topic.EVENTS, rekeyed(settings.group)}, {Topic.ITEMS, item_updates(settings.group)}
     name_of = settings.kafka_connection.name_of
     pause_s = min(_ITEM_PAUSE_S, settings.window / 1000 * _MAX_PAUSE_OF_WINDOW)

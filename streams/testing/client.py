@@ -9,13 +9,12 @@ import msgspec
 
 from headrace.recording.reading import Record
 from headrace.settings.model import Settings
-from headrace.topics import ANSWERS, Topic
+from headrace.topics import Topic, topics_of
 from streams.recordings.traffic.counting import Replayed
 from streams.recordings.traffic.listening import KafkaRecord, Listener
 from streams.recordings.traffic.replay import replay_file, replay_records
 
 _SHOWN = 5
-_OUTPUTS = (*ANSWERS, Topic.DEAD_LETTERS, Topic.FEATURE_LOG)
 
 
 class Message(NamedTuple):
@@ -49,12 +48,15 @@ class Client:
 
     Args:
         settings: the cluster and the group.
-        topics: whose messages to collect; the contract's outputs by default.
+        topics: whose messages to collect; by default all that workers write.
     """
 
-    def __init__(self, settings: Settings, topics: Iterable[str] = _OUTPUTS) -> None:
+    def __init__(self, settings: Settings, topics: Iterable[str] | None = None) -> None:
         self.settings = settings
-        self._listener = Listener(settings.kafka_connection, [str(t) for t in topics], from_beginning=False)
+        public = topics_of(settings)
+        default = (*public.answers, Topic.DEAD_LETTERS, Topic.FEATURE_LOG)
+        names = [str(topic) for topic in (default if topics is None else topics)]
+        self._listener = Listener(settings.kafka_connection, names, from_beginning=False)
         self._messages: list[Message] = []
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ from feature_repo.store.row_store import RowStore
 from headrace.topics import ANSWERS
 from streams.kafka.transport.reader import ReaderThread
 from streams.pipeline.emit import Outbox, Producer
-from streams.serving.shopper_scorer.scorer import Scorer
+from streams.serving.shopper_scorer.scorer import ShopperBatchScorer
 
 
 class Point(NamedTuple):
@@ -31,8 +31,8 @@ class Point(NamedTuple):
 
 POINTS: Final = {
     "reading": Point(RowStore, "read", False, "records are fetched and decoded, rows are not read"),
-    "folded": Point(Scorer, "score", False, "events are folded in memory, the model is not asked"),
-    "answered": Point(Scorer, "score", True, "the model has answered, nothing is emitted"),
+    "folded": Point(ShopperBatchScorer, "score", False, "events are folded in memory, the model is not asked"),
+    "answered": Point(ShopperBatchScorer, "score", True, "the model has answered, nothing is emitted"),
     "emitting": Point(Producer, "send", False, "outputs are made, the next batches folded"),
     "emitted": Point(Producer, "send", True, "outputs are acknowledged, rows are not written"),
     "written": Point(RowStore, "write_serialised", True, "rows are on disk, offsets are not committed"),

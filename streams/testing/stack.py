@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from headrace.connections.addresses import masked
 from headrace.settings.model import Settings, load_settings
-from headrace.topics import INPUTS
+from headrace.topics import topics_of
 from streams.kafka.admin.broker import Broker
 
 
@@ -62,7 +62,7 @@ def fresh_group(stack: Stack) -> str:
     """Name a new group that begins at the inputs' present ends: what earlier tests sent is not its business."""
     group = f"test-{uuid4().hex[:12]}"
     with Broker(stack.settings(group).kafka_connection) as broker:
-        broker.start_group_at(group, broker.ends(sorted(INPUTS)))
+        broker.start_group_at(group, broker.ends(topics_of(stack.settings(group)).inputs))
     return group
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from headrace.errors import StreamError
 from headrace.settings.model import Settings
-from headrace.topics import INPUTS, Topic, internal_topics
+from headrace.topics import Topic, internal_topics, topics_of
 from infra.topics.admin import describe, ensure_topics
 from infra.topics.check import FoundTopic, Outputs, mismatches, outputs_of, sentence
 
@@ -31,9 +31,12 @@ def prepare(settings: Settings) -> Prepared:
         StreamError: a topic is missing, partition counts differ, or a topic is set up so that records would be lost.
     """
     kafka = settings.kafka_connection
-    public = describe(kafka, Topic, _PATIENCE_MS)
+    topics = topics_of(settings)
+    public = describe(kafka, topics.names, _PATIENCE_MS)
     partitions = agree(
-        {topic: public[topic].partitions if topic in public else 0 for topic in Topic}, settings.topic_prefix
+        {topic: public[topic].partitions if topic in public else 0 for topic in topics.names},
+        topics.inputs,
+        settings.topic_prefix,
     )
     internal = internal_topics(settings.group, partitions, settings.replication)
     ensure_topics(kafka, internal)
@@ -45,7 +48,7 @@ def prepare(settings: Settings) -> Prepared:
             "`headrace rebuild`."
         )
     _check([*public.values(), *own.values()], settings)
-    return Prepared(partitions, outputs_of(public))
+    return Prepared(partitions, outputs_of(public, topics))
 
 
 def _check(topics: Sequence[FoundTopic], settings: Settings) -> None:
@@ -59,8 +62,8 @@ def _check(topics: Sequence[FoundTopic], settings: Settings) -> None:
         raise StreamError(sentence(fatal, settings.kafka_address))
 
 
-def agree(counts: Mapping[str, int], prefix: str = "") -> int:
-    """The one partition count of all inputs; `prefix` stands before their names on the cluster.
+def agree(counts: Mapping[str, int], inputs: Sequence[str], prefix: str = "") -> int:
+    """The one partition count of all `inputs`; `prefix` stands before their names on the cluster.
 
     Raises:
         StreamError: naming the topics that are missing, or the inputs whose counts differ from that of `events`.
@@ -69,7 +72,7 @@ def agree(counts: Mapping[str, int], prefix: str = "") -> int:
     if missing:
         raise StreamError(f"No topic {', '.join(missing)}: create it with `headrace topics create`.")
     wanted = counts[Topic.EVENTS]
-    odd = sorted(topic for topic, count in counts.items() if topic in INPUTS and count != wanted)
+    odd = sorted(topic for topic, count in counts.items() if topic in inputs and count != wanted)
     others = ", ".join(f"{prefix}{topic} has {counts[topic]}" for topic in odd)
     if others:
         raise StreamError(

@@ -20,7 +20,7 @@ from streams.pipeline.emit import Outbox, Producer
 from streams.pipeline.items.series_rows import DemandRow
 from streams.pipeline.rows.cache import RowCache
 from streams.pipeline.rows.continuity import Continuity
-from streams.pipeline.rows.rows import catalogue_key, index_key
+from streams.pipeline.rows.keys import catalogue_key, index_key
 from streams.pipeline.shoppers.decode import RecordPosition, Rejected
 from streams.serving.catalogue.append_order import NEVER, append_order, is_later, lie_apart
 from streams.serving.catalogue.new_items import NewItems, Vector

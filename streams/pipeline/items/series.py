@@ -29,7 +29,7 @@ from streams.pipeline.items.series_rows import DemandRow, WindowIndexRow, kind_o
 from streams.pipeline.log_ends import LogEnds, highest
 from streams.pipeline.rows.cache import RowCache
 from streams.pipeline.rows.continuity import Continuity
-from streams.pipeline.rows.rows import index_key
+from streams.pipeline.rows.keys import index_key
 from streams.pipeline.shoppers.decode import Rejected
 from streams.serving.catalogue.trending import Trending
 from streams.serving.triton.client import Triton

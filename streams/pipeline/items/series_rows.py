@@ -13,7 +13,7 @@ from feature_repo.items.scopes import is_scope, item_of
 from feature_repo.items.window_index import ClosedWindow, WindowIndex
 from feature_repo.store.row_store import Kind, RowWrite, StoredRow
 from headrace.messages.internal import ItemImpression, ItemUpdate, Watermark
-from streams.pipeline.rows.rows import index_key
+from streams.pipeline.rows.keys import index_key
 
 _MAX_UNFLUSHED: Final = 512
 """Items stored beside the bulk of an index; with more of them the bulk is written anew."""

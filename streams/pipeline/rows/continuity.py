@@ -7,7 +7,7 @@ from feature_repo.store.probe import RESTORE
 from feature_repo.store.row_store import Kind, RowStore
 from headrace.errors import RowsLost
 from headrace.topics import Topic, item_updates, rekeyed
-from streams.pipeline.rows.rows import catalogue_key, index_key, source_key
+from streams.pipeline.rows.keys import catalogue_key, index_key, source_key
 
 
 class Continuity:

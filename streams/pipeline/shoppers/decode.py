@@ -1,15 +1,14 @@
 """Step 1: raw records become events and requests in their place in the log, or dead letters, or are sent on."""
 
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from headrace.errors import BadRecord, Reason
-from headrace.messages.decoding import decode_event, decode_request
+from headrace.messages.decoding import Decode, decode_event
 from headrace.messages.events import Event
-from headrace.messages.requests import ScoreRequest
 from headrace.partitioning import partition_of
 from headrace.settings.model import Settings
-from headrace.topics import Topic, rekeyed
+from headrace.topics import TICK, Topic, rekeyed
 from streams.kafka.transport import PartitionBatch, RawRecord
 from streams.pipeline.log_ends import HighestOffsets, beyond_log_end, parse_partition
 
@@ -18,6 +17,8 @@ ORIGIN_PARTITION = "headrace.partition"
 ORIGIN_OFFSET = "headrace.offset"
 ORIGIN_APPENDED = "headrace.appended"
 _DIGITS: Final = 16
+_LONGER_DAY_MS: Final = 3_600_000
+"""A window of days has an hour more where summer time ends."""
 
 
 class RecordPosition(NamedTuple):
@@ -37,9 +38,13 @@ class RecordPosition(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """One good record: the input, where it came from, and the record as it was read."""
+    """One good record: the input, where it came from, and the record as it was read.
 
-    input: Event | ScoreRequest
+    Attributes:
+        input: an event, or a request of one of the scenarios' topics.
+    """
+
+    input: Any
     position: RecordPosition
     record: RawRecord
 
@@ -65,14 +70,30 @@ class Misrouted(NamedTuple):
     position: RecordPosition
 
 
+class Tick(NamedTuple):
+    """A record of the rekeyed topic that says how far event time has come: a partition without events has no other.
+
+    Attributes:
+        offset: where it stands.
+        time: event time, ms.
+    """
+
+    offset: int
+    time: int
+
+
 class DecodedBatch(NamedTuple):
-    """A batch, sorted out; each list keeps the order of the log."""
+    """A partition batch, decoded; each list keeps the order of the log.
+
+    Attributes:
+        skipped_context: names of context pairs whose value is neither text nor a number: their events go on without.
+    """
 
     accepted: list[Accepted]
     rejected: list[Rejected]
     misrouted: list[Misrouted]
     skipped_context: list[str]
-    """Names of context pairs whose value is neither text nor a number: their events go on without them."""
+    ticks: list[Tick]
 
 
 def position_of(record: RawRecord) -> RecordPosition:
@@ -89,15 +110,23 @@ def appended_ms(record: RawRecord, position: RecordPosition) -> int:
     return min(int(claimed), record.timestamp) if claimed.isdigit() and len(claimed) < _DIGITS else record.timestamp
 
 
-def decode_batch(batch: PartitionBatch, settings: Settings, partitions: int) -> DecodedBatch:
-    """Decode and validate a batch of `events`, `score.requests` or the rekeyed topic. Pure."""
-    decoded = DecodedBatch([], [], [], [])
-    decode: Callable[..., Event | ScoreRequest]
-    decode = decode_request if batch.topic == Topic.SCORE_REQUESTS else decode_event
+def decode_batch(
+    batch: PartitionBatch, settings: Settings, partitions: int, requests: Mapping[str, Decode]
+) -> DecodedBatch:
+    """Decode and validate a partition batch of `events`, of the rekeyed topic, or of requests. Pure.
+
+    Args:
+        requests: how the requests of each topic are decoded.
+    """
+    decoded = DecodedBatch([], [], [], [], [])
+    decode = requests.get(batch.topic, decode_event)
     forwarded = batch.topic == rekeyed(settings.group)
     for record in batch.records:
         position = position_of(record)
         try:
+            if forwarded and (tick := _tick(record, settings)) is not None:
+                decoded.ticks.append(tick)
+                continue
             position = _claimed_position(record, partitions) if forwarded else position
             appended = appended_ms(record, position)
             input_ = decode(
@@ -128,7 +157,7 @@ def without_forged(
     """An intake in which forwarded events that claim a position beyond the end of their log are rejected. Pure."""
     if all(offset < ends[origin] for origin, offset in claimed_positions(batch, decoded, settings)):
         return decoded
-    verified = DecodedBatch([], list(decoded.rejected), [], decoded.skipped_context)
+    verified = decoded._replace(accepted=[], rejected=list(decoded.rejected), misrouted=[])
     for one in (*decoded.accepted, *decoded.misrouted):
         position = one.position
         if position.offset >= (end := ends[position.topic, position.partition]):
@@ -161,3 +190,18 @@ def _claimed_position(record: RawRecord, partitions: int) -> RecordPosition:
 
 def _not_forwarded(reason: Reason, found: str) -> BadRecord:
     return BadRecord(reason, f"no worker has forwarded this record, for {found}: events are to be sent to `events`")
+
+
+def _tick(record: RawRecord, settings: Settings) -> Tick | None:
+    """The tick that a record is; None for a forwarded event.
+
+    Raises:
+        BadRecord: it is one that no worker and no replay can have sent.
+    """
+    claimed = dict(record.headers).get(TICK) if record.headers else None
+    if claimed is None:
+        return None
+    last = record.timestamp + settings.future + settings.window + _LONGER_DAY_MS + settings.lateness
+    if not claimed.isdigit() or len(claimed) > _DIGITS or int(claimed) > last:
+        raise BadRecord(Reason.OUT_OF_RANGE, "no worker has sent this tick: its time lies in the future")
+    return Tick(record.offset, int(claimed))

@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from headrace.topics import ANSWERS, Topic
+from headrace.settings import Settings
+from headrace.topics import Topic, topics_of
 from streams.kafka.admin.broker import Broker
 
 
@@ -18,12 +19,13 @@ class Replayed(Struct, frozen=True):
 class AnswerCounter:
     """Counts what is appended to the output topics from its making on."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, settings: Settings) -> None:
         self._broker = broker
+        self._topics = (*topics_of(settings).answers, Topic.DEAD_LETTERS.value)
         self._before = self._totals()
 
     def _totals(self) -> dict[str, int]:
-        totals = {topic.value: 0 for topic in (*ANSWERS, Topic.DEAD_LETTERS)}
+        totals = dict.fromkeys(self._topics, 0)
         for partition, end in self._broker.ends(totals).items():
             totals[partition.topic] += end
         return totals

@@ -5,10 +5,10 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from headrace.errors import BadRecord, Reason
-from headrace.messages.decoding import decode_event, decode_item, decode_request
+from headrace.messages.decoding import decode_event, decode_item, request_decoders
 from headrace.recording.reading import Record
 from headrace.settings.model import Settings
-from headrace.topics import INPUTS, Topic
+from headrace.topics import Topic, topics_of
 from streams.recordings.traffic.capture import to_record
 from streams.recordings.traffic.listening import KafkaRecord
 
@@ -58,17 +58,16 @@ def dead_letters(
 
 def refusal(record: Record, settings: Settings, now_ms: int) -> BadRecord | None:
     """Why a worker would refuse the record if it came now; None when it would take it."""
-    if record.topic not in INPUTS:
+    if record.topic not in topics_of(settings).inputs:
         # Found on a group's own topic, whose records say where they come from.
         return BadRecord(Reason.OUT_OF_RANGE, f"{record.topic!r} is no topic that producers send to")
     key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")
     try:
         if record.topic == Topic.ITEMS:
             decode_item(key, record.value, appended_ms=now_ms, settings=settings)
-        elif record.topic == Topic.SCORE_REQUESTS:
-            decode_request(record.value, appended_ms=now_ms, settings=settings)
         else:
-            decode_event(record.value, appended_ms=now_ms, settings=settings)
+            decode = request_decoders(settings).get(record.topic, decode_event)
+            decode(record.value, appended_ms=now_ms, settings=settings)
     except BadRecord as bad:
         return bad
     return None

@@ -51,7 +51,7 @@ def replay_records(
     topics = Counter(record.topic for record in stream())
     with Broker(settings.kafka_connection) as broker, Replayer(settings, speed) as replayer:
         broker.partitions(sorted(topics))
-        counter = AnswerCounter(broker)
+        counter = AnswerCounter(broker, settings)
         started = time.monotonic()
         sent = replayer.send(stream(), topics.total(), on_progress)
         if wait:

@@ -14,7 +14,7 @@ from headrace.errors import BadRecord, StreamError, UsageError
 from headrace.messages.decoding import decode_event
 from headrace.recording.reading import Record
 from headrace.settings.model import Settings
-from headrace.topics import Topic
+from headrace.topics import TICK, Topic
 from streams.kafka.admin.broker import kafka_errors, make_producer
 from streams.recordings import OnProgress, no_progress
 
@@ -98,6 +98,12 @@ class Replayer:
     def send_to(self, topic: str, partition: int, value: bytes) -> None:
         """Send one value to one partition; `flush` waits for it."""
         self._producer.send(self._kafka.name_of(topic), value, partition=partition).add_errback(self._failures.append)
+
+    def send_tick(self, topic: str, partition: int, time_ms: int) -> None:
+        """Tell a partition of the rekeyed topic how far event time has come; `flush` waits for it."""
+        headers = [(TICK, str(time_ms).encode())]
+        sent = self._producer.send(self._kafka.name_of(topic), b"", partition=partition, headers=headers)
+        sent.add_errback(self._failures.append)
 
     def _send(self, record: Record, number: int) -> None:
         key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")

@@ -10,7 +10,7 @@ from feature_repo.basics.windows import number_at, start_of, windows_of
 from headrace.errors import CheckFailed
 from headrace.messages.internal import ItemUpdateBatch, Watermark
 from headrace.settings.model import Settings
-from headrace.topics import INPUTS, Topic, item_updates, rekeyed
+from headrace.topics import Topic, item_updates, rekeyed, topics_of
 from streams.kafka.admin.broker import Broker, Offsets
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.traffic.replaying import Replayer, Sent
@@ -36,12 +36,17 @@ def await_answers(
         CheckFailed: the group committed nothing for `patience_s` seconds.
     """
     wait = _Wait(broker, settings.group, on_progress, patience_s)
-    wait.until_committed(sorted(sent.topics & INPUTS))
+    wait.until_committed(sorted(sent.topics & set(topics_of(settings).inputs)))
     if Topic.EVENTS not in sent.topics:
         return
     wait.until_committed([rekeyed(settings.group)])
     if sent.last_event_time is not None:
-        _send_end_markers(broker, replayer, settings.group, end_of(sent.last_event_time, settings))
+        end = end_of(sent.last_event_time, settings)
+        for partition in broker.partitions([rekeyed(settings.group)]):
+            replayer.send_tick(partition.topic, partition.partition, end)
+        replayer.flush()
+        wait.until_committed([rekeyed(settings.group)])
+        _send_end_markers(broker, replayer, settings.group, end)
     wait.until_committed([item_updates(settings.group)])
 
 

@@ -1,14 +1,15 @@
 """Run every check over a recorded stream."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from headrace.errors import BadRecord, UsageError
-from headrace.messages.decoding import decode_event, decode_item, decode_request
+from headrace.messages.decoding import Decode, decode_event, decode_item, request_decoders
 from headrace.recording.reading import Record, parse_line, read_lines
 from headrace.settings.model import Settings
-from headrace.topics import INPUTS, Topic
+from headrace.topics import Topic, topics_of
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.validation.checks import Message, all_checks
 from streams.recordings.validation.report import Result, Status, Tally, Validation
@@ -29,6 +30,8 @@ def validate_recording(
     tallies = _Tallies()
     topics: Counter[str] = Counter()
     checks = all_checks()
+    inputs = topics_of(settings).inputs
+    requests = request_decoders(settings)
     timestamp = 0
     for number, line in read_lines(path):
         place = f"line {number}"
@@ -41,11 +44,11 @@ def validate_recording(
             continue
         timestamp = record.timestamp
         topics[record.topic] += 1
-        if record.topic not in INPUTS:
+        if record.topic not in inputs:
             foreign.add(f"{place}: {record.topic}")
         if record.timestamp < settings.past:
             early.add(f"{place}: {record.timestamp}")
-        message = _decode(record, place, now_ms, settings, tallies)
+        message = _decode(record, place, now_ms, settings, tallies, requests)
         for check in checks:
             check.see(place, record, message)
     if not topics and not unparsed.count:
@@ -70,7 +73,9 @@ class _Tallies:
         self.broken, self.skipped = Tally(), Tally()
 
 
-def _decode(record: Record, place: str, now_ms: int, settings: Settings, tallies: _Tallies) -> Message:
+def _decode(
+    record: Record, place: str, now_ms: int, settings: Settings, tallies: _Tallies, requests: Mapping[str, Decode]
+) -> Message:
     def on_skipped(name: str) -> None:
         tallies.skipped.add(f"{place}: {name!r}, neither text nor a number")
 
@@ -81,8 +86,8 @@ def _decode(record: Record, place: str, now_ms: int, settings: Settings, tallies
                 return decode_event(record.value, appended_ms=now_ms, settings=settings, on_skipped=on_skipped)
             case Topic.ITEMS:
                 return decode_item(key, record.value, appended_ms=now_ms, settings=settings)
-            case Topic.SCORE_REQUESTS:
-                return decode_request(record.value, appended_ms=now_ms, settings=settings, on_skipped=on_skipped)
+            case topic if topic in requests:
+                return requests[topic](record.value, appended_ms=now_ms, settings=settings, on_skipped=on_skipped)
             case _:
                 return None
     except BadRecord as error:

@@ -1,6 +1,7 @@
 """Recommendations: each trigger event is answered with the best items for the shopper now, and why."""
 
 from math import isnan
+from typing import Final
 
 from feature_repo.basics.identity import packed_hash
 from feature_repo.shoppers.exclusion import bought_items, recent_items
@@ -8,62 +9,58 @@ from feature_repo.shoppers.shopper import ShopperState, seen_items
 from headrace.messages.events import Event
 from headrace.messages.outputs import Recommendation, RecommendedItem
 from headrace.reason_texts import reason_texts
-from headrace.settings.model import Exclude, Settings
+from headrace.scenarios import Answer, OutputTopic, Row, Scenario
+from headrace.settings import Exclude, Settings
 from headrace.topics import Topic
 from streams.scenarios.recommend.reasons import ReasonBuilder
-from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 from streams.serving.shopper_scorer.list_rules import target_categories
-from streams.serving.shopper_scorer.queries import Input, Query, Result, Scenario
+from streams.serving.shopper_scorer.queries import SHOPPER_SCORER, ShopperQuery, logged_features
 
 
-def _accepts(input_: Input, settings: Settings) -> bool:
+def _answers(input_: object, settings: Settings) -> bool:
     return isinstance(input_, Event) and input_.type in settings.triggers
 
 
-def _make_query(scenario: Scenario, input_: Input, output_id: str, state: ShopperState, settings: Settings) -> Query:
-    assert isinstance(input_, Event)
-    return Query(
-        scenario=scenario,
-        input=input_,
-        output_id=output_id,
-        recent=state.recent,
-        exclude=_exclude(input_, state, settings.exclude),
+def _query(event: Event, row: Row, settings: Settings) -> ShopperQuery:
+    return ShopperQuery(
+        input=event,
+        recent=row.shopper.recent,
+        exclude=_exclude(event, row.shopper, settings.exclude),
         recommend=True,
         candidates=(),
-        channel=input_.channel,
-        bought=bought_items(state) if settings.exclude is Exclude.AUTO else b"",
-        rule=settings.list_rule(input_.type),
+        channel=event.channel,
+        bought=bought_items(row.shopper) if settings.exclude is Exclude.AUTO else b"",
+        rule=settings.list_rule(event.type),
     )
 
 
-def _exclude(input_: Event, state: ShopperState, rule: Exclude) -> bytes:
+def _exclude(event: Event, state: ShopperState, rule: Exclude) -> bytes:
     if rule is Exclude.NONE:
         return b""
-    current = packed_hash(input_.item_id) if input_.item_id else b""
+    current = packed_hash(event.item_id) if event.item_id else b""
     if rule is Exclude.AUTO:
-        return current + recent_items(state.recent, input_.timestamp)
+        return current + recent_items(state.recent, event.timestamp)
     if rule is Exclude.PURCHASED:
         return current + state.bought
     return current + seen_items(state) if rule is Exclude.SEEN else current
 
 
-def _make_output(query: Query, result: Result, catalogue: Catalogue, settings: Settings) -> Recommendation:
-    input_ = query.input
-    assert isinstance(input_, Event)
+def _output(answer: Answer) -> Recommendation:
+    event, query, result, catalogue = answer.input, answer.query, answer.result, answer.catalogue
     ranked, entries = result.ranked, list(catalogue.entries(result.ranked.items))
-    texts, categories = reason_texts(settings.reasons), target_categories(query, catalogue)
+    texts, categories = reason_texts(answer.settings.reasons), target_categories(query, catalogue)
     reason_builder = ReasonBuilder(query.recent, catalogue, texts, categories)
     otherwise = "popular" if result.fallback == MODEL_UNAVAILABLE else "range"
     reasons = reason_builder.of_list(ranked, entries, otherwise)
     return Recommendation(
-        id=query.output_id,
-        timestamp=input_.timestamp,
+        id=answer.output_id,
+        timestamp=event.timestamp,
         model=result.model,
         fallback=result.fallback,
-        event_id=input_.event_id,
-        user_id=input_.user_id,
-        # A version may know items that the catalogue lacks.
+        event_id=event.event_id,
+        user_id=event.user_id,
+        # A version may know items that the catalogue has never had.
         items=[
             RecommendedItem(entry.item_id, score, None if isnan(ctr) else ctr, why)
             for entry, score, ctr, why in zip(entries, ranked.scores, ranked.ctrs, reasons, strict=True)
@@ -72,4 +69,12 @@ def _make_output(query: Query, result: Result, catalogue: Catalogue, settings: S
     )
 
 
-RECOMMEND = Scenario("recommend", Topic.RECOMMENDATIONS, False, _accepts, _make_query, _make_output)
+RECOMMEND: Final = Scenario(
+    name="recommend",
+    answers=_answers,
+    query=_query,
+    output=_output,
+    outputs=[OutputTopic(name=Topic.RECOMMENDATIONS, message=Recommendation)],
+    scorer=SHOPPER_SCORER,
+    features=logged_features,
+)

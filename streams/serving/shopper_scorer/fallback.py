@@ -11,7 +11,7 @@ from headrace.messages.events import Event
 from headrace.messages.outputs import ModelRef
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.shopper_scorer.list_rules import boosted_first, by_popularity
-from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, Query, RankedItems, Result
+from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, RankedItems, ShopperQuery, ShopperResult
 
 MODEL_UNAVAILABLE = "model_unavailable"
 UNKNOWN_USER = "unknown_user"
@@ -22,7 +22,7 @@ NO_CLICK_HEAD = "no_click_head"
 BASE_CTR = 0.05
 
 
-def fallback_reason(query: Query, catalogue: Catalogue) -> str | None:
+def fallback_reason(query: ShopperQuery, catalogue: Catalogue) -> str | None:
     """Why the model's answer to a question is weaker than usual, or None. Pure."""
     if not query.recent:
         return UNKNOWN_USER
@@ -42,12 +42,12 @@ def best_sellers(trending: Iterable[int], popular: Ints, catalogue: Catalogue) -
 
 
 def popularity_result(
-    query: Query,
+    query: ShopperQuery,
     ranking: Sequence[int],
     catalogue: Catalogue,
     model: ModelRef,
     repeats: Ints | None = None,
-) -> Result:
+) -> ShopperResult:
     """Answer from a popularity ranking, under the question's exclusions and rule. Pure; shapes as the model's answers.
 
     Args:
@@ -59,7 +59,7 @@ def popularity_result(
         excluded_bought = bought if repeats is None else without_repeats(bought, repeats)
         excluded = {*hashes(query.exclude).tolist(), *excluded_bought.tolist()}
         ranked = _ranked(by_popularity(query, ranking, excluded, catalogue), query.rule.length)
-    return Result(ranked, [BASE_CTR] * len(query.candidates), model, MODEL_UNAVAILABLE)
+    return ShopperResult(ranked, [BASE_CTR] * len(query.candidates), model, MODEL_UNAVAILABLE)
 
 
 def _ranked(best: list[int], length: int) -> RankedItems:

@@ -11,10 +11,10 @@ from feature_repo.shoppers.history import cells
 from headrace.arrays import TOP_K, Ints
 from headrace.messages.events import Event
 from streams.serving.catalogue.catalogue import Catalogue
-from streams.serving.shopper_scorer.queries import Query
+from streams.serving.shopper_scorer.queries import ShopperQuery
 
 
-def rule_tensors(queries: Sequence[Query], catalogue: Catalogue) -> dict[str, NDArray[Any]]:
+def rule_tensors(queries: Sequence[ShopperQuery], catalogue: Catalogue) -> dict[str, NDArray[Any]]:
     """The tensors of `ScoreTensors` that lists of another kind than a version makes by itself need; none for those."""
     wanted = [query for query in queries if query.recommend]
     tensors: dict[str, NDArray[Any]] = {}
@@ -32,27 +32,29 @@ def rule_tensors(queries: Sequence[Query], catalogue: Catalogue) -> dict[str, ND
     return tensors
 
 
-def pinned(query: Query, catalogue: Catalogue) -> Sequence[int]:
+def pinned(query: ShopperQuery, catalogue: Catalogue) -> Sequence[int]:
     """Hashes of what comes first in a list: what is pinned for one of the categories that it is for."""
     if not query.recommend:
         return ()
     return catalogue.pinned(target_categories(query, catalogue))
 
 
-def target_categories(query: Query, catalogue: Catalogue) -> Collection[str]:
+def target_categories(query: ShopperQuery, catalogue: Catalogue) -> Collection[str]:
     """The categories that a list is for: those of the event's item, else those that it is held to."""
     own = _item_categories(query, catalogue)
     return own or (() if query.rule.same else query.rule.categories)
 
 
-def kept_categories(query: Query, catalogue: Catalogue) -> Sequence[str]:
+def kept_categories(query: ShopperQuery, catalogue: Catalogue) -> Sequence[str]:
     """The categories that a list is held to; none for any. `same` is the narrowest of the event's item."""
     if not query.recommend:
         return ()
     return _item_categories(query, catalogue)[-1:] if query.rule.same else query.rule.categories
 
 
-def by_popularity(query: Query, ranking: Iterable[int], excluded: Collection[int], catalogue: Catalogue) -> list[int]:
+def by_popularity(
+    query: ShopperQuery, ranking: Iterable[int], excluded: Collection[int], catalogue: Catalogue
+) -> list[int]:
     """The list that popularity makes: what is pinned, then the best ranked, under the same rules."""
     required = frozenset(kept_categories(query, catalogue))
     found: dict[int, None] = {}
@@ -76,12 +78,12 @@ def boosted_first(ranking: Sequence[int], catalogue: Catalogue) -> list[int]:
     return [ranking[place] for place in sorted(range(len(ranking)), key=lambda place: -weight[place])]
 
 
-def _item_categories(query: Query, catalogue: Catalogue) -> tuple[str, ...]:
+def _item_categories(query: ShopperQuery, catalogue: Catalogue) -> tuple[str, ...]:
     input_ = query.input
     return catalogue.categories(input_.item_id) if isinstance(input_, Event) and input_.item_id else ()
 
 
-def _diversity(query: Query) -> float:
+def _diversity(query: ShopperQuery) -> float:
     return np.nan if query.rule.diversity is None else query.rule.diversity
 
 

@@ -1,28 +1,28 @@
-"""A scenario's query to the model for one input, and its result."""
+"""What scenarios ask of the shopper model for one input, what they get back, and the scorer as they declare it."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from feature_repo.basics.actions import ACTIONS
 from feature_repo.shoppers.recent import Recent
-from feature_repo.shoppers.shopper import ShopperState
-from headrace.arrays import REASONS
+from headrace.arrays import MODEL, REASONS
 from headrace.messages.events import Event
-from headrace.messages.outputs import ModelRef, OutputBase
+from headrace.messages.outputs import ModelRef
 from headrace.messages.requests import ScoreRequest
+from headrace.scenarios import BatchScorer, LoggedFeatures, Serving
 from headrace.settings.lists import ListRule
-from headrace.settings.model import Settings
-from headrace.topics import Topic
-from streams.serving.catalogue.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from streams.serving.serving import WorkerServing
 
 Input = Event | ScoreRequest
 
 
-class Query(NamedTuple):
+class ShopperQuery(NamedTuple):
     """One row of a batch's model request.
 
     Attributes:
         input: the event or request to answer.
-        output_id: a function of the input alone.
         recent: the shopper's history as of the input, oldest first.
         exclude: item hashes never recommended to this shopper now, 8 bytes each.
         recommend: whether recommendations are wanted.
@@ -32,9 +32,7 @@ class Query(NamedTuple):
         bought: item hashes that are not recommended either unless items of their kind are bought again, 8 bytes each.
     """
 
-    scenario: "Scenario"
     input: Input
-    output_id: str
     recent: Recent
     exclude: bytes
     recommend: bool
@@ -69,8 +67,8 @@ class RankedItems(NamedTuple):
 NO_ITEMS_RANKED: Final = RankedItems((), (), (), ((),) * REASONS, ((),) * REASONS, (), ())
 
 
-class Result(NamedTuple):
-    """The result of one query, from the model or its fallback.
+class ShopperResult(NamedTuple):
+    """What the model, or the fallback in its place, answers to one query.
 
     Attributes:
         ranked: what is recommended; nothing where nothing is wanted.
@@ -83,21 +81,30 @@ class Result(NamedTuple):
     fallback: str | None
 
 
-class Scenario(NamedTuple):
-    """A use of the stream: data and three pure functions.
+def logged_features(input_: Input, query: ShopperQuery) -> LoggedFeatures:
+    """What `feature.log` holds of a query. Pure."""
+    return LoggedFeatures(
+        {
+            "recent_items": query.recent.items,
+            "recent_actions": [ACTIONS[action] for action in query.recent.actions],
+            "recent_times": query.recent.times,
+            "channel": query.channel,
+            "context": input_.context or {},
+        },
+        list(query.candidates) or None,
+    )
 
-    Attributes:
-        name: as in `feature.log`.
-        topic: where its answers go.
-        before_fold: whether the input is scored before it is folded (rule 8).
-        accepts: which inputs it answers.
-        make_query: input and features to a query.
-        make_output: query and result to the message that goes out.
-    """
 
-    name: str
-    topic: Topic
-    before_fold: bool
-    accepts: Callable[[Input, Settings], bool]
-    make_query: Callable[["Scenario", Input, str, ShopperState, Settings], Query]
-    make_output: Callable[[Query, Result, Catalogue, Settings], OutputBase]
+class _ShopperScorer:
+    """The scorer of the model `headrace`: recommendations and click probabilities in one call."""
+
+    name = MODEL
+
+    def open(self, serving: Serving) -> BatchScorer[ShopperQuery]:
+        """Connect it; loaded then, since whoever only lists scenarios needs no Triton client."""
+        from streams.serving.shopper_scorer.scorer import ShopperBatchScorer
+
+        return ShopperBatchScorer(cast("WorkerServing", cast(Any, serving)))
+
+
+SHOPPER_SCORER: Final = _ShopperScorer()

@@ -10,11 +10,9 @@ from feature_repo.basics.identity import NO_ITEM
 from headrace.arrays import MODEL, ScoreAnswer, ScoreTensors
 from headrace.errors import ModelUnavailable, RequestFailed, UnknownBlocks, WrongAnswer
 from headrace.messages.outputs import ModelRef
-from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.catalogue.context import ShopContext
 from streams.serving.catalogue.context_blocks import Block, named
-from streams.serving.catalogue.new_items import NewItems
-from streams.serving.catalogue.trending import Trending
+from streams.serving.serving import WorkerServing
 from streams.serving.shopper_scorer.fallback import (
     BASE_CTR,
     NO_CLICK_HEAD,
@@ -23,9 +21,8 @@ from streams.serving.shopper_scorer.fallback import (
     popularity_result,
 )
 from streams.serving.shopper_scorer.list_rules import rule_tensors
-from streams.serving.shopper_scorer.queries import Query, Result
+from streams.serving.shopper_scorer.queries import ShopperQuery, ShopperResult
 from streams.serving.shopper_scorer.tensors import to_results, to_tensors, without_boosts
-from streams.serving.triton.client import Triton
 from streams.serving.triton.faults import FAILED, UNAVAILABLE, ModelFaults
 from streams.serving.triton.verify import ITEMS, Checked, Flags, check_scored
 
@@ -49,18 +46,16 @@ class _Bisection:
         return self.requests >= (_MAX_REQUESTS if self.succeeded else _MAX_FAILED_REQUESTS)
 
 
-class Scorer:
-    """Results of queries from the served version, whichever that is."""
+class ShopperBatchScorer:
+    """Results of queries from the served version of the shopper model, whichever that is."""
 
-    def __init__(
-        self, triton: Triton, catalogue: Catalogue, new_items: NewItems, trending: Trending, *, categories: bool = False
-    ) -> None:
-        """Args: categories: whether lists are held to categories."""
-        self._triton = triton
-        self._catalogue = catalogue
-        self._new_items = new_items
-        self._trending = trending
-        self._context = ShopContext(catalogue, new_items, trending, categories=categories)
+    def __init__(self, serving: WorkerServing) -> None:
+        self._triton = serving.triton
+        self._catalogue = catalogue = serving.follower.catalogue
+        self._new_items = serving.new_items
+        self._trending = serving.trending
+        categories = serving.settings.holds_to_categories
+        self._context = ShopContext(catalogue, serving.new_items, serving.trending, categories=categories)
         self._faults = ModelFaults()
         self._failed = 0
         """Requests in a row, of one batch or of several."""
@@ -68,7 +63,7 @@ class Scorer:
         self._known_items: set[int] = set()
         """Of the items that lists named, those that the catalogue has: none of them leaves it again."""
 
-    async def score(self, queries: Sequence[Query]) -> Iterable[Result]:
+    async def score(self, queries: Sequence[ShopperQuery]) -> Iterable[ShopperResult]:
         """One result a query, in order, to be iterated once; never raises for what a model does."""
         if not queries:
             return ()
@@ -87,7 +82,7 @@ class Scorer:
             self._triton.mark_unavailable(MODEL, f"it fails on {self._failed} requests in a row")
         return results
 
-    async def _score_or_split(self, queries: Sequence[Query], bisection: _Bisection) -> Iterable[Result]:
+    async def _score_or_split(self, queries: Sequence[ShopperQuery], bisection: _Bisection) -> Iterable[ShopperResult]:
         """Answers; in halves, where the model fails on all together, so that one question costs no other its answer."""
         if bisection.exhausted:
             return self._fallback_results(queries)
@@ -106,7 +101,7 @@ class Scorer:
         bisection.succeeded += 1
         return results
 
-    async def _score(self, queries: Sequence[Query]) -> Iterable[Result]:
+    async def _score(self, queries: Sequence[ShopperQuery]) -> Iterable[ShopperResult]:
         for left in range(_TRIES - 1, -1, -1):
             # Other batches are answered meanwhile, and may find a new version first.
             made_for = self._new_items.version, self._new_items.encoder
@@ -122,7 +117,7 @@ class Scorer:
             self._context.delist(unsaleable)
         raise AssertionError("the last try returns")
 
-    async def _send(self, queries: Sequence[Query]) -> tuple[ScoreAnswer, ScoreTensors, str]:
+    async def _send(self, queries: Sequence[ShopperQuery]) -> tuple[ScoreAnswer, ScoreTensors, str]:
         """Ask, by the names of what the instance may hold; with what it does not, where it says so.
 
         Raises:
@@ -163,8 +158,8 @@ class Scorer:
         return new | {key for key in listed - new if self._catalogue.is_withdrawn(key)}
 
     def _results(
-        self, queries: Sequence[Query], checked: Checked, version: str, unsaleable: set[int]
-    ) -> Iterable[Result]:
+        self, queries: Sequence[ShopperQuery], checked: Checked, version: str, unsaleable: set[int]
+    ) -> Iterable[ShopperResult]:
         answer, bad_lists, bad_rates, faults = checked
         if unsaleable:
             bad_lists = bad_lists | np.isin(answer.rec_item, list(unsaleable)).any(axis=1)
@@ -173,7 +168,7 @@ class Scorer:
             self._faults.note(MODEL, version, fault, detail)
         answer = without_boosts(answer, self._catalogue.boosted)
         fallbacks = [fallback_reason(query, self._catalogue) for query in queries]
-        results: Iterable[Result] = to_results(queries, answer, ModelRef(MODEL, version), fallbacks)
+        results: Iterable[ShopperResult] = to_results(queries, answer, ModelRef(MODEL, version), fallbacks)
         if np.isnan(answer.ctr).any():
             results = map(_with_base_rates, results)
         if bad_lists.any() or bad_rates.any():
@@ -181,8 +176,8 @@ class Scorer:
         return results
 
     def _replace_invalid(
-        self, queries: Sequence[Query], results: Iterable[Result], bad_lists: Flags, bad_rates: Flags
-    ) -> Iterator[Result]:
+        self, queries: Sequence[ShopperQuery], results: Iterable[ShopperResult], bad_lists: Flags, bad_rates: Flags
+    ) -> Iterator[ShopperResult]:
         """The answers, with others in the place of those that may not be used."""
         instead = self._fallback_results(queries)
         for query, answer, other, bad_list, bad_rate in zip(
@@ -200,7 +195,7 @@ class Scorer:
         else:
             self._faults.count(MODEL, UNAVAILABLE)
 
-    def _fallback_results(self, queries: Sequence[Query]) -> list[Result]:
+    def _fallback_results(self, queries: Sequence[ShopperQuery]) -> list[ShopperResult]:
         popular = self._new_items.popular
         made_of = (self._catalogue.changes, self._trending.ranking, id(popular))
         if made_of != self._popularity[0]:  # the whole catalogue is in it, and a batch may ask for it more than once
@@ -215,7 +210,7 @@ def _to_send(turn: int, unknown: UnknownBlocks, blocks: Sequence[Block]) -> froz
     return unknown.names if turn == 0 else frozenset(block.name for block in blocks)
 
 
-def _with_base_rates(result: Result) -> Result:
+def _with_base_rates(result: ShopperResult) -> ShopperResult:
     """A version without a click head still owes a probability: the base rate, and `fallback` says so."""
     if not any(map(isnan, result.candidate_ctrs)):
         return result

@@ -14,7 +14,7 @@ from headrace.arrays import CONTEXT, HISTORY, PARTS, Floats, Ints, ScoreAnswer, 
 from headrace.messages.outputs import ModelRef
 from streams.serving.catalogue.context import BOOST_POINT
 from streams.serving.catalogue.context_blocks import CatalogueContext
-from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, Query, RankedItems, Result
+from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, RankedItems, ShopperQuery, ShopperResult
 
 _AT_ONCE: Final = 32
 """Lists that are made plain numbers of in one go. Those of a whole batch are a hundred thousand numbers, and out of a
@@ -24,7 +24,7 @@ _DECIMALS: Final = 6
 _RATE_DECIMALS: Final = 8
 
 
-def to_tensors(queries: Sequence[Query], shop: CatalogueContext, repeats: Ints | None = None) -> ScoreTensors:
+def to_tensors(queries: Sequence[ShopperQuery], shop: CatalogueContext, repeats: Ints | None = None) -> ScoreTensors:
     """Assemble one request for all questions of a batch. Pure.
 
     Args:
@@ -57,8 +57,8 @@ def to_tensors(queries: Sequence[Query], shop: CatalogueContext, repeats: Ints |
 
 
 def to_results(
-    queries: Sequence[Query], tensors: ScoreAnswer, model: ModelRef, fallbacks: Sequence[str | None]
-) -> Iterator[Result]:
+    queries: Sequence[ShopperQuery], tensors: ScoreAnswer, model: ModelRef, fallbacks: Sequence[str | None]
+) -> Iterator[ShopperResult]:
     """Cut one answer's tensors into a result a query, each made when it is asked for. Pure.
 
     Raises:
@@ -69,7 +69,7 @@ def to_results(
     lists = chain.from_iterable(_lists(tensors, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE))
     rates = iter(_plain(tensors.ctr, _RATE_DECIMALS))
     return (
-        Result(
+        ShopperResult(
             _cut(next(lists), query.rule.length) if query.recommend else NO_ITEMS_RANKED,
             list(islice(rates, len(query.candidates))),
             model,
@@ -131,7 +131,7 @@ def _plain(array: Floats, decimals: int = _DECIMALS) -> Any:
     return np.round(array.astype(np.float64), decimals).tolist()
 
 
-def _exclusions(queries: Sequence[Query], repeats: Ints | None) -> Ints:
+def _exclusions(queries: Sequence[ShopperQuery], repeats: Ints | None) -> Ints:
     lengths = [len(q.exclude) // 8 for q in queries]
     rows, _ = cells(lengths)
     left_out = hashes(b"".join([q.exclude for q in queries]))

@@ -1,6 +1,7 @@
 """Triton, asked with named tuples of arrays and answering with them (see `messages.wire`)."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -78,11 +79,24 @@ class Triton:
             WrongAnswer: what it answers is no tensor.
             UnknownBlocks: the instance lacks blocks that the request names.
         """
+        arrays, version = await self.infer_named(model, sent(tensors), rows)
+        if (unknown := arrays.get("unknown_block")) is not None:
+            raise UnknownBlocks(frozenset(unknown.tolist()))
+        return kind(**{name: arrays.get(name, _ABSENT) for name in kind._fields}), version
+
+    async def infer_named(
+        self, model: str, inputs: Mapping[str, NDArray[Any]], rows: int
+    ) -> tuple[dict[str, Any], str]:
+        """The same by the names of tensors: the model's outputs, and its version.
+
+        Raises:
+            ModelUnavailable, RequestFailed, WrongAnswer: as `infer`.
+        """
         breaker = self._breaker(model)
         if not breaker.closed:
             raise ModelUnavailable(f"{model} did not answer lately")
         try:
-            raw = await self._infer(model, tensors, rows)
+            raw = await self._infer(model, inputs, rows)
         except (InferenceServerException, OSError) as error:
             if isinstance(error, InferenceServerException) and error.status() in _FAILED:
                 raise RequestFailed(f"{model}: {error}") from error
@@ -92,9 +106,7 @@ class Triton:
         if raw.version != self._versions.get(model):
             metrics.served(model, raw.version, self._versions.get(model))
             self._versions[model] = raw.version
-        if (unknown := raw.arrays.get("unknown_block")) is not None:
-            raise UnknownBlocks(frozenset(unknown.tolist()))
-        return kind(**{name: raw.arrays.get(name, _ABSENT) for name in kind._fields}), raw.version
+        return raw.arrays, raw.version
 
     def mark_unavailable(self, model: str, why: str) -> None:
         """Ask a model no more until Triton says again that it is ready."""
@@ -128,9 +140,9 @@ class Triton:
         except (InferenceServerException, OSError):
             return False
 
-    async def _infer(self, model: str, tensors: Tensors, rows: int) -> _Raw:
-        inputs = [_input(name, array) for name, array in sent(tensors).items()]
-        result = await self._client.infer(model, inputs, client_timeout=deadline_s(self._base_ms, rows))
+    async def _infer(self, model: str, inputs: Mapping[str, NDArray[Any]], rows: int) -> _Raw:
+        tensors = [_input(name, array) for name, array in inputs.items()]
+        result = await self._client.infer(model, tensors, client_timeout=deadline_s(self._base_ms, rows))
         if result is None:
             raise ModelUnavailable(f"{model} answered nothing")
         response = result.get_response()

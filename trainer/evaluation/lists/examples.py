@@ -12,7 +12,7 @@ from headrace.messages.outputs import Recommendation
 from headrace.settings.model import Settings
 from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
-from streams.serving.shopper_scorer.queries import Query
+from streams.serving.shopper_scorer.queries import ShopperQuery
 from trainer.evaluation.lists.held_back import read_recorded, states
 from trainer.evaluation.lists.worker_lists import ask, messages
 from trainer.publishing.exported import load_recommender
@@ -70,13 +70,13 @@ def markdown(found: dict[str, list[Example]], titles: Catalogue) -> Iterator[str
 
 def _queries(
     events: list[Event], since: int, settings: Settings, catalogue: Catalogue
-) -> dict[str, list[tuple[list[str], Query]]]:
+) -> dict[str, list[tuple[list[str], ShopperQuery]]]:
     did: defaultdict[str, list[str]] = defaultdict(list)
-    queries: defaultdict[str, list[tuple[list[str], Query]]] = defaultdict(list)
+    queries: defaultdict[str, list[tuple[list[str], ShopperQuery]]] = defaultdict(list)
     for event, state in states(events):
         if event.item_id is not None or event.query:
             what = catalogue.title(event.item_id) if event.item_id else f"“{event.query}”"
             did[event.user_id].append(f"{event.type.replace('_', ' ')} {what or event.item_id}")
-        if event.timestamp >= since and RECOMMEND.accepts(event, settings):
+        if event.timestamp >= since and RECOMMEND.answers(event, settings):
             queries[event.user_id].append((did[event.user_id][-_DONE:], ask(event, state, settings)))
     return queries

@@ -6,7 +6,7 @@ Shape letters: U moments, K places of a list.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from msgspec import Struct
@@ -19,7 +19,7 @@ from headrace.errors import UsageError
 from headrace.messages.events import Event, EventType
 from headrace.settings.model import Settings
 from streams.recordings.simulation.truth import ClickTruth, read_click_truth
-from streams.serving.shopper_scorer.queries import Query
+from streams.serving.shopper_scorer.queries import ShopperQuery
 from trainer.evaluation.calibration import equal_width
 from trainer.evaluation.lists.held_back import Clicks, Recorded, clicks_on, read_recorded, states
 from trainer.evaluation.lists.worker_lists import Answered, answer, ask
@@ -61,10 +61,10 @@ class Moment(NamedTuple):
     """An event that is owed a list, and what is needed to judge the list."""
 
     event: Event
-    query: Query
+    query: ShopperQuery
     bought: Ints
     last: str | None  # the item looked at last
-    following: Query | None  # the shopper's next impression, if it comes soon
+    following: ShopperQuery | None  # the shopper's next impression, if it comes soon
 
 
 Rates = NDArray[np.float64]
@@ -177,7 +177,8 @@ def _against_clicks(
     for moment, some, made in zip(found, entries, shown, strict=True):
         if moment.following is None or made is None:
             continue
-        on = clicks.get((moment.event.user_id, moment.following.output_id), frozenset())
+        shown_by = cast(Event, moment.following.input)
+        on = clicks.get((moment.event.user_id, shown_by.event_id), frozenset())
         for item, rate in zip(moment.following.candidates, made.ctrs, strict=True):
             if item_hash(item) in some[:_FIRST]:
                 rates.append(rate)

@@ -4,7 +4,7 @@ Everything that decides a list goes through `ask` and `answer`, as settings say.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,19 +13,29 @@ from feature_repo.basics.identity import NO_ITEM
 from feature_repo.shoppers.shopper import ShopperState
 from headrace.arrays import MODEL, ScoreAnswer
 from headrace.messages.events import Event
+from headrace.messages.ids import answer_id
 from headrace.messages.outputs import ModelRef, Recommendation
+from headrace.scenarios import Answer
 from headrace.settings.model import Settings
 from model_repo.headrace.scorer import Scorer
 from streams.scenarios.ctr import CTR
 from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.catalogue.context_blocks import CatalogueContext
-from streams.serving.shopper_scorer.queries import Query, Result
+from streams.serving.shopper_scorer.queries import ShopperQuery, ShopperResult
 from streams.serving.shopper_scorer.tensors import to_results, to_tensors
 from trainer.data.excluding import repeats_of
 from trainer.data.score_requests import as_tensors
 
 _ROWS: Final = 256
+
+
+class _Row(NamedTuple):
+    """A shopper's row as a scenario's query sees it."""
+
+    user_id: str
+    shopper: ShopperState
+    views: dict[str, Any]
 
 
 class Answered(NamedTuple):
@@ -35,13 +45,13 @@ class Answered(NamedTuple):
     ctrs: Sequence[float]
 
 
-def ask(event: Event, state: ShopperState, settings: Settings) -> Query:
+def ask(event: Event, state: ShopperState, settings: Settings) -> ShopperQuery:
     """The worker's question for an event: of a list, or of an impression's click rates."""
-    scenario = RECOMMEND if RECOMMEND.accepts(event, settings) else CTR
-    return scenario.make_query(scenario, event, event.event_id, state, settings)
+    scenario = RECOMMEND if RECOMMEND.answers(event, settings) else CTR
+    return scenario.query(event, _Row(event.user_id, state, {}), settings)
 
 
-def answer(scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue) -> Iterator[Answered]:
+def answer(scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue) -> Iterator[Answered]:
     """One answer a question, without what the catalogue has withdrawn or never had, as a worker delists it."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
         if query.recommend:
@@ -51,16 +61,17 @@ def answer(scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue) -> It
 
 
 def messages(
-    scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue, settings: Settings
+    scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue, settings: Settings
 ) -> Iterator[Recommendation]:
     """The messages that go out for questions of lists."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
-        message = RECOMMEND.make_output(query, made, catalogue, settings)
+        output_id = answer_id(RECOMMEND.name, cast(Event, query.input))
+        message = RECOMMEND.output(Answer(query.input, output_id, query, made, catalogue, settings))
         assert isinstance(message, Recommendation)
         yield message
 
 
-def _answers(scorer: Scorer, queries: Sequence[Query], catalogue: Catalogue) -> Iterator[Result]:
+def _answers(scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue) -> Iterator[ShopperResult]:
     known = np.fromiter(catalogue, np.int64)
     version = scorer.arrays["item_hash"].numpy()
     gone = np.union1d(catalogue.withdrawn(), np.setdiff1d(version, known)) if len(known) else catalogue.withdrawn()

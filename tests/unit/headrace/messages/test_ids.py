@@ -11,9 +11,9 @@ from headrace.messages.ids import alert_id, answer_id, episode_id, forecast_id, 
 from headrace.messages.requests import ScoreRequest
 from headrace.settings.model import Settings
 from streams.kafka.transport import RawRecord
-from streams.pipeline.rows.rows import ShopperRow, SourceRow
 from streams.pipeline.shoppers.decode import Accepted, RecordPosition
 from streams.pipeline.shoppers.fold import BatchFold
+from streams.pipeline.shoppers.rows import ShopperRow, SourceRow
 from streams.scenarios import SHOPPER_SCENARIOS
 
 EMPTY = StoredRow(b"", b"", (b"",))

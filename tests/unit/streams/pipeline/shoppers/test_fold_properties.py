@@ -14,14 +14,14 @@ from headrace.messages.events import NEEDED, Event, EventType
 from headrace.messages.internal import ItemUpdate
 from headrace.settings.model import Settings
 from streams.kafka.transport import RawRecord
-from streams.pipeline.rows.rows import ShopperRow, SourceRow, writes_of_changed
 from streams.pipeline.shoppers.decode import Accepted, RecordPosition
 from streams.pipeline.shoppers.fold import BatchFold
+from streams.pipeline.shoppers.rows import ShopperRow, SourceRow
 from streams.scenarios import SHOPPER_SCENARIOS
 
 HOUR = 3_600_000
 few_examples = settings(max_examples=60)
-EMPTY = StoredRow(b"", b"", (b"",))
+EMPTY = StoredRow(b"", b"", (b"", b""))
 SETTINGS = Settings()
 ITEMS = st.sampled_from(["tea", "mate", "cup"])
 FILLED = {
@@ -69,7 +69,10 @@ class Shop:
         fold = BatchFold(SHOPPER_SCENARIOS, SETTINGS, rows, source, lambda _: ())
         for record in records:
             fold.fold(record)
-        self.rows |= {w.key: StoredRow(w.fence, w.seen, w.states) for w in writes_of_changed(rows.values())}
+        self.rows |= {
+            w.key: StoredRow(w.fence, w.seen, w.states)
+            for w in (row.to_write() for row in rows.values() if row.newest >= 0)
+        }
         mark = source.to_write()
         self._source = StoredRow(mark.fence, mark.seen, mark.states[:1])
         self.asked += [asked.query.output_id for asked in fold.folded.queries]

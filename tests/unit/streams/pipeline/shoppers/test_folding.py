@@ -11,13 +11,13 @@ from headrace.messages.requests import ScoreRequest
 from headrace.settings.model import Settings
 from streams.kafka.transport import RawRecord
 from streams.pipeline.poison import PoisonRecord
-from streams.pipeline.rows.rows import ShopperRow, SourceRow, writes_of_changed
 from streams.pipeline.shoppers.decode import Accepted, RecordPosition
 from streams.pipeline.shoppers.fold import BatchFold, Folded
+from streams.pipeline.shoppers.rows import ShopperRow, SourceRow
 from streams.scenarios import CTR, RECOMMEND, SHOPPER_SCENARIOS
 from streams.serving.shopper_scorer.queries import Query, Scenario
 
-EMPTY = StoredRow(b"", b"", (b"",))
+EMPTY = StoredRow(b"", b"", (b"", b""))
 HOUR = 3_600_000
 SETTINGS = Settings()
 
@@ -47,7 +47,7 @@ class Shop:
         fold = BatchFold(self.scenarios, SETTINGS, rows, source, lambda _: ())
         for record in records:
             fold.fold(record)
-        for write in writes_of_changed(rows.values()):
+        for write in (row.to_write() for row in rows.values() if row.newest >= 0):
             self.rows[write.key] = StoredRow(write.fence, write.seen, write.states)
         mark = source.to_write()
         self.source = StoredRow(mark.fence, mark.seen, mark.states[:1])

@@ -1,0 +1,25 @@
+"""Demand: forecasts of items, categories and the shop, and alerts when what came differs from what was expected."""
+
+from typing import Final
+
+from headrace.messages.outputs import DemandAlert, DemandForecast
+from headrace.scenarios import OutputTopic, Scenario
+from headrace.topics import Topic
+
+
+def _alert_key(alert: DemandAlert) -> str:
+    """An alert that is about no one item is keyed by what it is about."""
+    return alert.item_id or alert.category or alert.scope
+
+
+def _forecast_key(forecast: DemandForecast) -> str:
+    return forecast.item_id
+
+
+DEMAND: Final = Scenario(
+    name="demand",
+    outputs=[
+        OutputTopic(name=Topic.DEMAND_ALERTS, message=DemandAlert, key=_alert_key),
+        OutputTopic(name=Topic.DEMAND_FORECASTS, message=DemandForecast, key=_forecast_key, compacted=True),
+    ],
+)
