@@ -33,7 +33,7 @@ def refusal_ms(one: Malformed, now_ms: int, settings: Settings) -> float:
     for _ in range(_TIMES):
         began = time.thread_time()
         outbox = Outbox(settings, 1)
-        for refused in decode_batch(part, settings, 1).rejected:
+        for refused in decode_batch(part, settings, 1, {}).rejected:
             outbox.dead_letter(*refused)
             batch_log.ids_in(refused.record.value)
         fastest = min(fastest, time.thread_time() - began)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -76,14 +76,20 @@ class OutputTopic:
     Attributes:
         name: of the topic.
         message: what is written to it, as JSON. Its docstring is the topic's description in the reference.
-        key: the record's key of a message; by default its `user_id`.
+        key: the field of the message that is the record's key.
+        key_of: the record's key where it is not always that field.
         compacted: whether the newest record of a key is all that counts.
     """
 
     name: str
     message: type[OutputBase]
-    key: Callable[[Any], str] = field(default=lambda output: output.user_id)
+    key: str = "user_id"
+    key_of: Callable[[Any], str] | None = None
     compacted: bool = False
+
+    def record_key(self, output: OutputBase) -> str:
+        """The key of a message's record."""
+        return getattr(output, self.key) if self.key_of is None else self.key_of(output)
 
 
 class LoggedFeatures(NamedTuple):

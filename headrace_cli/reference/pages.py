@@ -3,43 +3,42 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from headrace.files.atomic import write_atomic
-from headrace.messages import outputs
 from headrace.messages.depth import MAX_DEPTH
 from headrace.messages.events import MAX_TITLE, NEEDED, Event
 from headrace.messages.items import Item
-from headrace.messages.requests import ScoreRequest
+from headrace.messages.outputs import FeatureLog, Recommendation
 from headrace.reason_texts import reason_texts
+from headrace.scenarios.registry import installed
 from headrace.settings.lists import PerTrigger
 from headrace.settings.model import Settings, describe, load_settings
 from headrace.settings.values import UNITS_MS, parse_duration_ms, parse_time_ms
 from headrace.topics import Topic, TopicSpec, public_topics
-from headrace_cli.reference.schemas import INPUTS, schema_of
+from headrace_cli.reference.schemas import inputs, schema_of
 
-#: The message of each topic; a dead letter is whatever its producer wrote.
-MESSAGES: dict[Topic, type[Struct]] = {
-    Topic.EVENTS: Event,
-    Topic.ITEMS: Item,
-    Topic.SCORE_REQUESTS: ScoreRequest,
-    Topic.RECOMMENDATIONS: outputs.Recommendation,
-    Topic.CTR_SCORES: outputs.CtrScores,
-    Topic.DEMAND_FORECASTS: outputs.DemandForecast,
-    Topic.DEMAND_ALERTS: outputs.DemandAlert,
-    Topic.FEATURE_LOG: outputs.FeatureLog,
-}
-_KEYS = {
-    Topic.ITEMS: "item_id",
-    Topic.DEMAND_FORECASTS: "item_id",
-    Topic.DEMAND_ALERTS: "item_id",
-    Topic.DEAD_LETTERS: "as it came",
-}
+_OWN_MESSAGES: Final[dict[str, type[Struct]]] = {Topic.EVENTS: Event, Topic.ITEMS: Item, Topic.FEATURE_LOG: FeatureLog}
+_OWN_KEYS: Final = {Topic.ITEMS: "item_id", Topic.DEAD_LETTERS: "as it came"}
 
-_RULES = f"""JSON Schemas lie in [schemas/](schemas). Those of {", ".join(kind.__name__ for kind in INPUTS)} accept
+
+def messages() -> dict[str, type[Struct]]:
+    """The message of each topic, of all installed scenarios; a dead letter is whatever its producer wrote."""
+    registry = installed()
+    found = _OWN_MESSAGES | {topic.name: topic.message for topic in (*registry.inputs, *registry.outputs)}
+    return {topic: found[topic] for topic in sorted(found, key=_order)}
+
+
+def _order(topic: str) -> tuple[int, str]:
+    """Topics of the contract as it lists them, then others by name."""
+    listed = list(Topic)
+    return (listed.index(Topic(topic)) if topic in listed else len(listed)), topic
+
+
+_RULES = f"""JSON Schemas lie in [schemas/](schemas). Those of {", ".join(kind.__name__ for kind in inputs())} accept
 what a worker with default settings takes, but for three limits that no schema can state: `HEADRACE_MAX_EVENT_BYTES`,
 {MAX_DEPTH} levels of nesting, and `HEADRACE_FUTURE`. For them holds:
 
@@ -71,7 +70,7 @@ weight below 0. Their texts come from one table (`HEADRACE_REASONS`).
 def pages() -> dict[str, str]:
     """The reference: file name → content."""
     made = {"settings.md": _settings_page(), "topics.md": _topics_page(), "messages.md": _messages_page()}
-    for topic, message in MESSAGES.items():
+    for topic, message in messages().items():
         schema = schema_of(message)
         made[f"schemas/{topic}.json"] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
     return made
@@ -114,28 +113,29 @@ def _duration(ms: int) -> str:
 
 
 def _topics_page() -> str:
-    rows = [_topic_row(spec) for spec in public_topics(load_settings())]
+    specs = sorted(public_topics(load_settings()), key=lambda spec: _order(spec.name))
+    rows = list(map(_topic_row, specs))
     head = ["# Topics", "", "| topic | key | value | configuration |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, ""])
 
 
 def _topic_row(spec: TopicSpec) -> str:
-    topic = Topic(spec.name)
-    message = MESSAGES.get(topic)
+    message = messages().get(spec.name)
+    keys = _OWN_KEYS | {topic.name: topic.key for topic in installed().outputs}
     value = f"[{message.__name__}](messages.md#{message.__name__.lower()})" if message else "the original bytes"
     config = ", ".join(f"`{key}={value}`" for key, value in sorted(spec.config.items()))
-    return f"| `{topic}` | {_KEYS.get(topic, 'user_id')} | {value} | {config} |"
+    return f"| `{spec.name}` | {keys.get(spec.name, 'user_id')} | {value} | {config} |"
 
 
 def _messages_page() -> str:
     parts = ["# Messages", "", *_RULES]
-    for topic, message in MESSAGES.items():
+    for topic, message in messages().items():
         parts += ["", f"## {message.__name__}", "", f"On `{topic}`. {_summary(message)}", ""]
         parts += ["| field | type | required |", "|---|---|---|", *_fields(message)]
         if message is Event:
             parts += ["", "A type needs its field:", "", "| type | field |", "|---|---|"]
             parts += [f"| `{kind}` | `{field}` |" for kind, field in NEEDED.items()]
-        if message is outputs.Recommendation:
+        if message is Recommendation:
             parts += ["", _REASONS, "", *_kinds_of_reasons()]
     return "\n".join([*parts, ""])
 

@@ -12,10 +12,8 @@ from msgspec import Struct
 from headrace.messages.events import NEEDED, Event
 from headrace.messages.fields import LISTS_OF_NAMES, ZERO_IS_NOTHING
 from headrace.messages.items import Item
-from headrace.messages.requests import ScoreRequest
+from headrace.scenarios.registry import installed
 from headrace.settings.model import Settings
-
-INPUTS: Final = (Event, Item, ScoreRequest)
 
 _NOTHING: Final[list[Any]] = [None, "", []]
 _WITHDRAWS: Final = {"type": "null", "description": "Withdraws the item that the key names."}
@@ -23,10 +21,15 @@ _WITHDRAWS: Final = {"type": "null", "description": "Withdraws the item that the
 Schema = dict[str, Any]
 
 
+def inputs() -> tuple[type[Struct], ...]:
+    """The messages that producers write, of all installed scenarios."""
+    return (Event, Item, *(topic.message for topic in installed().inputs))
+
+
 def schema_of(message: type[Struct]) -> Schema:
     """The schema of one kind of message."""
     schema = msgspec.json.schema(message)
-    if message not in INPUTS:
+    if message not in inputs():
         return schema
     definition = schema["$defs"][message.__name__]
     required = frozenset(definition["required"])

@@ -16,19 +16,23 @@ from headrace.arrays import MODEL, DescribeTensors, ScoreAnswer
 from headrace.messages.events import Event
 from headrace.messages.ids import answer_id
 from headrace.messages.outputs import ModelRef
+from headrace.scenarios import Answer
 from headrace.settings.model import Settings
 from headrace.topics import Topic
+from streams.pipeline.shoppers.decode import Tick
 from streams.pipeline.shoppers.feature_log import feature_log, is_logged
-from streams.scenarios import SHOPPER_SCENARIOS
+from streams.pipeline.shoppers.fold import PendingQuery
+from streams.scenarios.ctr import CTR
+from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.catalogue.context_blocks import CatalogueContext
 from streams.serving.shopper_scorer.fallback import fallback_reason
-from streams.serving.shopper_scorer.queries import Query
 from streams.serving.shopper_scorer.tensors import to_results
 
 decode = msgspec.json.Decoder(Event).decode
 _encode = msgspec.json.Encoder().encode
 _NOTHING = np.array([NO_ITEM], np.int64)
+_NOWHERE = Tick(-1, -1)
 
 
 class Message(NamedTuple):
@@ -48,33 +52,40 @@ def plain(address: str) -> CatalogueContext:
     return CatalogueContext(_NOTHING, _NOTHING, np.zeros_like(vector), _NOTHING, np.zeros(1, np.float32))
 
 
-def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Query]:
+class Row(NamedTuple):
+    """A shopper's row as a scenario's query sees it."""
+
+    user_id: str
+    shopper: ShopperState
+    views: dict[str, Any]
+
+
+def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[PendingQuery]:
     """Fold an event into its shopper's row; what it asks."""
+    row = Row(event.user_id, state, {})
     for before in (True, False):
         if not before:
             shopper.fold(state, event)
-        for scenario in SHOPPER_SCENARIOS:
-            if scenario.before_fold is before and scenario.accepts(event, chosen):
-                yield scenario.make_query(scenario, event, answer_id(scenario.name, event), state, chosen)
+        for scenario in (CTR, RECOMMEND):
+            if scenario.before_fold is before and scenario.answers(event, chosen):
+                query = scenario.query(event, row, chosen)
+                yield PendingQuery(_NOWHERE, scenario, event, answer_id(scenario.name, event), query)
 
 
 def messages(
-    queries: Sequence[Query], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
+    asked: Sequence[PendingQuery], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
 ) -> Iterator[Message]:
     """The answers, and the features they were made from."""
     answer = ScoreAnswer(**{name: arrays[name] for name in ScoreAnswer._fields})
+    queries = [pending.query for pending in asked]
     fallbacks = [fallback_reason(query, catalogue) for query in queries]
     answers = to_results(queries, answer, ModelRef(MODEL, version), fallbacks)
-    for query, one in zip(queries, answers, strict=True):
-        user, time_ms = query.input.user_id, query.input.timestamp
-        yield Message(
-            query.scenario.topic,
-            user,
-            _encode(query.scenario.make_output(query, one, catalogue, chosen)),
-            time_ms,
-        )
-        if is_logged(query.output_id, chosen.feature_log):
-            yield Message(Topic.FEATURE_LOG, user, _encode(feature_log(query, one.model)), time_ms)
+    for pending, one in zip(asked, answers, strict=True):
+        scenario, event = pending.scenario, pending.input
+        output = scenario.output(Answer(event, pending.output_id, pending.query, one, catalogue, chosen))
+        yield Message(scenario.outputs[0].name, event.user_id, _encode(output), event.timestamp)
+        if is_logged(pending.output_id, chosen.feature_log):
+            yield Message(Topic.FEATURE_LOG, event.user_id, _encode(feature_log(pending, one.model)), event.timestamp)
 
 
 def inputs(tensors: Mapping[str, NDArray[np.generic]]) -> list[InferInput]:

@@ -39,7 +39,7 @@ from headrace.partitioning import partition_of
 from headrace.settings.model import Settings, settings
 from headrace.topics import Topic
 from streams.pipeline.rows.cache import RowCache
-from streams.serving.shopper_scorer.queries import Query
+from streams.pipeline.shoppers.fold import PendingQuery
 from streams.serving.shopper_scorer.tensors import to_tensors
 
 _AT_ONCE: Final = 512
@@ -152,9 +152,9 @@ class Loop:
         records: Sequence["ConsumerRecord[bytes, bytes]"],
         events: Sequence[Event],
         states: dict[str, ShopperState],
-    ) -> tuple[list[Query], list[Entry]]:
+    ) -> tuple[list[PendingQuery], list[Entry]]:
         chosen, mark, windows = self.settings, self.marks[partition], self.items.windows
-        queries: list[Query] = []
+        queries: list[PendingQuery] = []
         updates: list[Entry] = []
         for event, record in zip(events, records, strict=True):
             queries += fold(event, states[event.user_id], chosen)
@@ -163,9 +163,9 @@ class Loop:
             )
         return queries, updates
 
-    async def _ask(self, queries: Sequence[Query]) -> Messages:
+    async def _ask(self, queries: Sequence[PendingQuery]) -> Messages:
         shop = self._shop._replace(boost_item=self.trending[0], boost=self.trending[1])
-        arrays, version = await self.infer(MODEL, to_tensors(queries, shop)._asdict())
+        arrays, version = await self.infer(MODEL, to_tensors([one.query for one in queries], shop)._asdict())
         produced: Messages = defaultdict(list)
         for topic, user, value, timestamp in messages(queries, arrays, version, self.catalogue, self.settings):
             produced[topic, partition_of(user, self.settings.partitions)].append((user.encode(), value, timestamp))

@@ -70,7 +70,7 @@ async def answer(stream: Any) -> None:
         state = shopper.unpack(found.to_dict()[FEATURE[_VIEW]][0] or b"")
         queries = list(fold(event, state, chosen))
         if queries:
-            tensors = inputs(to_tensors(queries, shop)._asdict())
+            tensors = inputs(to_tensors([one.query for one in queries], shop)._asdict())
             arrays, version = outputs(await triton.infer(MODEL, tensors))
             for message in messages(queries, arrays, version, catalogue, chosen):
                 await topics[Topic(message.topic)].send(key=message.user_id.encode(), value=message.value)

@@ -39,7 +39,9 @@ def answer(value: bytes) -> list[Message]:
     state = shopper.unpack(redis.get(key) or b"")
     produced: list[Message] = []
     if queries := list(fold(event, state, chosen)):
-        arrays, version = outputs(triton.infer(MODEL, inputs(to_tensors(queries, shop)._asdict())))
+        arrays, version = outputs(
+            triton.infer(MODEL, inputs(to_tensors([one.query for one in queries], shop)._asdict()))
+        )
         produced = list(messages(queries, arrays, version, catalogue, chosen))
     _store(key, state, event)
     return produced

@@ -1,7 +1,7 @@
 """Whether topics are what a worker needs: equal partition counts give each row one writer, settings lose nothing."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from headrace.errors import StreamError
@@ -62,7 +62,7 @@ def _check(topics: Sequence[FoundTopic], settings: Settings) -> None:
         raise StreamError(sentence(fatal, settings.kafka_address))
 
 
-def agree(counts: Mapping[str, int], inputs: Sequence[str], prefix: str = "") -> int:
+def agree(counts: Mapping[str, int], inputs: Collection[str], prefix: str = "") -> int:
     """The one partition count of all `inputs`; `prefix` stands before their names on the cluster.
 
     Raises:

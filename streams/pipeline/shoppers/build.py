@@ -95,7 +95,7 @@ class OutputBuilder:
         answer = Answer(input_, pending.output_id, pending.query, result, self._catalogue, self._settings)
         output = scenario.output(answer)
         topic = self._topic_of[scenario.name, type(output)]
-        built.outbox.add(topic.name, topic.key(output), output, trace.headers if trace else ())
+        built.outbox.add(topic.name, topic.record_key(output), output, trace.headers if trace else ())
         if scenario.features is not None and is_logged(pending.output_id, self._settings.feature_log):
             built.outbox.add(Topic.FEATURE_LOG, input_.user_id, feature_log(pending, result.model))
         if trace is not None:

@@ -12,14 +12,10 @@ def _alert_key(alert: DemandAlert) -> str:
     return alert.item_id or alert.category or alert.scope
 
 
-def _forecast_key(forecast: DemandForecast) -> str:
-    return forecast.item_id
-
-
 DEMAND: Final = Scenario(
     name="demand",
     outputs=[
-        OutputTopic(name=Topic.DEMAND_ALERTS, message=DemandAlert, key=_alert_key),
-        OutputTopic(name=Topic.DEMAND_FORECASTS, message=DemandForecast, key=_forecast_key, compacted=True),
+        OutputTopic(name=Topic.DEMAND_ALERTS, message=DemandAlert, key="item_id", key_of=_alert_key),
+        OutputTopic(name=Topic.DEMAND_FORECASTS, message=DemandForecast, key="item_id", compacted=True),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,14 +11,17 @@ import pytest
 from feature_repo.shoppers import shopper
 from feature_repo.store.row_store import Kind, RowStore
 from headrace.partitioning import partition_of
+from headrace.scenarios.registry import Registry
 from headrace.settings.model import Settings
 from infra.topics.check import Outputs
-from streams import scenarios
 from streams.application.runtime import Runtime
 from streams.kafka.admin.copartition import Prepared, prepare
 from streams.kafka.transport import Batch, PartitionBatch, RawRecord
 from streams.operations.logs import JsonLines
 from streams.pipeline.items.cooperative_yield import CooperativeYield
+from streams.scenarios.ctr import CTR
+from streams.scenarios.demand.scenario import DEMAND
+from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.scheduler.slots import BatchScheduler
 from streams.testing import Client, Stack
 
@@ -189,19 +193,19 @@ async def test_a_chunk_that_comes_again_says_and_folds_nothing(
     assert said == [f"recommend/{user_id}/e0", f"recommend/{user_id}/e1"]
 
 
-@pytest.fixture(params=["make_query", "make_output"])
+@pytest.fixture(params=["query", "output"])
 def poison(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pure step raise on the event of this id: what asks, or what says."""
-    step = getattr(scenarios.RECOMMEND, request.param)
+    step = getattr(RECOMMEND, request.param)
 
     def broken(*given: Any) -> object:
-        name = given[2] if request.param == "make_query" else given[0].output_id
-        if name.endswith("/poison"):
+        asked = given[0] if request.param == "query" else given[0].input
+        if asked.event_id == "poison":
             raise ValueError("the wrong kind of view")
         return step(*given)
 
-    chosen = (scenarios.CTR, scenarios.RECOMMEND._replace(**{request.param: broken}))
-    monkeypatch.setattr("streams.application.runtime.SHOPPER_SCENARIOS", chosen)
+    chosen = Registry((CTR, DEMAND, replace(RECOMMEND, **{request.param: broken})))
+    monkeypatch.setattr("streams.application.runtime.installed", lambda _: chosen)
 
 
 async def test_a_record_that_cannot_be_processed_is_left_out_and_the_rest_goes_on(
@@ -229,9 +233,9 @@ async def test_a_record_that_cannot_be_processed_is_found_in_the_log_by_its_even
     await process(worker, partition_batch)
     await worker.close()
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
-    [scheduler] = [scheduler for scheduler in lines if scheduler.get("event_id") == "poison"]
-    assert (scheduler["level"], scheduler["reason"]) == ("ERROR", "processing_failed")
-    assert (scheduler["topic"], scheduler["partition"], scheduler["offset"]) == ("events", partition_batch.partition, 1)
-    assert "ValueError: the wrong kind of view" in scheduler["exception"]
-    [letters] = [scheduler for scheduler in lines if scheduler["message"] == "dead letters"]
+    [line] = [line for line in lines if line.get("event_id") == "poison"]
+    assert (line["level"], line["reason"]) == ("ERROR", "processing_failed")
+    assert (line["topic"], line["partition"], line["offset"]) == ("events", partition_batch.partition, 1)
+    assert "ValueError: the wrong kind of view" in line["exception"]
+    [letters] = [line for line in lines if line["message"] == "dead letters"]
     assert [record["event_id"] for record in letters["records"]] == ["poison"]

@@ -14,9 +14,10 @@ from streams.kafka.transport import RawRecord
 from streams.pipeline.shoppers.decode import Accepted, RecordPosition
 from streams.pipeline.shoppers.fold import BatchFold
 from streams.pipeline.shoppers.rows import ShopperRow, SourceRow
-from streams.scenarios import SHOPPER_SCENARIOS
+from streams.scenarios.ctr import CTR
+from streams.scenarios.recommend.scenario import RECOMMEND
 
-EMPTY = StoredRow(b"", b"", (b"",))
+EMPTY = StoredRow(b"", b"", (b"", b""))
 #: What an id may be, dense where two of them could be taken for one.
 NAMES = st.text(st.sampled_from("a/%:2F5 ü"), min_size=1, max_size=8)
 
@@ -30,14 +31,14 @@ def asked(cause: Event | ScoreRequest, offset: int = 0) -> list[str]:
     topic = "events" if isinstance(cause, Event) else "score.requests"
     record = RawRecord(topic, 0, offset, 1, None, b"{}", ())
     fold = BatchFold(
-        SHOPPER_SCENARIOS,
+        (CTR, RECOMMEND),
         Settings(),
         {cause.user_id: ShopperRow(cause.user_id, EMPTY)},
         SourceRow(0, EMPTY),
         lambda _: (),
     )
     fold.fold(Accepted(cause, RecordPosition(topic, 0, offset), record))
-    return [one.query.output_id for one in fold.folded.queries]
+    return [one.output_id for one in fold.folded.queries]
 
 
 def test_two_shoppers_events_of_one_id_are_answered_under_two():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headrace.topics import Topic
-from headrace_cli.reference.pages import MESSAGES, pages
+from headrace_cli.reference.pages import messages, pages
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 
@@ -38,4 +38,4 @@ def test_every_topic_of_the_contract_exists_and_no_other():
 
 
 def test_every_topic_but_dead_letters_has_a_message():
-    assert MESSAGES.keys() == set(Topic) - {Topic.DEAD_LETTERS}
+    assert messages().keys() == set(Topic) - {Topic.DEAD_LETTERS}

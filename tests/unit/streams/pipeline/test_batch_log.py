@@ -5,15 +5,16 @@ import logging
 
 import pytest
 
+from headrace.messages.decoding import request_decoders
 from headrace.partitioning import partition_of
 from headrace.settings.model import Settings
 from streams.kafka.transport import Batch
 from streams.pipeline import batch_log
 from streams.pipeline.poison import PoisonRecord
+from streams.pipeline.shoppers.build import Answered
 from streams.pipeline.shoppers.decode import DecodedBatch, decode_batch
 from streams.pipeline.shoppers.fold import PendingQuery
-from streams.scenarios import RECOMMEND
-from streams.serving.shopper_scorer.queries import Query
+from streams.scenarios.recommend.scenario import RECOMMEND
 
 PARTITIONS = 4
 HOME = partition_of("u1", PARTITIONS)
@@ -28,14 +29,15 @@ def logged(caplog: pytest.LogCaptureFixture):
 
 
 def intake_of(batch) -> DecodedBatch:
-    return decode_batch(batch, Settings(max_event_bytes=2_000), PARTITIONS)
+    return decode_batch(batch, Settings(max_event_bytes=2_000), PARTITIONS, request_decoders(Settings()))
 
 
 def asked_of(batch) -> list[PendingQuery]:
-    return [
-        PendingQuery(accepted, Query(RECOMMEND, accepted.input, "id", (), b"", True, (), "web"))
-        for accepted in intake_of(batch).accepted
-    ]
+    return [PendingQuery(accepted, RECOMMEND, accepted.input, "id", None) for accepted in intake_of(batch).accepted]
+
+
+def answers(asked: list[PendingQuery], fallbacks: list[str | None]) -> list[Answered]:
+    return [Answered(one, "recommendations", fallback) for one, fallback in zip(asked, fallbacks, strict=True)]
 
 
 def test_dead_letters_are_told_of_by_reason_with_place_and_ids(batch_of, logged):
@@ -99,14 +101,14 @@ def test_answers_without_the_model_are_counted_once_a_load(batch_of, logged):
     batch = batch_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME)
     asked = asked_of(batch)
     fallbacks = [None, "unknown_user", *["model_unavailable"] * 7]
-    batch_log.answered(Batch([batch]), asked, fallbacks)
+    batch_log.answered(Batch([batch]), answers(asked, fallbacks))
     [line] = [line for line in logged.records if line.levelname == "INFO"]
     assert (line.count, line.event_ids) == (7, ["e2", "e3", "e4", "e5", "e6"])
 
 
 def test_a_load_whose_answers_are_the_models_is_told_of_at_debug_alone(batch_of, logged):
     batch = batch_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME, first=4)
-    batch_log.answered(Batch([batch]), asked_of(batch), [None] * 9)
+    batch_log.answered(Batch([batch]), answers(asked_of(batch), [None] * 9))
     [line] = logged.records
     assert line.levelname == "DEBUG"
     assert line.event_ids == [f"e{n}" for n in range(9)]
@@ -128,6 +130,6 @@ def test_what_nobody_wants_to_read_is_not_made(batch_of, caplog: pytest.LogCaptu
         monkeypatch.setattr(batch_log, name, lambda *_, name=name: made.append(name))
     batch = batch_of(VIEW, partition=HOME)
     batch_log.dead_letters(intake_of(batch_of(b"{")).rejected)
-    batch_log.answered(Batch([batch]), asked_of(batch), ["model_unavailable"])
+    batch_log.answered(Batch([batch]), answers(asked_of(batch), ["model_unavailable"]))
     batch_log.gave_up([Batch([batch])], ValueError("once"), 1)
     assert made == []

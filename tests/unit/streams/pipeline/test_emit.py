@@ -11,6 +11,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from headrace.messages.decoding import request_decoders
 from headrace.messages.internal import Watermark
 from headrace.partitioning import partition_of
 from headrace.settings.model import Settings
@@ -21,6 +22,7 @@ from streams.pipeline.emit import Message, Outbox, by_target_partition, is_trans
 from streams.pipeline.shoppers.decode import RecordPosition, Rejected, decode_batch
 
 PARTITIONS = 4
+REQUESTS = request_decoders(Settings())
 SETTINGS = Settings()
 HOME = partition_of("u1", PARTITIONS)
 ELSEWHERE = (HOME + 1) % PARTITIONS
@@ -30,7 +32,7 @@ VIEW = {"event_id": "e1", "type": "view", "user_id": "u1", "timestamp": 1_767_57
 def test_a_dead_letters_id_is_the_place_of_its_record(batch_of):
     batch = batch_of(b"{", b"{", partition=3, first=41)
     outbox = Outbox(SETTINGS, PARTITIONS)
-    for refused in decode_batch(batch, SETTINGS, PARTITIONS).rejected:
+    for refused in decode_batch(batch, SETTINGS, PARTITIONS, REQUESTS).rejected:
         outbox.dead_letter(*refused)
     letters = [dict(m.headers) for m in outbox.messages["dead.letters", 3]]
     assert [letter["headrace.id"] for letter in letters] == [b"events/3/41", b"events/3/42"]
@@ -38,7 +40,7 @@ def test_a_dead_letters_id_is_the_place_of_its_record(batch_of):
 
 def test_a_dead_letter_keeps_the_original_key_and_bytes(batch_of):
     record = batch_of(b"\xff{", partition=0).records[0]._replace(key=b"\xfe")
-    why = decode_batch(batch_of(b"\xff{"), SETTINGS, PARTITIONS).rejected[0].error
+    why = decode_batch(batch_of(b"\xff{"), SETTINGS, PARTITIONS, REQUESTS).rejected[0].error
     outbox = Outbox(SETTINGS, PARTITIONS)
     outbox.dead_letter(*Rejected(record, RecordPosition("events", 0, 0), why))
     [letter] = outbox.messages["dead.letters", 0]
@@ -48,7 +50,7 @@ def test_a_dead_letter_keeps_the_original_key_and_bytes(batch_of):
 def test_a_misplaced_event_goes_to_the_partition_of_its_shopper_and_says_where_it_came_from(batch_of):
     batch = batch_of(VIEW, partition=ELSEWHERE, first=7)
     outbox = Outbox(SETTINGS, PARTITIONS)
-    for misrouted in decode_batch(batch, SETTINGS, PARTITIONS).misrouted:
+    for misrouted in decode_batch(batch, SETTINGS, PARTITIONS, REQUESTS).misrouted:
         outbox.forward(misrouted)
     [forwarded] = outbox.messages[rekeyed(SETTINGS.group), HOME]
     assert (forwarded.key, forwarded.value) == (b"u1", batch.records[0].value)
@@ -56,7 +58,7 @@ def test_a_misplaced_event_goes_to_the_partition_of_its_shopper_and_says_where_i
         topic=rekeyed(SETTINGS.group), partition=HOME, offset=99, headers=tuple(forwarded.headers)
     )
     accepted = decode_batch(
-        batch._replace(topic=arrived.topic, partition=HOME, records=[arrived]), SETTINGS, PARTITIONS
+        batch._replace(topic=arrived.topic, partition=HOME, records=[arrived]), SETTINGS, PARTITIONS, REQUESTS
     ).accepted
     assert accepted[0].position == RecordPosition("events", ELSEWHERE, 7)
 
@@ -65,7 +67,9 @@ def test_a_forwarded_event_is_judged_by_when_its_producer_had_it_appended(batch_
     """However long it waits to be forwarded: else what its clock says would depend on the run."""
     first = batch_of(VIEW, partition=ELSEWHERE, first=7).records[0]
     outbox = Outbox(SETTINGS, PARTITIONS)
-    outbox.forward(*decode_batch(PartitionBatch("events", ELSEWHERE, [first]), SETTINGS, PARTITIONS).misrouted)
+    outbox.forward(
+        *decode_batch(PartitionBatch("events", ELSEWHERE, [first]), SETTINGS, PARTITIONS, REQUESTS).misrouted
+    )
     [forwarded] = outbox.messages[rekeyed(SETTINGS.group), HOME]
     arrived = first._replace(
         topic=rekeyed(SETTINGS.group),
@@ -73,7 +77,7 @@ def test_a_forwarded_event_is_judged_by_when_its_producer_had_it_appended(batch_
         timestamp=first.timestamp + 3_600_000,
         headers=tuple(forwarded.headers),
     )
-    [accepted] = decode_batch(PartitionBatch(arrived.topic, HOME, [arrived]), SETTINGS, PARTITIONS).accepted
+    [accepted] = decode_batch(PartitionBatch(arrived.topic, HOME, [arrived]), SETTINGS, PARTITIONS, REQUESTS).accepted
     assert accepted.appended_ms == first.timestamp
 
 
@@ -82,14 +86,14 @@ def test_a_forwarded_event_was_not_appended_after_it_was_forwarded(batch_of, tol
     [first] = batch_of(VIEW, partition=HOME).records
     place = (("headrace.topic", b"events"), ("headrace.partition", b"0"), ("headrace.offset", b"7"))
     forged = first._replace(topic=rekeyed(SETTINGS.group), headers=(*place, ("headrace.appended", told)))
-    [accepted] = decode_batch(PartitionBatch(forged.topic, HOME, [forged]), SETTINGS, PARTITIONS).accepted
+    [accepted] = decode_batch(PartitionBatch(forged.topic, HOME, [forged]), SETTINGS, PARTITIONS, REQUESTS).accepted
     assert accepted.appended_ms == first.timestamp
 
 
 def test_only_a_forwarded_event_is_asked_when_it_was_appended(batch_of):
     [record] = batch_of(VIEW, partition=HOME).records
     forged = record._replace(headers=(("headrace.appended", b"5"),))
-    [accepted] = decode_batch(PartitionBatch("events", HOME, [forged]), SETTINGS, PARTITIONS).accepted
+    [accepted] = decode_batch(PartitionBatch("events", HOME, [forged]), SETTINGS, PARTITIONS, REQUESTS).accepted
     assert accepted.appended_ms == record.timestamp
 
 
@@ -97,7 +101,7 @@ def test_a_record_that_no_message_can_hold_is_a_dead_letter_that_says_where_it_i
     # Broker limits count compressed bytes: what was compressed may arrive larger than any message.
     batch = batch_of(b"x" * MAX_MESSAGE_BYTES, first=5)
     outbox = Outbox(SETTINGS, PARTITIONS)
-    for refused in decode_batch(batch, SETTINGS, PARTITIONS).rejected:
+    for refused in decode_batch(batch, SETTINGS, PARTITIONS, REQUESTS).rejected:
         outbox.dead_letter(*refused)
     [letter] = outbox.messages["dead.letters", 0]
     assert letter.value is None
@@ -134,7 +138,7 @@ def test_a_dead_letter_fits_its_topic(batch_of):
     outbox = Outbox(SETTINGS, PARTITIONS)
     for value in (b"x" * 900_000, b"y" * 1_100_000):
         batch = batch_of(value, partition=3)
-        for refused in decode_batch(batch, SETTINGS, PARTITIONS).rejected:
+        for refused in decode_batch(batch, SETTINGS, PARTITIONS, REQUESTS).rejected:
             outbox.dead_letter(*refused)
     [[small, large]] = by_target_partition(outbox, Outputs({Topic.DEAD_LETTERS: 2}, letter_bytes=1_048_588)).values()
     assert small.value == b"x" * 900_000

@@ -6,6 +6,7 @@ import pytest
 from feature_repo.basics.actions import ACTION_CODE
 from feature_repo.basics.fences import Fence
 from headrace.errors import Reason
+from headrace.messages.decoding import request_decoders
 from headrace.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
 from headrace.partitioning import partition_of
 from headrace.settings.model import Settings
@@ -16,6 +17,7 @@ from streams.pipeline.log_ends import highest
 from streams.pipeline.shoppers.decode import claimed_positions, decode_batch, without_forged
 
 PARTITIONS = 4
+REQUESTS = request_decoders(Settings())
 SETTINGS = Settings()
 HOME = partition_of("u1", PARTITIONS)
 NOW = 1_770_000_000_000
@@ -51,7 +53,7 @@ def rekeyed_chunk(**changed: bytes | None) -> PartitionBatch:
 )
 def test_a_record_that_no_worker_can_have_forwarded_is_refused_where_it_was_found(changed):
     batch = rekeyed_chunk(**changed)
-    decoded = decode_batch(batch, SETTINGS, PARTITIONS)
+    decoded = decode_batch(batch, SETTINGS, PARTITIONS, REQUESTS)
     [refused] = decoded.rejected
     assert (decoded.accepted, decoded.misrouted) == ([], [])
     assert str(refused.position) == f"{batch.topic}/{HOME}/7"
@@ -60,7 +62,7 @@ def test_a_record_that_no_worker_can_have_forwarded_is_refused_where_it_was_foun
 
 def test_a_forwarded_event_counts_unless_it_stood_beyond_the_end_of_its_log():
     batch = rekeyed_chunk()
-    decoded = decode_batch(batch, SETTINGS, PARTITIONS)
+    decoded = decode_batch(batch, SETTINGS, PARTITIONS, REQUESTS)
     assert highest(claimed_positions(batch, decoded, SETTINGS)) == {("events", 2): 41}
     assert without_forged(batch, decoded, {("events", 2): 42}, SETTINGS).accepted == decoded.accepted
     beyond = without_forged(batch, decoded, {("events", 2): 41}, SETTINGS)
@@ -73,7 +75,7 @@ def test_a_forwarded_event_counts_unless_it_stood_beyond_the_end_of_its_log():
 def test_a_misplaced_event_that_stood_beyond_the_end_of_its_log_is_not_passed_on_either():
     batch = rekeyed_chunk(offset=b"%d" % 2**62)
     elsewhere = batch._replace(partition=(HOME + 1) % PARTITIONS)
-    decoded = decode_batch(elsewhere, SETTINGS, PARTITIONS)
+    decoded = decode_batch(elsewhere, SETTINGS, PARTITIONS, REQUESTS)
     assert len(decoded.misrouted) == 1
     forged = without_forged(elsewhere, decoded, {("events", 2): 1_000}, SETTINGS)
     assert (forged.misrouted, len(forged.rejected)) == ([], 1)

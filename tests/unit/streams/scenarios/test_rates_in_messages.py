@@ -2,6 +2,7 @@
 
 import json
 from math import nan
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,13 +14,16 @@ from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
 from headrace.messages.outputs import ModelRef
 from headrace.messages.requests import ScoreRequest
+from headrace.scenarios import Answer
 from headrace.settings.model import Settings
-from streams.scenarios import CTR, RECOMMEND
+from streams.scenarios.ctr import CTR
+from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.shopper_scorer.fallback import BASE_CTR, popularity_result
-from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, RankedItems, Result
+from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, RankedItems, ShopperResult
 from streams.serving.shopper_scorer.scorer import _with_base_rates  # pyright: ignore[reportPrivateUsage]
 
+ROW = SimpleNamespace(user_id="u", shopper=ShopperState(), views={})
 MODEL = ModelRef("headrace", "1")
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="mug")
 
@@ -37,19 +41,19 @@ def listed(ctr: float) -> RankedItems:
     return RankedItems(items, [1.0, 0.0], [ctr, nan], none, zero, [0, 0], [0.0, 0.0])
 
 
-def told(scenario, cause, answer: Result) -> list[object]:
-    query = scenario.make_query(scenario, cause, "id", ShopperState(), Settings())
-    made = json.loads(msgspec.json.encode(scenario.make_output(query, answer, shop(), Settings())))
+def told(scenario, cause, answer: ShopperResult) -> list[object]:
+    query = scenario.query(cause, ROW, Settings())
+    made = json.loads(msgspec.json.encode(scenario.output(Answer(cause, "id", query, answer, shop(), Settings()))))
     return [entry["ctr"] for entry in made["items"]]
 
 
 @pytest.mark.parametrize(("rate", "ctr"), [(0.25, 0.25), (0.0, 0.0), (1.0, 1.0), (nan, None)])
 def test_a_list_has_the_rate_or_null(rate: float, ctr: float | None):
-    assert told(RECOMMEND, VIEW, Result(listed(rate), [], MODEL, None)) == [ctr]
+    assert told(RECOMMEND, VIEW, ShopperResult(listed(rate), [], MODEL, None)) == [ctr]
 
 
 def test_a_list_that_stands_in_for_the_models_has_no_rates():
-    query = RECOMMEND.make_query(RECOMMEND, VIEW, "id", ShopperState(), Settings())
+    query = RECOMMEND.query(VIEW, ROW, Settings())
     assert told(RECOMMEND, VIEW, popularity_result(query, list(shop()), shop(), MODEL)) == [None]
 
 
@@ -61,8 +65,8 @@ def test_a_list_that_stands_in_for_the_models_has_no_rates():
     ],
 )
 def test_scores_are_numbers_without_a_click_head_and_without_the_model(cause: Event | ScoreRequest):
-    query = CTR.make_query(CTR, cause, "id", ShopperState(), Settings())
-    no_head = _with_base_rates(Result(NO_ITEMS_RANKED, [nan, nan], MODEL, None))
+    query = CTR.query(cause, ROW, Settings())
+    no_head = _with_base_rates(ShopperResult(NO_ITEMS_RANKED, [nan, nan], MODEL, None))
     assert told(CTR, cause, no_head) == [BASE_CTR, BASE_CTR]
     assert no_head.fallback == "no_click_head"
     assert told(CTR, cause, popularity_result(query, [], shop(), MODEL)) == [BASE_CTR, BASE_CTR]

@@ -17,7 +17,8 @@ from streams.kafka.transport import RawRecord
 from streams.pipeline.shoppers.decode import Accepted, RecordPosition
 from streams.pipeline.shoppers.fold import BatchFold
 from streams.pipeline.shoppers.rows import ShopperRow, SourceRow
-from streams.scenarios import SHOPPER_SCENARIOS
+from streams.scenarios.ctr import CTR
+from streams.scenarios.recommend.scenario import RECOMMEND
 
 HOUR = 3_600_000
 few_examples = settings(max_examples=60)
@@ -66,16 +67,16 @@ class Shop:
         records = [_taken(event, first + n) for n, event in enumerate(events)]
         rows = {t.input.user_id: ShopperRow(t.input.user_id, self.rows.get(t.input.user_id, EMPTY)) for t in records}
         source = SourceRow(0, self._source)
-        fold = BatchFold(SHOPPER_SCENARIOS, SETTINGS, rows, source, lambda _: ())
+        fold = BatchFold((CTR, RECOMMEND), SETTINGS, rows, source, lambda _: ())
         for record in records:
             fold.fold(record)
         self.rows |= {
-            w.key: StoredRow(w.fence, w.seen, w.states)
+            w.key: StoredRow(w.fence, w.seen, tuple(state or b"" for state in w.states))
             for w in (row.to_write() for row in rows.values() if row.newest >= 0)
         }
-        mark = source.to_write()
-        self._source = StoredRow(mark.fence, mark.seen, mark.states[:1])
-        self.asked += [asked.query.output_id for asked in fold.folded.queries]
+        [mark] = source.to_writes()
+        self._source = StoredRow(mark.fence, mark.seen, (mark.states[0] or b"", b""))
+        self.asked += [asked.output_id for asked in fold.folded.queries]
         return self
 
 

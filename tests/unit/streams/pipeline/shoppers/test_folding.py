@@ -1,5 +1,7 @@
 """Step 3, with the rules that make it exact: fences, retries, order of scoring and folding, poison."""
 
+from dataclasses import replace
+
 import pytest
 
 from feature_repo.basics.fences import SEEN_IDS
@@ -8,14 +10,15 @@ from feature_repo.store.row_store import StoredRow
 from headrace.messages.events import Event, EventType
 from headrace.messages.internal import ItemImpression, ItemUpdate, Watermark
 from headrace.messages.requests import ScoreRequest
+from headrace.scenarios import Row, Scenario
 from headrace.settings.model import Settings
 from streams.kafka.transport import RawRecord
 from streams.pipeline.poison import PoisonRecord
 from streams.pipeline.shoppers.decode import Accepted, RecordPosition
 from streams.pipeline.shoppers.fold import BatchFold, Folded
 from streams.pipeline.shoppers.rows import ShopperRow, SourceRow
-from streams.scenarios import CTR, RECOMMEND, SHOPPER_SCENARIOS
-from streams.serving.shopper_scorer.queries import Query, Scenario
+from streams.scenarios.ctr import CTR
+from streams.scenarios.recommend.scenario import RECOMMEND
 
 EMPTY = StoredRow(b"", b"", (b"", b""))
 HOUR = 3_600_000
@@ -35,7 +38,7 @@ def accepted(cause: Event | ScoreRequest, offset: int) -> Accepted:
 class Shop:
     """Rows that live through batches as they would in the store."""
 
-    def __init__(self, scenarios: tuple[Scenario, ...] = SHOPPER_SCENARIOS) -> None:
+    def __init__(self, scenarios: tuple[Scenario, ...] = (CTR, RECOMMEND)) -> None:
         self.rows: dict[str, StoredRow] = {}
         self.source = EMPTY
         self.scenarios = scenarios
@@ -48,9 +51,9 @@ class Shop:
         for record in records:
             fold.fold(record)
         for write in (row.to_write() for row in rows.values() if row.newest >= 0):
-            self.rows[write.key] = StoredRow(write.fence, write.seen, write.states)
-        mark = source.to_write()
-        self.source = StoredRow(mark.fence, mark.seen, mark.states[:1])
+            self.rows[write.key] = StoredRow(write.fence, write.seen, tuple(state or b"" for state in write.states))
+        [mark] = source.to_writes()
+        self.source = StoredRow(mark.fence, mark.seen, (mark.states[0] or b"", b""))
         return fold.folded
 
     @property
@@ -64,7 +67,7 @@ def test_a_record_at_or_under_the_fence_folds_and_answers_nothing():
     shop = Shop()
     shop.fold_batch(*records)
     again = shop.fold_batch(*records, accepted(event("new"), len(records)))
-    assert [asked.query.output_id for asked in again.queries] == ["recommend/u/new"]
+    assert [asked.output_id for asked in again.queries] == ["recommend/u/new"]
     assert sum(shop.state.counts) == len(records) + 1
 
 
@@ -100,11 +103,11 @@ def test_any_other_event_is_folded_before_it_is_scored():
 def test_an_impression_is_scored_before_it_is_folded():
     state_at_asking: list[int] = []
 
-    def spy(scenario: Scenario, cause: object, output_id: str, state: shopper.ShopperState, s: Settings) -> Query:
-        state_at_asking.append(sum(state.counts))
-        return CTR.make_query(scenario, cause, output_id, state, s)  # type: ignore[arg-type]
+    def spy(input_: object, row: Row, settings: Settings) -> object:
+        state_at_asking.append(sum(row.shopper.counts))
+        return CTR.query(input_, row, settings)
 
-    shop = Shop((CTR._replace(make_query=spy),))
+    shop = Shop((replace(CTR, query=spy),))
     shop.fold_batch(accepted(event("i", EventType.IMPRESSION, items=["a", "b"]), 0))
     assert state_at_asking == [0]
     assert sum(shop.state.counts) == 1
@@ -116,7 +119,7 @@ def test_a_score_request_is_answered_and_leaves_no_trace():
     before = shop.rows["u"]
     request = ScoreRequest(request_id="r", user_id="u", timestamp=1, items=["a"])
     asked = shop.fold_batch(accepted(request, 5)).queries
-    assert [a.query.output_id for a in asked] == ["ctr//score.requests/0/5"]
+    assert [a.output_id for a in asked] == ["ctr//score.requests/0/5"]
     assert shop.rows["u"] == before
 
 
@@ -124,11 +127,9 @@ def test_a_score_request_is_answered_and_leaves_no_trace():
 def test_chunk_size_leaves_no_trace(size: int):
     records = [accepted(event(f"e{n % 9}", at=HOUR + n, user_id="uv"[n % 2]), n) for n in range(20)]
     whole, parts = Shop(), Shop()
-    at_once = [asked.query.output_id for asked in whole.fold_batch(*records).queries]
+    at_once = [asked.output_id for asked in whole.fold_batch(*records).queries]
     in_parts = [
-        asked.query.output_id
-        for at in range(0, 20, size)
-        for asked in parts.fold_batch(*records[at : at + size]).queries
+        asked.output_id for at in range(0, 20, size) for asked in parts.fold_batch(*records[at : at + size]).queries
     ]
     assert in_parts == at_once
     assert parts.rows == whole.rows
@@ -150,10 +151,10 @@ def test_crossing_a_windows_edge_is_told_between_the_deltas_where_it_happened():
 
 
 def test_an_exception_in_a_pure_step_names_the_record():
-    def explode(*_: object) -> Query:
+    def explode(*_: object) -> object:
         raise ValueError("no such thing")
 
-    shop = Shop((RECOMMEND._replace(make_query=explode),))
+    shop = Shop((replace(RECOMMEND, query=explode),))
     with pytest.raises(PoisonRecord) as poisoned:
         shop.fold_batch(accepted(event("search", EventType.IMPRESSION, items=["a"]), 0), accepted(event("bad"), 1))
     assert poisoned.value.accepted.record.offset == 1

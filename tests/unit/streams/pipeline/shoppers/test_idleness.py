@@ -6,15 +6,14 @@ import msgspec
 import pytest
 
 from feature_repo.items import window_index
-from feature_repo.shoppers import watermark
 from feature_repo.shoppers.item_updates import derive_updates
-from feature_repo.shoppers.watermark import SourceWatermark
 from feature_repo.store.row_store import StoredRow
 from headrace.messages.events import Event, EventType
 from headrace.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
 from headrace.settings.model import Settings
 from streams.pipeline.emit import Outbox
 from streams.pipeline.shoppers.idleness import Idleness
+from streams.pipeline.shoppers.rows import SourceRow
 
 SETTINGS = Settings()
 HOUR, LATENESS = SETTINGS.window, SETTINGS.lateness
@@ -27,12 +26,19 @@ class Stage:
 
     def __init__(self):
         self.now = 0.0
-        self.marks = [SourceWatermark(), SourceWatermark()]
+        self.sources = {number: SourceRow(number, StoredRow(b"", b"", (b"", b""))) for number in (0, 1)}
+        self.marks = [source.mark for source in self.sources.values()]
         self.announced: deque[ItemUpdateBatch] = deque()
         self.idleness = Idleness(SETTINGS, 1, self, self, lambda: self.now)
 
-    async def read(self, _kind, keys):
-        return [StoredRow(b"", b"", (watermark.pack(self.marks[int(key[-1])]), b"")) for key in keys]
+    async def read_sources(self, partitions):
+        assert set(partitions) <= self.sources.keys()
+
+    def note(self, partition: int, second: int | None = None):
+        """Something came, after which the watermark stands there."""
+        if second is not None:
+            self.marks[partition].second = second
+        self.idleness.note_watermark(self.sources[partition])
 
     async def send(self, outbox: Outbox):
         for messages in outbox.messages.values():
@@ -82,7 +88,7 @@ async def test_a_source_that_was_behind_for_long_is_quiet_only_from_when_it_has_
 
 async def test_a_source_whose_mark_moves_is_not_told_of(stage):
     for mark in range(20):
-        stage.idleness.note_watermarks({0: mark})
+        stage.note(0, mark)
         await stage.passing(QUIET_S - 1)
     assert stage.announced_sources() == []
 
@@ -90,14 +96,14 @@ async def test_a_source_whose_mark_moves_is_not_told_of(stage):
 async def test_what_moves_no_mark_puts_nothing_off(stage):
     """One shopper alone, dead letters, events for other partitions: whatever they are, they come every ten seconds."""
     for _ in range(QUIET_S // 10 + 1):
-        stage.idleness.note_watermarks({0: -1})
+        stage.note(0, -1)
         await stage.passing(10)
     assert stage.announced_sources() == [0]
 
 
 async def test_a_source_that_is_seen_to_lag_whenever_something_comes_is_told_of_all_the_same(stage):
     for _ in range(QUIET_S):
-        stage.idleness.note_watermarks({0: -1})
+        stage.note(0, -1)
         await stage.passing(1, at_zero_lag=())
         await stage.passing(1)
     assert stage.announced_sources() == [0]
@@ -107,7 +113,7 @@ async def test_a_source_that_spoke_again_is_announced_again_and_not_at_every_wor
     await stage.passing(QUIET_S + 1)
     assert stage.announced_sources() == [0]
     for _ in range(4 * QUIET_S):
-        stage.idleness.note_watermarks({0: -1})
+        stage.note(0, -1)
         await stage.passing(1)
     assert stage.announced_sources() == [0] * 4
 
@@ -141,7 +147,7 @@ async def test_one_synthetic_user_alone_in_a_partition_holds_no_window_of_the_sh
         monitor = Event(event_id="m", type=EventType.VIEW, user_id="monitor", timestamp=at, item_id="tea")
         for source, event in enumerate((buyer, monitor)):
             take(source, derive_updates(stage.marks[source], event, tick, at, HOUR, LATENESS))
-            stage.idleness.note_watermarks({source: stage.marks[source].second})
+            stage.note(source)
         await stage.passing(10, at_zero_lag=(0, 1))
         while stage.announced:
             batch = stage.announced.popleft()

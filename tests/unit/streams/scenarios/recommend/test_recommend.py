@@ -1,5 +1,8 @@
 """Recommendations: triggers, exclusions, reasons."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from feature_repo.basics.actions import ACTION_CODE
@@ -11,11 +14,12 @@ from headrace.arrays import HISTORY, REASONS, TOP_K
 from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
 from headrace.messages.outputs import ModelRef, Recommendation
+from headrace.scenarios import Answer, Row
 from headrace.settings.lists import ListRule, PerTrigger
 from headrace.settings.model import Exclude, Settings, load_settings
-from streams.scenarios import RECOMMEND
+from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
-from streams.serving.shopper_scorer.queries import Query, RankedItems, Result
+from streams.serving.shopper_scorer.queries import RankedItems, ShopperQuery, ShopperResult
 
 
 def event(kind: EventType, item_id: str | None, at: int) -> Event:
@@ -33,8 +37,12 @@ def shopper(*events: Event) -> ShopperState:
 LONG_AGO, NOW = 1, 10 * MOMENT_MS
 
 
-def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -> Query:
-    return RECOMMEND.make_query(RECOMMEND, cause, "recommend/x", state, Settings(exclude=exclude))
+def row_of(state: ShopperState) -> Row:
+    return cast(Row, SimpleNamespace(user_id="u", shopper=state, views={}))
+
+
+def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -> ShopperQuery:
+    return RECOMMEND.query(cause, row_of(state), Settings(exclude=exclude))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,7 @@ def ask(cause: Event, state: ShopperState, exclude: Exclude = Exclude.CURRENT) -
     [(EventType.VIEW, True), (EventType.SEARCH, True), (EventType.CLICK, False), (EventType.IMPRESSION, False)],
 )
 def test_trigger_events_are_answered(kind: EventType, wanted: bool):
-    assert RECOMMEND.accepts(event(kind, "a", 1), Settings()) is wanted
+    assert RECOMMEND.answers(event(kind, "a", 1), Settings()) is wanted
 
 
 def test_what_is_excluded_follows_the_setting():
@@ -81,13 +89,13 @@ def test_a_question_carries_the_rule_of_its_trigger():
     settings = load_settings().model_copy(update={"list": PerTrigger(20, {EventType.SEARCH: 50})})
     for kind, length in ((EventType.SEARCH, 50), (EventType.VIEW, 20)):
         item_id = None if kind is EventType.SEARCH else "a"
-        query = RECOMMEND.make_query(RECOMMEND, event(kind, item_id, 1), "recommend/x", shopper(), settings)
+        query = RECOMMEND.query(event(kind, item_id, 1), row_of(shopper()), settings)
         assert query.rule == ListRule(length)
 
 
 def answered(
     items: list[str], reason_events: list[list[int]], ctr: float = 0.25, parts: tuple[float, float] = (-1.0, -1.0)
-) -> Result:
+) -> ShopperResult:
     empty = TOP_K - len(items)
     best = int(parts[1] > parts[0])
     listed = RankedItems(
@@ -99,11 +107,15 @@ def answered(
         parts=[best] * TOP_K,
         part_weights=[parts[best]] * TOP_K,
     )
-    return Result(listed, [], ModelRef("headrace", "3"), None)
+    return ShopperResult(listed, [], ModelRef("headrace", "3"), None)
 
 
 def recommend(
-    answer: Result, *events: Event, reasons: str = "en", items: tuple[str, ...] = ("mug", "bowl"), **of_bowl: object
+    answer: ShopperResult,
+    *events: Event,
+    reasons: str = "en",
+    items: tuple[str, ...] = ("mug", "bowl"),
+    **of_bowl: object,
 ) -> Recommendation:
     shop = Catalogue()
     for item_id in items:
@@ -112,7 +124,8 @@ def recommend(
     shop.withdraw("gone")
     cause = event(EventType.ADD_TO_CART, "mug", 9)
     state = shopper(event(EventType.VIEW, "bowl", 1), *events, cause)
-    message = RECOMMEND.make_output(ask(cause, state), answer, shop, Settings(reasons=reasons))
+    settings = Settings(reasons=reasons)
+    message = RECOMMEND.output(Answer(cause, "recommend/x", ask(cause, state), answer, shop, settings))
     assert isinstance(message, Recommendation)
     return message
 

@@ -7,17 +7,16 @@ from feature_repo.shoppers.recent import Recent, RecentEvent
 from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
 from headrace.messages.outputs import ModelRef
-from streams.scenarios import CTR, RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.shopper_scorer.fallback import best_sellers, fallback_reason, popularity_result
-from streams.serving.shopper_scorer.queries import Query
+from streams.serving.shopper_scorer.queries import ShopperQuery
 
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="a")
 RECENT = Recent.of([RecentEvent(1, 1, "a", 1, -1)])
 
 
-def query(**changes: object) -> Query:
-    plain = Query(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
+def query(**changes: object) -> ShopperQuery:
+    plain = ShopperQuery(VIEW, RECENT, b"", True, (), "web")
     return plain._replace(**changes)
 
 
@@ -34,7 +33,7 @@ def test_a_shopper_without_history_is_unknown():
 
 def test_an_item_outside_the_catalogue_is_unknown():
     assert fallback_reason(query(), catalogue("b")) == "unknown_item"
-    assert fallback_reason(query(scenario=CTR, candidates=("a", "z")), catalogue("a")) == "unknown_item"
+    assert fallback_reason(query(candidates=("a", "z")), catalogue("a")) == "unknown_item"
 
 
 def test_a_known_shopper_and_known_items_need_no_fallback():

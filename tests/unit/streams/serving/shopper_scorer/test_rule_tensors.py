@@ -9,19 +9,18 @@ from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
 from headrace.messages.outputs import ModelRef
 from headrace.settings.lists import ListRule
-from streams.scenarios import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.shopper_scorer.fallback import best_sellers, popularity_result
 from streams.serving.shopper_scorer.list_rules import rule_tensors
-from streams.serving.shopper_scorer.queries import Query
+from streams.serving.shopper_scorer.queries import ShopperQuery
 
 RECENT = Recent.of([RecentEvent(1, 1, "pan", 1, -1)])
 
 
-def query(item_id: str | None = "pan", **rule: object) -> Query:
+def query(item_id: str | None = "pan", **rule: object) -> ShopperQuery:
     kind = EventType.VIEW if item_id else EventType.SEARCH
     cause = Event(event_id="e", type=kind, user_id="u", timestamp=1, item_id=item_id, query="pan")
-    return Query(RECOMMEND, cause, "recommend/e", RECENT, b"", True, (), "web", rule=ListRule(**rule))
+    return ShopperQuery(cause, RECENT, b"", True, (), "web", rule=ListRule(**rule))
 
 
 def shop() -> Catalogue:
@@ -89,7 +88,7 @@ def test_lists_are_held_to_named_categories_or_to_the_narrowest_of_the_event_s_i
     assert rule_tensors([query(None, categories=("same",)), query("unheard of", categories=("same",))], shop()) == {}
 
 
-def stand_in(asked: Query, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
+def stand_in(asked: ShopperQuery, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
     ranking = best_sellers((), np.array([item_hash("book0")]), made)
     answer = popularity_result(asked, ranking, made, ModelRef("m", ""), repeats)
     assert len(answer.ranked.items) == len(answer.ranked.scores) == len(answer.ranked.parts) == asked.rule.length

@@ -1,5 +1,7 @@
 """A batch's questions are answered, whatever the served model does; no fault of a model is an event's."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,18 +11,19 @@ from headrace.arrays import NO_BLOCK, REASONS, TOP_K, WITHDRAWN_BLOCK, DescribeA
 from headrace.errors import RequestFailed, UnknownBlocks, WrongAnswer
 from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
+from headrace.settings import Settings
 from headrace.settings.lists import ListRule
-from streams.scenarios import CTR, RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
 from streams.serving.catalogue.new_items import NewItems
+from streams.serving.serving import WorkerServing
 from streams.serving.shopper_scorer.fallback import BASE_CTR, MODEL_UNAVAILABLE, NO_CLICK_HEAD
-from streams.serving.shopper_scorer.queries import Query
-from streams.serving.shopper_scorer.scorer import Scorer
+from streams.serving.shopper_scorer.queries import ShopperQuery
+from streams.serving.shopper_scorer.scorer import ShopperBatchScorer
 
 VIEW = Event(event_id="e", type=EventType.VIEW, user_id="u", timestamp=1, item_id="40")
 RECENT = Recent.of([RecentEvent(1, 1, "40", 1, -1)])
-QUESTION = Query(RECOMMEND, VIEW, "recommend/e", RECENT, b"", True, (), "web")
-SHOWN = Query(CTR, VIEW, "ctr/e", RECENT, b"", False, ("30", "31"), "web")
+QUESTION = ShopperQuery(VIEW, RECENT, b"", True, (), "web")
+SHOWN = ShopperQuery(VIEW, RECENT, b"", False, ("30", "31"), "web")
 
 
 class Instance:
@@ -99,7 +102,9 @@ def shop(*instances, first=30):
     catalogue, triton = Catalogue(), Triton(*instances)
     for n in range(first, 60):
         catalogue.put(Item(item_id=str(n), title="T"))
-    return Scorer(triton, catalogue, NewItems(catalogue, NoRows(), triton), Trends()), triton, catalogue
+    follower = SimpleNamespace(catalogue=catalogue)
+    serving = WorkerServing(Settings(), triton, follower, NewItems(catalogue, NoRows(), triton), Trends())
+    return ShopperBatchScorer(serving), triton, catalogue
 
 
 async def test_items_that_the_catalogue_never_told_of_take_no_place_in_a_list():

@@ -10,9 +10,8 @@ from headrace.arrays import HISTORY, PARTS, REASONS, TOP_K, ScoreAnswer, ScoreTe
 from headrace.messages.events import Event, EventType
 from headrace.messages.outputs import ModelRef
 from headrace.settings.lists import ListRule
-from streams.scenarios import CTR, RECOMMEND
 from streams.serving.catalogue.context_blocks import CatalogueContext
-from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, Query
+from streams.serving.shopper_scorer.queries import NO_ITEMS_RANKED, ShopperQuery
 from streams.serving.shopper_scorer.tensors import to_results, to_tensors, without_boosts
 
 SHOP = CatalogueContext(
@@ -29,9 +28,8 @@ def recent(n: int) -> Recent:
     return Recent.of(RecentEvent(at, 1, f"i{at}", 1, -1) for at in range(n))
 
 
-def query(n: int, candidates: tuple[str, ...] = (), exclude: bytes = b"") -> Query:
-    scenario = CTR if candidates else RECOMMEND
-    return Query(scenario, VIEW, "x", recent(n), exclude, not candidates, candidates, "web")
+def query(n: int, candidates: tuple[str, ...] = (), exclude: bytes = b"") -> ShopperQuery:
+    return ShopperQuery(VIEW, recent(n), exclude, not candidates, candidates, "web")
 
 
 def test_histories_are_right_aligned():
