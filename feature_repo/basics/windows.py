@@ -59,6 +59,12 @@ def start_of(number: int, windows: Windows) -> int:
     return number * windows if isinstance(windows, int) else _midnight(number * windows.days, windows.zone)
 
 
+def end_of_stream(last_event_time: int, windows: Windows, lateness_ms: int) -> int:
+    """The time that closes every window of a stream whose newest event lies there, ms; a day may have 25 hours."""
+    over = start_of(number_at(last_event_time, windows) + 1, windows)
+    return max(over, last_event_time + length_of(windows)) + lateness_ms
+
+
 def label_of(windows: Windows) -> str:
     """Windows as a store remembers what its rows count by."""
     return str(windows) if isinstance(windows, int) else f"{length_of(windows)} {windows.zone}"

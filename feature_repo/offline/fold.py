@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from feature_repo.basics.fences import SeenIds
 from feature_repo.basics.identity import event_tie
-from feature_repo.basics.windows import windows_of
+from feature_repo.basics.windows import end_of_stream, windows_of
 from feature_repo.items import catalogue, item
 from feature_repo.items.catalogue import CatalogueItem
 from feature_repo.items.item import ItemActivity
+from feature_repo.offline.scenarios import OfflineScenarios
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.item_updates import derive_updates
 from feature_repo.shoppers.shopper import ShopperState
@@ -21,6 +22,7 @@ from headrace.messages.internal import ItemImpression, Watermark
 from headrace.messages.items import Item
 from headrace.partitioning import partition_of
 from headrace.recording.reading import Record
+from headrace.scenarios.registry import installed
 from headrace.settings.model import Settings
 from headrace.topics import Topic
 
@@ -53,6 +55,8 @@ class StreamFold:
         self._catalogue: dict[str, CatalogueItem] = {}
         self._activity: dict[str, ItemActivity] = {}
         self._marks = [SourceWatermark() for _ in range(settings.partitions)]
+        self._scenarios = OfflineScenarios(installed(settings.scenarios), settings.partitions)
+        self._last_event = -1
         self.rejected = 0
 
     def fold(self, record: Record) -> list[Changed]:
@@ -86,7 +90,14 @@ class StreamFold:
             item_activity={key: item.pack(state) for key, state in self._activity.items()},
             item_catalogue={key: catalogue.pack(state) for key, state in self._catalogue.items()},
             shopper={key: shopper.pack(state) for key, state in self._shoppers.items()},
+            scenario_views=self._scenarios.packed(),
         )
+
+    def end(self) -> None:
+        """Let time pass to where `headrace replay --wait` lets it pass at the end of a stream."""
+        if self._last_event >= 0:
+            windows, lateness = windows_of(self._settings.window, self._settings.timezone), self._settings.lateness
+            self._scenarios.advance_all(end_of_stream(self._last_event, windows, lateness) - lateness)
 
     def _fold_event(self, event: Event) -> list[Changed]:
         user_id = event.user_id
@@ -96,8 +107,14 @@ class StreamFold:
             return []
         seen.add(tie)
         state = self._shoppers.setdefault(user_id, ShopperState())
+        partition = partition_of(user_id, self._settings.partitions)
+        self._scenarios.fire_before(event, state, partition)
         shopper.fold(state, event)
-        return [Changed("shopper", user_id, max(state.last)), *self._fold_updates(event)]
+        self._scenarios.fold(event, state, partition)
+        changed = self._fold_updates(event)
+        self._scenarios.advance(partition, self._marks[partition].second - self._settings.lateness)
+        self._last_event = max(self._last_event, event.timestamp)
+        return [Changed("shopper", user_id, max(state.last)), *changed]
 
     def _fold_updates(self, event: Event) -> list[Changed]:
         windows, lateness = windows_of(self._settings.window, self._settings.timezone), self._settings.lateness
@@ -128,4 +145,5 @@ def fold_stream(records: Iterable[Record], settings: Settings, arrived_ms: int) 
     fold = StreamFold(settings, arrived_ms)
     for record in records:
         fold.fold(record)
+    fold.end()
     return fold.rows()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
 from feature_repo.basics import money
@@ -14,6 +15,7 @@ from feature_repo.items.item import ItemActivity
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.history import hashes
 from feature_repo.shoppers.shopper import ShopperState
+from feature_repo.store.dump import scenario_features
 
 _CODES: Final = list(enumerate(ACTIONS))[1:]
 
@@ -37,6 +39,7 @@ SHOPPER: Final[dict[str, FeastType]] = {
     "aliases": Array(String),
     "last_query": String,
 }
+SCENARIOS: Final[dict[str, FeastType]] = {"scenario_views_json": String}
 CATALOGUE: Final[dict[str, FeastType]] = {
     "title": String,
     "description": String,
@@ -62,6 +65,12 @@ ACTIVITY: Final[dict[str, FeastType]] = {
 def shopper_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
     """The columns of `SHOPPER` for a batch of packed rows. Times are ms, prices currency units."""
     return _columns([_shopper(shopper.unpack(state or b"")) for state in packed])
+
+
+def scenario_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:
+    """The column of `SCENARIOS` for a batch of packed rows: what scenarios keep for themselves, by view, as JSON."""
+    rows = [msgspec.json.encode(scenario_features(state) if state else {}).decode() for state in packed]
+    return {"scenario_views_json": list(rows)}
 
 
 def catalogue_columns(packed: Sequence[bytes | None]) -> dict[str, list[object]]:

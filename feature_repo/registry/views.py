@@ -14,7 +14,7 @@ from feast.types import Bytes, FeastType, String
 
 from feature_repo.registry.entities import ITEM, USER
 from feature_repo.registry.sources import parquet_source
-from feature_repo.registry.unpacked import ACTIVITY, CATALOGUE, SHOPPER
+from feature_repo.registry.unpacked import ACTIVITY, CATALOGUE, SCENARIOS, SHOPPER
 from feature_repo.store.layout import FEATURE
 
 
@@ -22,10 +22,12 @@ class Views(NamedTuple):
     """Every view: the stored ones, and their columns."""
 
     shopper: FeatureView
+    scenario_views: FeatureView
     item_catalogue: FeatureView
     item_activity: FeatureView
     item_windows: FeatureView
     shopper_features: OnDemandFeatureView
+    scenario_features: OnDemandFeatureView
     catalogue_features: OnDemandFeatureView
     activity_features: OnDemandFeatureView
 
@@ -33,15 +35,18 @@ class Views(NamedTuple):
 def views(home: Path) -> Views:
     """The views of one deployment; their Parquet lies under `home`."""
     shopper = _stored("shopper", USER, home)
+    scenario_views = _stored("scenario_views", USER, home)
     item_catalogue = _stored("item_catalogue", ITEM, home)
     item_activity = _stored("item_activity", ITEM, home)
     item_windows = _stored("item_windows", ITEM, home)
     return Views(
         shopper,
+        scenario_views,
         item_catalogue,
         item_activity,
         item_windows,
         _unpacking("shopper_features", [shopper], _unpack_shopper, SHOPPER),
+        _unpacking("scenario_features", [scenario_views], _unpack_scenarios, SCENARIOS),
         _unpacking("catalogue_features", [item_catalogue], _unpack_catalogue, CATALOGUE),
         _unpacking("activity_features", [item_activity, item_windows], _unpack_activity, ACTIVITY),
     )
@@ -83,13 +88,19 @@ class _Unpacking(PythonTransformation):
         return self._fields
 
 
-# The registry keeps the source text of these three, so each brings its own import.
+# The registry keeps the source text of these functions, so each brings its own import.
 
 
 def _unpack_shopper(inputs: dict[str, Any]) -> dict[str, Any]:
     from feature_repo.registry.unpacked import shopper_columns
 
     return shopper_columns(inputs["shopper_state"])
+
+
+def _unpack_scenarios(inputs: dict[str, Any]) -> dict[str, Any]:
+    from feature_repo.registry.unpacked import scenario_columns
+
+    return scenario_columns(inputs["scenario_views_state"])
 
 
 def _unpack_catalogue(inputs: dict[str, Any]) -> dict[str, Any]:

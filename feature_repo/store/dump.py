@@ -15,10 +15,15 @@ from feature_repo.items import catalogue, item
 from feature_repo.items import cold_windows as item_windows
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.history import hashes
+from feature_repo.shoppers.scenario_states import ScenarioStateCodec
 from headrace.files.atomic import output_file
+from headrace.scenarios.registry import installed
 
 #: What the demand pipeline notes when it evaluates windows: it depends on the served model, not on the stream alone.
 _DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode", "unusual_window")
+
+
+TIMERS: Final = "timers"
 
 
 class Line(Struct):
@@ -30,16 +35,37 @@ class Line(Struct):
 
 
 class Rows(NamedTuple):
-    """The packed rows of a stream or a store, by view and key; the fields are the views, in the dump's order."""
+    """The packed rows of a stream or a store, by view and key; the fields are the views."""
 
     item_activity: dict[str, bytes]
     item_catalogue: dict[str, bytes]
     shopper: dict[str, bytes]
+    scenario_views: dict[str, bytes]
 
     def lines(self) -> Iterable[Line]:
         """Every row as a line, sorted by view and key."""
-        for view, rows in self._asdict().items():
-            yield from (Line(view, key, FEATURES[view](rows[key])) for key in sorted(rows))
+        lines = [
+            Line(view, key, FEATURES[view](packed))
+            for view, rows in self._asdict().items()
+            if view in FEATURES
+            for key, packed in rows.items()
+        ]
+        for key, packed in self.scenario_views.items():
+            lines += [Line(view, key, features) for view, features in scenario_features(packed).items()]
+        return sorted(lines, key=lambda line: (line.view, line.key))
+
+
+def scenario_features(packed: bytes) -> dict[str, dict[str, Any]]:
+    """What scenarios keep of a shopper for themselves: the features of each view, and when timers are due."""
+    states = ScenarioStateCodec(installed().views).unpack(packed)
+    features: dict[str, dict[str, Any]] = {view: msgspec.to_builtins(state) for view, state in states.views.items()}
+    due = {f"{scenario}/{timer}": at for scenario, timers in states.timers.due.items() for timer, at in timers.items()}
+    return features | ({TIMERS: due} if due else {})
+
+
+def scenario_view_names() -> list[str]:
+    """The views that `scenario_features` may name."""
+    return [*(view.name for view in installed().views), TIMERS]
 
 
 def shopper_features(packed: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from feature_repo.items.catalogue import CatalogueItem
 from feature_repo.items.item import as_features
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.joined import Joined, join, known_prices
-from feature_repo.store.dump import FEATURES, PARTS, Line
+from feature_repo.store.dump import FEATURES, PARTS, Line, scenario_features, scenario_view_names
 from feature_repo.store.row_store import VIEWS, Kind, RowStore
 
 _ROWS_AT_ONCE: Final = 500
@@ -28,7 +28,8 @@ async def read_user(store: RowStore, user_id: str) -> tuple[dict[str, Any], Join
     items = await _catalogue(store, list(set(state.recent.items)))
     sample = await _catalogue(store, await _some_items(store))
     joined = join(state, items, known_prices(sample.values()))
-    return FEATURES["shopper"](row.states[0]), joined
+    own = scenario_features(row.states[1]) if row.states[1] else {}
+    return FEATURES["shopper"](row.states[0]) | own, joined
 
 
 async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] | None:
@@ -48,14 +49,19 @@ async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] 
 def every_line(store: RowStore, runner: asyncio.Runner) -> Iterator[Line]:
     """Every row of the group as a line, sorted by view and key; of the store only keys are held in memory."""
     keys = {kind: runner.run(_sorted_keys(store, kind)) for kind in (Kind.USER, Kind.ITEM)}
-    for view in sorted(FEATURES):
-        kind = Kind.USER if view in VIEWS[Kind.USER] else Kind.ITEM
-        places = [VIEWS[kind].index(part) for part in PARTS[view]]
+    for view in sorted([*FEATURES, *scenario_view_names()]):
+        own = view not in FEATURES
+        kind = Kind.USER if own or view in VIEWS[Kind.USER] else Kind.ITEM
+        places = [VIEWS[kind].index(part) for part in (("scenario_views",) if own else PARTS[view])]
         rest = iter(keys[kind])
         while part := list(islice(rest, _ROWS_AT_ONCE)):
             for key, row in zip(part, runner.run(store.read(kind, part)), strict=True):
-                if row.states[places[0]]:
-                    yield Line(view, key, FEATURES[view](*[row.states[place] for place in places]))
+                states = [row.states[place] for place in places]
+                if not states[0]:
+                    continue
+                features = scenario_features(states[0]).get(view) if own else FEATURES[view](*states)
+                if features is not None:
+                    yield Line(view, key, features)
 
 
 async def _sorted_keys(store: RowStore, kind: Kind) -> list[str]:

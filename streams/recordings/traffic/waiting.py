@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from feature_repo.basics.windows import number_at, start_of, windows_of
+from feature_repo.basics.windows import end_of_stream, windows_of
 from headrace.errors import CheckFailed
 from headrace.messages.internal import ItemUpdateBatch, Watermark
 from headrace.settings.model import Settings
@@ -41,7 +41,8 @@ def await_answers(
         return
     wait.until_committed([rekeyed(settings.group)])
     if sent.last_event_time is not None:
-        end = end_of(sent.last_event_time, settings)
+        windows = windows_of(settings.window, settings.timezone)
+        end = end_of_stream(sent.last_event_time, windows, settings.lateness)
         for partition in broker.partitions([rekeyed(settings.group)]):
             replayer.send_tick(partition.topic, partition.partition, end)
         replayer.flush()
@@ -78,13 +79,6 @@ class _Wait:
 def lag(ends: Offsets, beginnings: Offsets, committed: Offsets) -> int:
     """Records before `ends` that a group has yet to commit; what was deleted before it came counts as read."""
     return sum(max(0, end - max(committed.get(partition, 0), beginnings[partition])) for partition, end in ends.items())
-
-
-def end_of(last_event_time: int, settings: Settings) -> int:
-    """The time that closes every window; a day may have 25 hours."""
-    windows = windows_of(settings.window, settings.timezone)
-    over = start_of(number_at(last_event_time, windows) + 1, windows)
-    return max(over, last_event_time + settings.window) + settings.lateness
 
 
 def _send_end_markers(broker: Broker, replayer: Replayer, group: str, time_ms: int) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from feature_repo.basics.windows import (
     DAY_MS,
     LocalDays,
+    end_of_stream,
     label_of,
     labelled,
     length_of,
@@ -105,3 +106,14 @@ def test_days_in_utc_are_what_they_are_without_a_place():
 def test_a_label_names_windows(windows):
     assert labelled(label_of(windows)) == windows
     assert label_of(windows).split()[0] == str(length_of(windows))
+
+
+def test_a_day_of_25_hours_is_over_when_its_stream_is():
+    berlin = LocalDays(1, "Europe/Berlin")
+    midnight = start_of(number_at(1_792_900_000_000, berlin), berlin)  # of the 25th of October 2026
+    closable = number_at(end_of_stream(midnight + 1, berlin, 5) - 5, berlin)
+    assert closable == number_at(midnight, berlin) + 1
+
+
+def test_a_stream_of_hours_ends_a_window_after_its_last_event():
+    assert end_of_stream(5, 3_600_000, 600_000) == 5 + 3_600_000 + 600_000
