@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from headrace.recording.reading import Record, read_recording
     from headrace.recording.writing import RecordingWriter
     from headrace.scenarios.declaration import (
-        Answer,
         InputTopic,
         LoggedFeatures,
         OutputTopic,
+        QueryResult,
         Row,
         Scenario,
         View,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __version__ = version("headrace")
 
 _MODULE_OF: Final = {
-    "Answer": "headrace.scenarios.declaration",
+    "QueryResult": "headrace.scenarios.declaration",
     "Event": "headrace.messages.events",
     "EventType": "headrace.messages.events",
     "HeadraceError": "headrace.errors",
@@ -62,7 +62,6 @@ _MODULE_OF: Final = {
 }
 
 __all__ = [
-    "Answer",
     "Event",
     "EventType",
     "HeadraceError",
@@ -72,6 +71,7 @@ __all__ = [
     "ModelRef",
     "OutputBase",
     "OutputTopic",
+    "QueryResult",
     "Record",
     "RecordingWriter",
     "Result",

@@ -59,7 +59,7 @@ class TimerIndex(Struct, array_like=True, forbid_unknown_fields=True):
     rows: dict[int, int] = {}
 
 
-class Place(NamedTuple):
+class EntryRow(NamedTuple):
     """Which row of entries: of which hour, and which of its rows."""
 
     hour: int
@@ -83,10 +83,10 @@ def unpack_states(packed: bytes) -> TimerStates:
     return _read_states(packed)
 
 
-def places(index: bytes) -> list[Place]:
+def entry_rows(index: bytes) -> list[EntryRow]:
     """The rows that an index's entries lie in."""
     rows = _read_index(index).rows
-    return [Place(hour, number) for hour in sorted(rows) for number in range(rows[hour])]
+    return [EntryRow(hour, number) for hour in sorted(rows) for number in range(rows[hour])]
 
 
 class PendingTimers:
@@ -94,16 +94,16 @@ class PendingTimers:
 
     Args:
         index: packed, as it was stored; no bytes where nothing was.
-        stored: the rows that `places` names, packed.
+        stored: the rows that `entry_rows` names, packed.
     """
 
-    def __init__(self, index: bytes = b"", stored: Mapping[Place, bytes] | None = None) -> None:
+    def __init__(self, index: bytes = b"", stored: Mapping[EntryRow, bytes] | None = None) -> None:
         self._index = _read_index(index)
         self._rows = {place: _decode_entries(packed) for place, packed in (stored or {}).items() if packed}
         self._heap = [entry for row in self._rows.values() for entry in row if entry.time > self._index.clock]
         heapify(self._heap)
         self._stored = set(self._rows)
-        self._changed: set[Place] = set()
+        self._changed: set[EntryRow] = set()
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -123,9 +123,9 @@ class PendingTimers:
         heappush(self._heap, entry)
         hour = entry.time // _BUCKET_MS
         count = self._index.rows.get(hour, 0)
-        place = Place(hour, max(count - 1, 0))
+        place = EntryRow(hour, max(count - 1, 0))
         if count == 0 or len(self._rows[place]) >= _ENTRIES:
-            place = Place(hour, count)
+            place = EntryRow(hour, count)
             self._rows[place] = []
             self._index.rows[hour] = count + 1
         self._rows[place].append(entry)
@@ -148,10 +148,10 @@ class PendingTimers:
                 yield self._heap[at].user_id
                 stack += (2 * at + 1, 2 * at + 2)
 
-    def changes(self) -> tuple[bytes, list[tuple[Place, bytes]], Sequence[Place]]:
+    def changes(self) -> tuple[bytes, list[tuple[EntryRow, bytes]], Sequence[EntryRow]]:
         """What is to be written: the index, the rows of entries that have changed, and those that are to go."""
         passed = [hour for hour in self._index.rows if (hour + 1) * _BUCKET_MS <= self._index.clock]
-        gone = {Place(hour, number) for hour in passed for number in range(self._index.rows.pop(hour))}
+        gone = {EntryRow(hour, number) for hour in passed for number in range(self._index.rows.pop(hour))}
         for place in gone:
             del self._rows[place]
         changed = [(place, _encoder.encode(self._rows[place])) for place in sorted(self._changed - gone)]

@@ -134,7 +134,7 @@ class Scenario:
     outputs: Sequence[OutputTopic]
     answers: Callable[[Input, Settings], bool] = _never
     query: Callable[[Input, Row, Settings], Any] = _nothing
-    output: Callable[[Answer], OutputBase] = _nothing
+    output: Callable[[QueryResult], OutputBase] = _nothing
     inputs: Sequence[InputTopic] = ()
     before_fold: bool = False
     views: Sequence[View[Any]] = ()
@@ -144,7 +144,7 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """All that a message is made of.
 
     Attributes:

@@ -5,7 +5,7 @@ from typing import Final
 from headrace.messages.events import Event, EventType
 from headrace.messages.outputs import CtrScores, ScoredItem
 from headrace.messages.requests import ScoreRequest
-from headrace.scenarios import Answer, InputTopic, OutputTopic, Row, Scenario
+from headrace.scenarios import InputTopic, OutputTopic, QueryResult, Row, Scenario
 from headrace.settings import Settings
 from headrace.topics import Topic
 from streams.serving.shopper_scorer.queries import SHOPPER_SCORER, ShopperQuery, logged_features
@@ -26,7 +26,7 @@ def _query(input_: Event | ScoreRequest, row: Row, _: Settings) -> ShopperQuery:
     )
 
 
-def _output(answer: Answer) -> CtrScores:
+def _output(answer: QueryResult) -> CtrScores:
     input_, query, result = answer.input, answer.query, answer.result
     return CtrScores(
         id=answer.output_id,

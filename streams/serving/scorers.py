@@ -11,7 +11,7 @@ _NONE: Final = ""
 """In place of a scorer's name, of scenarios that need no model."""
 
 
-class Asked(Protocol):
+class Pending(Protocol):
     """A query, and the scenario whose scorer answers it."""
 
     @property
@@ -32,11 +32,11 @@ class Scorers:
             name: scorer.open(serving) for name, scorer in declared.items()
         }
 
-    async def score(self, queries: Sequence[Asked]) -> Iterable[Any]:
+    async def score(self, queries: Sequence[Pending]) -> Iterable[Any]:
         """One result a query, in their order, to be gone through once; never raises for what a model does."""
         by_scorer: dict[str, list[Any]] = {}
-        for asked in queries:
-            by_scorer.setdefault(_scorer_of(asked), []).append(asked.query)
+        for one in queries:
+            by_scorer.setdefault(_scorer_of(one), []).append(one.query)
         if len(by_scorer) == 1 and _NONE not in by_scorer:
             [(name, of_one)] = by_scorer.items()
             return await self._scorers[name].score(of_one)
@@ -45,12 +45,12 @@ class Scorers:
         return _in_order(queries, dict(zip(names, map(iter, results), strict=True)))
 
 
-def _scorer_of(asked: Asked) -> str:
-    scorer = asked.scenario.scorer
+def _scorer_of(one: Pending) -> str:
+    scorer = one.scenario.scorer
     return _NONE if scorer is None else scorer.name
 
 
-def _in_order(queries: Sequence[Asked], results: Mapping[str, Iterator[Any]]) -> Iterator[Any]:
-    for asked in queries:
-        name = _scorer_of(asked)
-        yield Result(None, ModelRef(asked.scenario.name, ""), None) if name == _NONE else next(results[name])
+def _in_order(queries: Sequence[Pending], results: Mapping[str, Iterator[Any]]) -> Iterator[Any]:
+    for one in queries:
+        name = _scorer_of(one)
+        yield Result(None, ModelRef(one.scenario.name, ""), None) if name == _NONE else next(results[name])

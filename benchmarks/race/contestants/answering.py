@@ -16,7 +16,7 @@ from headrace.arrays import MODEL, DescribeTensors, ScoreAnswer
 from headrace.messages.events import Event
 from headrace.messages.ids import answer_id
 from headrace.messages.outputs import ModelRef
-from headrace.scenarios import Answer
+from headrace.scenarios import QueryResult
 from headrace.settings.model import Settings
 from headrace.topics import Topic
 from streams.pipeline.shoppers.decode import Tick
@@ -73,16 +73,20 @@ def fold(event: Event, state: ShopperState, chosen: Settings) -> Iterator[Pendin
 
 
 def messages(
-    asked: Sequence[PendingQuery], arrays: Mapping[str, Any], version: str, catalogue: Catalogue, chosen: Settings
+    all_pending: Sequence[PendingQuery],
+    arrays: Mapping[str, Any],
+    version: str,
+    catalogue: Catalogue,
+    chosen: Settings,
 ) -> Iterator[Message]:
     """The answers, and the features they were made from."""
     answer = ScoreAnswer(**{name: arrays[name] for name in ScoreAnswer._fields})
-    queries = [pending.query for pending in asked]
+    queries = [pending.query for pending in all_pending]
     fallbacks = [fallback_reason(query, catalogue) for query in queries]
     answers = to_results(queries, answer, ModelRef(MODEL, version), fallbacks)
-    for pending, one in zip(asked, answers, strict=True):
+    for pending, one in zip(all_pending, answers, strict=True):
         scenario, event = pending.scenario, pending.input
-        output = scenario.output(Answer(event, pending.output_id, pending.query, one, catalogue, chosen))
+        output = scenario.output(QueryResult(event, pending.output_id, pending.query, one, catalogue, chosen))
         yield Message(scenario.outputs[0].name, event.user_id, _encode(output), event.timestamp)
         if is_logged(pending.output_id, chosen.feature_log):
             yield Message(Topic.FEATURE_LOG, event.user_id, _encode(feature_log(pending, one.model)), event.timestamp)

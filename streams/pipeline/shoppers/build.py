@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from headrace.errors import ScenarioFailed
 from headrace.messages.internal import Entry
 from headrace.messages.outputs import OutputBase
-from headrace.scenarios import Answer, OutputTopic, Scenario
+from headrace.scenarios import OutputTopic, QueryResult, Scenario
 from headrace.settings import Settings
 from headrace.topics import Topic
 from streams.kafka.transport import PartitionBatch
@@ -92,7 +92,7 @@ class OutputBuilder:
         trace = None
         if isinstance(accepted, Accepted) and input_ is accepted.input:
             trace = self._tracer.begin(accepted, pending.output_id)
-        answer = Answer(input_, pending.output_id, pending.query, result, self._catalogue, self._settings)
+        answer = QueryResult(input_, pending.output_id, pending.query, result, self._catalogue, self._settings)
         output = scenario.output(answer)
         topic = self._topic_of[scenario.name, type(output)]
         built.outbox.add(topic.name, topic.record_key(output), output, trace.headers if trace else ())

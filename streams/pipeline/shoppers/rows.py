@@ -6,7 +6,7 @@ from typing import Any, Final
 from feature_repo.basics.fences import Fence, SeenIds
 from feature_repo.shoppers import shopper, watermark
 from feature_repo.shoppers.scenario_states import ScenarioStateCodec, ScenarioStates
-from feature_repo.shoppers.timers import PendingTimers, Place, TimerStates, places
+from feature_repo.shoppers.timers import EntryRow, PendingTimers, TimerStates, entry_rows
 from feature_repo.store.row_store import Kind, RowStore, RowWrite, SerialisedRows, StoredRow
 from streams.kafka.transport import Batch
 from streams.pipeline.rows.cache import RowCache
@@ -71,7 +71,9 @@ class SourceRow:
         timer_rows: the rows that `stored` says its timers lie in.
     """
 
-    def __init__(self, partition: int, stored: StoredRow, timer_rows: Mapping[Place, StoredRow] | None = None) -> None:
+    def __init__(
+        self, partition: int, stored: StoredRow, timer_rows: Mapping[EntryRow, StoredRow] | None = None
+    ) -> None:
         self.partition = partition
         self.key = source_key(partition)
         self._expected = stored.fence
@@ -97,7 +99,7 @@ class SourceRow:
         states = watermark.pack(self.mark), index
         yield RowWrite(Kind.SHARD, self.key, expected, self._expected, b"", states, max(self.mark.newest, 0))
 
-    def _timer_write(self, place: Place, packed: bytes, lasts: int = 0) -> RowWrite:
+    def _timer_write(self, place: EntryRow, packed: bytes, lasts: int = 0) -> RowWrite:
         expected = self._timer_fences.get(place, b"")
         self._timer_fences[place] = self._expected
         key = timers_key(self.partition, *place)
@@ -135,7 +137,7 @@ class ShopperRows:
             return
         stored = await self._store.read(Kind.SHARD, list(map(source_key, missing)))
         for partition, row in zip(missing, stored, strict=True):
-            at = places(row.states[1])
+            at = entry_rows(row.states[1])
             timer_rows = await self._store.read(Kind.SHARD, [timers_key(partition, *place) for place in at])
             source = SourceRow(partition, row, dict(zip(at, timer_rows, strict=True)))
             self._continuity.verify(source.key, source.fence)

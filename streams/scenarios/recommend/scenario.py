@@ -9,7 +9,7 @@ from feature_repo.shoppers.shopper import ShopperState, seen_items
 from headrace.messages.events import Event
 from headrace.messages.outputs import Recommendation, RecommendedItem
 from headrace.reason_texts import reason_texts
-from headrace.scenarios import Answer, OutputTopic, Row, Scenario
+from headrace.scenarios import OutputTopic, QueryResult, Row, Scenario
 from headrace.settings import Exclude, Settings
 from headrace.topics import Topic
 from streams.scenarios.recommend.reasons import ReasonBuilder
@@ -46,7 +46,7 @@ def _exclude(event: Event, state: ShopperState, rule: Exclude) -> bytes:
     return current + seen_items(state) if rule is Exclude.SEEN else current
 
 
-def _output(answer: Answer) -> Recommendation:
+def _output(answer: QueryResult) -> Recommendation:
     event, query, result, catalogue = answer.input, answer.query, answer.result, answer.catalogue
     ranked, entries = result.ranked, list(catalogue.entries(result.ranked.items))
     texts, categories = reason_texts(answer.settings.reasons), target_categories(query, catalogue)

@@ -15,7 +15,7 @@ from headrace.arrays import MODEL, ScoreAnswer
 from headrace.messages.events import Event
 from headrace.messages.ids import answer_id
 from headrace.messages.outputs import ModelRef, Recommendation
-from headrace.scenarios import Answer
+from headrace.scenarios import QueryResult
 from headrace.settings.model import Settings
 from model_repo.headrace.scorer import Scorer
 from streams.scenarios.ctr import CTR
@@ -66,7 +66,7 @@ def messages(
     """The messages that go out for questions of lists."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
         output_id = answer_id(RECOMMEND.name, cast(Event, query.input))
-        message = RECOMMEND.output(Answer(query.input, output_id, query, made, catalogue, settings))
+        message = RECOMMEND.output(QueryResult(query.input, output_id, query, made, catalogue, settings))
         assert isinstance(message, Recommendation)
         yield message
 

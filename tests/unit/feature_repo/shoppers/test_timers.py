@@ -5,24 +5,24 @@ from hypothesis import strategies as st
 
 from feature_repo.shoppers.timers import (
     Entry,
+    EntryRow,
     PendingTimers,
-    Place,
     TimerStates,
+    entry_rows,
     pack_states,
-    places,
     unpack_states,
 )
 
 HOUR = 3_600_000
 
 
-def stored_again(store: dict[Place, bytes], index: bytes, timers: PendingTimers) -> tuple[bytes, PendingTimers]:
+def stored_again(store: dict[EntryRow, bytes], index: bytes, timers: PendingTimers) -> tuple[bytes, PendingTimers]:
     """What a worker that takes over finds: everything that was written, and nothing else."""
     index, changed, dropped = timers.changes()
     store.update(changed)
     for place in dropped:
         del store[place]
-    return index, PendingTimers(index, {place: store[place] for place in places(index)})
+    return index, PendingTimers(index, {place: store[place] for place in entry_rows(index)})
 
 
 def test_entries_come_up_in_order_of_time_and_no_sooner():
@@ -54,7 +54,7 @@ def test_a_batch_writes_the_rows_that_it_adds_to_and_no_others():
         timers.add(Entry(time, "u", "s/t"))
     assert len(timers.changes()[1]) == 4
     timers.add(Entry(5, "v", "s/t"))
-    assert [place for place, _ in timers.changes()[1]] == [Place(0, 3)]
+    assert [place for place, _ in timers.changes()[1]] == [EntryRow(0, 3)]
 
 
 def test_an_hour_that_has_passed_is_dropped_as_a_whole():
@@ -64,14 +64,14 @@ def test_an_hour_that_has_passed_is_dropped_as_a_whole():
     timers.changes()
     timers.advance(HOUR)
     index, _, dropped = timers.changes()
-    assert dropped == [Place(0, 0)]
-    assert places(index) == [Place(1, 0)]
+    assert dropped == [EntryRow(0, 0)]
+    assert entry_rows(index) == [EntryRow(1, 0)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5 * HOUR), st.booleans(), st.integers(0, 5 * HOUR)), max_size=60))
 def test_a_worker_that_takes_over_goes_on_where_the_last_one_ended(steps: list[tuple[int, bool, int]]):
     one, other = PendingTimers(), PendingTimers()
-    store: dict[Place, bytes] = {}
+    store: dict[EntryRow, bytes] = {}
     index = b""
     for number, (ahead, restarts, passes) in enumerate(steps):
         for timers in (one, other):

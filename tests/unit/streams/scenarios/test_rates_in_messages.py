@@ -14,7 +14,7 @@ from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
 from headrace.messages.outputs import ModelRef
 from headrace.messages.requests import ScoreRequest
-from headrace.scenarios import Answer
+from headrace.scenarios import QueryResult
 from headrace.settings.model import Settings
 from streams.scenarios.ctr import CTR
 from streams.scenarios.recommend.scenario import RECOMMEND
@@ -43,7 +43,7 @@ def listed(ctr: float) -> RankedItems:
 
 def told(scenario, cause, answer: ShopperResult) -> list[object]:
     query = scenario.query(cause, ROW, Settings())
-    made = json.loads(msgspec.json.encode(scenario.output(Answer(cause, "id", query, answer, shop(), Settings()))))
+    made = json.loads(msgspec.json.encode(scenario.output(QueryResult(cause, "id", query, answer, shop(), Settings()))))
     return [entry["ctr"] for entry in made["items"]]
 
 

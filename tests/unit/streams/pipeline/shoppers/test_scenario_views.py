@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from feature_repo.shoppers.scenario_states import ScenarioStateCodec
-from feature_repo.shoppers.timers import places
+from feature_repo.shoppers.timers import entry_rows
 from feature_repo.store.row_store import RowWrite, StoredRow
 from headrace.errors import ScenarioError
 from headrace.messages.events import Event, EventType
@@ -74,7 +74,7 @@ class Partition:
             [one for one in records if isinstance(one, Tick)],
         )
         source_row = self.stored.get(source_key(0), EMPTY)
-        timers = {place: self.stored[timers_key(0, *place)] for place in places(source_row.states[1])}
+        timers = {place: self.stored[timers_key(0, *place)] for place in entry_rows(source_row.states[1])}
         source = SourceRow(0, source_row, timers)
         users = {one.input.user_id for one in decoded.accepted}
         users.update(source.timers.users_until(latest_time(decoded, SETTINGS)))

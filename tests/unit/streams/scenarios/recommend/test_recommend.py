@@ -14,7 +14,7 @@ from headrace.arrays import HISTORY, REASONS, TOP_K
 from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item
 from headrace.messages.outputs import ModelRef, Recommendation
-from headrace.scenarios import Answer, Row
+from headrace.scenarios import QueryResult, Row
 from headrace.settings.lists import ListRule, PerTrigger
 from headrace.settings.model import Exclude, Settings, load_settings
 from streams.scenarios.recommend.scenario import RECOMMEND
@@ -125,7 +125,7 @@ def recommend(
     cause = event(EventType.ADD_TO_CART, "mug", 9)
     state = shopper(event(EventType.VIEW, "bowl", 1), *events, cause)
     settings = Settings(reasons=reasons)
-    message = RECOMMEND.output(Answer(cause, "recommend/x", ask(cause, state), answer, shop, settings))
+    message = RECOMMEND.output(QueryResult(cause, "recommend/x", ask(cause, state), answer, shop, settings))
     assert isinstance(message, Recommendation)
     return message
 
