@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ from urllib.request import urlopen
 import pytest
 
 from headrace.recording.reading import Record
-from streams.testing import Client, Stack
+from streams.testing import Client, Stack, crash_points
+from streams.testing.crash_points import POINTS
 from streams.testing.stack import forget_group, fresh_group
 from streams.testing.worker import Worker
 from tests.integration.docs.pages import ROOT, blocks
@@ -97,8 +99,33 @@ def reminders(client: Client) -> list[dict[str, Any]]:
     return [message.value for message in client.received(TOPIC)]
 
 
-def as_told(found: list[dict[str, Any]]) -> set[tuple[str, int, str]]:
+def described(found: list[dict[str, Any]]) -> set[tuple[str, int, str]]:
     return {(one["user_id"], one["timestamp"], ",".join(one["items"])) for one in found}
+
+
+def worker_of(installed: Environment) -> tuple[str, ...]:
+    return str(installed.python), "-m", "headrace_cli", "worker"
+
+
+def await_end(worker: Worker, within: float) -> bool:
+    deadline = time.monotonic() + within
+    while worker.running and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not worker.running
+
+
+def dumped(installed: Environment, out: Path, environment: Mapping[str, str]) -> str:
+    """The rows of the online store."""
+    installed.headrace("features", "dump", "--out", str(out), environment=environment)
+    return out.read_text()
+
+
+def folded(installed: Environment, records: list[Record], folder: Path, environment: Mapping[str, str]) -> str:
+    """The rows that the stream comes to without a worker."""
+    stream, out = folder / "stream.jsonl", folder / "offline.jsonl"
+    stream.write_bytes(b"".join(record.value + b"\n" for record in records if record.value))
+    installed.headrace("features", "fold", "--stream", str(stream), "--out", str(out), environment=environment)
+    return out.read_text()
 
 
 @pytest.fixture
@@ -116,13 +143,12 @@ def test_it_answers_on_its_own_topic_and_appears_wherever_topics_and_features_do
     assert "created" in topic
     environment = headrace_stack.environment(headrace_group) | {"HEADRACE_METRICS_PORT": "19400"}
     prefix = headrace_group
-    command = (str(installed.python), "-m", "headrace_cli", "worker")
-    worker = Worker(environment, tmp_path / "worker.log", command=command)
+    worker = Worker(environment, tmp_path / "worker.log", command=worker_of(installed))
     try:
         with Client(headrace_stack.settings(headrace_group), [TOPIC]) as client:
             client.replay(in_order(prefix), wait=True)
             client.expect(TOPIC, count=len(expected(prefix)))
-            assert as_told(reminders(client)) == expected(prefix)
+            assert described(reminders(client)) == expected(prefix)
         port = int(worker.log.read_text().rpartition("metrics on port ")[2].split()[0])
         metrics = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
         assert f'headrace_outputs_total{{fallback="none",topic="{TOPIC}"}}' in metrics
@@ -139,39 +165,63 @@ def test_it_answers_on_its_own_topic_and_appears_wherever_topics_and_features_do
     assert "CartReminder" in (reference / "messages.md").read_text()
 
 
+@pytest.mark.parametrize("step", [*POINTS])
+def test_a_worker_that_is_killed_at_a_step_leaves_no_trace(
+    installed: Environment, headrace_stack: Stack, headrace_group: str, topic: str, tmp_path: Path, step: str
+):
+    records, prefix = in_order(headrace_group), headrace_group
+    environment = headrace_stack.environment(headrace_group) | {"HEADRACE_METRICS_PORT": "0", "HEADRACE_CHUNK": "4"}
+    _, *crash = crash_points.command(step, 1)
+    worker = Worker(environment, tmp_path / "killed.log", command=(str(installed.python), *crash))
+    with Client(headrace_stack.settings(headrace_group), [TOPIC, "recommendations"]) as client:
+        client.replay(records[:4])
+        client.expect("recommendations")  # it is killed at a step after its first output
+        client.replay(records[4:-4])
+        assert await_end(worker, 30.0), "it was not killed"
+        worker = Worker(environment, tmp_path / "next.log", command=worker_of(installed))
+        try:
+            client.replay(records[-4:], wait=True)
+            client.expect(TOPIC, count=len(expected(prefix)))
+            found = reminders(client)
+            dump = dumped(installed, tmp_path / "rows.jsonl", environment)
+        finally:
+            assert worker.stop() == 0
+    once = {one["id"]: one for one in found}
+    assert [one for one in found if one != once[one["id"]]] == []
+    assert described(list(once.values())) == expected(prefix)
+    assert dump == folded(installed, records, tmp_path, environment)
+
+
 def test_a_replay_is_equal_in_small_batches_and_over_a_worker_that_is_killed(
     installed: Environment, headrace_stack: Stack, headrace_group: str, topic: str, tmp_path: Path
 ):
     records = in_order(f"equal-{headrace_group}")
-    command = (str(installed.python), "-m", "headrace_cli", "worker")
     found: list[Counter[str]] = []
     dumps: list[str] = []
-    for chunk, kill in (("512", False), ("3", True)):
+    for records_a_batch, kill in (("512", False), ("3", True)):
         group = fresh_group(headrace_stack)
-        environment = headrace_stack.environment(group) | {"HEADRACE_METRICS_PORT": "0", "HEADRACE_CHUNK": chunk}
+        environment = headrace_stack.environment(group) | {
+            "HEADRACE_METRICS_PORT": "0",
+            "HEADRACE_CHUNK": records_a_batch,
+        }
         environment |= {"HEADRACE_ANSWER_AGAIN": "on"}
-        worker = Worker(environment, tmp_path / f"{group}.log", command=command)
+        worker = Worker(environment, tmp_path / f"{group}.log", command=worker_of(installed))
         try:
             with Client(headrace_stack.settings(group), [TOPIC]) as client:
                 client.replay(records[: len(records) // 2])
                 if kill:
                     worker.kill()
-                    worker = Worker(environment, tmp_path / f"{group}-2.log", command=command)
+                    worker = Worker(environment, tmp_path / f"{group}-2.log", command=worker_of(installed))
                 client.replay(records[len(records) // 2 :], wait=True)
                 client.expect(TOPIC, count=len(expected(f"equal-{headrace_group}")))
                 found.append(Counter(json.dumps(one, sort_keys=True) for one in reminders(client)))
-            dump = tmp_path / f"{chunk}.jsonl"
-            installed.headrace("features", "dump", "--out", str(dump), environment=environment)
-            dumps.append(dump.read_text())
+            dumps.append(dumped(installed, tmp_path / f"{records_a_batch}.jsonl", environment))
         finally:
             worker.stop()
             forget_group(headrace_stack, group)
     whole, cut = found
     assert whole.keys() == cut.keys()
-    assert as_told([json.loads(one) for one in whole]) == expected(f"equal-{headrace_group}")
-    stream, offline = tmp_path / "stream.jsonl", tmp_path / "offline.jsonl"
-    stream.write_bytes(b"".join(record.value + b"\n" for record in records if record.value))
-    fold = ("features", "fold", "--stream", str(stream), "--out", str(offline))
-    installed.headrace(*fold, environment=headrace_stack.environment(headrace_group))
-    assert dumps == [offline.read_text()] * 2
+    assert described([json.loads(one) for one in whole]) == expected(f"equal-{headrace_group}")
+    environment = headrace_stack.environment(headrace_group)
+    assert dumps == [folded(installed, records, tmp_path, environment)] * 2
     assert '"view":"cart"' in dumps[0]
