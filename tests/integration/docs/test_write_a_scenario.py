@@ -9,13 +9,16 @@ import sysconfig
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
+from headrace.partitioning import partition_of
 from headrace.recording.reading import Record
+from headrace.settings import load_settings
 from streams.testing import Client, Stack, crash_points
 from streams.testing.crash_points import POINTS
 from streams.testing.stack import forget_group, fresh_group
@@ -128,6 +131,13 @@ def folded(installed: Environment, records: list[Record], folder: Path, environm
     return out.read_text()
 
 
+def neighbour_of(user_id: str) -> str:
+    """Another shopper of the same partition."""
+    names = (f"{user_id}-neighbour-{number}" for number in count())
+    partitions = load_settings().partitions
+    return next(name for name in names if partition_of(name, partitions) == partition_of(user_id, partitions))
+
+
 @pytest.fixture
 def topic(installed: Environment, headrace_stack: Stack, headrace_group: str) -> str:
     return installed.headrace("topics", "create", environment=headrace_stack.environment(headrace_group))
@@ -163,6 +173,24 @@ def test_it_answers_on_its_own_topic_and_appears_wherever_topics_and_features_do
     assert done.returncode == 0
     assert TOPIC in (reference / "topics.md").read_text()
     assert "CartReminder" in (reference / "messages.md").read_text()
+
+
+def test_a_timer_fires_where_nothing_else_happens(
+    installed: Environment, headrace_stack: Stack, headrace_group: str, topic: str, tmp_path: Path
+):
+    settings = {"HEADRACE_METRICS_PORT": "0", "HEADRACE_IDLE": "3s", "HEADRACE_LATENESS": "1s"}
+    environment = headrace_stack.environment(headrace_group) | settings
+    worker = Worker(environment, tmp_path / "worker.log", command=worker_of(installed))
+    try:
+        with Client(headrace_stack.settings(headrace_group), [TOPIC]) as client:
+            due = time.time_ns() // 1_000_000 + 3_000
+            other = neighbour_of(headrace_group)
+            # The newest event of the partition is a moment before the timer; nothing comes after it.
+            client.replay([event(headrace_group, 0, "add_to_cart", due - HOUR), event(other, 0, "view", due - 2_000)])
+            [reminder] = client.expect(TOPIC, where=lambda message: message.key == headrace_group)
+            assert reminder.value["timestamp"] == due
+    finally:
+        assert worker.stop() == 0
 
 
 @pytest.mark.parametrize("step", [*POINTS])

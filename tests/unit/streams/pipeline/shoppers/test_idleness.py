@@ -7,10 +7,12 @@ import pytest
 
 from feature_repo.items import window_index
 from feature_repo.shoppers.item_updates import derive_updates
+from feature_repo.shoppers.timers import Entry
 from feature_repo.store.row_store import StoredRow
 from headrace.messages.events import Event, EventType
 from headrace.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
 from headrace.settings.model import Settings
+from headrace.topics import TICK, rekeyed
 from streams.pipeline.emit import Outbox
 from streams.pipeline.shoppers.idleness import Idleness
 from streams.pipeline.shoppers.rows import SourceRow
@@ -155,3 +157,34 @@ async def test_one_synthetic_user_alone_in_a_partition_holds_no_window_of_the_sh
     assert [hour for hour, _ in closed] == [0, 1, 2, 3]
     for hour, seconds in closed:
         assert seconds <= ((hour + 1) * HOUR + LATENESS) / 1000 + 2 * QUIET_S
+
+
+def ticks_of(outbox: Outbox) -> list[int]:
+    messages = outbox.messages[rekeyed(SETTINGS.group), 0]
+    return [int(value) for message in messages for name, value in message.headers if name == TICK]
+
+
+async def test_the_time_of_an_idle_source_goes_on_as_the_clock_does_where_a_timer_comes_up(stage):
+    ticks: list[int] = []
+
+    async def send(outbox: Outbox):
+        ticks.extend(ticks_of(outbox))
+
+    stage.send = send
+    newest, due = 10**12, 10**12 + 60_000
+    stage.marks[0].newest = newest
+    stage.sources[0].timers.add(Entry(due, "u", "visits/over"))
+    stage.note(0, newest)
+    until_due_s = (60_000 + LATENESS) // 1_000
+    await stage.passing(until_due_s - 1)
+    assert ticks == []
+    await stage.passing(QUIET_S + 1)
+    assert ticks and min(ticks) - LATENESS >= due
+    assert newest + stage.now * 1_000 >= ticks[0]
+
+
+async def test_an_idle_source_without_timers_has_no_ticks(stage):
+    stage.marks[0].newest = 10**12
+    stage.note(0, 10**12)
+    stage.now += 10 * QUIET_S
+    assert stage.idleness.on_zero_lag(frozenset({0})).ticks == {}
