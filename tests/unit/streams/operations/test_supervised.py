@@ -34,7 +34,7 @@ while True:
 """
 SUPERVISOR = """
 import sys
-from streams import supervisor
+from streams.operations import supervisor
 from headrace.settings import PipelineChoice
 supervisor.COMMAND = (sys.executable, "-c", {worker!r})
 supervisor.Supervisor(supervisor.worker_slots([PipelineChoice.BOTH] * 2, 0, lambda _: None)).run()
