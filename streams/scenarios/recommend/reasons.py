@@ -1,7 +1,8 @@
 """Why each item of a list is in it, in the words of a table: the shopper's events and what lies in the item."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
+from typing import NamedTuple
 
 from feature_repo.basics.actions import ACTIONS
 from feature_repo.shoppers.recent import Recent
@@ -13,6 +14,15 @@ from streams.serving.catalogue.context import BOOST_POINT
 from streams.serving.shopper_scorer.queries import RankedItems
 
 _BY_WEIGHT = attrgetter("weight")
+
+
+class _EventReason(NamedTuple):
+    """What an event says for an item: `own` in place of `text` where it is the event's own item."""
+
+    kind: str
+    text: str
+    own: str
+    item_id: str
 
 
 class ReasonBuilder:
@@ -31,7 +41,7 @@ class ReasonBuilder:
         self._texts = texts
         self._categories = categories
         self._begin = HISTORY - len(recent)  # the first place of an event: the model's histories are right-aligned
-        self._by_event: dict[int, tuple[str, str, str] | None] = {}
+        self._by_event: dict[int, _EventReason | None] = {}
 
     def of_list(
         self, ranked: RankedItems, entries: Sequence[Entry | None], otherwise: str
@@ -42,22 +52,29 @@ class ReasonBuilder:
             otherwise: the kind of reason of items without evidence.
         """
         (events, more_events), (weights, more_weights) = ranked.reason_events, ranked.reason_weights
-        columns = zip(
-            entries,
-            zip(events, weights, strict=True),
-            zip(more_events, more_weights, strict=True),
-            zip(ranked.parts, ranked.part_weights, strict=True),
-            strict=True,
-        )
-        nothing = [RecommendationReason(otherwise, self._texts.other[otherwise], 0.0)]
-        for entry, first, second, (part, part_weight) in columns:
+        by_event, other = self._by_event, self._texts.other
+        for place in {*events, *more_events} - by_event.keys():
+            by_event[place] = self._of_event(place)
+        nothing = [RecommendationReason(otherwise, other[otherwise], 0.0)]
+        columns = entries, events, weights, more_events, more_weights, ranked.parts, ranked.part_weights
+        # One loop and no calls: it runs twenty times for each event that is answered.
+        for entry, place, weight, more_place, more_weight, part, part_weight in zip(*columns, strict=True):
             if entry is None:
                 yield []
                 continue
-            reasons = list(self._of_events(entry, (first, second)))
+            reasons: list[RecommendationReason] = []
+            before = ""
+            if first := by_event[place]:
+                kind, before, own, item_id = first
+                before = own if item_id == entry.item_id else before
+                reasons.append(RecommendationReason(kind, before, weight, item_id))
+            if second := by_event[more_place]:
+                kind, text, own, item_id = second
+                text = own if item_id == entry.item_id else text
+                if text != before:  # two items may have one title
+                    reasons.append(RecommendationReason(kind, text, more_weight, item_id))
             if part_weight > 0:
-                kind = PARTS[part]
-                reasons.append(RecommendationReason(kind, self._texts.other[kind], part_weight))
+                reasons.append(RecommendationReason(PARTS[part], other[PARTS[part]], part_weight))
                 reasons.sort(key=_BY_WEIGHT, reverse=True)
             if entry.boost or entry.pinned_for:
                 reasons += self._of_the_shop(entry)
@@ -72,26 +89,13 @@ class ReasonBuilder:
         if any(name in self._categories for name in entry.pinned_for):
             yield RecommendationReason("pinned", self._texts.other["pinned"], 0.0)
 
-    def _of_events(self, entry: Entry, places: Iterable[tuple[int, float]]) -> Iterator[RecommendationReason]:
-        before = ""
-        for place, weight in places:
-            reason = self._by_event[place] if place in self._by_event else self._reason_of(place)
-            if reason is None:
-                continue
-            kind, text, item_id = reason
-            if item_id == entry.item_id:
-                text = self._texts.of_itself[kind]
-            if text != before:  # two items may have one title
-                yield RecommendationReason(kind, text, weight, item_id)
-            before = text
-
-    def _reason_of(self, place: int) -> tuple[str, str, str] | None:
-        """Kind, text and item of the reason that lies in the event at a place; None where there is none."""
-        reason = None
-        if place >= self._begin:
-            kind, item_id = ACTIONS[self._recent.actions[place - self._begin]], self._recent.items[place - self._begin]
-            title = self._catalogue.title(item_id)
-            if title is not None and kind in self._texts.of_action:
-                reason = kind, self._texts.of_action[kind].format(title=title), item_id
-        self._by_event[place] = reason
-        return reason
+    def _of_event(self, place: int) -> _EventReason | None:
+        """The reason that lies in the event at a place; None where the event gives none."""
+        at = place - self._begin
+        if at < 0:
+            return None
+        kind, item_id = ACTIONS[self._recent.actions[at]], self._recent.items[at]
+        title = self._catalogue.title(item_id)
+        if title is None or kind not in self._texts.of_action:
+            return None
+        return _EventReason(kind, self._texts.of_action[kind].format(title=title), self._texts.of_itself[kind], item_id)
