@@ -13,6 +13,8 @@ class PipelineTopics(NamedTuple):
     Attributes:
         pause_s: least time between two readings while other pipelines are at work, here or in another process: what
             comes meanwhile makes larger batches, which cost less. Where nothing comes any more it is over.
+        gather_s: least time between two readings while no other pipeline is at work. The first record after a while
+            without any waits for nothing.
         share: least time between two readings, as a share of what the last batch took to arrive; `_SLOWEST_S` at most.
             A batch has costs of its own. Read as soon as the one ahead has made way, they would be in turns of a few
             records and of many.
@@ -20,6 +22,7 @@ class PipelineTopics(NamedTuple):
 
     names: frozenset[str]
     pause_s: float = 0.0
+    gather_s: float = 0.0
     share: float = 0.0
 
 
@@ -54,7 +57,7 @@ class PollThrottle:
             at_work: pipelines that have batches in flight in this process.
             alone: whether the other pipelines are other processes'.
         """
-        pause = pipeline.pause_s if alone or any(other is not pipeline for other in busy) else 0.0
+        pause = pipeline.pause_s if alone or any(other is not pipeline for other in busy) else pipeline.gather_s
         interval = min(pipeline.share * self._took.get(pipeline.names, 0.0), _SLOWEST_S)
         due = self._read_at.get(pipeline.names, -inf) + max(pause, interval)
         return max(due - self._clock(), 0.0)

@@ -58,6 +58,15 @@ def test_a_road_pauses_while_the_other_is_at_work_here_or_elsewhere(throttle):
     assert throttle.remaining_s(ITEMS, [ITEMS], alone=False) == 0.0
 
 
+def test_a_trickle_is_gathered_and_the_first_record_waits_for_nothing(throttle, clock):
+    gathering = ITEMS._replace(gather_s=0.25)
+    assert throttle.remaining_s(gathering, [gathering], alone=False) == 0.0
+    throttle.on_read(gathering, more=False)
+    assert throttle.remaining_s(gathering, [gathering], alone=False) == pytest.approx(0.25)
+    clock.now += 0.25
+    assert throttle.remaining_s(gathering, [gathering], alone=False) == 0.0
+
+
 def test_a_pause_is_over_where_nothing_comes_any_more(throttle):
     throttle.on_read(ITEMS, more=False)
     throttle.on_idle(ITEMS)
@@ -66,10 +75,10 @@ def test_a_pause_is_over_where_nothing_comes_any_more(throttle):
 
 def test_items_are_counted_well_within_a_window():
     pauses = {
-        window: pipelines_of(Settings(window=window))[PipelineChoice.ITEMS].pause_s
-        for window in (60_000, 240_000, 3_600_000)
+        window: pipelines_of(Settings(window=window))[PipelineChoice.ITEMS][1:3]
+        for window in (1_000, 60_000, 240_000, 3_600_000)
     }
-    assert pauses == {60_000: 1.0, 240_000: 4.0, 3_600_000: 5.0}
+    assert pauses == {1_000: (1 / 60, 1 / 60), 60_000: (1.0, 0.25), 240_000: (4.0, 0.25), 3_600_000: (5.0, 0.25)}
 
 
 @pytest.mark.parametrize("pipeline", [SHOPPERS, ITEMS])
