@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import inf
 from typing import Any, Final, NamedTuple, cast
 
@@ -19,7 +20,7 @@ from headrace.errors import HeadraceError, StreamError
 from streams.kafka.transport.batches import Batch, PartitionBatch, RawRecord, Span, group_spans
 from streams.kafka.transport.progress import Progress, Verdict
 from streams.kafka.transport.pulled_consumer import Quota
-from streams.kafka.transport.reader import ReaderThread
+from streams.kafka.transport.reader import LONGEST_FETCH_S, ReaderThread
 from streams.scheduler.fair_order import FairOrder
 from streams.scheduler.slots import IN_FLIGHT
 from streams.scheduler.throttle import PipelineTopics, PollThrottle
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _SEEK_S: Final = 60.0
 """Faust gives a seek the 90 s of a request, takes their end for the worker's own, and resumes nothing ever after."""
+
+_LOOK_S: Final = 0.25
+"""Between two looks whether a pause is over because the other pipelines have nothing in flight any more."""
 
 
 class Batching(NamedTuple):
@@ -73,6 +77,7 @@ class BatchConsumer(driver.Consumer):
         self._progress: dict[TP, Progress] = {}
         self._in_flight: dict[int, _InFlight] = {}
         self._room = Event()
+        self._is_reading = False
         self._fair_order: FairOrder[TP] = FairOrder()
         self._throttle = PollThrottle(time.monotonic)
         self._ends: Mapping[TP, int] | None = None
@@ -89,17 +94,21 @@ class BatchConsumer(driver.Consumer):
 
     def mark_done(self, batch: Batch) -> None:
         """The pipeline has done all that the batch asks for: its offsets may be committed."""
-        held = self._in_flight.pop(id(batch), None)
+        held = self._in_flight.get(id(batch))
         if held is None:
             return  # delivered before a rebalance: what the group has committed counts now
+        had_room = self._has_room(held.topics)
+        del self._in_flight[id(batch)]
         for tp, span in held.spans:
             self._progress[tp].finished.add(span.begin, span.end, span.records[-1].offset)
         self._throttle.on_done(held.topics, time.monotonic() - held.read_at)
-        self._make_room()
+        if not had_room:
+            self._make_room()
 
     def _make_room(self) -> None:
         self._room.set()
-        self._thread.wake()
+        if self._is_reading:  # a reading under way may take more from now on
+            self._thread.wake()
 
     def folded(self, tp: TP) -> int:
         """The last record processed before what may be committed; -1 where none is known."""
@@ -165,15 +174,20 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
         generation = self.app.consumer_generation_id
-        quotas, pause = self._quotas()
+        quotas, pause, resting = self._quotas()
         timeout = min(timeout, pause)
         if not quotas:
             self._room.clear()
-            await self.wait(self._room, timeout=timeout)
+            await self._await_room(timeout)
             if timeout < pause < inf and len(self.transport.batching.pipelines) == 1:
                 await self._end_pause_if_idle(self.transport.batching.pipelines[0])
             return
-        read = await self._thread.read([quota for _, quota in quotas], timeout)
+        self._is_reading = True
+        try:
+            wait_s = timeout if pause == inf else min(timeout, _LOOK_S)
+            read = await self._thread.read([quota for _, quota in quotas], wait_s, resting)
+        finally:
+            self._is_reading = False
         for (topics, _), (spans, more) in zip(quotas, read, strict=False):
             # The accounts may be the next assignment's by now: what is noted there, and dropped here, is never done.
             if generation != self.app.consumer_generation_id:
@@ -188,6 +202,12 @@ class BatchConsumer(driver.Consumer):
                 held = _InFlight(topics, group)
                 self._in_flight[id(held.batch)] = held
                 yield group[0][0], self._message(group[0][0], held.batch)
+
+    async def _await_room(self, seconds: float) -> None:
+        """Wait until a pipeline has room; Faust's own way to wait makes three tasks each time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._room.wait()
 
     async def _admit_all(self, spans: list[tuple[TP, Span]]) -> list[tuple[TP, Span]]:
         """What of the spans is to be delivered; nothing without a record."""
@@ -206,12 +226,13 @@ class BatchConsumer(driver.Consumer):
                 progress.finished.add(span.begin, span.end)
         return admitted
 
-    def _quotas(self) -> tuple[list[tuple[PipelineTopics, Quota]], float]:
-        """What each pipeline can take now, and the seconds until one that pauses can take more."""
+    def _quotas(self) -> tuple[list[tuple[PipelineTopics, Quota]], float, frozenset[TP]]:
+        """What each pipeline can take now, the seconds until one that pauses can take more, and the partitions of those
+        that pause for longer than a fetch takes."""
         active = sorted(self._get_active_partitions())
         pipelines = self.transport.batching.pipelines
         busy = [held.topics for held in self._in_flight.values()]
-        pause = inf
+        pause, resting = inf, frozenset[TP]()
         quotas: list[tuple[PipelineTopics, Quota]] = []
         for topics in pipelines:
             mine = [tp for tp in active if tp.topic in topics.names]
@@ -219,9 +240,11 @@ class BatchConsumer(driver.Consumer):
                 continue
             if remaining := self._throttle.remaining_s(topics, busy, alone=len(pipelines) == 1):
                 pause = min(pause, remaining)
+                if remaining > LONGEST_FETCH_S:
+                    resting |= frozenset(mine)
                 continue
             quotas.append((topics, Quota(self._fair_order.order(mine), self.transport.batching.records)))
-        return quotas, pause
+        return quotas, pause, resting
 
     async def _end_pause_if_idle(self, topics: PipelineTopics) -> None:
         """End a pipeline's pause where nothing has come since this was asked last: that the other pipelines, in another

@@ -6,7 +6,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -60,6 +60,7 @@ class PulledConsumer(CommittedConsumer):
         self._topic_of = topic_of
         self._has_waiter = self._is_fetch_requested = False
         self._fetched_at = 0.0
+        self._resting: Set[TP] = frozenset()
 
     async def start(self) -> None:
         await super().start()
@@ -70,14 +71,18 @@ class PulledConsumer(CommittedConsumer):
             requests, *rest = actions(assignment)
             if not (self._has_waiter or self._is_fetch_requested):
                 return [], *rest
+            if self._resting:
+                requests = [one for one in requests if _leave_out(one[1], self._resting)]
             if requests:
                 self._is_fetch_requested, self._fetched_at = False, time.monotonic()
             return requests, *rest
 
         fetcher._get_actions_per_node = when_pulled
 
-    async def read_spans(self, quotas: Sequence[Quota], wait_s: float) -> list[Reading]:
-        """One reading for each quota; waits `patience` seconds for the first record.
+    async def read_spans(self, quotas: Sequence[Quota], wait_s: float, resting: Set[TP] = frozenset()) -> list[Reading]:
+        """One reading for each quota; waits `wait_s` seconds for the first record.
+
+        Partitions that rest are not fetched: each costs, and their records would end the wait for those of others.
 
         No reading at all where partitions were reassigned while it waited: whoever asked, asked for the last
         assignment, and throws away what is of the next, which would not be read again.
@@ -90,6 +95,7 @@ class PulledConsumer(CommittedConsumer):
             raise ConsumerStoppedError
         subscriptions = fetcher._subscriptions
         assignment = subscriptions.subscription.assignment
+        self._resting = resting
         with subscriptions.fetch_context():
             spans_read = [await self._take_quota(fetcher, quota) for quota in quotas]
             if any(spans_read):
@@ -187,6 +193,17 @@ class PulledConsumer(CommittedConsumer):
             return None
         topic = self._topic_of(tp.topic)
         return Span(begin, state.position, [_raw(topic, record) for record in spans_read.get(tp, ())])
+
+
+def _leave_out(request: Any, resting: Set[TP]) -> bool:
+    """Take partitions out of a fetch request; whether it asks for any other."""
+    kept = [
+        (topic, mine)
+        for topic, partitions in request.topics
+        if (mine := [asked for asked in partitions if (topic, asked[0]) not in resting])
+    ]
+    request._topics = kept
+    return bool(kept)
 
 
 def _raw(topic: str, record: "ConsumerRecord[bytes, bytes]") -> RawRecord:

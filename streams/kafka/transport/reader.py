@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -17,7 +17,7 @@ from streams.kafka.transport.pulled_consumer import PulledConsumer, Quota, Readi
 log = logging.getLogger(__name__)
 
 # A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
-_FETCH_WAIT_MS = 100
+LONGEST_FETCH_S = 0.1
 _ENDS_S = 1.0
 # The client asks for ever where a topic is gone, and this thread has room for few calls: a worker that is to end for
 # want of the topic would never have ended.
@@ -47,9 +47,9 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust")
 
-    async def read(self, quotas: Sequence[Quota], wait_s: float) -> list[Reading]:
-        """One reading for each quota; waits `patience` seconds for the first record."""
-        return await self.call_thread(self._read, quotas, wait_s)
+    async def read(self, quotas: Sequence[Quota], wait_s: float, resting: Set[TP]) -> list[Reading]:
+        """One reading for each quota; waits `wait_s` seconds for the first record. `resting` are not fetched."""
+        return await self.call_thread(self._read, quotas, wait_s, resting)
 
     async def rewind(self) -> dict[TP, Start]:
         """Seek every assigned partition to the group's committed offset, or to its log's start; returns where to.
@@ -95,7 +95,7 @@ class ReaderThread(AIOKafkaConsumerThread):
             auto_offset_reset=conf.consumer_auto_offset_reset,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_wait_ms=int(LONGEST_FETCH_S * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
@@ -103,9 +103,9 @@ class ReaderThread(AIOKafkaConsumerThread):
             **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def _read(self, quotas: Sequence[Quota], wait_s: float) -> list[Reading]:
+    async def _read(self, quotas: Sequence[Quota], wait_s: float, resting: Set[TP]) -> list[Reading]:
         consumer = self._pulled()
-        return await consumer.read_spans(quotas, wait_s) if self.consumer.flow_active else []
+        return await consumer.read_spans(quotas, wait_s, resting) if self.consumer.flow_active else []
 
     async def _rewind(self) -> dict[TP, Start]:
         consumer = self._ensure_consumer()
