@@ -35,6 +35,7 @@ class CatalogueFollower:
         self._partitions = partitions
         self._lock = asyncio.Lock()
         self._rounds = 0
+        self._reached: dict[TopicPartition, int] = {}
         self.catalogue = catalogue
 
     @classmethod
@@ -70,11 +71,14 @@ class CatalogueFollower:
     async def _read_on(self) -> None:
         # Asked on a connection of its own: on the other, a fetch that waits for records holds the answer back.
         ends = await self._offsets_consumer.end_offsets(self._partitions)
+        if ends == self._reached:
+            return
         while await self._behind(ends):
             batches = await self._consumer.getmany(*self._partitions, timeout_ms=200, max_records=5_000)
             for records in batches.values():
                 for record in records:
                     self._apply(record)
+        self._reached = ends
 
     async def close(self) -> None:
         """Leave the topic."""

@@ -11,7 +11,7 @@ from headrace.arrays import MODEL, ScoreAnswer, ScoreTensors
 from headrace.errors import ModelUnavailable, RequestFailed, UnknownBlocks, WrongAnswer
 from headrace.messages.outputs import ModelRef
 from streams.serving.catalogue.context import ShopContext
-from streams.serving.catalogue.context_blocks import Block, named
+from streams.serving.catalogue.context_blocks import Block, CatalogueContext, named
 from streams.serving.serving import WorkerServing
 from streams.serving.shopper_scorer.fallback import (
     BASE_CTR,
@@ -60,6 +60,7 @@ class ShopperBatchScorer:
         self._failed = 0
         """Requests in a row, of one batch or of several."""
         self._popularity: tuple[object, list[int]] = (None, [])
+        self._named_last: tuple[tuple[int, ...], CatalogueContext] = (), named(())
         self._known_items: set[int] = set()
         """Of the items that lists named, those that the catalogue has: none of them leaves it again."""
 
@@ -124,7 +125,7 @@ class ShopperBatchScorer:
             ModelUnavailable: as `Triton.ask`.
         """
         blocks, encoder = self._context.blocks(), self._new_items.encoder
-        tensors = to_tensors(queries, named(blocks, encoder=encoder), self._new_items.repeats)
+        tensors = to_tensors(queries, self._named(blocks, encoder), self._new_items.repeats)
         rules = rule_tensors(queries, self._catalogue) if self._new_items.supports_rules else {}
         tensors = tensors._replace(**rules)
         rows = len(queries) + len(tensors.candidate_item) // 10
@@ -141,6 +142,13 @@ class ShopperBatchScorer:
                 tensors = tensors._replace(**named(blocks, _to_send(turn, unknown, blocks), encoder)._asdict())
         raise WrongAnswer(ITEMS, "it asks for blocks of the catalogue context that it was sent")
 
+    def _named(self, blocks: Sequence[Block], encoder: int) -> CatalogueContext:
+        """The context by the names of its blocks: mostly that of the request before."""
+        names = (encoder, *[block.name for block in blocks])
+        if names != self._named_last[0]:
+            self._named_last = names, named(blocks, encoder=encoder)
+        return self._named_last[1]
+
     async def _supports_rules(self) -> bool:
         """Whether the version takes them that is served now: after a rollback it may be one that does not."""
         self._new_items.mark_stale()
@@ -151,7 +159,7 @@ class ShopperBatchScorer:
         """What lists name and nobody can have: withdrawn meanwhile, or gone long ago and known to the version alone."""
         if not len(self._catalogue):
             return set()
-        listed = set(np.unique(checked.answer.rec_item[~checked.bad_lists]).tolist())
+        listed = set(checked.answer.rec_item[~checked.bad_lists].ravel().tolist())
         listed.discard(NO_ITEM)
         new = {key for key in listed - self._known_items if self._catalogue.get(key) is None}
         self._known_items |= listed - new
