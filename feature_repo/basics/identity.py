@@ -16,6 +16,8 @@ _LONGEST_PAIR: Final = 64
 """Context pairs whose hashes are kept, 1 MB, and the characters of such a pair: apart from ids, so that random values
 drive out none of them, and without those that are as long as an event may be."""
 
+_CHANNELS: Final = 1_024
+
 
 @lru_cache(maxsize=_IDS)
 def item_hash(item_id: str) -> int:
@@ -50,6 +52,16 @@ def context_hash(name: str, value: str | int | float) -> int:
         name = f"{_LENGTH_FOLLOWS}{len(name)}={name}"
     pair = f"{name}={value}"
     return _pair_hash(pair) if len(pair) <= _LONGEST_PAIR else _hash(pair)
+
+
+def channel_hash(channel: str) -> int:
+    """`context_hash` of a channel: every event has one, and of those that are not long there are few."""
+    return _short_channel_hash(channel) if len(channel) <= _LONGEST_PAIR else context_hash("channel", channel)
+
+
+@lru_cache(maxsize=_CHANNELS)
+def _short_channel_hash(channel: str) -> int:
+    return context_hash("channel", channel)
 
 
 def _hash(text: str) -> int:

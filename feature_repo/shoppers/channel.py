@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from feature_repo.basics.identity import context_hash
+from feature_repo.basics.identity import channel_hash
 from headrace.arrays import Int32s
 
 BUCKETS: Final = 31
@@ -13,7 +13,7 @@ ACTION_BITS: Final = 4
 
 def channel_bucket(name: str) -> int:
     """The bucket of a channel, from 1 to `BUCKETS`."""
-    return context_hash("channel", name) % BUCKETS + 1
+    return channel_hash(name) % BUCKETS + 1
 
 
 def action_on_channel(action: Int32s, channel: Int32s) -> Int32s:

@@ -116,10 +116,9 @@ def timestamp(time_ms: int) -> bytes:
     """An event time (ms since 1970 UTC) as a serialised protobuf Timestamp, which leaves zeros out."""
     seconds, millis = divmod(time_ms, 1_000)
     # No two events have the same time, but of seconds few are in use, and of milliseconds there are a thousand.
-    return _part(_SECONDS, seconds) + _part(_NANOS, millis * 1_000_000)
+    return _seconds(seconds) + _MILLIS[millis]
 
 
-@lru_cache(maxsize=4_096)
 def _part(tag: bytes, number: int) -> bytes:
     return tag + _varint(number) if number else b""
 
@@ -131,3 +130,11 @@ def _varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+@lru_cache(maxsize=4_096)
+def _seconds(seconds: int) -> bytes:
+    return _part(_SECONDS, seconds)
+
+
+_MILLIS: Final = [_part(_NANOS, millis * 1_000_000) for millis in range(1_000)]

@@ -1,6 +1,7 @@
 """Step 1: raw records become events and requests in their place in the log, or dead letters, or are sent on."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from headrace.errors import BadRecord, Reason
@@ -21,6 +22,11 @@ _LONGER_DAY_MS: Final = 3_600_000
 """A window of days has an hour more where summer time ends."""
 
 
+@lru_cache(maxsize=4_096)
+def _origin_of(topic: str, partition: int) -> str:
+    return f"{topic}/{partition}"
+
+
 class RecordPosition(NamedTuple):
     """Where a record stood when a producer wrote it."""
 
@@ -31,7 +37,7 @@ class RecordPosition(NamedTuple):
     @property
     def origin(self) -> str:
         """The source of records as fences name it."""
-        return f"{self.topic}/{self.partition}"
+        return _origin_of(self.topic, self.partition)
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset}"

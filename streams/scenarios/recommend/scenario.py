@@ -49,7 +49,8 @@ def _exclude(event: Event, state: ShopperState, rule: Exclude) -> bytes:
 def _output(answer: QueryResult) -> Recommendation:
     event, query, result, catalogue = answer.input, answer.query, answer.result, answer.catalogue
     ranked, entries = result.ranked, list(catalogue.entries(result.ranked.items))
-    texts, categories = reason_texts(answer.settings.reasons), target_categories(query, catalogue)
+    texts = reason_texts(answer.settings.reasons)
+    categories = target_categories(query, catalogue) if catalogue.has_pins else ()
     reason_builder = ReasonBuilder(query.recent, catalogue, texts, categories)
     otherwise = "popular" if result.fallback == MODEL_UNAVAILABLE else "range"
     reasons = reason_builder.of_list(ranked, entries, otherwise)

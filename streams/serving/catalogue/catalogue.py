@@ -127,6 +127,11 @@ class Catalogue:
         """Whether it is an item, as far as the catalogue tells: one that is empty tells nothing."""
         return not self._entries or item_hash(item_id) in self._entries
 
+    @property
+    def has_pins(self) -> bool:
+        """Whether anything is pinned, or was."""
+        return bool(self._pinned)
+
     def __contains__(self, item_id: str) -> bool:
         return item_hash(item_id) in self._entries
 

@@ -23,10 +23,11 @@ def rule_tensors(queries: Sequence[ShopperQuery], catalogue: Catalogue) -> dict[
         tensors["list_length"] = np.array([longest], np.int32)
     if any(query.rule.diversity is not None for query in wanted):
         tensors["diversity"] = np.array([_diversity(query) for query in queries], np.float32)
-    pins = [pinned(query, catalogue) for query in queries]
+    pins = [pinned(query, catalogue) for query in queries] if catalogue.has_pins else ()  # mostly nothing is
     if any(pins):
         tensors["pinned"] = _padded(pins)
-    required = [kept_categories(query, catalogue) for query in queries]
+    held = any(query.rule.categories for query in wanted)
+    required = [kept_categories(query, catalogue) for query in queries] if held else ()
     if any(required):
         tensors["kept_category"] = _padded([[item_hash(name) for name in names] for names in required])
     return tensors
@@ -34,7 +35,7 @@ def rule_tensors(queries: Sequence[ShopperQuery], catalogue: Catalogue) -> dict[
 
 def pinned(query: ShopperQuery, catalogue: Catalogue) -> Sequence[int]:
     """Hashes of what comes first in a list: what is pinned for one of the categories that it is for."""
-    if not query.recommend:
+    if not query.recommend or not catalogue.has_pins:
         return ()
     return catalogue.pinned(target_categories(query, catalogue))
 
