@@ -6,7 +6,6 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.basics.identity import item_hash
 from feature_repo.shoppers.channel import action_on_channel
 from feature_repo.shoppers.recent import Recent
 from headrace.arrays import HISTORY, Int32s, Ints
@@ -22,7 +21,7 @@ def write_histories(recents: Sequence[Recent], items: Ints, actions: Int32s, tim
     lengths = [len(recent) for recent in recents]
     row, place = cells(lengths)
     at = row, place + (HISTORY - np.array(lengths, np.int64))[row]
-    items[at] = np.fromiter(map(item_hash, chain.from_iterable([r.items for r in recents])), np.int64)
+    items[at] = hashes(b"".join([recent.hashes for recent in recents]))
     channels = _codes(recent.channels for recent in recents)
     actions[at] = action_on_channel(_codes(recent.actions for recent in recents), channels)
     times[at] = _times(recents, np.flatnonzero(place == 0))

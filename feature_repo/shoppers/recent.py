@@ -1,13 +1,14 @@
 """The events that a shopper's row remembers one by one: columns, which pack small and are read without a copy."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import accumulate
 from operator import sub
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from feature_repo.basics.identity import item_hash
+from feature_repo.basics.identity import item_hash, packed_hash
 
 RECENT: Final = 50
 """Events that are remembered."""
@@ -37,7 +38,7 @@ def in_order(event: RecentEvent) -> tuple[int | str, ...]:
     return event.timestamp, mixed, *event[1:]
 
 
-class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, dict=True):
     """A shopper's newest events, oldest first, n of them; never changed, so that a question may hold on to it.
 
     Attributes:
@@ -73,7 +74,7 @@ class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
         start, gaps, kept = self.start, [*self.gaps, gap], slice(-RECENT, None)
         if len(gaps) > RECENT:
             start, gaps = start + gaps[1], [0, *gaps[2:]]
-        return Recent(
+        made = Recent(
             start,
             gaps,
             (self.actions + bytes((event.action,)))[kept],
@@ -82,6 +83,14 @@ class Recent(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
             [*self.quantities, event.quantity][kept],
             [*self.prices, event.price_cents][kept],
         )
+        if "hashes" in vars(self):  # what `cached_property` has kept
+            vars(made)["hashes"] = (self.hashes + packed_hash(event.item_id))[-8 * RECENT :]
+        return made
+
+    @cached_property
+    def hashes(self) -> bytes:
+        """Hashes of the items, 8 bytes each; no part of the row. [n]"""
+        return b"".join(map(packed_hash, self.items))
 
     @property
     def oldest(self) -> RecentEvent:

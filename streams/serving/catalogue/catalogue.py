@@ -145,6 +145,10 @@ class Catalogue:
         """Whether an item must not be recommended."""
         return key in self._withdrawn
 
+    def withdrawn_among(self, keys: set[int]) -> set[int]:
+        """Those of some item hashes that must not be recommended."""
+        return keys & self._withdrawn
+
     def withdrawn(self) -> Ints:
         """Hashes of what must not be recommended; one NO_ITEM when everything may. [W]"""
         return np.fromiter(sorted(self._withdrawn) or [NO_ITEM], np.int64)

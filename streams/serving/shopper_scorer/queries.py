@@ -86,7 +86,7 @@ def logged_features(input_: Input, query: ShopperQuery) -> LoggedFeatures:
     return LoggedFeatures(
         {
             "recent_items": query.recent.items,
-            "recent_actions": [ACTIONS[action] for action in query.recent.actions],
+            "recent_actions": list(map(ACTIONS.__getitem__, query.recent.actions)),
             "recent_times": query.recent.times,
             "channel": query.channel,
             "context": input_.context or {},

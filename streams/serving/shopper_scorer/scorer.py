@@ -159,11 +159,11 @@ class ShopperBatchScorer:
         """What lists name and nobody can have: withdrawn meanwhile, or gone long ago and known to the version alone."""
         if not len(self._catalogue):
             return set()
-        listed = set(checked.answer.rec_item[~checked.bad_lists].ravel().tolist())
+        listed = set(np.unique(checked.answer.rec_item[~checked.bad_lists]).tolist())
         listed.discard(NO_ITEM)
         new = {key for key in listed - self._known_items if self._catalogue.get(key) is None}
         self._known_items |= listed - new
-        return new | {key for key in listed - new if self._catalogue.is_withdrawn(key)}
+        return new | self._catalogue.withdrawn_among(listed)
 
     def _results(
         self, queries: Sequence[ShopperQuery], checked: Checked, version: str, unsaleable: set[int]

@@ -2,9 +2,11 @@
 
 import itertools
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feature_repo.basics.identity import packed_hash
 from feature_repo.shoppers.recent import RECENT, Recent, RecentEvent, in_order
 from headrace.arrays import HISTORY
 
@@ -29,6 +31,17 @@ def test_the_newest_are_kept_in_order_however_they_came(events: list[RecentEvent
         recent = recent.having(event)
     assert list(recent) == sorted(events, key=in_order)[-RECENT:]
     assert recent == Recent.of(events)
+
+
+@given(LISTS, st.integers(0, 60))
+def test_hashes_are_those_of_the_items_whenever_they_were_asked_for(events: list[RecentEvent], asked: int):
+    recent = Recent()
+    for number, event in enumerate(events):
+        if number == asked:
+            assert len(recent.hashes) == 8 * len(recent)
+        recent = recent.having(event)
+    assert recent.hashes == b"".join(map(packed_hash, recent.items))
+    assert msgspec.msgpack.encode(recent) == msgspec.msgpack.encode(Recent.of(events))  # and no part of the row
 
 
 def test_what_came_in_one_millisecond_stands_in_no_order_that_ids_tell():
