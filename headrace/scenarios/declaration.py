@@ -143,8 +143,7 @@ class Scenario:
     features: Callable[[Input, Any], LoggedFeatures] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResult:
+class QueryResult(NamedTuple):
     """All that a message is made of.
 
     Attributes:
