@@ -9,7 +9,7 @@ from streams.scheduler.throttle import PipelineTopics
 _ITEM_PAUSE_S: Final = 5.0
 """At most: nobody waits for an item's counters, and a batch of many shoppers' item updates writes each item's row once.
 With 5 s where it had been 2 s a worker answered a tenth more events of a backlog."""
-_ITEM_GATHER_S: Final = 0.25
+_ITEM_GATHER_S: Final = 0.1
 """Each event causes item updates: with an event now and then, they were two thirds of all batches."""
 _MAX_PAUSE_OF_WINDOW: Final = 1 / 60
 """The pause is at most this share of a window."""

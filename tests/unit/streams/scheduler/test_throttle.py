@@ -78,7 +78,7 @@ def test_items_are_counted_well_within_a_window():
         window: pipelines_of(Settings(window=window))[PipelineChoice.ITEMS][1:3]
         for window in (1_000, 60_000, 240_000, 3_600_000)
     }
-    assert pauses == {1_000: (1 / 60, 1 / 60), 60_000: (1.0, 0.25), 240_000: (4.0, 0.25), 3_600_000: (5.0, 0.25)}
+    assert pauses == {1_000: (1 / 60, 1 / 60), 60_000: (1.0, 0.1), 240_000: (4.0, 0.1), 3_600_000: (5.0, 0.1)}
 
 
 @pytest.mark.parametrize("pipeline", [SHOPPERS, ITEMS])
