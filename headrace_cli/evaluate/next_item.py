@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Device, Seed, Stages
+from headrace_cli.models.models import Device, Seed
 from headrace_cli.shell.arguments import readable_file
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Sequences = Annotated[
     Path, typer.Option("--sequences", callback=readable_file, help="`user item item …` a line, in time order")
