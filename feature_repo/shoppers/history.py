@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.basics.identity import item_hash
-from feature_repo.shoppers.channel import action_on_channel
+from feature_repo.shoppers.context import action_on_channel
 from feature_repo.shoppers.recent import Recent
 from headrace.arrays import HISTORY, Int32s, Ints
 

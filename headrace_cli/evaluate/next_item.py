@@ -36,7 +36,7 @@ def evaluate_next_item(
 ) -> None:
     """Train on `user item item …` lines and rank every item for each user's last one, the history excluded."""
     from trainer.sequences.evaluate import evaluate_next_item as evaluate
-    from trainer.sequences.report import print_report
+    from trainer.sequences.next_item_report import print_report
     from trainer.training_loop.device import pick_device
 
     with progress() as bar:
