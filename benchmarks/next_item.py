@@ -17,9 +17,9 @@ import torch
 
 from headrace.files.atomic import write_atomic
 from headrace.settings.model import settings
-from headrace_cli.models.models import Stages
 from streams.operations.console import progress
 from trainer.evaluation.tables import beyond_markdown
+from trainer.progress import Stages
 from trainer.sequences.evaluate import NextItemReport, evaluate_next_item
 
 #: HR@10 and NDCG@10 as published on the same protocol, fitted on all but the test item where the paper says so.

@@ -16,8 +16,8 @@ import msgspec
 
 from headrace.files.atomic import write_atomic
 from headrace.settings.model import settings
-from headrace_cli.models.models import Stages
 from streams.operations.console import progress
+from trainer.progress import Stages
 from trainer.text.encoder import load_text_model
 from trainer.text.evaluation import MOST_TOKENS, evaluate_few_shot, evaluate_task
 from trainer.text.finetuning.adaptation import Method

@@ -87,7 +87,7 @@ class ScoreTensors(NamedTuple):
     """One "score" request; a history is right-aligned, newest event last, NO_ITEM and zeros before it."""
 
     history_item: Ints  # [B, L]
-    history_action: Int32s  # [B, L]  feature_repo.shoppers.channel.action_on_channel codes
+    history_action: Int32s  # [B, L]  feature_repo.shoppers.context.action_on_channel codes
     history_time: Ints  # [B, L]  ms
     now: Ints  # [B]  ms, event time of the cause
     context: Ints  # [B, C]  context_hash of channel and context, NO_ITEM padded

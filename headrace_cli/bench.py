@@ -44,7 +44,7 @@ def road(
     """Events/s and latency, beside a hand-written loop, plain Faust and Quix Streams."""
     from benchmarks.race.contestants import CONTESTANTS
     from benchmarks.race.race import race
-    from benchmarks.race.report import summary, write
+    from benchmarks.race.race_page import summary, write
     from benchmarks.race.workload import Size
 
     names = [name.strip() for name in contestants.split(",") if name.strip()]
@@ -62,7 +62,7 @@ def road(
 def model(seed: Seed = 1, out: Out = _RESULTS, as_json: JsonFlag = False) -> None:
     """Rows/s of the served model by batch, history and catalogue, beside plain PyTorch."""
     from benchmarks.model.measuring import measure
-    from benchmarks.model.report import write
+    from benchmarks.model.model_page import write
 
     found = measure(seed, f"headrace bench model --seed {seed}", console.print)
     page = write(found, out)
@@ -80,7 +80,7 @@ def scale(
     """Events/s by workers, cost by shoppers stored and by history, bytes a shopper in Valkey."""
     from benchmarks.race.workload import Size
     from benchmarks.scale.measuring import measure
-    from benchmarks.scale.report import write
+    from benchmarks.scale.scale_page import write
 
     try:
         sizes = [int(number) for number in users.split(",")]
@@ -112,8 +112,8 @@ def chaos(
     as_json: JsonFlag = False,
 ) -> None:
     """Kill and freeze workers at every step while a recording is replayed; compare it with an undisturbed run."""
+    from benchmarks.chaos.chaos_page import write
     from benchmarks.chaos.long_run import run
-    from benchmarks.chaos.report import write
 
     found = run(minutes, seed, f"headrace bench chaos --minutes {minutes:g} --seed {seed}", console.print)
     page = write(found, out)
@@ -131,7 +131,7 @@ def outage(
 ) -> None:
     """Take away Triton, Valkey, a worker, rows while events come in: what is answered, how late, and what is lost."""
     from benchmarks.outage.measuring import measure
-    from benchmarks.outage.report import write
+    from benchmarks.outage.outage_page import write
     from benchmarks.race.workload import Size
 
     found = measure(
@@ -152,7 +152,7 @@ def soak(
     """Keep a worker of a large shop that bots visit under a steady load: what its memory, files and latency do."""
     from benchmarks.soak.measuring import LARGE
     from benchmarks.soak.measuring import soak as run_soak
-    from benchmarks.soak.report import write
+    from benchmarks.soak.soak_page import write
 
     command = f"headrace bench soak --minutes {minutes:g} --percent {percent:g} --seed {seed}"
     found = run_soak(LARGE, minutes, percent, seed, command, console.print, lambda so_far: write(so_far, out))
@@ -170,7 +170,7 @@ def malformed(
     as_json: JsonFlag = False,
 ) -> None:
     """Send broken records to a worker: each is to be a dead letter with its reason, and good events to go through."""
-    from benchmarks.malformed.report import write
+    from benchmarks.malformed.malformed_page import write
     from benchmarks.malformed.running import run
 
     found = run(records, seed, f"headrace bench malformed --records {records} --seed {seed}", console.print)

@@ -17,7 +17,7 @@ from headrace.arrays import CONTEXT, HISTORY, ScoreTensors
 from model_repo.headrace.items import Tensors
 from model_repo.headrace.memory import keep_freed
 from model_repo.headrace.programs import load_program
-from model_repo.headrace.scorer import TOP_K, Scorer
+from model_repo.headrace.scorer import TOP_K, ServedScorer
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
@@ -55,7 +55,7 @@ def models(items: int, seed: int) -> Models:
     with TemporaryDirectory() as folder:
         write_shopper_programs(model, Path(folder), clicks=True)
         encode, click = (load_program(Path(folder) / name, torch.device("cpu")) for name in ("history.ts", "click.ts"))
-    scorer = Scorer(arrays, encode, click)
+    scorer = ServedScorer(arrays, encode, click)
     return Models(arrays["item_hash"], scorer.score, _Eager(model, arrays))
 
 

@@ -26,7 +26,6 @@ import torch
 
 from headrace.files.atomic import write_atomic
 from headrace.settings.model import settings
-from headrace_cli.models.models import Stages
 from streams.operations.console import progress
 from streams.recordings.importing.online_retail import import_online_retail
 from trainer.data.score_requests import Case
@@ -37,6 +36,7 @@ from trainer.evaluation.lists.lists import Known, Measured, measure_lists
 from trainer.evaluation.moments import basket_cases, next_item_cases
 from trainer.evaluation.recall import known_before, recommend
 from trainer.evaluation.tables import beyond_markdown
+from trainer.progress import Stages
 from trainer.publishing.serving import Trained
 from trainer.train import train_shopper_model
 

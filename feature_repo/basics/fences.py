@@ -10,10 +10,9 @@ _ID_BYTES: Final = 6
 """Of an id's hash: a new id is taken for one of 256 others once in 1.1e12 times. With five it would be once in 4e9,
 an event a year in a large shop, to spare a sixth of the bytes."""
 _ID_MASK: Final = (1 << 8 * _ID_BYTES) - 1
-_ID_BYTES_2: Final = 8
 _KEPT_BYTES: Final = _ID_BYTES * SEEN_IDS
 _MARK: Final = bytes((_ID_BYTES,))
-"""Before the hashes, so that their length is odd: up to version 2 they had eight bytes each and nothing before."""
+"""Before the hashes: how long each is."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(dict[str, int])
@@ -57,7 +56,7 @@ class SeenIds:
     __slots__ = ("_packed",)
 
     def __init__(self, packed: bytes = b"") -> None:
-        self._packed = bytearray(packed[1:] if len(packed) % 2 else _of_version_2(packed))
+        self._packed = bytearray(packed[1:])
 
     def __contains__(self, tie: int) -> bool:
         one, packed = _short(tie), self._packed
@@ -80,7 +79,3 @@ class SeenIds:
 
 def _short(tie: int) -> bytes:
     return (tie & _ID_MASK).to_bytes(_ID_BYTES, "little")
-
-
-def _of_version_2(packed: bytes) -> bytes:
-    return b"".join([packed[at : at + _ID_BYTES] for at in range(0, len(packed), _ID_BYTES_2)])

@@ -1,7 +1,7 @@
 """Which version of its rows an online store holds, and how a program that knows less keeps its hands off them.
 
-A version adds fields at the end, with defaults, and may leave one empty that only older rows fill: the next program
-reads the rows of the one before and writes them with what it adds. A program that meets a row with more fields than it
+A version adds fields at the end, with defaults: the next program reads the rows of the one before and writes them with
+what it adds. A program that meets a row with more fields than it
 knows, or a store that a later version has written to, stops: it would write the row back without them.
 """
 

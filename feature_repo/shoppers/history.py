@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.shoppers.channel import action_on_channel
+from feature_repo.shoppers.context import action_on_channel
 from feature_repo.shoppers.recent import Recent
 from headrace.arrays import HISTORY, Int32s, Ints
 

@@ -25,7 +25,7 @@ class RecentEvent(NamedTuple):
     item_id: str
     quantity: int
     price_cents: int  # as `money` holds it; -1: the event had no price
-    channel: int = 0  # feature_repo.shoppers.channel bucket
+    channel: int = 0  # feature_repo.shoppers.context bucket
 
 
 def in_order(event: RecentEvent) -> tuple[int | str, ...]:

@@ -13,7 +13,7 @@ from feature_repo.basics import money
 from feature_repo.basics.actions import ACTION_CODE, ITEM_ACTIONS
 from feature_repo.basics.identity import packed_hash
 from feature_repo.basics.schema import reader
-from feature_repo.shoppers.channel import channel_bucket
+from feature_repo.shoppers.context import channel_bucket
 from feature_repo.shoppers.recent import RECENT, Recent, RecentEvent, in_order
 from headrace.messages.events import Event, EventType
 
@@ -23,18 +23,6 @@ ALIASES: Final = 16
 CHANNELS: Final = 32
 CHANNEL_LENGTH: Final = 64
 SESSION_GAP_MS: Final = 30 * 60_000
-
-
-class _Event2(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    """A recent event as rows kept it up to version 2."""
-
-    timestamp: int
-    tie: int
-    action: int
-    item_id: str
-    quantity: int
-    price_cents: int
-    channel: int = 0
 
 
 class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -51,7 +39,7 @@ class Session(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
 class ShopperState(Struct, array_like=True, forbid_unknown_fields=True):
     """All features of a shopper. Times are event time in ms, money as in `money`."""
 
-    events_2: list[_Event2] = []  # of a row that version 2 wrote: `unpack` makes `recent` of them
+    unused: list[int] = []  # holds the place: fields are known by their order
     counts: list[int] = []  # events by action code; as long as the newest code seen
     last: list[int] = []  # newest timestamp by action code, 0 for never
     session: Session = msgspec.field(default_factory=Session)
@@ -79,26 +67,13 @@ def pack(state: ShopperState) -> bytes:
 
 def unpack(packed: bytes) -> ShopperState:
     """The inverse of `pack`; no bytes give a shopper of whom nothing is known."""
-    state = _read(packed)
-    if state.events_2:
-        _modernise(state)
-    return state
+    return _read(packed)
 
 
 def seen_items(state: ShopperState) -> bytes:
     """Hashes of all items that the row remembers as seen, 8 bytes each; one may be there twice."""
     lately = dict.fromkeys(state.recent.items)
     return state.seen + b"".join([packed_hash(item_id) for item_id in lately])
-
-
-def _modernise(state: ShopperState) -> None:
-    state.recent = Recent.of(
-        RecentEvent(e.timestamp, e.action, e.item_id, e.quantity, e.price_cents, e.channel) for e in state.events_2
-    )
-    state.events_2 = []
-    lately = {packed_hash(item_id) for item_id in state.recent.items}
-    seen = [state.seen[at : at + 8] for at in range(0, len(state.seen), 8)]
-    state.seen = b"".join([packed for packed in seen if packed not in lately])
 
 
 def fold(state: ShopperState, event: Event) -> None:

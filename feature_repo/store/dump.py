@@ -98,7 +98,7 @@ def shopper_features(packed: bytes) -> dict[str, Any]:
     features["price_sum"] = money.hundredths_of(state.price_sum, state.price_rest)
     features["spent"] = money.hundredths_of(state.spent, state.spent_rest)
     features["seen"] = b64encode(np.unique(hashes(shopper.seen_items(state))).tobytes()).decode()
-    for name in ("events_2", "price_rest", "spent_rest"):
+    for name in ("unused", "price_rest", "spent_rest"):
         del features[name]
     return features
 

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Stages
 from headrace_cli.shell.arguments import LARGEST_SEED, new_file, readable_file
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Train = Annotated[
     Path,

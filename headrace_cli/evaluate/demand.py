@@ -14,9 +14,9 @@ from headrace.errors import UsageError
 from headrace.settings.model import settings
 from headrace.settings.values import DurationMs
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Stages
 from headrace_cli.shell.arguments import LARGEST_SEED, new_file, readable_file
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 if TYPE_CHECKING:
     from trainer.demand.accuracy import DemandAccuracy

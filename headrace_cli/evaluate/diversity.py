@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Stages, Stream, TextEncoder
+from headrace_cli.models.models import Stream, TextEncoder
 from headrace_cli.shell.arguments import new_file, readable_folder
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Model = Annotated[Path, typer.Option("--model", callback=readable_folder, help="a folder that `headrace train` wrote")]
 Since = Annotated[datetime | None, typer.Option("--since", help="first day to measure on; default: the last tenth")]

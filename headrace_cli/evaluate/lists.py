@@ -10,9 +10,10 @@ from rich.table import Table
 
 from headrace.settings.model import settings
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Stages, Stream
+from headrace_cli.models.models import Stream
 from headrace_cli.shell.arguments import readable_folder
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 if TYPE_CHECKING:
     from trainer.evaluation.lists.quality import ListQuality

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Device, Seed, Stages
+from headrace_cli.models.models import Device, Seed
 from headrace_cli.shell.arguments import readable_file
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Sequences = Annotated[
     Path, typer.Option("--sequences", callback=readable_file, help="`user item item …` a line, in time order")
@@ -35,7 +36,7 @@ def evaluate_next_item(
 ) -> None:
     """Train on `user item item …` lines and rank every item for each user's last one, the history excluded."""
     from trainer.sequences.evaluate import evaluate_next_item as evaluate
-    from trainer.sequences.report import print_report
+    from trainer.sequences.next_item_report import print_report
     from trainer.training_loop.device import pick_device
 
     with progress() as bar:

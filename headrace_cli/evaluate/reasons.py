@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Stages, Stream
+from headrace_cli.models.models import Stream
 from headrace_cli.shell.arguments import LARGEST_SEED, readable_folder
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Model = Annotated[Path, typer.Option("--model", callback=readable_folder, help="a folder that `headrace train` wrote")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="of the other events that are drawn by lot")]

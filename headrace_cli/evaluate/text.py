@@ -7,10 +7,10 @@ import typer
 
 from headrace.errors import UsageError
 from headrace_cli.evaluate.group import evaluations
-from headrace_cli.models.models import Stages
 from headrace_cli.models.text_options import Device, Epochs, MethodName, Seed, Test, TextEncoder, Train, Valid
 from headrace_cli.shell.arguments import readable_file
 from streams.operations.console import JsonFlag, console, print_json, progress
+from trainer.progress import Stages
 
 Shop = Annotated[
     Path, typer.Argument(callback=readable_file, help="items of a shop: id|name|description|…, a header first")

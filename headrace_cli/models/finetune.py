@@ -7,10 +7,10 @@ import typer
 
 from headrace.errors import UsageError
 from headrace.settings.model import settings
-from headrace_cli.models.models import Stages
 from headrace_cli.models.text_options import Device, MethodName, Seed, Test, TextEncoder, Train, Valid
 from headrace_cli.shell.arguments import folder_of_its_own, methods, readable_file
 from streams.operations.console import JsonFlag, console, print_json, progress
+from trainer.progress import Stages
 
 if TYPE_CHECKING:
     from trainer.text.compare import Compared

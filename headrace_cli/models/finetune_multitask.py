@@ -8,10 +8,10 @@ import typer
 from headrace.errors import UsageError
 from headrace.settings.model import settings
 from headrace_cli.models.finetune import finetuning
-from headrace_cli.models.models import Stages
 from headrace_cli.models.text_options import Device, TextEncoder
 from headrace_cli.shell.arguments import readable_file
 from streams.operations.console import JsonFlag, console, print_json, progress
+from trainer.progress import Stages
 
 if TYPE_CHECKING:
     from trainer.multitask.compare import Compared

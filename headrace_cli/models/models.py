@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from headrace.settings.model import settings
 from headrace_cli.shell.arguments import LARGEST_SEED, device, new_folder, readable_file, readable_folder
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Stream = Annotated[
     Path, typer.Option("--stream", callback=readable_file, help="recorded stream: JSON lines, plain, .gz or .zst")
@@ -106,20 +106,6 @@ def rollback(as_json: JsonFlag = False) -> None:
     from trainer.publishing.publish import rollback as go_back
 
     _print_version("Went back to", go_back(settings()), as_json)
-
-
-class Stages:
-    """Shows each stage of training as a bar of its own."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, what: str, done: int, total: int, note: str) -> None:
-        """Move a stage on; a total of 0 is a stage whose length nobody knows."""
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total or None, note="")
-        self._bar.update(self._tasks[what], completed=done, total=total or None, note=note)
 
 
 def _print_version(what: str, version: int, as_json: bool) -> None:

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from headrace_cli.models.models import Device, Seed, SettingsFile, Stages, Stream, TextEncoder
+from headrace_cli.models.models import Device, Seed, SettingsFile, Stream, TextEncoder
 from headrace_cli.shell.arguments import new_file_and_folders
 from streams.operations.console import JsonFlag, console, print_json, progress
+from trainer.progress import Stages
 
 Out = Annotated[
     Path, typer.Option("--out", callback=new_file_and_folders, help="file to write, for `headrace train --pretrained`")

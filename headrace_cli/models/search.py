@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from headrace_cli.models.models import Device, Seed, Stages, Stream, TextEncoder
+from headrace_cli.models.models import Device, Seed, Stream, TextEncoder
 from headrace_cli.shell.arguments import new_file_and_folders
 from streams.operations.console import JsonFlag, print_json, progress
+from trainer.progress import Stages
 
 Study = Annotated[
     Path,

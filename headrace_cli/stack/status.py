@@ -13,7 +13,7 @@ from headrace.settings.model import settings
 from streams.operations.console import JsonFlag, print_json
 
 if TYPE_CHECKING:
-    from headrace_cli.status.report import KafkaPart, ModelPart, Status, StorePart
+    from headrace_cli.status.status_report import KafkaPart, ModelPart, Status, StorePart
 
 _WIDTH = 200  # where standard output is no terminal
 

@@ -12,7 +12,7 @@ from headrace.errors import HeadraceError
 from headrace.settings.model import Settings
 from headrace_cli.status.kafka import check_kafka
 from headrace_cli.status.models import check_models
-from headrace_cli.status.report import KafkaPart, ModelPart, Part, Status, StorePart
+from headrace_cli.status.status_report import KafkaPart, ModelPart, Part, Status, StorePart
 from headrace_cli.status.store import check_store
 
 _CONNECT_S: Final = 5.0

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from headrace.settings.model import Settings
 from headrace.topics import Topic, item_updates, rekeyed, topics_of
-from headrace_cli.status.report import KafkaPart, Letters, WorkerSeen
+from headrace_cli.status.status_report import KafkaPart, Letters, WorkerSeen
 from infra.topics.admin import describe
 from infra.topics.check import mismatches, sentence
 from streams.kafka.admin.broker import Broker, Member

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tritonclient.utils import InferenceServerException
 
 from headrace.settings.model import Settings
-from headrace_cli.status.report import ModelPart
+from headrace_cli.status.status_report import ModelPart
 from trainer.publishing.inventory import inventory
 from trainer.publishing.triton_server import connect
 

@@ -11,7 +11,7 @@ from feature_repo.store.probe import ServerFacts, verify
 from feature_repo.store.refusals import is_refusal, refusal
 from headrace.errors import StoreRefused
 from headrace.settings.model import Settings
-from headrace_cli.status.report import StorePart
+from headrace_cli.status.status_report import StorePart
 
 _ANSWER_S: Final = 5
 _PROBE: Final = "headrace:status"

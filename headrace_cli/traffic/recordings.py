@@ -15,7 +15,7 @@ from streams.operations.console import JsonFlag, console, print_json, reporting
 from streams.recordings.importing.dates import DateOrder
 
 if TYPE_CHECKING:
-    from streams.recordings.validation.report import Validation
+    from streams.recordings.validation.validation_report import Validation
 
 OutFile = Annotated[
     Path, typer.Option("--out", callback=new_file, help="recorded stream: .jsonl, .jsonl.gz or .jsonl.zst")

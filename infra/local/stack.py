@@ -18,7 +18,7 @@ from infra.local.kafka import Kafka
 from infra.local.lock import exclusive
 from infra.local.process import Record, read_record, start, stop
 from infra.local.server import OnProgress, Server
-from infra.local.triton import Triton
+from infra.local.triton import TritonServer
 from infra.local.valkey import Valkey
 from infra.topics.admin import contract_mismatches, ensure_topics
 
@@ -107,7 +107,7 @@ def _servers(settings: Settings) -> list[Server]:
     home, port = settings.home.resolve(), settings.port
     return [
         Valkey(home, (port(16_379),)),
-        Triton(home, (port(18_001), port(18_000), port(18_002)), settings.models.resolve()),
+        TritonServer(home, (port(18_001), port(18_000), port(18_002)), settings.models.resolve()),
         Kafka(home, (port(19_092), port(19_093))),
     ]
 

@@ -25,7 +25,7 @@ _NOT_LOADABLE = 127
 
 
 @dataclass(frozen=True)
-class Triton(Server):
+class TritonServer(Server):
     """The local Triton; its ports are gRPC, HTTP and metrics.
 
     Attributes:

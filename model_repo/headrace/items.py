@@ -45,7 +45,7 @@ class Context(NamedTuple):
 
 
 class Items:
-    """The items of a version, by the arrays that `scorer.Scorer` takes."""
+    """The items of a version, by the arrays that `scorer.ServedScorer` takes."""
 
     def __init__(self, arrays: Tensors) -> None:
         self._arrays = arrays

@@ -15,7 +15,7 @@ from torch import Tensor
 from .contexts import Contexts, UnknownBlocks
 from .memory import Trimmed, keep_freed, trim_heap
 from .programs import load_program
-from .scorer import Scorer
+from .scorer import ServedScorer
 from .texts import Texts, in_bfloat16, made_by
 
 _SCORE_INPUT = "history_item"
@@ -37,7 +37,7 @@ class TritonPythonModel:
         has_ctr = (folder / "click.ts").exists()
         click = load_program(folder / "click.ts", self._device) if has_ctr else None
         diversity = float(parameters["diversity"]["string_value"])
-        self._scorer = Scorer(arrays, load_program(folder / "history.ts", self._device), click, diversity)
+        self._scorer = ServedScorer(arrays, load_program(folder / "history.ts", self._device), click, diversity)
         text = load_program(folder / "text.ts", self._device)
         encode = in_bfloat16(text, self._device) if parameters["text_precision"]["string_value"] == "bfloat16" else text
         self._texts = Texts(folder / "tokenizer.json", encode, self._device)

@@ -70,7 +70,7 @@ class Best(NamedTuple):
     row_rK: Tensor
 
 
-class Scorer:
+class ServedScorer:
     """A trained version, ready to answer."""
 
     def __init__(

@@ -124,6 +124,20 @@ def test_every_command_that_needs_an_extra_says_which_in_one_line(tmp_path: Path
         assert line.count("\n") == 1, (command, line)
 
 
+def test_bench_says_in_one_line_where_its_measurements_are(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", _PLAIN, json.dumps([["benchmarks"], ["bench road", "bench chaos", "bench"]])],
+        env={"HEADRACE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    output = json.loads(done.stdout.splitlines()[-1])
+    line = "headrace: the measurements are not installed: run `headrace bench` in a checkout of the project\n"
+    assert output["bench road"] == output["bench chaos"] == [2, line]
+    assert line not in output["bench"][1]  # which lists what there is
+
+
 def test_no_two_test_files_have_one_name():
     """Without packages, pytest imports a test file by its name alone and refuses the second of one name."""
     names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))

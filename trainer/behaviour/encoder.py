@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_repo.basics.actions import ACTIONS
-from feature_repo.shoppers.channel import ACTION_BITS, BUCKETS
+from feature_repo.shoppers.context import ACTION_BITS, BUCKETS
 from headrace.arrays import HISTORY
 from trainer.behaviour.action_heads import ActionProjections
 from trainer.behaviour.attention import Block, Pooling, attended, losses

@@ -10,7 +10,7 @@ from feature_repo.basics.actions import ACTION_CODE
 from feature_repo.basics.fences import SeenIds
 from feature_repo.basics.identity import event_tie, item_hash
 from feature_repo.items.catalogue import item_text
-from feature_repo.shoppers.channel import ACTION_BITS
+from feature_repo.shoppers.context import ACTION_BITS
 from feature_repo.shoppers.recent import RecentEvent, in_order
 from feature_repo.shoppers.shopper import ShopperState, fold
 from headrace.arrays import Int32s, Ints

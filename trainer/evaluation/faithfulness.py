@@ -19,7 +19,7 @@ from headrace.errors import UsageError
 from model_repo.headrace.items import Tensors
 from model_repo.headrace.reasons import eligible_events
 from model_repo.headrace.returning import repurchase_boost
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from trainer.data.score_requests import Case, as_tensors, request_of
 from trainer.data.shop import Shop, read_shop
 from trainer.data.split import time_split
@@ -88,7 +88,9 @@ def measure_reasons(stream: Path, model: Path, seed: int, on_progress: OnProgres
     return faithfulness(scorer, shop, cases[:: -(-len(cases) // _MOMENTS)], seed, on_progress)
 
 
-def faithfulness(scorer: Scorer, shop: Shop, cases: Sequence[Case], seed: int, on_progress: OnProgress) -> Faithfulness:
+def faithfulness(
+    scorer: ServedScorer, shop: Shop, cases: Sequence[Case], seed: int, on_progress: OnProgress
+) -> Faithfulness:
     """Measure the reasons of the lists at some moments. Args: seed: draws the other events."""
     count = _Count(shop, np.random.default_rng(seed))
     for done, case in enumerate(cases, 1):
@@ -99,7 +101,7 @@ def faithfulness(scorer: Scorer, shop: Shop, cases: Sequence[Case], seed: int, o
     return count.shares(len(cases))
 
 
-def explained(scorer: Scorer, shop: Shop, case: Case) -> ReasonedList:
+def explained(scorer: ServedScorer, shop: Shop, case: Case) -> ReasonedList:
     """The list at a moment, its reasons, and the effect of every event on every entry."""
     tensors = as_tensors(request_of(shop, [case], scorer.arrays["item_vector"].shape[1]))
     known = case.history.stop - case.history.start
@@ -129,7 +131,7 @@ def without_each(tensors: Tensors, known: int) -> dict[str, Tensor]:
     return {**{name: torch.stack(made) for name, made in rows.items()}, "now": tensors["now"].expand(1 + known)}
 
 
-def leads(scorer: Scorer, tensors: Tensors, item: Tensor) -> Tensor:
+def leads(scorer: ServedScorer, tensors: Tensors, item: Tensor) -> Tensor:
     """By how much items outdo the catalogue's mean item for each history. [K, B]"""
     items, lookup = scorer.items, scorer.items.nothing_new
     row_BL = items.rows(lookup, tensors["history_item"])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_repo.basics.actions import ACTIONS
-from feature_repo.shoppers.channel import ACTION_BITS
+from feature_repo.shoppers.context import ACTION_BITS
 from trainer.behaviour.model import ShopperModel
 from trainer.behaviour.next_item import NextItemLoss
 from trainer.behaviour.softmax import Targets, full_softmax_loss

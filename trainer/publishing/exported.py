@@ -8,10 +8,10 @@ import torch
 from headrace.arrays import MODEL
 from headrace.errors import UsageError
 from model_repo.headrace.programs import load_program
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 
 
-def load_recommender(directory: Path, *, clicks: bool = False) -> Scorer:
+def load_recommender(directory: Path, *, clicks: bool = False) -> ServedScorer:
     """Load what `headrace train` exported.
 
     Args:
@@ -33,4 +33,4 @@ def load_recommender(directory: Path, *, clicks: bool = False) -> Scorer:
         raise UsageError(
             f"--model {directory}: no trained model ({error}); give what `headrace train` wrote"
         ) from error
-    return Scorer(arrays, encode, click)
+    return ServedScorer(arrays, encode, click)

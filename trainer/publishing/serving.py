@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from feature_repo.basics.identity import NO_ITEM
 from headrace.errors import ModelError
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from trainer.behaviour.familiarity import Familiarity
 from trainer.behaviour.items import ItemTable
 from trainer.behaviour.model import ShopperModel
@@ -51,12 +51,12 @@ class Trained(NamedTuple):
 
     model: ShopperModel
     text: TextToItem
-    arrays: dict[str, Tensor]  # as `model_repo.headrace.scorer.Scorer` takes them
+    arrays: dict[str, Tensor]  # as `model_repo.headrace.scorer.ServedScorer` takes them
     clicks: ClickFit | None
 
-    def scorer(self) -> Scorer:
+    def scorer(self) -> ServedScorer:
         """The trained model's own answers, made by the modules that were fitted."""
-        return Scorer(self.arrays, self.model.encoder, self.model.click if self.clicks else None)
+        return ServedScorer(self.arrays, self.model.encoder, self.model.click if self.clicks else None)
 
     def with_repurchase_boost(self, boost: tuple[float, float]) -> "Trained":
         """The model with a repurchase boost of a shopper's own items (`model_repo.headrace.returning`)."""

@@ -8,7 +8,7 @@ from headrace.messages.events import Event, EventType
 from headrace.messages.items import Item, Withdrawn
 from headrace.messages.requests import ScoreRequest
 from headrace.recording.reading import Record
-from streams.recordings.validation.report import Result, Status, Tally
+from streams.recordings.validation.validation_report import Result, Status, Tally
 
 Message = Event | Item | Withdrawn | ScoreRequest | None  # None: another topic, or a record that is none of these
 

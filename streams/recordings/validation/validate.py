@@ -12,7 +12,7 @@ from headrace.settings.model import Settings
 from headrace.topics import Topic, topics_of
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.validation.checks import Message, all_checks
-from streams.recordings.validation.report import Result, Status, Tally, Validation
+from streams.recordings.validation.validation_report import Result, Status, Tally, Validation
 
 _REPORT_EVERY: Final = 5_000
 _IN_SECONDS: Final = "records lie before HEADRACE_PAST: are their times in seconds? ms since 1970 UTC are wanted"

@@ -17,11 +17,10 @@ from streams.scenarios.demand.evaluate import evaluate_windows
 from streams.scenarios.demand.fallback import fallback_quantiles
 from streams.scenarios.demand.queries import DemandQueries, queries
 from streams.scenarios.demand.rules import DemandRules
+from streams.serving.models.faults import FAILED, ModelFaults
+from streams.serving.models.verify import check_forecast
 from streams.serving.serving import WorkerServing
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
-from streams.serving.triton.client import Triton
-from streams.serving.triton.faults import FAILED, ModelFaults
-from streams.serving.triton.verify import check_forecast
 
 _MAX_ROWS: Final = 8_192
 """A window that closes for a hundred thousand items would make one request of hundreds of megabytes."""
@@ -41,8 +40,16 @@ class CachingRow(Protocol):
     def cache_forecasts(self, forecasts: bytes, version: str) -> None: ...
 
 
+class Models(Protocol):
+    """What the served model is asked through (`streams.serving.triton.client.Triton`)."""
+
+    async def infer(
+        self, model: str, tensors: DemandTensors, rows: int, kind: type[DemandAnswer]
+    ) -> tuple[DemandAnswer, str]: ...
+
+
 class Forecast(NamedTuple):
-    """What closed windows demand_queries, and what came of it.
+    """What closed windows ask, and what came of it.
 
     Attributes:
         result: None when there was no query.
@@ -60,9 +67,9 @@ class Forecast(NamedTuple):
 class DemandModel:
     """The served demand model, whichever version that is."""
 
-    def __init__(self, settings: Settings, triton: Triton, categories_of: CategoriesOf) -> None:
+    def __init__(self, settings: Settings, models: Models, categories_of: CategoriesOf) -> None:
         self._settings = settings
-        self._triton = triton
+        self._models = models
         self._categories_of = categories_of
         self._faults = ModelFaults()
         self._slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
@@ -122,7 +129,7 @@ class DemandModel:
         versions: list[str] = []
         for at in range(0, len(tensors.window_start), _MAX_ROWS):
             request = tensors.pick(slice(at, at + _MAX_ROWS))
-            result, version = await self._triton.infer(
+            result, version = await self._models.infer(
                 DEMAND_MODEL, request, len(request.window_start) // _ROWS_LIKE_A_SHOPPER, DemandAnswer
             )
             parts.append(check_forecast(result, request))

@@ -14,8 +14,8 @@ from feature_repo.store.row_store import Kind, RowStore
 from headrace.arrays import EXTRA_BLOCK, MODEL, DescribeAnswer, DescribeTensors, Ints
 from streams.serving.catalogue.catalogue import Catalogue, Entry
 from streams.serving.catalogue.context_blocks import Block, Blocks
+from streams.serving.models.verify import check_described
 from streams.serving.triton.client import Triton
-from streams.serving.triton.verify import check_described
 
 _TEXTS_AT_ONCE: Final = 64
 _REFRESH_TRIES: Final = 6

@@ -12,6 +12,8 @@ from headrace.errors import ModelUnavailable, RequestFailed, UnknownBlocks, Wron
 from headrace.messages.outputs import ModelRef
 from streams.serving.catalogue.context import ShopContext
 from streams.serving.catalogue.context_blocks import Block, CatalogueContext, named
+from streams.serving.models.faults import FAILED, UNAVAILABLE, ModelFaults
+from streams.serving.models.verify import ITEMS, Checked, Flags, check_scored
 from streams.serving.serving import WorkerServing
 from streams.serving.shopper_scorer.fallback import (
     BASE_CTR,
@@ -23,8 +25,6 @@ from streams.serving.shopper_scorer.fallback import (
 from streams.serving.shopper_scorer.list_rules import rule_tensors
 from streams.serving.shopper_scorer.queries import ShopperQuery, ShopperResult
 from streams.serving.shopper_scorer.tensors import to_results, to_tensors, without_boosts
-from streams.serving.triton.faults import FAILED, UNAVAILABLE, ModelFaults
-from streams.serving.triton.verify import ITEMS, Checked, Flags, check_scored
 
 _TRIES: Final = 4
 """Of one request: another version may answer than the one it was made for, and name items that the shop has not."""

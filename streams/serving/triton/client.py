@@ -22,8 +22,8 @@ from headrace.arrays import (
 from headrace.errors import ModelUnavailable, RequestFailed, UnknownBlocks, WrongAnswer
 from headrace.settings.model import Settings
 from streams.operations import metrics
+from streams.serving.models.verify import SHAPE
 from streams.serving.triton.breaker import Breaker
-from streams.serving.triton.verify import SHAPE
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from infra.local.health import await_ready, require_free_ports
 from infra.local.kafka import Kafka
 from infra.local.process import start, stop
 from infra.local.server import HOST, Server
-from infra.local.triton import Triton
+from infra.local.triton import TritonServer
 from infra.local.valkey import Valkey
 from infra.topics.admin import connect
 
@@ -151,7 +151,7 @@ class SecuredValkey(Valkey):
 
 
 @dataclass(frozen=True)
-class SecuredTriton(Triton):
+class SecuredTriton(TritonServer):
     """A Triton that speaks TLS, and to those alone that send its header."""
 
     pem: Pem

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.chaos.chaos_page import write
 from benchmarks.chaos.faults import FaultKind, endless, every_step
 from benchmarks.chaos.long_run import LongRun
-from benchmarks.chaos.report import write
 from benchmarks.chaos.traces import Traces, alike, compare
 from benchmarks.machine import machine
 from streams.testing.crash_points import POINTS

@@ -5,7 +5,7 @@ import torch
 from benchmarks.machine import Machine
 from benchmarks.model.contestants import models, requests
 from benchmarks.model.measuring import Case, Measured
-from benchmarks.model.report import write
+from benchmarks.model.model_page import write
 
 
 def test_the_served_and_the_plain_model_recommend_the_same():

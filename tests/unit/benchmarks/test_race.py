@@ -12,7 +12,7 @@ from benchmarks.race.contestants.handwritten_items import Items
 from benchmarks.race.measuring import Backlog, SteadyLoad
 from benchmarks.race.null_model import make_null
 from benchmarks.race.race import Race, Raced
-from benchmarks.race.report import summary, write
+from benchmarks.race.race_page import summary, write
 from benchmarks.race.workload import MIX, Parts, Size
 from feature_repo.shoppers.item_updates import derive_updates
 from feature_repo.shoppers.watermark import SourceWatermark

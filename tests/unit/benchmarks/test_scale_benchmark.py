@@ -4,8 +4,8 @@ from benchmarks.machine import Machine
 from benchmarks.race.measuring import Backlog
 from benchmarks.race.workload import Size
 from benchmarks.scale.measuring import Scaled
-from benchmarks.scale.report import write
 from benchmarks.scale.rows import Stored, StoreSize
+from benchmarks.scale.scale_page import write
 
 
 def test_the_page_shows_workers_against_one_and_bytes_by_history(tmp_path):

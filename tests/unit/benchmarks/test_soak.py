@@ -11,9 +11,9 @@ from benchmarks.machine import machine
 from benchmarks.race.feeding import as_due
 from benchmarks.soak.latency import Minute
 from benchmarks.soak.measuring import Soaked, grown, summed
-from benchmarks.soak.report import write
 from benchmarks.soak.samples import Growth, Sample, growth
 from benchmarks.soak.shop import Shop, events
+from benchmarks.soak.soak_page import write
 from headrace.recording.reading import Record
 
 

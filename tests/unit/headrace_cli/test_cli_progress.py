@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from headrace_cli.models.models import Stages
 from streams.operations.console import progress
+from trainer.progress import Stages
 
 
 def shown(*steps: tuple[int, int]) -> str:

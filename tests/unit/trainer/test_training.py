@@ -11,7 +11,7 @@ from small_shop import COLOURS, KINDS, START, FittedShop, event, item, write
 from feature_repo.basics.identity import NO_ITEM, item_hash
 from headrace.errors import UsageError
 from model_repo.headrace.programs import load_program, move_constants
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from model_repo.headrace.texts import Texts
 from trainer.data.score_requests import Case, as_tensors, request_of
 from trainer.data.shop import read_shop
@@ -24,13 +24,13 @@ from trainer.training_loop.device import pick_device
 CPU = torch.device("cpu")
 
 
-def served(folder: Path) -> Scorer:
+def served(folder: Path) -> ServedScorer:
     def program(name: str):
         return load_program(folder / "headrace" / name, CPU)
 
     with np.load(folder / "headrace" / "arrays.npz") as arrays:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Scorer(tensors, program("history.ts"), program("click.ts"))
+    return ServedScorer(tensors, program("history.ts"), program("click.ts"))
 
 
 def last_moments(fitted_shop: FittedShop, shoppers: int) -> list[Case]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from headrace.arrays import TOP_K, Floats, Ints
 from headrace.errors import UsageError
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from trainer.data.excluding import exclusions, listable, repeats_of
 from trainer.data.score_requests import Case, as_tensors, request_of
 from trainer.data.shop import Shop, read_shop
@@ -75,7 +75,7 @@ def measure_trade_off(
     return TradeOff(len(cases), _date(split), points)
 
 
-def lists(scorer: Scorer, shop: Shop, cases: Sequence[Case], diversity: float) -> Ints:
+def lists(scorer: ServedScorer, shop: Shop, cases: Sequence[Case], diversity: float) -> Ints:
     """Lists of item hashes at one setting. [U, K]"""
     width, repeats = scorer.arrays["item_vector"].shape[1], repeats_of(scorer.arrays)
     parts = [np.zeros((0, TOP_K), np.int64)]
@@ -88,7 +88,7 @@ def lists(scorer: Scorer, shop: Shop, cases: Sequence[Case], diversity: float) -
     return np.concatenate(parts)
 
 
-def known_items(scorer: Scorer, shop: Shop, vector_ND: Floats, split: int) -> Known:
+def known_items(scorer: ServedScorer, shop: Shop, vector_ND: Floats, split: int) -> Known:
     """Items of the stream and of the version together; one that only the version knows has no text."""
     every: Ints = np.union1d(shop.item_hash, scorer.arrays["item_hash"].numpy())
     row = np.searchsorted(every, shop.item_hash)

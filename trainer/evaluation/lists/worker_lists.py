@@ -17,7 +17,7 @@ from headrace.messages.ids import answer_id
 from headrace.messages.outputs import ModelRef, Recommendation
 from headrace.scenarios import QueryResult
 from headrace.settings.model import Settings
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from streams.scenarios.ctr import CTR
 from streams.scenarios.recommend.scenario import RECOMMEND
 from streams.serving.catalogue.catalogue import Catalogue
@@ -51,7 +51,7 @@ def ask(event: Event, state: ShopperState, settings: Settings) -> ShopperQuery:
     return scenario.query(event, _Row(event.user_id, state, {}), settings)
 
 
-def answer(scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue) -> Iterator[Answered]:
+def answer(scorer: ServedScorer, queries: Sequence[ShopperQuery], catalogue: Catalogue) -> Iterator[Answered]:
     """One answer a question, without what the catalogue has withdrawn or never had, as a worker delists it."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
         if query.recommend:
@@ -61,7 +61,7 @@ def answer(scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue
 
 
 def messages(
-    scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue, settings: Settings
+    scorer: ServedScorer, queries: Sequence[ShopperQuery], catalogue: Catalogue, settings: Settings
 ) -> Iterator[Recommendation]:
     """The messages that go out for questions of lists."""
     for query, made in zip(queries, _answers(scorer, queries, catalogue), strict=True):
@@ -71,7 +71,7 @@ def messages(
         yield message
 
 
-def _answers(scorer: Scorer, queries: Sequence[ShopperQuery], catalogue: Catalogue) -> Iterator[ShopperResult]:
+def _answers(scorer: ServedScorer, queries: Sequence[ShopperQuery], catalogue: Catalogue) -> Iterator[ShopperResult]:
     known = np.fromiter(catalogue, np.int64)
     version = scorer.arrays["item_hash"].numpy()
     gone = np.union1d(catalogue.withdrawn(), np.setdiff1d(version, known)) if len(known) else catalogue.withdrawn()

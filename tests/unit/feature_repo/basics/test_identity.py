@@ -7,8 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feature_repo.basics.identity import context_hash, item_hash
-from feature_repo.shoppers.channel import channel_bucket
-from feature_repo.shoppers.context import context_hashes
+from feature_repo.shoppers.context import channel_bucket, context_hashes
 from headrace import partitioning
 
 MB = 2**20

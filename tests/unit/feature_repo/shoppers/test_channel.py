@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.basics.actions import ACTION_CODE
-from feature_repo.shoppers.channel import ACTION_BITS, BUCKETS, action_on_channel, channel_bucket
+from feature_repo.shoppers.context import ACTION_BITS, BUCKETS, action_on_channel, channel_bucket
 from feature_repo.shoppers.history import write_histories
 from feature_repo.shoppers.shopper import ShopperState, fold, pack, unpack
 from headrace.messages.events import Event, EventType
@@ -33,9 +33,3 @@ def test_the_history_carries_the_channel_of_each_event():
     write_histories([unpack(pack(state)).recent], items, actions, times)
     assert (actions[0, -2:] >> ACTION_BITS).tolist() == [channel_bucket("web"), channel_bucket("app")]
     assert (actions[0, -2:] & (1 << ACTION_BITS) - 1).tolist() == [VIEW, VIEW]
-
-
-def test_a_row_from_before_channels_were_kept_is_read():
-    old = b"\x91\x91\x96\x05\x01\x01\xa1a\x01\xff"  # [[[5, 1, 1, "a", 1, -1]]]
-    [event] = unpack(old).recent
-    assert (event.item_id, event.channel) == ("a", 0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.basics.identity import item_hash
-from feature_repo.shoppers.channel import ACTION_BITS
+from feature_repo.shoppers.context import ACTION_BITS
 from feature_repo.shoppers.history import cells, write_histories
 from feature_repo.shoppers.recent import RECENT, Recent, RecentEvent
 from headrace.arrays import HISTORY

@@ -13,8 +13,8 @@ from headrace.recording.reading import read_recording
 from headrace.settings.model import Settings
 from streams.recordings.simulation.simulate import Plan, Truth, simulate
 from streams.recordings.simulation.truth import read_click_truth
-from streams.recordings.validation.report import Status
 from streams.recordings.validation.validate import validate_recording
+from streams.recordings.validation.validation_report import Status
 
 HOUR_MS = 3_600_000
 PLAN = Plan(users=120, items=80, days=9, seed=5, anomalies=5)

@@ -9,8 +9,8 @@ import zstandard
 from headrace.settings.model import Settings
 from headrace_cli import app
 from headrace_cli.shell.command_line import run
-from streams.recordings.validation.report import Status
 from streams.recordings.validation.validate import validate_recording
+from streams.recordings.validation.validation_report import Status
 
 NOW = 1_767_571_200_000
 ITEM = {"topic": "items", "key": "i1", "timestamp": NOW, "value": {"item_id": "i1", "title": "Tin"}}

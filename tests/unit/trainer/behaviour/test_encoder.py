@@ -2,7 +2,7 @@
 
 import torch
 
-from feature_repo.shoppers.channel import ACTION_BITS
+from feature_repo.shoppers.context import ACTION_BITS
 from headrace.arrays import HISTORY
 from trainer.behaviour.config import BehaviourConfig
 from trainer.behaviour.encoder import BehaviourEncoder

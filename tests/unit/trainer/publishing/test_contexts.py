@@ -6,7 +6,7 @@ import torch
 
 from headrace.arrays import BOOST_BLOCK, CATEGORY_BLOCK, EXTRA_BLOCK, WITHDRAWN_BLOCK
 from model_repo.headrace.contexts import Contexts, UnknownBlocks
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from streams.serving.catalogue.context_blocks import Block, Blocks, CatalogueContext, block_of, named
 from tests.unit.trainer.publishing.test_scorer import WIDTH, request, scorer
 
@@ -48,11 +48,11 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.fixture
-def made() -> Scorer:
+def made() -> ServedScorer:
     return scorer()
 
 
-def test_a_named_context_answers_as_a_whole_one(made: Scorer):
+def test_a_named_context_answers_as_a_whole_one(made: ServedScorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     inline = made.score(request([[11, 13], [14]], **whole(blocks)))
     first = block_request(blocks, names(blocks))
@@ -63,7 +63,7 @@ def test_a_named_context_answers_as_a_whole_one(made: Scorer):
     assert 12 not in inline["rec_item"]
 
 
-def test_what_is_not_held_is_asked_for_by_name(made: Scorer):
+def test_what_is_not_held_is_asked_for_by_name(made: ServedScorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     with pytest.raises(UnknownBlocks) as unknown:
         held.of(block_request(blocks))
@@ -75,7 +75,7 @@ def test_what_is_not_held_is_asked_for_by_name(made: Scorer):
     assert set(unknown.value.names) == names(changed) - names(blocks)
 
 
-def test_what_came_along_is_held_though_more_was_missing(made: Scorer):
+def test_what_came_along_is_held_though_more_was_missing(made: ServedScorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     some = {blocks[0].name}
     with pytest.raises(UnknownBlocks):
@@ -85,13 +85,13 @@ def test_what_came_along_is_held_though_more_was_missing(made: Scorer):
     assert set(unknown.value.names) == names(blocks) - some
 
 
-def test_a_request_that_names_no_block_is_complete_in_itself(made: Scorer):
+def test_a_request_that_names_no_block_is_complete_in_itself(made: ServedScorer):
     held = Contexts(made.items, ENCODER)
     assert held.of(request([[11]])) is None
     assert held.of(request([[11]], **whole(context()))) is None
 
 
-def test_vectors_of_another_encoder_are_left_out(made: Scorer):
+def test_vectors_of_another_encoder_are_left_out(made: ServedScorer):
     held, blocks = Contexts(made.items, ENCODER), context()
     without = made.score(request([[11, 13], [14]], **whole([b for b in blocks if b.kind != EXTRA_BLOCK])))
     others = block_request(blocks, names(blocks), encoder=78)
@@ -100,14 +100,14 @@ def test_vectors_of_another_encoder_are_left_out(made: Scorer):
     assert 1_000 in made.score(ours, held.of(ours))["rec_item"]
 
 
-def test_vectors_of_another_width_by_another_encoder_are_no_error(made: Scorer):
+def test_vectors_of_another_width_by_another_encoder_are_no_error(made: ServedScorer):
     held = Contexts(made.items, ENCODER)
     wide = [block_of(EXTRA_BLOCK, np.array([1_000]), np.ones((1, WIDTH + 3), np.float32))]
     others = block_request(wide, names(wide), encoder=78)
     assert 1_000 not in made.score(others, held.of(others))["rec_item"]
 
 
-def test_blocks_that_nobody_names_any_more_make_room(made: Scorer):
+def test_blocks_that_nobody_names_any_more_make_room(made: ServedScorer):
     held = Contexts(made.items, ENCODER, most_bytes=20_000)
     for round in range(50):
         blocks = context(extra=100 + round, withdrawn=(12, 15 + round % 7))
@@ -116,13 +116,13 @@ def test_blocks_that_nobody_names_any_more_make_room(made: Scorer):
         assert held.bytes <= 20_000
 
 
-def test_a_context_larger_than_what_is_kept_is_answered_all_the_same(made: Scorer):
+def test_a_context_larger_than_what_is_kept_is_answered_all_the_same(made: ServedScorer):
     held, blocks = Contexts(made.items, ENCODER, most_bytes=100), context(extra=500)
     sent = block_request(blocks, names(blocks))
     assert 1_499 in made.score(sent, held.of(sent))["rec_item"]
 
 
-def test_a_block_that_lies_about_its_rows_is_an_error(made: Scorer):
+def test_a_block_that_lies_about_its_rows_is_an_error(made: ServedScorer):
     blocks = context()
     sent = block_request(blocks, names(blocks))
     sent["block_sent"][:, 2] += 50
@@ -130,7 +130,7 @@ def test_a_block_that_lies_about_its_rows_is_an_error(made: Scorer):
         Contexts(made.items, ENCODER).of(sent)
 
 
-def test_categories_by_the_names_of_their_blocks_answer_as_those_that_come_whole(made: Scorer):
+def test_categories_by_the_names_of_their_blocks_answer_as_those_that_come_whole(made: ServedScorer):
     placed = Blocks(CATEGORY_BLOCK)
     for number in range(10, 70):
         placed.put(number, np.array([100 + number % 2, 300], np.int64).tobytes())

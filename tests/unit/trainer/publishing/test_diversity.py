@@ -8,16 +8,16 @@ from test_scorer import ITEMS, click, encode, request, scorer
 
 from model_repo.headrace.diversity import marginal_relevance
 from model_repo.headrace.items import NO_ITEM
-from model_repo.headrace.scorer import TOP_K, Scorer
+from model_repo.headrace.scorer import TOP_K, ServedScorer
 
 SAME, OTHER = [1.0, 0.0], [0.0, 1.0]
 
 
-def diverse(diversity: float) -> Scorer:
-    return Scorer(scorer().arrays, encode, click, diversity)
+def diverse(diversity: float) -> ServedScorer:
+    return ServedScorer(scorer().arrays, encode, click, diversity)
 
 
-def likeness(made: Scorer, listed: torch.Tensor) -> float:
+def likeness(made: ServedScorer, listed: torch.Tensor) -> float:
     unit = torch.nn.functional.normalize(made.arrays["item_vector"][listed - 10], dim=1)
     return float((unit @ unit.T).triu(1).sum())
 

@@ -5,7 +5,7 @@ import torch
 from test_scorer import ITEMS, WIDTH, best, click, encode, request, scorer
 
 from model_repo.headrace.items import NO_ITEM, Items
-from model_repo.headrace.scorer import TOP_K, Scorer
+from model_repo.headrace.scorer import TOP_K, ServedScorer
 
 EVERY = torch.arange(10, 10 + ITEMS)
 
@@ -115,7 +115,7 @@ def test_a_category_that_holds_nothing_leaves_an_empty_list():
 
 
 def test_each_shopper_has_a_diversity_of_their_own_and_nan_is_the_version_s():
-    made = Scorer(scorer().arrays, encode, click, 0.4)
+    made = ServedScorer(scorer().arrays, encode, click, 0.4)
     rules = request([[12, 15]] * 3, diversity=torch.tensor([0.0, torch.nan, 0.8]))
     together = made.score(rules)["rec_item"]
     for row, own in enumerate((0.0, 0.4, 0.8)):

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from model_repo.headrace.items import NO_ITEM
 from model_repo.headrace.retrieval import top
-from model_repo.headrace.scorer import TOP_K, Scorer
+from model_repo.headrace.scorer import TOP_K, ServedScorer
 
 ITEMS, WIDTH, HISTORY = 60, 8, 50
 
@@ -21,7 +21,7 @@ def click(user: Tensor, item: Tensor, prior: Tensor, place: Tensor, context: Ten
     return prior + (user * item).sum(dim=1)
 
 
-def scorer(with_clicks: bool = True) -> Scorer:
+def scorer(with_clicks: bool = True) -> ServedScorer:
     torch.manual_seed(1)
     arrays = {
         "item_hash": torch.arange(10, 10 + ITEMS),
@@ -35,7 +35,7 @@ def scorer(with_clicks: bool = True) -> Scorer:
         "popular": torch.arange(100),
         "again": torch.tensor([0.0, 1.0]),
     }
-    return Scorer(arrays, encode, click if with_clicks else None)
+    return ServedScorer(arrays, encode, click if with_clicks else None)
 
 
 def request(histories: list[list[int]], **changes: Tensor) -> dict[str, Tensor]:
@@ -119,13 +119,13 @@ def test_what_speaks_against_an_item_is_no_reason(code: int):
 def test_an_item_that_is_unknown_is_no_reason():
     made = scorer()
     made.arrays["unknown_vector"] += 3 * made.arrays["item_vector"][7]
-    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]]))
+    answer = ServedScorer(made.arrays, encode, click).score(request([[12, 999]]))
     assert not any(49 in reasons_of(answer, place) for place in range(TOP_K))
     strange = {"extra_item": torch.tensor([999]), "extra_vector": made.arrays["unknown_vector"].unsqueeze(0)}
-    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **strange))
+    answer = ServedScorer(made.arrays, encode, click).score(request([[12, 999]], **strange))
     assert not any(49 in reasons_of(answer, place) for place in range(TOP_K))
     extra = {"extra_item": torch.tensor([999]), "extra_vector": 9 * made.arrays["item_vector"][7:8]}
-    answer = Scorer(made.arrays, encode, click).score(request([[12, 999]], **extra))
+    answer = ServedScorer(made.arrays, encode, click).score(request([[12, 999]], **extra))
     assert any(49 in reasons_of(answer, place) for place in range(TOP_K))
 
 
@@ -193,7 +193,7 @@ def test_equal_scores_are_ordered_by_hash_wherever_the_request_puts_them():
 
 @pytest.mark.parametrize("count", [40, 130])
 def test_a_row_does_not_depend_on_the_others(count: int):
-    made = Scorer({**scorer().arrays, "again": torch.tensor([0.5, 1e9])}, encode, click)
+    made = ServedScorer({**scorer().arrays, "again": torch.tensor([0.5, 1e9])}, encode, click)
     histories = [[10 + (n + event) % ITEMS for event in range(n % 11)] for n in range(count)]
     wanted, later = torch.arange(count).remainder(3).sign().int(), torch.full((count,), 10**9)
     together = made.score(request(histories, recommend=wanted, now=later))

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from headrace.errors import UsageError
 from headrace_cli.evaluate import diversity as evaluate_diversity
 from headrace_cli.evaluate import group as evaluate
-from model_repo.headrace.scorer import Scorer
+from model_repo.headrace.scorer import ServedScorer
 from trainer.evaluation.lists.trade_off import SETTINGS, TradeOff, known_items, lists, measure_trade_off
 from trainer.evaluation.lists.trade_off_report import draw_trade_off, trade_off_table
 from trainer.evaluation.moments import next_item_cases
@@ -74,7 +74,9 @@ def test_the_drawing_is_the_same_each_time(curve: TradeOff, tmp_path: Path):
 def test_an_item_that_only_the_version_knows_is_counted_without_a_text(fitted_shop: FittedShop):
     arrays = {**fitted_shop.trained.arrays, "item_hash": torch.tensor([5])}
     vectors = np.ones((len(fitted_shop.shop.item_hash), 3), np.float32)
-    known = known_items(Scorer(arrays, fitted_shop.trained.model.encoder, None), fitted_shop.shop, vectors, 1 << 62)
+    known = known_items(
+        ServedScorer(arrays, fitted_shop.trained.model.encoder, None), fitted_shop.shop, vectors, 1 << 62
+    )
     row = int(np.flatnonzero(known.hash_N == 5)[0])
     assert len(known.hash_N) == len(fitted_shop.shop.item_hash) + 1
     assert (known.count_N[row], known.vector_ND[row].tolist()) == (0, [0, 0, 0])

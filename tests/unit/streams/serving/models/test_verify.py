@@ -19,7 +19,7 @@ from headrace.arrays import (
 from headrace.errors import WrongAnswer
 from streams.serving.catalogue.context_blocks import named
 from streams.serving.catalogue.new_items import describe
-from streams.serving.triton.verify import NO_OUTPUT, SHAPE, VALUE, check_described, check_forecast, check_scored
+from streams.serving.models.verify import NO_OUTPUT, SHAPE, VALUE, check_described, check_forecast, check_scored
 
 ABSENT = np.empty(0)
 """What `Triton.ask` puts in the place of an output that an answer lacks."""
