@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.machine import Machine
@@ -12,6 +13,7 @@ from benchmarks.race import feeding
 from benchmarks.race.against import BEFORE, worker_of
 from benchmarks.race.at_rates import SINGLE_RATE, latency_at, rates_of, ratio, worker_cpu
 from benchmarks.race.contestants import CONTESTANTS
+from benchmarks.race.contestants.answering import inputs
 from benchmarks.race.feeding import feed, tick_s
 from benchmarks.race.measuring import Backlog, SteadyLoad
 from benchmarks.race.race import Race, Raced
@@ -84,9 +86,9 @@ def test_cpu_against_another_is_of_turns_of_one_round():
 
 
 def test_the_summary_has_latency_by_rate_and_the_workers_cpu():
-    said = json.loads(json.dumps(summary(found())))
-    assert said["latency_ms_at"]["1000"]["handwritten"] == {"p50": 35.0, "p99": 70.0}
-    assert said["worker_cpu_s_per_1000_events"] == {
+    printed = json.loads(json.dumps(summary(found())))
+    assert printed["latency_ms_at"]["1000"]["handwritten"] == {"p50": 35.0, "p99": 70.0}
+    assert printed["worker_cpu_s_per_1000_events"] == {
         "trained": {"headrace": 0.2, "crc32": 0.3, "handwritten": 0.2, BEFORE: 0.3},
         "null": {"headrace": 0.05, BEFORE: 0.1},
         "single_event": {"headrace": 5.0, "handwritten": 2.0, BEFORE: 8.0},
@@ -161,3 +163,8 @@ def test_partitions_are_murmur2s_or_left_to_librdkafkas_default(monkeypatch: pyt
 def test_only_the_crc32_contestant_has_another_producer():
     assert [name for name, one in CONTESTANTS.items() if one.crc32] == ["crc32"]
     assert CONTESTANTS["crc32"].command == CONTESTANTS["headrace"].command
+
+
+def test_contestants_send_no_tensor_of_nothing_for_triton_refuses_its_shape():
+    sent = inputs({"now": np.ones(2, np.int64), "kept_category": np.zeros(0, np.int64)})
+    assert [tensor.name() for tensor in sent] == ["now"]
