@@ -16,7 +16,8 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="of t
 
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine: each command writes a page of results.")
 _RESULTS = Path("benchmarks/results")
-_CONTESTANTS = "headrace,two,handwritten,faust,quix"
+_CONTESTANTS = "headrace,two,crc32,handwritten,faust,quix"
+_RATES = "1000,2000"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,11 +38,17 @@ def road(
     contestants: Annotated[str, typer.Option(help="names, separated by commas")] = _CONTESTANTS,
     events: Annotated[int, typer.Option(min=2_000, help="events of a round; the slow ones get fewer")] = 200_000,
     turns: Annotated[int, typer.Option(min=1, max=20, help="rounds of so many events; the median counts")] = 4,
+    rates: Annotated[str, typer.Option(help="events/s that all are sent alike, separated by commas")] = _RATES,
+    against: Annotated[
+        Path | None, typer.Option(help="another checkout with its .venv: its worker runs as headrace-before")
+    ] = None,
     seed: Seed = 1,
     out: Out = _RESULTS,
     as_json: JsonFlag = False,
 ) -> None:
     """Events/s and latency, beside a hand-written loop, plain Faust and Quix Streams."""
+    from benchmarks.race.against import worker_of
+    from benchmarks.race.at_rates import SINGLE_RATE, rates_of
     from benchmarks.race.contestants import CONTESTANTS
     from benchmarks.race.race import race
     from benchmarks.race.race_page import summary, write
@@ -52,8 +59,12 @@ def road(
     if unknown or not names:
         raise UsageError(f"--contestants {contestants}: choose from {', '.join(CONTESTANTS)}")
     chosen = "" if contestants == _CONTESTANTS else f" --contestants {contestants}"
+    chosen += "" if rates == _RATES else f" --rates {rates}"
+    chosen += f" --against {against.name}" if against else ""
     command = f"headrace bench road{chosen} --events {events} --turns {turns} --seed {seed}"
-    found = race(names, Size(events=events), seed, turns, command, console.print)
+    rows = [CONTESTANTS[name] for name in names] + ([worker_of(against)] if against else [])
+    same = sorted({SINGLE_RATE, *rates_of(rates)})
+    found = race(rows, same, Size(events=events), seed, turns, command, console.print)
     page = write(found, out)
     _print_result(page, summary(found), as_json)
 

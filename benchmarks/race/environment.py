@@ -64,7 +64,7 @@ class Ground(NamedTuple):
             "HEADRACE_PORT_OFFSET": str(self.settings.port_offset),
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
-            "HEADRACE_PIPELINE": "both",
+            contestant.pipelines: "both",
             **(environment or {}),
         }
         with ExitStack() as stack:
@@ -78,6 +78,7 @@ class Ground(NamedTuple):
                         command=contestant.command,
                         ready=contestant.ready,
                         processes=contestant.processes,
+                        folder=contestant.folder,
                     )
                 )
                 stack.callback(started[-1].stop, within=60)

@@ -35,6 +35,7 @@ class Backlog(Struct):
         cpu_ms_per_event: of each process: CPU seconds for 1,000 events.
         memory_mb: resident at the end.
         steps_s: Headrace's own account, "pipeline: step" to seconds; of its first process alone.
+        rekeyed: events that it forwarded to their shopper's partition; of its first process alone.
     """
 
     events: int
@@ -44,14 +45,22 @@ class Backlog(Struct):
     cpu_ms_per_event: dict[str, float]
     memory_mb: dict[str, float]
     steps_s: dict[str, float]
+    rekeyed: int = 0
 
 
 class SteadyLoad(Struct):
-    """Latency from append of an event to append of its answer, ms, while events came at a steady rate."""
+    """Latency from append of an event to append of its answer, ms, while events came at a steady rate.
+
+    Attributes:
+        cpu_ms_per_event: of each process: CPU seconds for 1,000 events, warm-up included.
+        events_per_batch: of Headrace's shopper pipeline, mean; None where the contestant does not count batches.
+    """
 
     rate: float
     answers: int
     latency_ms: dict[str, float]
+    cpu_ms_per_event: dict[str, float] = {}
+    events_per_batch: float | None = None
 
 
 class _Head(Struct):
@@ -61,11 +70,11 @@ class _Head(Struct):
 def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record], events: Sequence[Record]) -> Backlog:
     """Rate at which a warm contestant answers and commits events that wait."""
     topics = contestant.topics(running.settings.group)
-    address, partitions = running.settings.kafka_address, running.settings.partitions
+    address, partitions = running.settings.kafka_address, _partitions(contestant, running)
     with Broker(running.settings.kafka_connection) as broker:
         feed(address, partitions, warm_up)
         await_committed(broker, running, topics)
-        before, taken, cpu = broker.ends(_ANSWERS), steps(running), _cpu(running)
+        before, taken, cpu, rekeyed = broker.ends(_ANSWERS), steps(running), _cpu(running), _rekeyed(running)
         began = time.perf_counter()
         feed(address, partitions, events)
         await_committed(broker, running, topics)
@@ -76,9 +85,10 @@ def work_off(contestant: Contestant, running: Running, warm_up: Sequence[Record]
             seconds=round(seconds, 3),
             events_per_second=round(len(events) / seconds, 1),
             answers=sum(after.values()) - sum(before.values()),
-            cpu_ms_per_event={n: round(1000 * (s - cpu[n]) / len(events), 4) for n, s in _cpu(running).items()},
+            cpu_ms_per_event=_per_event(running, cpu, len(events)),
             memory_mb={name: round(_memory(found) / 2**20) for name, found in running.processes.items()},
             steps_s={name: round(s - taken.get(name, 0.0), 3) for name, s in steps(running).items()},
+            rekeyed=int(_rekeyed(running) - rekeyed),
         )
 
 
@@ -88,10 +98,11 @@ def measure_latency(
     """Latency of answers to events that come at a steady rate; the first `warm_up` are not counted."""
     address = running.settings.kafka_address
     with Broker(running.settings.kafka_connection) as broker:
-        before = broker.ends([Topic.EVENTS, *_ANSWERS])
-        feed(address, running.settings.partitions, events, rate)
+        before, cpu, batches = broker.ends([Topic.EVENTS, *_ANSWERS]), _cpu(running), _batches(running)
+        feed(address, _partitions(contestant, running), events, rate)
         await_committed(broker, running, contestant.topics(running.settings.group))
-        after = broker.ends([Topic.EVENTS, *_ANSWERS])
+        after, cost = broker.ends([Topic.EVENTS, *_ANSWERS]), _per_event(running, cpu, len(events))
+        batches = _batches(running) - batches
     found = appended(address, before, after)
     counted = {msgspec.json.decode(r.value or b"", type=_Head).event_id for r in events[warm_up:]}
     appended_ms = {event: ms for topic, event, ms in found if topic == Topic.EVENTS}
@@ -100,7 +111,9 @@ def measure_latency(
         raise CheckFailed(f"{contestant.title} answered none of {len(counted)} events")
     values = np.percentile(np.array(waited), PERCENTILES)
     named = {f"p{p:g}": round(float(v), 1) for p, v in zip(PERCENTILES, values, strict=True)}
-    return SteadyLoad(round(rate, 1), len(waited), named)
+    return SteadyLoad(
+        round(rate, 1), len(waited), named, cost, round(len(events) / batches, 2) if batches > 0 else None
+    )
 
 
 def appended(address: str, before: Offsets, after: Offsets) -> list[tuple[str, str, int]]:
@@ -135,6 +148,22 @@ def await_committed(broker: Broker, running: Running, topics: Sequence[str]) -> 
             if not running.worker.running:
                 raise CheckFailed(f"{group} has ended: {running.worker.log_tail(5)}")
             time.sleep(_POLL_S)
+
+
+def _partitions(contestant: Contestant, running: Running) -> int | None:
+    return None if contestant.crc32 else running.settings.partitions
+
+
+def _per_event(running: Running, before: Mapping[str, float], events: int) -> dict[str, float]:
+    return {name: round(1000 * (s - before[name]) / events, 4) for name, s in _cpu(running).items()}
+
+
+def _rekeyed(running: Running) -> float:
+    return metric_by_labels(running, "headrace_records_total", "topic", "result").get("events: forwarded", 0.0)
+
+
+def _batches(running: Running) -> float:
+    return metric_by_labels(running, "headrace_batch_records_count", "pipeline").get("shoppers", 0.0)
 
 
 def _cpu(running: Running) -> Mapping[str, float]:

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from benchmarks.machine import Machine, machine
 from benchmarks.race import workload
+from benchmarks.race.against import BEFORE
+from benchmarks.race.at_rates import LOAD_S, WARM_UP_S, AtRates, measure_at_rates
 from benchmarks.race.contestants import CONTESTANTS, OWN, Contestant
 from benchmarks.race.environment import Ground, Running, ground
 from benchmarks.race.measuring import Backlog, SteadyLoad, measure_latency, work_off
@@ -36,11 +38,11 @@ _FIRST: Final = 30_000
 _RATED: Final = 20_000
 """Events of the backlog that says what a contestant does at the time."""
 _HOURS_CLOSE: Final = "hours close"
-_LOAD_WARM_UP_S: Final = 5.0
-_LOAD_S: Final = 20.0
 _TRAINED_ON: Final = 4
-_FAST: Final = (*OWN, "handwritten")
+_FAST: Final = (*OWN, "handwritten", BEFORE)
 """Whose latency is measured, and who runs with the null model as well."""
+_AT_RATES: Final = (*_FAST, "crc32")
+"""Who runs at the same rates."""
 
 OnProgress = Callable[[str], None]
 
@@ -62,6 +64,16 @@ class Raced(Struct):
         pairs = zip(self.turns, other.turns, strict=False)
         return median(mine.events_per_second / its.events_per_second for mine, its in pairs)
 
+    @property
+    def worker_cpu(self) -> float:
+        """CPU seconds of the worker's processes for 1,000 events, median of the turns."""
+        return median(done.cpu_ms_per_event["worker"] for done in self.turns)
+
+    def cpu_against(self, other: "Raced") -> float:
+        """How many times another's CPU time the worker takes: the median of the rounds in which both ran."""
+        pairs = zip(self.turns, other.turns, strict=False)
+        return median(mine.cpu_ms_per_event["worker"] / its.cpu_ms_per_event["worker"] for mine, its in pairs)
+
 
 class Race(Struct):
     """All that was measured.
@@ -73,6 +85,7 @@ class Race(Struct):
             does.
         hours_close: contestant → latency at 70 % with the backlog's clock, by which an hour of demand closes every few
             seconds.
+        at_rates: contestant → events/s, the same for all → one of each round.
     """
 
     command: str
@@ -83,16 +96,25 @@ class Race(Struct):
     null_model: dict[str, Raced]
     latency: dict[str, dict[str, SteadyLoad]]
     hours_close: dict[str, SteadyLoad]
+    at_rates: AtRates = {}
 
 
-def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, on_progress: OnProgress) -> Race:
+def race(
+    chosen: Sequence[Contestant],
+    rates: Sequence[int],
+    size: Size,
+    seed: int,
+    turns: int,
+    command: str,
+    on_progress: OnProgress,
+) -> Race:
     """Run it; a trained model of the same size and seed is used again.
 
     Args:
+        rates: events/s at which the fast ones run as well.
         turns: rounds; in each, every contestant works off as many events, which come after those of the round before.
     """
     found = Race(command, machine(), seed, size, {}, {}, {}, {})
-    chosen = [CONTESTANTS[name] for name in names]
     fast = [contestant for contestant in chosen if contestant.name in _FAST]
     with ground(lambda *_: None) as here:
         model, null = models(here.home, size, seed, on_progress)
@@ -107,6 +129,8 @@ def race(names: Sequence[str], size: Size, seed: int, turns: int, command: str, 
                 latencies = _latencies(contestant, running, Parts(size, seed), on_progress)
             found.hours_close[contestant.name] = latencies.pop(_HOURS_CLOSE)
             found.latency[contestant.name] = latencies
+        same = [contestant for contestant in chosen if contestant.name in _AT_RATES]
+        found.at_rates = measure_at_rates(here, same, rates, turns, Parts(size, seed), on_progress)
         here.publish(null)
         found.null_model = _in_turns(here, fast, turns, size, seed, lambda text: on_progress(f"null model, {text}"))
     return found
@@ -136,8 +160,8 @@ def _in_turns(
             on_progress(f"{contestant.title}: {done.events_per_second:,.0f} events/s")
             found[contestant.name].append(done)
     return {
-        name: Raced(CONTESTANTS[name].title, median(done.events_per_second for done in all_turns), all_turns)
-        for name, all_turns in found.items()
+        one.name: Raced(one.title, median(done.events_per_second for done in found[one.name]), found[one.name])
+        for one in contestants
     }
 
 
@@ -155,9 +179,9 @@ def _latencies(
     found: dict[str, SteadyLoad] = {}
     for name, percent in ({str(percent): percent for percent in LOADS} | {_HOURS_CLOSE: 70}).items():
         rate = work_off(contestant, running, [], parts.part(_RATED)).events_per_second * percent / 100
-        count = int(rate * (_LOAD_WARM_UP_S + _LOAD_S))
+        count = int(rate * (WARM_UP_S + LOAD_S))
         events = parts.part(count) if name == _HOURS_CLOSE else parts.part(count, 1000 / rate)
-        found[name] = measure_latency(contestant, running, events, rate, int(rate * _LOAD_WARM_UP_S))
+        found[name] = measure_latency(contestant, running, events, rate, int(rate * WARM_UP_S))
         on_progress(f"{contestant.title} at {name}, {rate:,.0f} events/s: {found[name].latency_ms} ms")
     return found
 

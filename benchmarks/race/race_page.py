@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 from matplotlib.figure import Figure
 
+from benchmarks.race.at_rates import latency_at
 from benchmarks.race.contestants import OWN
 from benchmarks.race.measuring import SteadyLoad
 from benchmarks.race.race import LOADS, Race, Raced
+from benchmarks.race.rate_tables import at_rates_table, cpu_summary, cpu_table, rows_explained
 from benchmarks.results_page import write_results
 from trainer.evaluation.drawing import save_svg
 
@@ -19,6 +21,8 @@ def summary(found: Race) -> dict[str, Any]:
     return {
         "contestants": {name: {"events_per_second": r.events_per_second} for name, r in found.contestants.items()},
         "latency_ms": {percent: measured.latency_ms for percent, measured in own.items()},
+        "latency_ms_at": latency_at(found.at_rates),
+        "worker_cpu_s_per_1000_events": cpu_summary(found),
         "null_model": {name: {"events_per_second": r.events_per_second} for name, r in found.null_model.items()},
         "measured": msgspec.to_builtins(found),
     }
@@ -45,7 +49,7 @@ other order.
 Plain Faust gets 3,000 events and Quix Streams 6,000, in the first round. These two leave out demand, and the
 hand-written loop leaves out fences, retries and restarts: see the head of each file in `benchmarks/race/contestants/`.
 Rates are medians of the rounds. "Against it" is the median of the ratios within a round, since the machine's speed
-drifts from one to the next. CPU, memory and steps are of the last round.
+drifts from one to the next. CPU, memory and steps are of the last round.{rows_explained(found)}
 
 ![Events a second, and latency by load](road.svg)
 
@@ -57,7 +61,7 @@ backlog right before. The shop's clock goes as the real one does. "Hours close" 
 an hour of demand closes every few seconds, and hundreds of items are forecast each time.
 
 {_latencies(found)}
-## Where a batch's time goes
+{at_rates_table(found)}{cpu_table(found)}## Where a batch's time goes
 Seconds of all batches by step, waiting included, and their share of the run: several batches are in flight at once, so
 the shares add up to more than the whole.
 

@@ -27,6 +27,7 @@ class Worker:
         within: seconds until it must be ready.
         command: what is started in a worker's place, and `ready` what it says when it is.
         processes: how many it starts, each of which says so.
+        folder: where it is started; None for this process's own.
 
     Raises:
         StackError: it ended, or was not ready in time; with the end of its log.
@@ -41,6 +42,7 @@ class Worker:
         command: Sequence[str] = COMMAND,
         ready: str = READY,
         processes: int = 1,
+        folder: Path | None = None,
     ) -> None:
         self.log = log
         self._ready = ready
@@ -48,6 +50,7 @@ class Worker:
             self._process = subprocess.Popen(
                 command,
                 env={**os.environ, **environment},
+                cwd=folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from headrace.topics import Topic, item_updates, rekeyed
@@ -19,6 +20,10 @@ class Contestant(NamedTuple):
         topics: of which it has to commit everything before it is done, by group.
         events: most events it is given: the slow ones would take an hour for all.
         processes: how many say `ready`.
+        crc32: whether its events are produced with librdkafka's default partitioner instead of murmur2, so that the
+            worker has to forward those whose shopper belongs to another partition.
+        folder: where it is started; None for this process's own.
+        pipelines: the setting that chooses its pipelines, if it has any.
     """
 
     name: str
@@ -28,13 +33,17 @@ class Contestant(NamedTuple):
     topics: Callable[[str], list[str]]
     events: int
     processes: int = 1
+    crc32: bool = False
+    folder: Path | None = None
+    pipelines: str = "HEADRACE_PIPELINE"
 
 
 def _events(_: str) -> list[str]:
     return [Topic.EVENTS]
 
 
-def _and_internal(group: str) -> list[str]:
+def and_internal(group: str) -> list[str]:
+    """Topics that a worker of Headrace reads."""
     return [Topic.EVENTS, rekeyed(group), item_updates(group)]
 
 
@@ -42,7 +51,9 @@ def _module(name: str) -> tuple[str, ...]:
     return (sys.executable, "-m", f"benchmarks.race.contestants.{name}")
 
 
-_ALL = 10**9
+ALL = 10**9
+
+ONE_WORKER = (*COMMAND, "--processes", "1")
 
 #: Headrace, in its ways.
 OWN = ("headrace", "two", "apart")
@@ -53,18 +64,27 @@ CONTESTANTS = {
         Contestant(
             "headrace",
             "Headrace, one worker",
-            COMMAND,
+            ONE_WORKER,
             READY,
-            _and_internal,
-            _ALL,
+            and_internal,
+            ALL,
+        ),
+        Contestant(
+            "crc32",
+            "Headrace, one worker, CRC32 producer",
+            ONE_WORKER,
+            READY,
+            and_internal,
+            ALL,
+            crc32=True,
         ),
         Contestant(
             "two",
             "Headrace, two workers",
             (*COMMAND, "--processes", "2"),
             READY,
-            _and_internal,
-            _ALL,
+            and_internal,
+            ALL,
             processes=2,
         ),
         Contestant(
@@ -72,11 +92,11 @@ CONTESTANTS = {
             "Headrace, a process a pipeline",
             (*COMMAND, "--apart"),
             READY,
-            _and_internal,
-            _ALL,
+            and_internal,
+            ALL,
             processes=2,
         ),
-        Contestant("handwritten", "hand-written loop", _module("handwritten"), "ready", _events, _ALL),
+        Contestant("handwritten", "hand-written loop", _module("handwritten"), "ready", _events, ALL),
         Contestant("faust", "Faust used plainly", _module("plain_faust"), "ready", _events, 3_000),
         Contestant("quix", "Quix Streams", _module("quix"), "ready", _events, 6_000),
     )

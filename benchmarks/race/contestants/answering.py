@@ -93,9 +93,11 @@ def messages(
 
 
 def inputs(tensors: Mapping[str, NDArray[np.generic]]) -> list[InferInput]:
-    """A request's tensors as Triton's client takes them."""
+    """A request's tensors as Triton's client takes them; those of nothing are not sent, since they are optional."""
     made: list[InferInput] = []
     for name, array in tensors.items():
+        if not array.size:
+            continue
         tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
         tensor.set_data_from_numpy(array)
         made.append(tensor)
