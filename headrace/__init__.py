@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         View,
     )
     from headrace.scenarios.scoring import Result, TritonScorer
+    from headrace.scenarios.series import Series, SeriesClosing, SeriesWindow
     from headrace.scenarios.timers import TimerFired, Timers
     from headrace.settings import Settings, settings
     from headrace.topics import Topic
@@ -49,6 +50,9 @@ _MODULE_OF: Final = {
     "Row": "headrace.scenarios.declaration",
     "Scenario": "headrace.scenarios.declaration",
     "ScoreRequest": "headrace.messages.requests",
+    "Series": "headrace.scenarios.series",
+    "SeriesClosing": "headrace.scenarios.series",
+    "SeriesWindow": "headrace.scenarios.series",
     "Settings": "headrace.settings",
     "TimerFired": "headrace.scenarios.timers",
     "Timers": "headrace.scenarios.timers",
@@ -78,6 +82,9 @@ __all__ = [
     "Row",
     "Scenario",
     "ScoreRequest",
+    "Series",
+    "SeriesClosing",
+    "SeriesWindow",
     "Settings",
     "TimerFired",
     "Timers",

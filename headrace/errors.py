@@ -54,7 +54,7 @@ class ScenarioFailed(HeadraceError):
 
     Attributes:
         scenario: its name.
-        step: which of its functions: `fold`, `query` or `output`.
+        step: which of its functions: `fold`, `query`, `output`, `counts` or `on_closed`.
     """
 
     def __init__(self, scenario: str, step: str, error: Exception) -> None:

@@ -6,7 +6,7 @@ In a message a scope's item update is told from an item's by its shard; on the p
 from msgspec.structs import replace
 
 from feature_repo.items.scopes import item_key
-from headrace.messages.internal import Entry, ItemImpression, ItemUpdate, ItemUpdateBatch
+from headrace.messages.internal import Entry, ItemImpression, ItemUpdate, ItemUpdateBatch, SeriesUpdate
 
 
 def keyed(batch: ItemUpdateBatch) -> ItemUpdateBatch:
@@ -19,6 +19,8 @@ def keyed(batch: ItemUpdateBatch) -> ItemUpdateBatch:
 def _needs_key(entry: Entry) -> bool:
     if isinstance(entry, ItemUpdate):
         return entry.shard < 0 and item_key(entry.item_id) != entry.item_id
+    if isinstance(entry, SeriesUpdate):
+        return entry.shard < 0 and item_key(entry.key) != entry.key
     return isinstance(entry, ItemImpression) and any(item_key(item_id) != item_id for item_id in entry.items)
 
 
@@ -26,4 +28,6 @@ def with_keys(entry: Entry) -> Entry:
     """One entry by keys."""
     if isinstance(entry, ItemUpdate):
         return replace(entry, item_id=item_key(entry.item_id)) if entry.shard < 0 else entry
+    if isinstance(entry, SeriesUpdate):
+        return replace(entry, key=item_key(entry.key)) if entry.shard < 0 else entry
     return replace(entry, items=list(map(item_key, entry.items))) if isinstance(entry, ItemImpression) else entry

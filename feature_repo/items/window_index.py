@@ -108,11 +108,16 @@ def observe(index: WindowIndex, source: int, update: ItemUpdate, windows: Window
     window = number_at(update.timestamp, windows)
     if not units_sold(update) or update.late or window < index.closed:
         return None
-    sold = index.pending.setdefault(window, set())
-    if update.item_id in sold:
-        return None
-    sold.add(update.item_id)
-    return window
+    return window if observe_key(index, update.item_id, window) else None
+
+
+def observe_key(index: WindowIndex, key: str, window: int) -> bool:
+    """Note that a key counted something in an open window; whether that is the first time."""
+    counted = index.pending.setdefault(window, set())
+    if key in counted:
+        return False
+    counted.add(key)
+    return True
 
 
 def mark_active(index: WindowIndex, source: int) -> None:
@@ -130,15 +135,25 @@ def advance(
     Args:
         sources: partitions of `events`; one that has not spoken yet holds every window open.
     """
+    if not note_watermark(index, source, watermark, sources):
+        return []
+    return close(index, number_at(low(index) - lateness_ms, windows), windows)
+
+
+def note_watermark(index: WindowIndex, source: int, watermark: Watermark, sources: int) -> bool:
+    """Take a source's watermark; whether all sources have spoken, so that windows may close."""
     mark = index.sources.setdefault(source, SourceMark())
     mark.time = max(mark.time, watermark.time)
     mark.idle = watermark.idle
-    if len(index.sources) < sources:
-        return []
-    return _close(index, number_at(_low(index) - lateness_ms, windows), length_of(windows))
+    return len(index.sources) >= sources
 
 
-def _low(index: WindowIndex) -> int:
+def close(index: WindowIndex, until: int, windows: Windows) -> list[ClosedWindow]:
+    """Close the windows below number `until`, oldest first, keys in order."""
+    return _close(index, until, length_of(windows))
+
+
+def low(index: WindowIndex) -> int:
     """The time that all sources have passed; when all are idle, the time that one of them has."""
     held = [mark.time for mark in index.sources.values() if not mark.idle]
     return min(held) if held else max(mark.time for mark in index.sources.values())

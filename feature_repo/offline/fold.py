@@ -1,6 +1,6 @@
 """A recorded stream folded without a worker: the folds, and the rules about rows, are those of the online pipeline."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from feature_repo.basics.fences import SeenIds
@@ -10,6 +10,7 @@ from feature_repo.items import catalogue, item
 from feature_repo.items.catalogue import CatalogueItem
 from feature_repo.items.item import ItemActivity
 from feature_repo.offline.scenarios import OfflineScenarios
+from feature_repo.offline.series import OfflineSeries
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.item_updates import derive_updates
 from feature_repo.shoppers.shopper import ShopperState
@@ -18,10 +19,11 @@ from feature_repo.store.dump import Rows
 from headrace.errors import BadRecord
 from headrace.messages.decoding import decode_event, decode_item
 from headrace.messages.events import Event
-from headrace.messages.internal import ItemImpression, Watermark
+from headrace.messages.internal import ItemImpression, ItemUpdate, SeriesUpdate, Watermark
 from headrace.messages.items import Item
 from headrace.partitioning import partition_of
 from headrace.recording.reading import Record
+from headrace.scenarios import Series
 from headrace.scenarios.registry import installed
 from headrace.settings.model import Settings
 from headrace.topics import Topic
@@ -56,6 +58,8 @@ class StreamFold:
         self._activity: dict[str, ItemActivity] = {}
         self._marks = [SourceWatermark() for _ in range(settings.partitions)]
         self._scenarios = OfflineScenarios(installed(settings.scenarios), settings.partitions)
+        self._counting = [one for one in installed(settings.scenarios).scenarios if isinstance(one.series, Series)]
+        self._series = OfflineSeries(self._counting)
         self._last_event = -1
         self.rejected = 0
 
@@ -91,6 +95,7 @@ class StreamFold:
             item_catalogue={key: catalogue.pack(state) for key, state in self._catalogue.items()},
             shopper={key: shopper.pack(state) for key, state in self._shoppers.items()},
             scenario_views=self._scenarios.packed(),
+            series=self._series.packed(),
         )
 
     def end(self) -> None:
@@ -120,9 +125,15 @@ class StreamFold:
         windows, lateness = windows_of(self._settings.window, self._settings.timezone), self._settings.lateness
         mark = self._marks[partition_of(event.user_id, self._settings.partitions)]
         changed: list[Changed] = []
-        for entry in derive_updates(mark, event, 0, self._arrived_ms, windows, lateness):
-            if isinstance(entry, Watermark):
+        updates = derive_updates(
+            mark, event, 0, self._arrived_ms, windows, lateness, self._categories_of, self._counting
+        )
+        for entry in updates:
+            if isinstance(entry, SeriesUpdate):
+                self._series.fold(entry, windows)
                 continue
+            if isinstance(entry, Watermark) or (isinstance(entry, ItemUpdate) and entry.shard >= 0):
+                continue  # what counts for a category and the shop is no feature of an item
             for item_id in entry.items if isinstance(entry, ItemImpression) else (entry.item_id,):
                 state = self._activity.setdefault(item_id, ItemActivity())
                 if isinstance(entry, ItemImpression):
@@ -131,6 +142,10 @@ class StreamFold:
                     item.fold(state, entry, windows)
                 changed.append(Changed("item_activity", item_id, state.newest))
         return changed
+
+    def _categories_of(self, item_id: str) -> Sequence[str]:
+        state = self._catalogue.get(item_id)
+        return () if state is None else state.categories
 
     def _fold_item(self, record: Record) -> list[Changed]:
         key = None if record.key is None else record.key.encode("utf-8", "surrogateescape")

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from feature_repo.basics import money
 from feature_repo.basics.actions import ACTIONS
-from feature_repo.items import catalogue, item
+from feature_repo.items import catalogue, item, series_counts
 from feature_repo.items import cold_windows as item_windows
+from feature_repo.items.scopes import kind_and_name, series_of
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.history import hashes
 from feature_repo.shoppers.scenario_states import ScenarioStateCodec
@@ -24,6 +25,8 @@ _DECISIONS: Final = ("sold", "concluded_window", "calm_since_window", "episode",
 
 
 TIMERS: Final = "timers"
+SERIES: Final = "series/"
+"""Before the name of a series, where a line has a view."""
 
 
 class Line(Struct):
@@ -41,6 +44,7 @@ class Rows(NamedTuple):
     item_catalogue: dict[str, bytes]
     shopper: dict[str, bytes]
     scenario_views: dict[str, bytes]
+    series: dict[str, bytes] = {}
 
     def lines(self) -> Iterable[Line]:
         """Every row as a line, sorted by view and key."""
@@ -52,6 +56,7 @@ class Rows(NamedTuple):
         ]
         for key, packed in self.scenario_views.items():
             lines += [Line(view, key, features) for view, features in scenario_features(packed).items()]
+        lines += series_lines(self.series.items())
         return sorted(lines, key=lambda line: (line.view, line.key))
 
 
@@ -61,6 +66,18 @@ def scenario_features(packed: bytes) -> dict[str, dict[str, Any]]:
     features: dict[str, dict[str, Any]] = {view: msgspec.to_builtins(state) for view, state in states.views.items()}
     due = {f"{scenario}/{timer}": at for scenario, timers in states.timers.due.items() for timer, at in timers.items()}
     return features | ({TIMERS: due} if due else {})
+
+
+def series_lines(rows: Iterable[tuple[str, bytes]]) -> Iterable[Line]:
+    """The rows of series that are declared, by the keys of the rows: what the stream alone decides."""
+    declared = {series.name: series for series in installed().series}
+    for row_key, packed in rows:
+        found = series_of(row_key)
+        if found is not None and found[0] in declared:
+            series = declared[found[0]]
+            kind, name = kind_and_name(found[1])
+            features = series_counts.as_features(series_counts.unpack(packed, series), series)
+            yield Line(SERIES + series.name, kind if name is None else f"{kind}/{name}", features)
 
 
 def scenario_view_names() -> list[str]:

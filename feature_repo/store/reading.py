@@ -9,10 +9,20 @@ from feature_repo.items import catalogue
 from feature_repo.items import cold_windows as item_windows
 from feature_repo.items.catalogue import CatalogueItem
 from feature_repo.items.item import as_features
+from feature_repo.items.scopes import series_of
 from feature_repo.shoppers import shopper
 from feature_repo.shoppers.joined import Joined, join, known_prices
-from feature_repo.store.dump import FEATURES, PARTS, Line, scenario_features, scenario_view_names
+from feature_repo.store.dump import (
+    FEATURES,
+    PARTS,
+    SERIES,
+    Line,
+    scenario_features,
+    scenario_view_names,
+    series_lines,
+)
 from feature_repo.store.row_store import VIEWS, Kind, RowStore
+from headrace.scenarios.registry import installed
 
 _ROWS_AT_ONCE: Final = 500
 _PRICES: Final = 2_000
@@ -49,7 +59,11 @@ async def read_item(store: RowStore, item_id: str) -> dict[str, dict[str, Any]] 
 def every_line(store: RowStore, runner: asyncio.Runner) -> Iterator[Line]:
     """Every row of the group as a line, sorted by view and key; of the store only keys are held in memory."""
     keys = {kind: runner.run(_sorted_keys(store, kind)) for kind in (Kind.USER, Kind.ITEM)}
-    for view in sorted([*FEATURES, *scenario_view_names()]):
+    series = [SERIES + one.name for one in installed().series]
+    for view in sorted([*FEATURES, *scenario_view_names(), *series]):
+        if view in series:
+            yield from _series_lines(store, runner, view.removeprefix(SERIES))
+            continue
         own = view not in FEATURES
         kind = Kind.USER if own or view in VIEWS[Kind.USER] else Kind.ITEM
         places = [VIEWS[kind].index(part) for part in (("scenario_views",) if own else PARTS[view])]
@@ -62,6 +76,16 @@ def every_line(store: RowStore, runner: asyncio.Runner) -> Iterator[Line]:
                 features = scenario_features(states[0]).get(view) if own else FEATURES[view](*states)
                 if features is not None:
                     yield Line(view, key, features)
+
+
+def _series_lines(store: RowStore, runner: asyncio.Runner, series: str) -> Iterator[Line]:
+    keys = [key for key in runner.run(_sorted_keys(store, Kind.SHARD)) if (series_of(key) or ("",))[0] == series]
+    lines: list[Line] = []
+    for at in range(0, len(keys), _ROWS_AT_ONCE):
+        part = keys[at : at + _ROWS_AT_ONCE]
+        rows = runner.run(store.read(Kind.SHARD, part))
+        lines += series_lines((key, row.states[0]) for key, row in zip(part, rows, strict=True) if row.states[0])
+    yield from sorted(lines, key=lambda line: line.key)
 
 
 async def _sorted_keys(store: RowStore, kind: Kind) -> list[str]:

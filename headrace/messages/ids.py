@@ -32,6 +32,11 @@ def timer_answer_id(scenario: str, user_id: str, timer: str, due: int) -> str:
     return f"{scenario}///{timer}/{due}/{user_id}"
 
 
+def series_output_id(scenario: str, kind: str, name: str | None, start: int, end: int) -> str:
+    """The id of what a scenario makes of a window of a series; where a timer has its name stands nothing."""
+    return f"{scenario}////{start}/{end}/{kind}/{name or ''}"
+
+
 def forecast_id(item_id: str, start: int, end: int) -> str:
     """The id of the forecast that an item got when its window from `start` to `end`, ms, closed."""
     return f"demand.forecasts/{item_id}/{start}/{end}"

@@ -59,7 +59,27 @@ class ItemImpression(Struct, frozen=True, array_like=True, tag=2):
     items: list[str]
 
 
-Entry = ItemUpdate | Watermark | ItemImpression
+class SeriesUpdate(Struct, frozen=True, array_like=True, tag=3):
+    """What one event adds to one key of a series that a scenario declares.
+
+    Attributes:
+        offset, timestamp, late: as of an `ItemUpdate`.
+        series: its name.
+        key: the item's id, or the key of a scope (`feature_repo.items.scopes`).
+        counts: what is added, by column.
+        shard: as of an `ItemUpdate`.
+    """
+
+    offset: int
+    series: str
+    key: str
+    timestamp: int
+    counts: tuple[int, ...]
+    late: bool
+    shard: int = -1
+
+
+Entry = ItemUpdate | Watermark | ItemImpression | SeriesUpdate
 
 
 class ItemUpdateBatch(Struct, frozen=True, array_like=True):
@@ -68,7 +88,7 @@ class ItemUpdateBatch(Struct, frozen=True, array_like=True):
     Attributes:
         origin: "topic/partition" of the consumed records, as in a row's fence.
         source: the `events` partition whose watermarks these are.
-        entries: item updates and watermarks, in the order they arose.
+        entries: updates of items and series, and watermarks, in the order they arose.
     """
 
     origin: str

@@ -2,11 +2,14 @@
 
 from headrace.scenarios.declaration import InputTopic, LoggedFeatures, OutputTopic, QueryResult, Row, Scenario, View
 from headrace.scenarios.scoring import BatchScorer, Result, Scorer, Serving, TritonScorer
+from headrace.scenarios.series import ClosedKey, ItemSeries, Series, SeriesClosing, SeriesWindow, WindowEvaluator
 from headrace.scenarios.timers import TimerFired, Timers
 
 __all__ = [
     "BatchScorer",
+    "ClosedKey",
     "InputTopic",
+    "ItemSeries",
     "LoggedFeatures",
     "OutputTopic",
     "QueryResult",
@@ -14,9 +17,13 @@ __all__ = [
     "Row",
     "Scenario",
     "Scorer",
+    "Series",
+    "SeriesClosing",
+    "SeriesWindow",
     "Serving",
     "TimerFired",
     "Timers",
     "TritonScorer",
     "View",
+    "WindowEvaluator",
 ]

@@ -11,6 +11,7 @@ from msgspec import Struct
 from headrace.messages.events import Event
 from headrace.messages.outputs import OutputBase
 from headrace.scenarios.scoring import Scorer
+from headrace.scenarios.series import ItemSeries, Series
 from headrace.scenarios.timers import TimerFired, Timers
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Scenario:
         timers: names of timers that the folds of its views may set.
         scorer: who answers its queries; None where `output` needs no model.
         features: what `feature.log` holds of an input and its query; None where answers are not logged. Pure.
+        series: what it counts in windows, and what goes out when they close.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Scenario:
     timers: frozenset[str] = frozenset()
     scorer: Scorer[Any] | None = None
     features: Callable[[Input, Any], LoggedFeatures] | None = None
+    series: Series | ItemSeries | None = None
 
 
 class QueryResult(NamedTuple):

@@ -13,6 +13,7 @@ from msgspec.structs import fields
 from headrace.errors import ScenarioError
 from headrace.messages.outputs import OutputBase
 from headrace.scenarios.declaration import InputTopic, OutputTopic, Scenario, View
+from headrace.scenarios.series import ItemSeries, Series
 
 GROUP: Final = "headrace.scenarios"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -43,6 +44,11 @@ class Registry(NamedTuple):
     def outputs(self) -> tuple[OutputTopic, ...]:
         """Topics of answers."""
         return tuple(topic for scenario in self.scenarios for topic in scenario.outputs)
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """The series that are counted, in order of their scenarios."""
+        return tuple(one.series for one in self.scenarios if isinstance(one.series, Series))
 
     @property
     def has_timers(self) -> bool:
@@ -91,6 +97,9 @@ def check(scenarios: Sequence[Scenario]) -> None:
     _check_unique("scenario", Counter(scenario.name for scenario in scenarios))
     _check_unique("view", Counter(view.name for scenario in scenarios for view in scenario.views))
     _check_unique("topic", Counter(topic.name for scenario in scenarios for topic in scenario.outputs))
+    _check_unique("series", Counter(scenario.series.name for scenario in scenarios if scenario.series is not None))
+    if len(of_items := [one.name for one in scenarios if isinstance(one.series, ItemSeries)]) > 1:
+        raise ScenarioError(f"scenarios {', '.join(of_items)}: only one may evaluate the series that items have anyway")
     outputs = {topic.name for scenario in scenarios for topic in scenario.outputs}
     messages: dict[str, type[Struct]] = {}
     for scenario in scenarios:
@@ -124,13 +133,31 @@ def _check_one(scenario: Scenario) -> None:
     for view in scenario.views:
         if view.name in _OWN_VIEWS or not _NAME.fullmatch(view.name):
             raise ScenarioError(f"scenario {name}: view {view.name!r} needs another name")
-        try:
-            view.state()
-        except TypeError as error:
-            state = view.state.__name__
-            raise ScenarioError(f"scenario {name}: every field of {state} needs a default: {error}") from error
+        _check_defaults(name, view.state)
+    if isinstance(scenario.series, Series):
+        _check_series(name, scenario.series, scenario)
     if scenario.timers and not scenario.views:
         raise ScenarioError(f"scenario {name} declares timers, and no view whose fold could set them")
+
+
+def _check_series(name: str, series: Series, scenario: Scenario) -> None:
+    if not _NAME.fullmatch(series.name):
+        raise ScenarioError(f"scenario {name}: series {series.name!r}: use lower-case letters, digits and underscores")
+    if not series.columns or series.history < 0:
+        raise ScenarioError(f"scenario {name}: series {series.name} needs a column, and a history of 0 or more windows")
+    if not scenario.outputs:
+        raise ScenarioError(f"scenario {name}: series {series.name} needs an output that its closed windows go to")
+    if series.scorer is not None and series.query is None:
+        raise ScenarioError(f"scenario {name}: series {series.name} has a scorer, and no query to ask it")
+    if series.state is not None:
+        _check_defaults(name, series.state)
+
+
+def _check_defaults(name: str, state: type[Struct]) -> None:
+    try:
+        state()
+    except TypeError as error:
+        raise ScenarioError(f"scenario {name}: every field of {state.__name__} needs a default: {error}") from error
 
 
 def _check_unique(what: str, counts: Mapping[str, int]) -> None:

@@ -24,9 +24,10 @@ from streams.pipeline.emit import is_transient
 from streams.pipeline.items.catalogue_rows import CatalogueRowsPipeline
 from streams.pipeline.items.cooperative_yield import CooperativeYield
 from streams.pipeline.items.delisted import DelistedRows
+from streams.pipeline.items.evaluate import open_series
 from streams.pipeline.items.pipeline import ItemPipeline
-from streams.pipeline.items.series import SeriesPipeline
-from streams.pipeline.items.series_rows import DemandRow
+from streams.pipeline.items.row_access import Row, SeriesRows
+from streams.pipeline.items.series import SeriesPipeline, UpdateInputs
 from streams.pipeline.poison import PoisonRecord
 from streams.pipeline.rows import sources
 from streams.pipeline.rows.cache import RowCache
@@ -36,7 +37,6 @@ from streams.pipeline.shoppers.build import OutputBuilder
 from streams.pipeline.shoppers.idleness import Idleness, IdleSources
 from streams.pipeline.shoppers.pipeline import ShopperInputs, ShopperPipeline
 from streams.pipeline.shoppers.rows import ShopperRows
-from streams.scenarios import DEMAND
 from streams.scheduler.slots import IN_FLIGHT
 from streams.serving.scorers import Scorers
 
@@ -101,25 +101,25 @@ class Runtime:
             opened.producer,
             idleness,
         )
-        item_rows: RowCache[DemandRow] = RowCache(_CACHED_ITEM_ROWS)
+        item_rows: RowCache[Row] = RowCache(_CACHED_ITEM_ROWS)
         catalogue_rows = CatalogueRowsPipeline(
             settings, prepared.partitions, store, opened.producer, serving.new_items, item_rows, continuity
         )
+        opened_series = open_series(registry.scenarios, serving, settings, catalogue.categories)
         series = SeriesPipeline(
-            DEMAND,
+            opened_series,
             settings,
-            prepared.partitions,
-            store,
-            serving.triton,
+            UpdateInputs(prepared.partitions, opened.ends, opened.emitted),
+            SeriesRows(
+                store,
+                item_rows,
+                continuity,
+                DelistedRows(time.monotonic, catalogue.may_contain),
+                CooperativeYield(shoppers.has_waiting_shoppers, time.monotonic),
+                [one.counted for one in opened_series if one.counted is not None],
+            ),
             opened.producer,
-            opened.emitted,
             serving.trending,
-            catalogue.categories,
-            item_rows,
-            CooperativeYield(shoppers.has_waiting_shoppers, time.monotonic),
-            DelistedRows(time.monotonic, catalogue.may_contain),
-            opened.ends,
-            continuity,
         )
         pipelines = shoppers, ItemPipeline(catalogue_rows, series, serving.follower, serving.trending)
         _tune_process()

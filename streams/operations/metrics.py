@@ -28,6 +28,14 @@ SKIPPED_CONTEXT: Final = Counter(
 LATE_UPDATES: Final = Counter(
     "headrace_late_item_updates_total", "Item updates that arrived after their window could be closed"
 )
+SERIES_UPDATES_SKIPPED: Final = Counter(
+    "headrace_series_updates_skipped_total",
+    "Updates of a series that no scenario of this worker declares, or declares with other columns",
+    ["series"],
+)
+SERIES_WINDOWS_DROPPED: Final = Counter(
+    "headrace_series_windows_dropped_total", "Closed windows without outputs since their scenario raised", ["scenario"]
+)
 WATERMARK: Final = Gauge("headrace_watermark_ms", "Event time of a source partition", ["partition"])
 LAG: Final = Gauge("headrace_lag_records", "Consumer lag of this worker's partitions, in records", ["topic"])
 REBALANCES: Final = Counter("headrace_rebalances_total", "Partition assignments that this worker has received")

@@ -71,6 +71,16 @@ def timer_failed(failure: ScenarioFailed) -> None:
     logger.error("timer dropped: %s", failure, exc_info=failure, extra={"scenario": failure.scenario})
 
 
+def windows_dropped(failure: ScenarioFailed, end: int) -> None:
+    """Log a scenario that raised for a closed window, of which nothing goes out.
+
+    Args:
+        end: of the window, ms.
+    """
+    extra = {"scenario": failure.scenario, "window_end": end}
+    logger.error("closed window without outputs: %s", failure, exc_info=failure, extra=extra)
+
+
 def answered(batch: Batch, answers: "Sequence[Answered]") -> None:
     """Log, at DEBUG, every event that outputs are emitted for; at INFO those that no model has answered.
 

@@ -109,8 +109,11 @@ class EmittedOutputs:
         }
         return lambda accepted: accepted.position in passed
 
-    async def already_evaluated(self, partition: int) -> int:
+    async def already_evaluated(self, partition: int, series: str = "") -> int:
         """Event time, ms, up to which it has evaluated the windows of a partition of items; 0 for a group without one.
+
+        Args:
+            series: as in `index_key`.
 
         Raises:
             StoreError: the store does not answer.
@@ -119,7 +122,7 @@ class EmittedOutputs:
             return 0
         # Where there were fewer partitions, an item of this one was in any of them.
         partitions = range(self._group.partitions) if self._group.repartitioned else [partition]
-        rows = await self._group.store.read(Kind.SHARD, [index_key(number) for number in partitions])
+        rows = await self._group.store.read(Kind.SHARD, [index_key(number, series) for number in partitions])
         return start_of(min(window_index.unpack(row.states[0]).closed for row in rows), self._group.windows)
 
     def _split_by_row(self, accepted: Iterable[Accepted]) -> tuple[list[Accepted], list[Accepted]]:

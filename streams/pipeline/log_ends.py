@@ -9,11 +9,11 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from feature_repo.basics.actions import ACTIONS
-from feature_repo.items.scopes import SHARDS
+from feature_repo.items.scopes import SHARDS, kind_and_name
 from headrace.connections.kafka import KafkaConnection
 from headrace.errors import BadRecord, Reason
 from headrace.messages.events import MOST
-from headrace.messages.internal import Entry, ItemImpression, ItemUpdateBatch, Watermark
+from headrace.messages.internal import Entry, ItemUpdate, ItemUpdateBatch, SeriesUpdate, Watermark
 from headrace.settings.model import Settings
 from headrace.topics import Topic, rekeyed
 from streams.kafka.transport.committed_consumer import CommittedConsumer
@@ -138,12 +138,25 @@ def _is_possible(entry: Entry, latest_ms: int) -> bool:
         return entry.time <= latest_ms
     if entry.offset < 0 or not 0 <= entry.timestamp <= latest_ms:
         return False
-    return isinstance(entry, ItemImpression) or (
-        0 <= entry.action < _ACTION_COUNT
-        and 1 <= entry.quantity <= MOST
-        and _MIN_PRICE <= entry.price_cents <= _MAX_PRICE
-        and -1 <= entry.shard < SHARDS
+    if isinstance(entry, ItemUpdate):
+        return _is_possible_update(entry)
+    return not isinstance(entry, SeriesUpdate) or (
+        _is_possible_shard(entry.shard, entry.key) and all(abs(count) <= MOST for count in entry.counts)
     )
+
+
+def _is_possible_update(update: ItemUpdate) -> bool:
+    return (
+        0 <= update.action < _ACTION_COUNT
+        and 1 <= update.quantity <= MOST
+        and _MIN_PRICE <= update.price_cents <= _MAX_PRICE
+        and _is_possible_shard(update.shard, update.item_id)
+    )
+
+
+def _is_possible_shard(shard: int, key: str) -> bool:
+    """Whether a key has such a shard: an item, whatever its id, has none."""
+    return shard == -1 or (0 <= shard < SHARDS and kind_and_name(key)[0] not in {"item", "series"})
 
 
 def _invalid_batch(field: str, value: object) -> BadRecord:

@@ -17,7 +17,7 @@ from streams.kafka.transport import PartitionBatch
 from streams.operations import metrics
 from streams.pipeline import batch_log
 from streams.pipeline.emit import Outbox, Producer
-from streams.pipeline.items.series_rows import DemandRow
+from streams.pipeline.items.row_access import Row
 from streams.pipeline.rows.cache import RowCache
 from streams.pipeline.rows.continuity import Continuity
 from streams.pipeline.rows.keys import catalogue_key, index_key
@@ -52,7 +52,7 @@ class CatalogueRowsPipeline:
         store: RowStore,
         producer: Producer,
         new_items: NewItems,
-        cache: RowCache[DemandRow],
+        cache: RowCache[Row],
         continuity: Continuity,
     ) -> None:
         self._cache = cache

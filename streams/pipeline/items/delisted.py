@@ -7,11 +7,9 @@ bounded number of such rows in the store. Each write begins the time anew, and t
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
-from feature_repo.items.scopes import item_of
 from feature_repo.store.row_store import PERSIST
-from streams.pipeline.items.series_rows import DemandRow
 
 _MAX_ROWS: Final = 20_000
 """Rows at a time, for a worker: 14 MB of the store's memory."""
@@ -20,6 +18,18 @@ _LONGEST_S: Final = 7 * 86_400.0
 _FIRST_S: Final = 3_600.0
 """What a worker begins with, as long as it has not seen how many there are."""
 _FADING_S: Final = 600.0
+
+
+class ItemsRow(Protocol):
+    """A row that may be an item's."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is known to be an item's that a catalogue has or had, or no item's at all."""
+        ...
+
+    @property
+    def item_id(self) -> str: ...
 
 
 class DelistedRows:
@@ -36,11 +46,11 @@ class DelistedRows:
         """In the last minutes, those longer ago counting less."""
         self._noted = clock()
 
-    def ttls(self, rows: Mapping[str, DemandRow]) -> dict[str, int]:
+    def ttls(self, rows: Mapping[str, ItemsRow]) -> dict[str, int]:
         """Of rows that are written now: how long those last that do not say themselves that they are an item's."""
         unsure = [key for key, row in rows.items() if not row.listed]
         # What the catalogue has was perhaps written before it was announced; its record comes to its row as well.
-        unknown = [key for key in unsure if not self._may_have(item_of(key))]
+        unknown = [key for key in unsure if not self._may_have(rows[key].item_id)]
         return dict.fromkeys(unsure, PERSIST) | dict.fromkeys(unknown, self.ttl_ms(len(unknown)))
 
     def ttl_ms(self, rows: int) -> int:

@@ -19,7 +19,7 @@ _MAX_UNFLUSHED: Final = 512
 """Items stored beside the bulk of an index; with more of them the bulk is written anew."""
 
 
-class DemandRow:
+class ItemRow:
     """The row of an item, or of a category or the shop, while batches are folded into it."""
 
     __slots__ = (
@@ -45,6 +45,11 @@ class DemandRow:
         self._activity = item.unpack(activity)
         self._forecasts = b""
         self._forecast_version = ""
+
+    @property
+    def item_id(self) -> str:
+        """Whose row it is, where it is an item's."""
+        return item_of(self.key)
 
     def merged(self) -> ItemActivity:
         """The item's features, its cold windows merged."""
@@ -99,14 +104,16 @@ class DemandRow:
 
 
 class WindowIndexRow:
-    """The index row of this partition of the pipeline.
+    """The index row of this partition of the pipeline, or that of one of its series.
 
     It names every item that sold lately, and is written with every batch: so most of it, the bulk, is left alone until
     a window closes or many items are news.
     """
 
-    def __init__(self, partition: int, stored: StoredRow) -> None:
-        self.key = index_key(partition)
+    def __init__(self, partition: int, stored: StoredRow, series: str = "") -> None:
+        self.key = index_key(partition, series)
+        self.changed = False
+        """Whether there is something to write beside the fence."""
         self._expected = stored.fence
         self.fence = Fence(stored.fence)
         marks, bulk = (window_index.unpack(state) for state in stored.states)
@@ -120,6 +127,12 @@ class WindowIndexRow:
         if window is not None:
             self._unflushed.setdefault(window, set()).add(update.item_id)
 
+    def observe_key(self, key: str, window: int) -> None:
+        """Note that a key counted something in a window that is not closed: it will be due."""
+        if window_index.observe_key(self.index, key, window):
+            self._unflushed.setdefault(window, set()).add(key)
+            self.changed = True
+
     def advance(
         self, source: int, watermark: Watermark, *, sources: int, windows: Windows, lateness_ms: int
     ) -> list[ClosedWindow]:
@@ -131,10 +144,19 @@ class WindowIndexRow:
         self._bulk_is_stale |= self.index.closed != closed
         return closed_windows
 
+    def close(self, until: int, windows: Windows) -> list[ClosedWindow]:
+        """Close the windows below number `until`."""
+        closed = self.index.closed
+        closed_windows = window_index.close(self.index, until, windows)
+        if self.index.closed != closed:
+            self._bulk_is_stale = self.changed = True
+        return closed_windows
+
     def to_write(self, origin: str, offset: int) -> RowWrite:
         """The row as it is to be written; from now on it counts as written."""
         self.fence.advance(origin, offset)
         expected, self._expected = self._expected, self.fence.pack()
+        self.changed = False
         bulk = None
         if self._bulk_is_stale or sum(map(len, self._unflushed.values())) > _MAX_UNFLUSHED:
             bulk = window_index.pack(WindowIndex(pending=self.index.pending, recent=self.index.recent))

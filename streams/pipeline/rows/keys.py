@@ -11,9 +11,9 @@ def timers_key(partition: int, hour: int, number: int) -> str:
     return f"timers/{partition}/{hour}/{number}"
 
 
-def index_key(partition: int) -> str:
-    """Key of the row of a partition of the item pipeline."""
-    return f"items/{partition}"
+def index_key(partition: int, series: str = "") -> str:
+    """Key of the row of a partition of the item pipeline; with a series' name, of the row with its windows."""
+    return f"items/{partition}/{series}" if series else f"items/{partition}"
 
 
 def catalogue_key(partition: int) -> str:

@@ -13,7 +13,7 @@ from headrace.errors import ScenarioFailed
 from headrace.messages.events import Event
 from headrace.messages.ids import answer_id, request_answer_id, timer_answer_id
 from headrace.messages.internal import Entry
-from headrace.scenarios import Scenario, TimerFired
+from headrace.scenarios import Scenario, Series, TimerFired
 from headrace.settings import Settings
 from streams.kafka.transport import PartitionBatch
 from streams.pipeline.poison import PoisonRecord
@@ -70,6 +70,7 @@ class BatchFold:
         self._before = [scenario for scenario in scenarios if scenario.before_fold]
         self._after = [scenario for scenario in scenarios if not scenario.before_fold]
         self._all = scenarios
+        self._counting = [scenario for scenario in scenarios if isinstance(scenario.series, Series)]
         self._settings = settings
         self._windows = windows_of(settings.window, settings.timezone)
         self._rows = rows
@@ -147,7 +148,7 @@ class BatchFold:
         offset, appended = accepted.record.offset, accepted.appended_ms
         lateness = self._settings.lateness
         updates = derive_updates(
-            self._source.mark, event, offset, appended, self._windows, lateness, self._categories_of
+            self._source.mark, event, offset, appended, self._windows, lateness, self._categories_of, self._counting
         )
         self.folded.item_updates.extend(updates)
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from headrace.messages.internal import Entry, ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
+from headrace.messages.internal import Entry, ItemImpression, ItemUpdate, ItemUpdateBatch, SeriesUpdate, Watermark
 from headrace.partitioning import partition_of
 from streams.kafka.transport import PartitionBatch
 
@@ -15,11 +15,13 @@ _MAX_ENTRIES: Final = 500
 def item_update_batches(
     batch: PartitionBatch, updates: Sequence[Entry], partitions: int
 ) -> Iterator[tuple[int, ItemUpdateBatch]]:
-    """Deltas and impressions to the partitions that own their items, watermarks to all, in messages of bounded size."""
+    """Updates to the partitions that own their items, watermarks to all, in messages of bounded size."""
     by_partition: defaultdict[int, list[Entry]] = defaultdict(list)
     for entry in updates:
         if isinstance(entry, ItemUpdate):
             by_partition[partition_of(entry.item_id, partitions)].append(entry)
+        elif isinstance(entry, SeriesUpdate):
+            by_partition[partition_of(entry.key, partitions)].append(entry)
         elif isinstance(entry, Watermark):
             for partition in range(partitions):
                 by_partition[partition].append(entry)

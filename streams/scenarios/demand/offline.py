@@ -9,7 +9,7 @@ from feature_repo.items.keys import with_keys
 from feature_repo.items.scopes import CategoriesOf, item_of
 from feature_repo.items.window_index import ClosedWindow, WindowIndex
 from headrace.arrays import DEMAND_MODEL, DemandAnswer, DemandTensors
-from headrace.messages.internal import Entry, ItemImpression, ItemUpdate
+from headrace.messages.internal import Entry, ItemImpression, ItemUpdate, Watermark
 from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.scenarios.demand.evaluate import evaluate_windows
 from streams.scenarios.demand.queries import queries
@@ -60,7 +60,7 @@ class OfflineDemand:
                 window_index.mark_active(self.index, source)
                 for item_id in entry.items:
                     item.fold_impression(self.activities[item_id], entry.timestamp, self._rules.windows)
-            else:
+            elif isinstance(entry, Watermark):
                 closed_windows += window_index.advance(
                     self.index,
                     source,

@@ -3,7 +3,7 @@
 from feature_repo.items.scopes import SHOP
 from feature_repo.store.row_store import PERSIST, StoredRow
 from streams.pipeline.items.delisted import DelistedRows
-from streams.pipeline.items.series_rows import DemandRow
+from streams.pipeline.items.series_rows import ItemRow
 
 
 class Clock:
@@ -24,8 +24,8 @@ def population(unlisted, clock, a_second, seconds):
 
 def test_what_the_catalogue_has_stays_and_the_shop_itself_too():
     absent = StoredRow(b"", b"", (b"", b"", b""))
-    rows = {key: DemandRow(key, absent) for key in ("mug", "bot", SHOP)}
-    rows["old"] = DemandRow("old", absent._replace(states=(b"withdrawn", b"", b"")))
+    rows = {key: ItemRow(key, absent) for key in ("mug", "bot", SHOP)}
+    rows["old"] = ItemRow("old", absent._replace(states=(b"withdrawn", b"", b"")))
     lasts = DelistedRows(Clock(), lambda item_id: item_id == "mug").ttls(rows)
     assert lasts.pop("bot") >= 600_000
     assert lasts == {"mug": PERSIST}

@@ -22,11 +22,12 @@ from streams.pipeline.emitted import EmittedOutputs
 from streams.pipeline.items import cooperative_yield
 from streams.pipeline.items.cooperative_yield import CooperativeYield
 from streams.pipeline.items.delisted import DelistedRows
-from streams.pipeline.items.series import SeriesPipeline
-from streams.pipeline.items.series_rows import DemandRow
+from streams.pipeline.items.evaluate import open_series
+from streams.pipeline.items.row_access import Row, SeriesRows
+from streams.pipeline.items.series import SeriesPipeline, UpdateInputs
 from streams.pipeline.rows.cache import RowCache
 from streams.pipeline.rows.continuity import Continuity
-from streams.scenarios import DEMAND
+from streams.scenarios.demand.scenario import DEMAND
 from streams.serving.catalogue.trending import Trending
 
 SETTINGS = settings()
@@ -40,6 +41,7 @@ class Servers:
 
     def __init__(self):
         self.rows = {}
+        self.triton = self
         self.asked = 0
         self.refuses = False
         self.refused_item = ""
@@ -92,25 +94,23 @@ class Pipeline:
 
     def __init__(self, trending=False):
         self.servers = servers = Servers()
-        self.cache: RowCache[DemandRow] = RowCache(100)
+        self.cache: RowCache[Row] = RowCache(100)
         self.trending = Trending(servers, on=trending)
         self.has_waiters = True
         self.catalogue = {str(n) for n in range(ITEMS)}
         self.pipeline = SeriesPipeline(
-            DEMAND,
+            open_series([DEMAND], servers, SETTINGS, lambda _: ()),
             SETTINGS,
-            1,
+            UpdateInputs(1, servers, EmittedOutputs(None)),
+            SeriesRows(
+                servers,
+                self.cache,
+                Continuity(SETTINGS.group),
+                DelistedRows(lambda: 0.0, lambda item_id: item_id in self.catalogue),
+                CooperativeYield(lambda: self.has_waiters, time.monotonic),
+            ),
             servers,
-            servers,
-            servers,
-            EmittedOutputs(None),
             self.trending,
-            lambda _: (),
-            self.cache,
-            CooperativeYield(lambda: self.has_waiters, time.monotonic),
-            DelistedRows(lambda: 0.0, lambda item_id: item_id in self.catalogue),
-            servers,
-            Continuity(SETTINGS.group),
         )
         self.window = 300
 

@@ -11,7 +11,7 @@ from feature_repo.items.scopes import SHOP
 from feature_repo.items.window_index import WindowIndex
 from feature_repo.store.row_store import StoredRow
 from headrace.messages.internal import ItemUpdate, Watermark
-from streams.pipeline.items.series_rows import DemandRow, WindowIndexRow
+from streams.pipeline.items.series_rows import ItemRow, WindowIndexRow
 
 HOUR = 3_600_000
 ABSENT = StoredRow(b"", b"", (b"", b""))
@@ -49,7 +49,7 @@ def some_deltas(seed):
 
 def test_an_items_row_is_the_same_however_often_it_was_written_and_read(stored):
     expected = item.ItemActivity()
-    row, order = DemandRow(SHOP, ABSENT), random.Random(1)
+    row, order = ItemRow(SHOP, ABSENT), random.Random(1)
     for n, one in enumerate(some_deltas(0)):
         item.fold(expected, one, HOUR)
         assert row.fold("events/0", replace(one, offset=n), HOUR)
@@ -57,12 +57,12 @@ def test_an_items_row_is_the_same_however_often_it_was_written_and_read(stored):
             stored.take(row.to_write("deltas/0", n))
         if order.random() < 0.1:
             stored.take(row.to_write("deltas/0", n))
-            row = DemandRow(SHOP, stored.row)
+            row = ItemRow(SHOP, stored.row)
     assert item.as_features(row.merged()) == item.as_features(expected)
 
 
 def test_an_item_of_many_windows_is_mostly_written_without_the_older_ones(stored):
-    row = DemandRow(SHOP, ABSENT)
+    row = ItemRow(SHOP, ABSENT)
     for n in range(1_000):
         row.fold("events/0", replace(update("tea", n // 10), offset=n), HOUR)
         stored.take(row.to_write("deltas/0", n))

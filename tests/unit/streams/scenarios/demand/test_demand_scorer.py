@@ -11,15 +11,15 @@ from feature_repo.store.row_store import StoredRow
 from headrace.arrays import DemandAnswer
 from headrace.errors import ModelUnavailable, RequestFailed
 from headrace.settings.model import settings
-from streams.pipeline.items import demand_scorer
-from streams.pipeline.items.demand_scorer import DemandModel
-from streams.pipeline.items.series_rows import DemandRow
-from streams.scenarios import DEMAND
+from streams.pipeline.items.series_rows import ItemRow
+from streams.scenarios.demand import DemandRules, evaluate_windows
+from streams.scenarios.demand import scorer as demand_scorer
+from streams.scenarios.demand.scorer import DemandModel
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 
 SETTINGS = settings()
 MS = SETTINGS.window
-RULES = DEMAND.rules(SETTINGS)
+RULES = DemandRules.of(SETTINGS)
 ITEMS = [f"item-{n}" for n in range(6)]
 
 
@@ -51,7 +51,7 @@ class Worker:
 
     def __init__(self, served):
         self.served = served
-        self.model = DemandModel(DEMAND, SETTINGS, served, lambda _: ["tea"])
+        self.model = DemandModel(SETTINGS, served, lambda _: ["tea"])
         self.rows = {item: _row(item) for item in ITEMS}
 
     async def close(self, number):
@@ -62,7 +62,7 @@ class Worker:
         ]
         asked = await self.model.forecast(closed_windows, self.rows)
         activities = {item: row.merged() for item, row in self.rows.items()}
-        DEMAND.evaluate_windows(
+        evaluate_windows(
             closed_windows,
             activities,
             asked.queries,
@@ -89,7 +89,7 @@ class Worker:
 
 def _row(item):
     activity = ItemActivity(sold=dict.fromkeys(range(200, 320), 1), first=200)
-    return DemandRow(item, StoredRow(b"", b"", (b"", pack(activity), b"")))
+    return ItemRow(item, StoredRow(b"", b"", (b"", pack(activity), b"")))
 
 
 @pytest.fixture

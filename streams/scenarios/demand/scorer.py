@@ -1,7 +1,7 @@
 """What the demand model is asked when windows close, and by which version it was answered."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -13,7 +13,11 @@ from headrace.arrays import DEMAND_MODEL, DemandAnswer, DemandTensors
 from headrace.errors import ModelUnavailable, RequestFailed, WrongAnswer
 from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from headrace.settings.model import Settings
-from streams.pipeline.items.series_rows import DemandRow
+from streams.scenarios.demand.evaluate import evaluate_windows
+from streams.scenarios.demand.fallback import fallback_quantiles
+from streams.scenarios.demand.queries import DemandQueries, queries
+from streams.scenarios.demand.rules import DemandRules
+from streams.serving.serving import WorkerServing
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 from streams.serving.triton.client import Triton
 from streams.serving.triton.faults import FAILED, ModelFaults
@@ -29,24 +33,12 @@ _ROWS_LIKE_A_SHOPPER: Final = 100
 """So many series take as long as one shopper's list, by which deadlines grow."""
 
 
-class WindowQueries(Protocol):
-    """What a batch's closed windows ask; beyond the tensors it is the scenario's own business."""
+class CachingRow(Protocol):
+    """The row of an item or a scope, beside which forecasts are kept in memory."""
 
-    @property
-    def tensors(self) -> DemandTensors | None:
-        """None when nothing is asked."""
-        ...
-
-
-class DemandScenario(NamedTuple):
-    """The pure functions of the demand scenario, handed in so that the engine knows no scenario."""
-
-    queries: Callable[
-        [Sequence[ClosedWindow], Mapping[str, ItemActivity], CategoriesOf, int, Mapping[str, bytes]], WindowQueries
-    ]
-    fallback_results: Callable[[DemandTensors, int], DemandAnswer]
-    rules: Callable[[Settings], object]
-    evaluate_windows: Callable[..., list[DemandForecast | DemandAlert]]
+    def merged(self) -> ItemActivity: ...
+    def cached_forecasts(self, version: str) -> bytes: ...
+    def cache_forecasts(self, forecasts: bytes, version: str) -> None: ...
 
 
 class Forecast(NamedTuple):
@@ -58,7 +50,7 @@ class Forecast(NamedTuple):
         fallback: why the model did not answer, if it did not.
     """
 
-    queries: WindowQueries
+    queries: DemandQueries
     result: DemandAnswer | None
     cached: dict[str, bytes]
     model: ModelRef
@@ -68,10 +60,7 @@ class Forecast(NamedTuple):
 class DemandModel:
     """The served demand model, whichever version that is."""
 
-    def __init__(
-        self, scenario: DemandScenario, settings: Settings, triton: Triton, categories_of: CategoriesOf
-    ) -> None:
-        self._scenario = scenario
+    def __init__(self, settings: Settings, triton: Triton, categories_of: CategoriesOf) -> None:
         self._settings = settings
         self._triton = triton
         self._categories_of = categories_of
@@ -80,12 +69,12 @@ class DemandModel:
         self._version = ""
         """That answered last."""
 
-    async def forecast(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, DemandRow]) -> Forecast:
+    async def forecast(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CachingRow]) -> Forecast:
         """Ask what closed windows need; what the same version answered at earlier ones is taken from their rows."""
         async with self._slots:
             return await self._forecast(closed_windows, rows)
 
-    async def _forecast(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, DemandRow]) -> Forecast:
+    async def _forecast(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CachingRow]) -> Forecast:
         for tries_left in range(_TRIES - 1, -1, -1):
             version = self._version
             cached = {
@@ -93,11 +82,11 @@ class DemandModel:
                 for key, row in rows.items()
                 if tries_left and (forecasts := row.cached_forecasts(version))
             }
-            queries = self._queries(closed_windows, rows, cached)
-            if queries.tensors is None:
-                return Forecast(queries, None, cached, ModelRef(DEMAND_MODEL, ""), None)
+            asked = self._queries(closed_windows, rows, cached)
+            if asked.tensors is None:
+                return Forecast(asked, None, cached, ModelRef(DEMAND_MODEL, ""), None)
             try:
-                result, versions = await self._infer_in_parts(queries.tensors)
+                result, versions = await self._infer_in_parts(asked.tensors)
             except (RequestFailed, WrongAnswer) as error:
                 fault = error.fault if isinstance(error, WrongAnswer) else FAILED
                 self._faults.note(DEMAND_MODEL, "", fault, str(error))
@@ -106,22 +95,22 @@ class DemandModel:
                 break
             self._version = versions[-1]
             if len({*versions, version} if cached else {*versions}) == 1:
-                return Forecast(queries, result, cached, ModelRef(DEMAND_MODEL, self._version), None)
+                return Forecast(asked, result, cached, ModelRef(DEMAND_MODEL, self._version), None)
             # The version was swapped meanwhile, and what is evaluated together is to be of one.
         return self._fallback(closed_windows, rows)
 
     def _queries(
-        self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, DemandRow], cached: Mapping[str, bytes]
-    ) -> WindowQueries:
+        self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CachingRow], cached: Mapping[str, bytes]
+    ) -> DemandQueries:
         activities = {key: row.merged() for key, row in rows.items()}
-        return self._scenario.queries(closed_windows, activities, self._categories_of, self._settings.window, cached)
+        return queries(closed_windows, activities, self._categories_of, self._settings.window, cached)
 
-    def _fallback(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, DemandRow]) -> Forecast:
+    def _fallback(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CachingRow]) -> Forecast:
         """The fallback's answer to everything: no message is of two minds."""
-        queries = self._queries(closed_windows, rows, {})
-        assert queries.tensors is not None
-        result = self._scenario.fallback_results(queries.tensors, self._settings.horizon)
-        return Forecast(queries, result, {}, ModelRef(DEMAND_MODEL, ""), MODEL_UNAVAILABLE)
+        asked = self._queries(closed_windows, rows, {})
+        assert asked.tensors is not None
+        result = fallback_quantiles(asked.tensors, self._settings.horizon)
+        return Forecast(asked, result, {}, ModelRef(DEMAND_MODEL, ""), MODEL_UNAVAILABLE)
 
     async def _infer_in_parts(self, tensors: DemandTensors) -> tuple[DemandAnswer, list[str]]:
         """The answer and the versions that made its parts.
@@ -139,3 +128,45 @@ class DemandModel:
             parts.append(check_forecast(result, request))
             versions.append(version)
         return DemandAnswer(np.concatenate([part.quantiles for part in parts])), versions
+
+
+class DemandWindows:
+    """Evaluates the windows in which items, categories and the shop sold something."""
+
+    def __init__(self, serving: WorkerServing, settings: Settings, categories_of: CategoriesOf) -> None:
+        self._model = DemandModel(settings, serving.triton, categories_of)
+        self._rules = DemandRules.of(settings)
+        self._categories_of = categories_of
+
+    async def score(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CachingRow]) -> Forecast:
+        """Forecast what the closed windows need."""
+        return await self._model.forecast(closed_windows, rows)
+
+    def evaluate(
+        self,
+        closed_windows: Sequence[ClosedWindow],
+        rows: Mapping[str, CachingRow],
+        scored: Forecast,
+        notes: list[int],
+    ) -> list[DemandForecast | DemandAlert]:
+        """Forecasts and alerts; the rows' episodes go forward.
+
+        Args:
+            notes: judged windows of the past by their anomaly score.
+        """
+        outputs = evaluate_windows(
+            closed_windows,
+            {key: row.merged() for key, row in rows.items()},
+            scored.queries,
+            scored.result,
+            scored.cached,
+            notes,
+            self._categories_of,
+            model=scored.model,
+            fallback=scored.fallback,
+            rules=self._rules,
+        )
+        if scored.result is not None:
+            for key, forecasts in scored.cached.items():
+                rows[key].cache_forecasts(forecasts, scored.model.version)
+        return outputs
