@@ -39,12 +39,13 @@ class SeriesCounts(Struct, array_like=True, forbid_unknown_fields=True):
     state: bytes = b""
 
 
-_encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
+_encoder: Final = msgspec.msgpack.Encoder()
 _read = reader(SeriesCounts)
 
 
 def pack(counts: SeriesCounts) -> bytes:
     """The row's bytes: equal states give equal bytes."""
+    # msgspec orders text keys only.
     counts.windows, counts.late = in_order(counts.windows), in_order(counts.late)
     counts.shards = in_order(counts.shards)
     return _encoder.encode(counts)

@@ -1,7 +1,7 @@
 """Rows as lines that can be compared: every feature by name, no bookkeeping, nothing that a model derived."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -44,7 +44,7 @@ class Rows(NamedTuple):
     item_catalogue: dict[str, bytes]
     shopper: dict[str, bytes]
     scenario_views: dict[str, bytes]
-    series: dict[str, bytes] = {}
+    series: Mapping[str, bytes] = {}
 
     def lines(self) -> Iterable[Line]:
         """Every row as a line, sorted by view and key."""

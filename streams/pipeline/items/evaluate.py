@@ -156,10 +156,14 @@ class SeriesEvaluator:
             try:
                 if start in scored.failed:
                     raise scored.failed[start]
-                outputs += self._outputs_of(closing)
-                self._keep(closing, [rows[one.item_id] for one in closed], notes)
+                made, states = self._outputs_of(closing), self._packed_states(closing)
             except ScenarioFailed as failure:
                 drop(failure, closing.end)
+            else:
+                outputs += made
+                notes[:] = closing.notes
+                for one, state in zip(closed, states, strict=True):
+                    rows[one.item_id].counts.state = state
             self._drop_old(closed, rows)
         return outputs
 
@@ -221,11 +225,13 @@ class SeriesEvaluator:
             raise ScenarioFailed(self._scenario, "on_closed", error) from error
         return outputs
 
-    def _keep(self, closing: SeriesClosing, rows: Sequence[CountsRow], notes: list[int]) -> None:
-        notes[:] = closing.notes
-        if self._series.state is not None:
-            for key, row in zip(closing.keys, rows, strict=True):
-                row.counts.state = self._encoder.encode(key.state)
+    def _packed_states(self, closing: SeriesClosing) -> list[bytes]:
+        if self._series.state is None:
+            return [b""] * len(closing.keys)
+        try:
+            return [self._encoder.encode(key.state) for key in closing.keys]
+        except Exception as error:
+            raise ScenarioFailed(self._scenario, "on_closed", error) from error
 
     def _drop_old(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CountsRow]) -> None:
         for closed in closed_windows:

@@ -9,7 +9,7 @@ from feature_repo.basics.windows import Windows, number_at
 from feature_repo.items import cold_windows as item_windows
 from feature_repo.items import item, window_index
 from feature_repo.items.item import ItemActivity
-from feature_repo.items.scopes import is_scope, item_of
+from feature_repo.items.scopes import is_scope, item_of, series_of
 from feature_repo.items.window_index import ClosedWindow, WindowIndex
 from feature_repo.store.row_store import Kind, RowWrite, StoredRow
 from headrace.messages.internal import ItemImpression, ItemUpdate, Watermark
@@ -166,10 +166,10 @@ class WindowIndexRow:
 
 
 def kind_of(key: str) -> Kind:
-    """Where a row lives: a scope is nothing that people know as an item."""
-    return Kind.SHARD if is_scope(key) else Kind.ITEM
+    """Where a row lives: a scope is nothing that people know as an item, and an item's row has no room for series."""
+    return Kind.SHARD if is_scope(key) or series_of(key) else Kind.ITEM
 
 
 def stored_key(key: str) -> str:
     """The key of a row among those of its kind: an item's is its id, which its catalogue row has too."""
-    return key if is_scope(key) else item_of(key)
+    return key if kind_of(key) is Kind.SHARD else item_of(key)

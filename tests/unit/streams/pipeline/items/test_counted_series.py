@@ -1,0 +1,456 @@
+"""Series that scenarios declare: counted and closed alike whatever the batches, the restarts and the interleaving."""
+
+import logging
+import random
+from collections import Counter
+
+import msgspec
+import numpy as np
+import pytest
+from msgspec import Struct
+
+from feature_repo.items.scopes import SHOP, series_key
+from feature_repo.items.series_counts import as_features, unpack
+from feature_repo.shoppers.item_updates import derive_updates
+from feature_repo.shoppers.watermark import SourceWatermark
+from feature_repo.store.row_store import VIEWS, Kind, StoredRow
+from headrace.arrays import DemandAnswer
+from headrace.errors import ModelUnavailable, ScenarioError
+from headrace.messages.events import Event, EventType
+from headrace.messages.internal import ItemUpdateBatch, SeriesUpdate, Watermark
+from headrace.messages.outputs import ModelRef, OutputBase
+from headrace.partitioning import partition_of
+from headrace.scenarios import OutputTopic, Scenario, Series, TritonScorer
+from headrace.settings import Settings
+from streams.kafka.transport import PartitionBatch, RawRecord
+from streams.pipeline.emitted import EmittedOutputs
+from streams.pipeline.items.cooperative_yield import CooperativeYield
+from streams.pipeline.items.delisted import DelistedRows
+from streams.pipeline.items.evaluate import open_series
+from streams.pipeline.items.row_access import SeriesRows
+from streams.pipeline.items.series import SeriesPipeline, UpdateInputs
+from streams.pipeline.rows.cache import RowCache
+from streams.pipeline.rows.continuity import Continuity
+from streams.pipeline.shoppers.item_updates import item_update_batches
+from streams.scenarios.demand.scenario import DEMAND
+from streams.serving.catalogue.trending import Trending
+
+HOUR = 3_600_000
+START = 480_000 * HOUR
+NOW = START + 100 * HOUR
+PARTITIONS = 2
+SETTINGS = Settings(partitions=PARTITIONS)
+UPDATES = "headrace.headrace.item-deltas"
+
+
+class ReviewWindow(OutputBase, frozen=True, kw_only=True):
+    """What a window of reviews came to."""
+
+    about: str
+    texts: int
+    negative: int
+    before: list[tuple[int, ...]]
+    shards: int
+    seen: int
+    rating: float | None = None
+
+
+class Remembered(Struct):
+    windows: int = 0
+
+
+def reviews(event):
+    return (1, int((event.rating or 5) < 3)) if event.type is EventType.REVIEW else None
+
+
+def closed_reviews(closing, _):
+    closing.notes.append(len(closing.keys))
+    for window, state, result in closing.keys:
+        state.windows += 1
+        yield ReviewWindow(
+            id=window.output_id,
+            timestamp=closing.end,
+            model=result.model if result else ModelRef("reviews", ""),
+            fallback=result.fallback if result else None,
+            about=f"{window.kind}/{window.name}",
+            texts=window.counts[0],
+            negative=window.counts[1],
+            before=window.history(3),
+            shards=sum(texts for texts, _ in window.shards),
+            seen=state.windows * 1_000 + sum(closing.notes) % 1_000,
+            rating=result.value if result else None,
+        )
+
+
+def scenario(name="reviews", on_closed=closed_reviews, **more):
+    series = Series(
+        name=name,
+        columns=("texts", "negative"),
+        counts=more.pop("counts", reviews),
+        on_closed=on_closed,
+        scopes=frozenset({"item", "shop"}),
+        state=Remembered,
+        history=4,
+        **more,
+    )
+    return Scenario(
+        name=name, series=series, outputs=[OutputTopic(name=f"{name}.windows", message=ReviewWindow, key="about")]
+    )
+
+
+REVIEWS = scenario()
+VIEWS_TOO = scenario("views_too", counts=lambda e: (2, 1) if e.type is EventType.VIEW else None)
+
+
+class Servers:
+    """A store that keeps bytes, a model and a producer, as little as the pipeline needs of them."""
+
+    def __init__(self):
+        self.rows = {}
+        self.said = []
+        self.requests = 0
+        self.triton = self
+
+    async def read(self, kind, keys):
+        return [self.rows.get((kind, key), StoredRow(b"", b"", (b"",) * len(VIEWS[kind]))) for key in keys]
+
+    def serialise(self, writes):
+        return list(writes)
+
+    async def write_serialised(self, parts):
+        writes = [write for part in parts for write in part]
+        keys = [(write.kind, write.key) for write in writes]
+        assert len(keys) == len(set(keys))
+        for write in writes:
+            [before] = await self.read(write.kind, [write.key])
+            assert before.fence == write.expected
+            states = [old if new is None else new for old, new in zip(before.states, write.states, strict=True)]
+            self.rows[write.kind, write.key] = StoredRow(write.fence, write.seen, tuple(states))
+
+    async def infer(self, model, tensors, _rows, _kind=None):
+        self.requests += 1
+        if model == "rater":
+            return {"rating": np.asarray(tensors["texts"], np.float32) / 2}, "7"
+        return DemandAnswer(np.ones((len(tensors.window_start), SETTINGS.horizon, 9), np.float32)), "1"
+
+    async def ends_for(self, claims):
+        return dict.fromkeys(claims, 10**6)
+
+    async def send(self, outbox):
+        self.said += [(topic, m.value) for (topic, _), sent in outbox.messages.items() for m in sent]
+
+    def counts(self, key, series="reviews"):
+        """What is stored of a key, by name."""
+        declared = {"reviews": REVIEWS, "views_too": VIEWS_TOO}[series].series
+        return as_features(unpack(self.rows[Kind.SHARD, series_key(series, key)].states[0], declared), declared)
+
+
+def pipeline(servers, scenarios):
+    opened = open_series(scenarios, servers, SETTINGS, lambda _: ())
+    rows = SeriesRows(
+        servers,
+        RowCache(50),
+        Continuity(SETTINGS.group),
+        DelistedRows(lambda: 0.0, lambda _: True),
+        CooperativeYield(lambda: False, lambda: 0.0),
+        [one.counted for one in opened if one.counted is not None],
+    )
+    inputs = UpdateInputs(PARTITIONS, servers, EmittedOutputs(None))
+    return SeriesPipeline(opened, SETTINGS, inputs, rows, servers, Trending(servers, on=False))
+
+
+def review(event_id, kind, at, order):
+    user_id, item_id = f"u{order.randrange(9)}", f"item-{order.randrange(5)}"
+    rating = order.randint(1, 5)
+    return Event(
+        event_id=event_id, type=kind, user_id=user_id, timestamp=at, item_id=item_id, text="so so", rating=rating
+    )
+
+
+def stream(seed, hours=40):
+    """Events of two sources, mostly in order, some of them hours late."""
+    order = random.Random(seed)
+    sources = []
+    for source in range(PARTITIONS):
+        events = []
+        for n in range(hours * 6):
+            late = order.randrange(6 * HOUR) if order.random() < 0.1 else 0
+            at = START + n * HOUR // 6 + order.randrange(HOUR // 6) - late
+            kind = order.choice([EventType.REVIEW, EventType.REVIEW, EventType.VIEW, EventType.PURCHASE])
+            events.append(review(f"{source}-{n}", kind, at, order))
+        sources.append(events)
+    return sources
+
+
+def messages(sources, scenarios, cut):
+    """What each source's worker sends to each partition of the item pipeline, its events cut into batches at random.
+
+    The last of each source lets all windows close.
+    """
+    sent = []
+    counting = [one for one in scenarios if isinstance(one.series, Series)]
+    for source, events in enumerate(sources):
+        mark, of_source, at = SourceWatermark(), [], 0
+        while at < len(events):
+            some = events[at : at + cut.randint(1, 40)]
+            entries = [
+                entry
+                for offset, event in enumerate(some, at)
+                for entry in derive_updates(
+                    mark, event, offset, event.timestamp, HOUR, SETTINGS.lateness, lambda _: (), counting
+                )
+            ]
+            at += len(some)
+            batch = PartitionBatch("events", source, [RawRecord("events", source, at, 0, None, b"", ())])
+            of_source += list(item_update_batches(batch, entries, PARTITIONS))
+        end = Watermark(-1, START + 80 * HOUR, False)
+        of_source += [
+            (partition, ItemUpdateBatch(f"replay/{source}", source, [end])) for partition in range(PARTITIONS)
+        ]
+        sent.append(of_source)
+    return sent
+
+
+def interleaved(sent, order):
+    """One order in which the topic may hold them: each source's messages in theirs."""
+    left = [list(of_source) for of_source in sent]
+    while any(left):
+        yield order.choice([of_source for of_source in left if of_source]).pop(0)
+
+
+async def run(scenarios, seed, *, size=1_000, restarts=0.0, twice=0.0, events=None):
+    """All that is stored and said of a stream, cut, interleaved and interrupted by chance."""
+    servers, order = Servers(), random.Random(seed)
+    sent = messages(events or stream(7), scenarios, order)
+    topic = list(interleaved(sent, order))
+    logs = [[] for _ in range(PARTITIONS)]
+    for partition, batch in topic:
+        for _ in range(1 + (order.random() < twice)):  # a shopper pipeline that was killed sends it again
+            log = logs[partition]
+            log.append(RawRecord(UPDATES, partition, len(log), NOW, None, msgspec.msgpack.encode(batch), ()))
+    worker, done = pipeline(servers, scenarios), [0] * PARTITIONS
+    while any(at < len(log) for at, log in zip(done, logs, strict=True)):
+        parts = []
+        for partition, log in enumerate(logs):
+            if some := log[done[partition] : done[partition] + order.randint(1, size)]:
+                parts.append(PartitionBatch(UPDATES, partition, some))
+        await worker.process(parts)
+        if order.random() < restarts:  # killed before its offsets were committed: all of it comes again
+            worker = pipeline(servers, scenarios)
+            continue
+        for part in parts:
+            done[part.partition] += len(part.records)
+    return servers
+
+
+def said(servers, topics):
+    """What went out, by id; what went out twice was the same."""
+    found = {}
+    for topic, value in servers.said:
+        if topic in topics:
+            assert found.setdefault(msgspec.json.decode(value)["id"], value) == value
+    return found
+
+
+def stored(servers, series="reviews"):
+    """The rows of a series; of its indexes what is not bookkeeping."""
+    return {
+        key: row.states[0]
+        for (kind, key), row in servers.rows.items()
+        if kind is Kind.SHARD and key.startswith(series_key(series, ""))
+    }
+
+
+@pytest.fixture
+async def calm():
+    """The whole stream in one go."""
+    return await run([DEMAND, REVIEWS], 0)
+
+
+async def test_counts_are_those_of_the_events(calm):
+    written = [event for events in stream(7) for event in events if event.type is EventType.REVIEW]
+    total = calm.counts(SHOP)["total"]
+    assert total == {"texts": len(written), "negative": sum((e.rating or 5) < 3 for e in written)}
+    by_item = Counter(event.item_id for event in written)
+    assert {item: calm.counts(item)["total"]["texts"] for item in by_item} == by_item
+
+
+async def test_a_window_says_what_was_counted_in_time_and_what_came_before(calm):
+    windows = [msgspec.json.decode(value) for value in said(calm, ["reviews.windows"]).values()]
+    of_shop = sorted((one for one in windows if one["about"] == "shop/None"), key=lambda one: one["timestamp"])
+    assert len(of_shop) >= 40
+    texts = {one["timestamp"]: one["texts"] for one in of_shop}
+    for n, one in enumerate(of_shop):
+        before = [texts.get(one["timestamp"] - hours * HOUR, 0) for hours in (3, 2, 1)]
+        assert [counted for counted, _ in one["before"]] == before
+        assert one["shards"] == one["texts"]
+        assert one["seen"] // 1_000 == n + 1
+    assert 0 < sum(texts.values()) < calm.counts(SHOP)["total"]["texts"]  # the late ones are in no window's message
+
+
+@pytest.mark.parametrize(
+    ("size", "restarts", "twice"), [(1, 0.0, 0.0), (7, 0.3, 0.3), (100, 0.5, 0.0), (1_000, 0.0, 1.0)]
+)
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_batches_restarts_repeats_and_interleaving_leave_no_trace(calm, seed, size, restarts, twice):
+    other = await run([DEMAND, REVIEWS], seed, size=size, restarts=restarts, twice=twice)
+    topics = ["reviews.windows", "demand.forecasts", "demand.alerts"]
+    assert said(other, topics) == said(calm, topics)
+    assert stored(other) == stored(calm)
+
+
+async def test_two_series_close_by_themselves(calm):
+    both = await run([DEMAND, REVIEWS, VIEWS_TOO], 3, size=50)
+    alone = await run([VIEWS_TOO], 4)
+    assert said(both, ["reviews.windows"]) == said(calm, ["reviews.windows"])
+    assert said(both, ["views_too.windows"]) == said(alone, ["views_too.windows"])
+    assert stored(both) == stored(calm)
+    assert stored(both, "views_too") == stored(alone, "views_too") != {}
+
+
+async def test_demand_is_what_it_was_without_another_series(calm):
+    alone = await run([DEMAND], 5, size=20)
+    topics = ["demand.forecasts", "demand.alerts"]
+    assert said(calm, topics) == said(alone, topics) != {}
+    assert {key: row.states for key, row in calm.rows.items() if key[0] is Kind.ITEM} == {
+        key: row.states for key, row in alone.rows.items() if key[0] is Kind.ITEM
+    }
+
+
+async def test_without_a_scenario_for_them_items_are_counted_and_their_old_windows_go(calm):
+    other = await run([REVIEWS], 6, size=20)
+    assert said(other, ["demand.forecasts"]) == {}
+    assert {key for key in other.rows if key[0] is Kind.ITEM} == {key for key in calm.rows if key[0] is Kind.ITEM}
+    assert said(other, ["reviews.windows"]) == said(calm, ["reviews.windows"])
+
+
+async def test_what_comes_from_a_source_that_was_idle_when_its_window_closed_changes_the_counts_alone():
+    servers = Servers()
+    worker = pipeline(servers, [REVIEWS])
+    bad = Event(event_id="e", type=EventType.REVIEW, user_id="u", timestamp=START, item_id="tea", text="no", rating=1)
+    offsets = Counter()
+
+    async def send(source, offset, *marks):
+        update = derive_updates(SourceWatermark(), bad, offset, START, HOUR, SETTINGS.lateness, None, [REVIEWS])
+        part = PartitionBatch("events", source, [RawRecord("events", source, 0, 0, None, b"", ())])
+        for partition, batch in item_update_batches(part, [*(update if offset >= 0 else []), *marks], PARTITIONS):
+            value = msgspec.msgpack.encode(batch)
+            record = RawRecord(UPDATES, partition, offsets[partition], NOW, None, value, ())
+            await worker.process([PartitionBatch(UPDATES, partition, [record])])
+            offsets[partition] += 1
+
+    await send(0, 0, Watermark(0, START + 5 * HOUR, False))
+    assert said(servers, ["reviews.windows"]) == {}  # the other source has not spoken
+    await send(1, -1, Watermark(-1, -1, True))
+    before = said(servers, ["reviews.windows"])
+    assert {msgspec.json.decode(value)["texts"] for value in before.values()} >= {1}
+    await send(1, 3)
+    await send(0, 9, Watermark(9, START + 9 * HOUR, False))
+    after = said(servers, ["reviews.windows"])
+    first_window = {id_ for id_ in after if f"////{START}/" in id_}
+    assert {id_: after[id_] for id_ in first_window} == {id_: before[id_] for id_ in first_window} != {}
+    assert servers.counts(SHOP)["total"] == {"texts": 3, "negative": 3}
+    assert servers.counts(SHOP)["windows"] == {str(START // HOUR): {"texts": 3, "negative": 3}}
+
+
+async def test_of_a_window_that_its_scenario_raises_for_nothing_goes_out_and_all_else_goes_on(calm, caplog):
+    bad = START + 5 * HOUR
+
+    def on_closed(closing, settings):
+        outputs = list(closed_reviews(closing, settings))
+        if closing.start == bad:
+            raise RuntimeError("no such thing")
+        return outputs
+
+    with caplog.at_level(logging.ERROR):
+        other = await run([DEMAND, scenario(on_closed=on_closed)], 8)
+    lines = [record for record in caplog.records if "closed window without outputs" in record.message]
+    assert len(lines) == PARTITIONS  # one a partition
+    assert "scenario reviews: its on_closed raised RuntimeError: no such thing" in lines[0].message
+    topics = ["demand.forecasts", "demand.alerts"]
+    assert said(other, topics) == said(calm, topics)
+    expected = {id_ for id_ in said(calm, ["reviews.windows"]) if f"////{bad}/" not in id_}
+    assert said(other, ["reviews.windows"]).keys() == expected
+
+
+@pytest.mark.parametrize("wrong", [{"timestamp": 3}, {}])
+async def test_an_output_that_is_not_of_its_window_or_no_output_of_the_scenario_is_dropped(wrong, caplog):
+    def on_closed(closing, settings):
+        for output in closed_reviews(closing, settings):
+            yield (
+                msgspec.structs.replace(output, **wrong)
+                if wrong
+                else OutputBase(id="x", timestamp=closing.end, model=ModelRef("", ""))
+            )
+
+    servers = await run([scenario(on_closed=on_closed)], 9, events=stream(1, 4))
+    assert said(servers, ["reviews.windows"]) == {}
+    assert "its on_closed raised" in caplog.text
+
+
+RATER = TritonScorer(
+    model="rater",
+    to_tensors=lambda queries: {"texts": np.array(queries, np.int64)},
+    to_values=lambda queries, outputs: outputs["rating"].tolist(),
+    fallback=lambda query: -1.0,
+)
+
+
+def rated(query=lambda window, _: window.counts[0] or None):
+    return scenario(query=query, scorer=RATER)
+
+
+async def test_the_scorer_is_asked_once_for_all_windows_that_a_partition_closes():
+    servers = await run([rated()], 10, size=100_000)
+    windows = [msgspec.json.decode(value) for value in said(servers, ["reviews.windows"]).values()]
+    assert servers.requests == PARTITIONS
+    assert {(one["rating"], one["model"]["version"]) for one in windows if one["texts"] == 6} == {(3.0, "7")}
+    assert {one["rating"] for one in windows if not one["texts"]} == {None}
+
+
+async def test_batches_and_restarts_change_nothing_of_what_is_scored():
+    once, often = await run([rated()], 11), await run([rated()], 12, size=9, restarts=0.3)
+    assert said(once, ["reviews.windows"]) == said(often, ["reviews.windows"])
+
+
+async def test_without_the_model_the_fallback_answers(monkeypatch):
+    monkeypatch.setattr(Servers, "infer", _unavailable)
+    windows = [msgspec.json.decode(value) for value in said(await run([rated()], 13), ["reviews.windows"]).values()]
+    assert {(one["rating"], one["fallback"]) for one in windows if one["texts"]} == {(-1.0, "model_unavailable")}
+
+
+async def _unavailable(*_):
+    raise ModelUnavailable("away")
+
+
+async def test_a_query_that_raises_costs_its_window_alone(calm, caplog):
+    bad = START + 3 * HOUR
+
+    def query(window, _):
+        if window.start == bad:
+            raise ValueError("odd")
+
+    servers = await run([rated(query)], 14, size=10)
+    missing = said(calm, ["reviews.windows"]).keys() - said(servers, ["reviews.windows"]).keys()
+    assert missing == {id_ for id_ in said(calm, ["reviews.windows"]) if f"////{bad}/" in id_}
+    assert "its query raised ValueError: odd" in caplog.text
+
+
+async def test_rows_of_another_version_of_a_series_stop_the_worker(calm):
+    worker = pipeline(calm, [scenario(version=2)])
+    update = SeriesUpdate(10**5, "reviews", SHOP, START, (1, 0), False, 0)
+    value = msgspec.msgpack.encode(ItemUpdateBatch("events/0", 0, [update]))
+    owner = partition_of(SHOP, PARTITIONS)
+    record = RawRecord(UPDATES, owner, 10**5, NOW, None, value, ())
+    with pytest.raises(ScenarioError, match="version 1, and its scenario has version 2"):
+        await worker.process([PartitionBatch(UPDATES, owner, [record])])
+
+
+async def test_updates_of_a_series_that_does_not_run_here_are_passed_over():
+    sent = messages(stream(7), [REVIEWS], random.Random(0))
+    servers = Servers()
+    worker = pipeline(servers, [VIEWS_TOO])
+    for n, (partition, batch) in enumerate(interleaved(sent, random.Random(0))):
+        record = RawRecord(UPDATES, partition, n, NOW, None, msgspec.msgpack.encode(batch), ())
+        await worker.process([PartitionBatch(UPDATES, partition, [record])])
+    assert stored(servers) == {}
