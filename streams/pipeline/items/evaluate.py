@@ -52,7 +52,7 @@ class OpenSeries(NamedTuple):
 
 
 class _Scored(NamedTuple):
-    """The windows that closed together, in order, with what was asked of each.
+    """The windows that closed together, in order, with what came of their queries.
 
     Attributes:
         failed: by start of a window: what a query raised.
@@ -96,7 +96,7 @@ class _Unevaluated:
         self._window_ms = settings.window
 
     async def score(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, ItemRow]) -> None:
-        """Nothing is asked."""
+        """No model is needed."""
 
     def evaluate(
         self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, ItemRow], scored: None, notes: list[int]
@@ -128,9 +128,9 @@ class SeriesEvaluator:
         queries: list[Any] = []
         for closed, window in zip(closed_windows, scored.windows, strict=True):
             queries.append(self._query(closed, window, scored.failed))
-        asked = [query for query in queries if query is not None]
-        answers = iter(await self._scorer.score(asked) if asked and self._scorer is not None else ())
-        scored.results.extend(None if query is None else next(answers) for query in queries)
+        sent = [query for query in queries if query is not None] if self._scorer is not None else []
+        results = iter(await self._scorer.score(sent) if sent and self._scorer is not None else ())
+        scored.results.extend(next(results, None) if query is not None else None for query in queries)
         return scored
 
     def evaluate(

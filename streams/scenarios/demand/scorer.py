@@ -42,7 +42,7 @@ class CachingRow(Protocol):
 
 
 class Forecast(NamedTuple):
-    """What closed windows asked, and what came of it.
+    """What closed windows need, and what came of it.
 
     Attributes:
         result: None when there was no query.
@@ -82,11 +82,11 @@ class DemandModel:
                 for key, row in rows.items()
                 if tries_left and (forecasts := row.cached_forecasts(version))
             }
-            asked = self._queries(closed_windows, rows, cached)
-            if asked.tensors is None:
-                return Forecast(asked, None, cached, ModelRef(DEMAND_MODEL, ""), None)
+            demand_queries = self._queries(closed_windows, rows, cached)
+            if demand_queries.tensors is None:
+                return Forecast(demand_queries, None, cached, ModelRef(DEMAND_MODEL, ""), None)
             try:
-                result, versions = await self._infer_in_parts(asked.tensors)
+                result, versions = await self._infer_in_parts(demand_queries.tensors)
             except (RequestFailed, WrongAnswer) as error:
                 fault = error.fault if isinstance(error, WrongAnswer) else FAILED
                 self._faults.note(DEMAND_MODEL, "", fault, str(error))
@@ -95,7 +95,7 @@ class DemandModel:
                 break
             self._version = versions[-1]
             if len({*versions, version} if cached else {*versions}) == 1:
-                return Forecast(asked, result, cached, ModelRef(DEMAND_MODEL, self._version), None)
+                return Forecast(demand_queries, result, cached, ModelRef(DEMAND_MODEL, self._version), None)
             # The version was swapped meanwhile, and what is evaluated together is to be of one.
         return self._fallback(closed_windows, rows)
 
@@ -107,10 +107,10 @@ class DemandModel:
 
     def _fallback(self, closed_windows: Sequence[ClosedWindow], rows: Mapping[str, CachingRow]) -> Forecast:
         """The fallback's answer to everything: no message is of two minds."""
-        asked = self._queries(closed_windows, rows, {})
-        assert asked.tensors is not None
-        result = fallback_quantiles(asked.tensors, self._settings.horizon)
-        return Forecast(asked, result, {}, ModelRef(DEMAND_MODEL, ""), MODEL_UNAVAILABLE)
+        demand_queries = self._queries(closed_windows, rows, {})
+        assert demand_queries.tensors is not None
+        result = fallback_quantiles(demand_queries.tensors, self._settings.horizon)
+        return Forecast(demand_queries, result, {}, ModelRef(DEMAND_MODEL, ""), MODEL_UNAVAILABLE)
 
     async def _infer_in_parts(self, tensors: DemandTensors) -> tuple[DemandAnswer, list[str]]:
         """The answer and the versions that made its parts.

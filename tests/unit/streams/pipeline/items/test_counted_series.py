@@ -107,7 +107,7 @@ class Servers:
 
     def __init__(self):
         self.rows = {}
-        self.said = []
+        self.emitted = []
         self.requests = 0
         self.triton = self
 
@@ -137,7 +137,7 @@ class Servers:
         return dict.fromkeys(claims, 10**6)
 
     async def send(self, outbox):
-        self.said += [(topic, m.value) for (topic, _), sent in outbox.messages.items() for m in sent]
+        self.emitted += [(topic, m.value) for (topic, _), sent in outbox.messages.items() for m in sent]
 
     def counts(self, key, series="reviews"):
         """What is stored of a key, by name."""
@@ -219,7 +219,7 @@ def interleaved(sent, order):
 
 
 async def run(scenarios, seed, *, size=1_000, restarts=0.0, twice=0.0, events=None):
-    """All that is stored and said of a stream, cut, interleaved and interrupted by chance."""
+    """All that is stored and emitted of a stream, cut, interleaved and interrupted by chance."""
     servers, order = Servers(), random.Random(seed)
     sent = messages(events or stream(7), scenarios, order)
     topic = list(interleaved(sent, order))
@@ -243,10 +243,10 @@ async def run(scenarios, seed, *, size=1_000, restarts=0.0, twice=0.0, events=No
     return servers
 
 
-def said(servers, topics):
+def emitted(servers, topics):
     """What went out, by id; what went out twice was the same."""
     found = {}
-    for topic, value in servers.said:
+    for topic, value in servers.emitted:
         if topic in topics:
             assert found.setdefault(msgspec.json.decode(value)["id"], value) == value
     return found
@@ -276,7 +276,7 @@ async def test_counts_are_those_of_the_events(calm):
 
 
 async def test_a_window_says_what_was_counted_in_time_and_what_came_before(calm):
-    windows = [msgspec.json.decode(value) for value in said(calm, ["reviews.windows"]).values()]
+    windows = [msgspec.json.decode(value) for value in emitted(calm, ["reviews.windows"]).values()]
     of_shop = sorted((one for one in windows if one["about"] == "shop/None"), key=lambda one: one["timestamp"])
     assert len(of_shop) >= 40
     texts = {one["timestamp"]: one["texts"] for one in of_shop}
@@ -295,15 +295,15 @@ async def test_a_window_says_what_was_counted_in_time_and_what_came_before(calm)
 async def test_batches_restarts_repeats_and_interleaving_leave_no_trace(calm, seed, size, restarts, twice):
     other = await run([DEMAND, REVIEWS], seed, size=size, restarts=restarts, twice=twice)
     topics = ["reviews.windows", "demand.forecasts", "demand.alerts"]
-    assert said(other, topics) == said(calm, topics)
+    assert emitted(other, topics) == emitted(calm, topics)
     assert stored(other) == stored(calm)
 
 
 async def test_two_series_close_by_themselves(calm):
     both = await run([DEMAND, REVIEWS, VIEWS_TOO], 3, size=50)
     alone = await run([VIEWS_TOO], 4)
-    assert said(both, ["reviews.windows"]) == said(calm, ["reviews.windows"])
-    assert said(both, ["views_too.windows"]) == said(alone, ["views_too.windows"])
+    assert emitted(both, ["reviews.windows"]) == emitted(calm, ["reviews.windows"])
+    assert emitted(both, ["views_too.windows"]) == emitted(alone, ["views_too.windows"])
     assert stored(both) == stored(calm)
     assert stored(both, "views_too") == stored(alone, "views_too") != {}
 
@@ -311,7 +311,7 @@ async def test_two_series_close_by_themselves(calm):
 async def test_demand_is_what_it_was_without_another_series(calm):
     alone = await run([DEMAND], 5, size=20)
     topics = ["demand.forecasts", "demand.alerts"]
-    assert said(calm, topics) == said(alone, topics) != {}
+    assert emitted(calm, topics) == emitted(alone, topics) != {}
     assert {key: row.states for key, row in calm.rows.items() if key[0] is Kind.ITEM} == {
         key: row.states for key, row in alone.rows.items() if key[0] is Kind.ITEM
     }
@@ -319,9 +319,9 @@ async def test_demand_is_what_it_was_without_another_series(calm):
 
 async def test_without_a_scenario_for_them_items_are_counted_and_their_old_windows_go(calm):
     other = await run([REVIEWS], 6, size=20)
-    assert said(other, ["demand.forecasts"]) == {}
+    assert emitted(other, ["demand.forecasts"]) == {}
     assert {key for key in other.rows if key[0] is Kind.ITEM} == {key for key in calm.rows if key[0] is Kind.ITEM}
-    assert said(other, ["reviews.windows"]) == said(calm, ["reviews.windows"])
+    assert emitted(other, ["reviews.windows"]) == emitted(calm, ["reviews.windows"])
 
 
 async def test_what_comes_from_a_source_that_was_idle_when_its_window_closed_changes_the_counts_alone():
@@ -340,13 +340,13 @@ async def test_what_comes_from_a_source_that_was_idle_when_its_window_closed_cha
             offsets[partition] += 1
 
     await send(0, 0, Watermark(0, START + 5 * HOUR, False))
-    assert said(servers, ["reviews.windows"]) == {}  # the other source has not spoken
+    assert emitted(servers, ["reviews.windows"]) == {}  # the other source has not spoken
     await send(1, -1, Watermark(-1, -1, True))
-    before = said(servers, ["reviews.windows"])
+    before = emitted(servers, ["reviews.windows"])
     assert {msgspec.json.decode(value)["texts"] for value in before.values()} >= {1}
     await send(1, 3)
     await send(0, 9, Watermark(9, START + 9 * HOUR, False))
-    after = said(servers, ["reviews.windows"])
+    after = emitted(servers, ["reviews.windows"])
     first_window = {id_ for id_ in after if f"////{START}/" in id_}
     assert {id_: after[id_] for id_ in first_window} == {id_: before[id_] for id_ in first_window} != {}
     assert servers.counts(SHOP)["total"] == {"texts": 3, "negative": 3}
@@ -368,9 +368,9 @@ async def test_of_a_window_that_its_scenario_raises_for_nothing_goes_out_and_all
     assert len(lines) == PARTITIONS  # one a partition
     assert "scenario reviews: its on_closed raised RuntimeError: no such thing" in lines[0].message
     topics = ["demand.forecasts", "demand.alerts"]
-    assert said(other, topics) == said(calm, topics)
-    expected = {id_ for id_ in said(calm, ["reviews.windows"]) if f"////{bad}/" not in id_}
-    assert said(other, ["reviews.windows"]).keys() == expected
+    assert emitted(other, topics) == emitted(calm, topics)
+    expected = {id_ for id_ in emitted(calm, ["reviews.windows"]) if f"////{bad}/" not in id_}
+    assert emitted(other, ["reviews.windows"]).keys() == expected
 
 
 @pytest.mark.parametrize("wrong", [{"timestamp": 3}, {}])
@@ -384,7 +384,7 @@ async def test_an_output_that_is_not_of_its_window_or_no_output_of_the_scenario_
             )
 
     servers = await run([scenario(on_closed=on_closed)], 9, events=stream(1, 4))
-    assert said(servers, ["reviews.windows"]) == {}
+    assert emitted(servers, ["reviews.windows"]) == {}
     assert "its on_closed raised" in caplog.text
 
 
@@ -402,7 +402,7 @@ def rated(query=lambda window, _: window.counts[0] or None):
 
 async def test_the_scorer_is_asked_once_for_all_windows_that_a_partition_closes():
     servers = await run([rated()], 10, size=100_000)
-    windows = [msgspec.json.decode(value) for value in said(servers, ["reviews.windows"]).values()]
+    windows = [msgspec.json.decode(value) for value in emitted(servers, ["reviews.windows"]).values()]
     assert servers.requests == PARTITIONS
     assert {(one["rating"], one["model"]["version"]) for one in windows if one["texts"] == 6} == {(3.0, "7")}
     assert {one["rating"] for one in windows if not one["texts"]} == {None}
@@ -410,12 +410,12 @@ async def test_the_scorer_is_asked_once_for_all_windows_that_a_partition_closes(
 
 async def test_batches_and_restarts_change_nothing_of_what_is_scored():
     once, often = await run([rated()], 11), await run([rated()], 12, size=9, restarts=0.3)
-    assert said(once, ["reviews.windows"]) == said(often, ["reviews.windows"])
+    assert emitted(once, ["reviews.windows"]) == emitted(often, ["reviews.windows"])
 
 
 async def test_without_the_model_the_fallback_answers(monkeypatch):
     monkeypatch.setattr(Servers, "infer", _unavailable)
-    windows = [msgspec.json.decode(value) for value in said(await run([rated()], 13), ["reviews.windows"]).values()]
+    windows = [msgspec.json.decode(value) for value in emitted(await run([rated()], 13), ["reviews.windows"]).values()]
     assert {(one["rating"], one["fallback"]) for one in windows if one["texts"]} == {(-1.0, "model_unavailable")}
 
 
@@ -431,8 +431,8 @@ async def test_a_query_that_raises_costs_its_window_alone(calm, caplog):
             raise ValueError("odd")
 
     servers = await run([rated(query)], 14, size=10)
-    missing = said(calm, ["reviews.windows"]).keys() - said(servers, ["reviews.windows"]).keys()
-    assert missing == {id_ for id_ in said(calm, ["reviews.windows"]) if f"////{bad}/" in id_}
+    missing = emitted(calm, ["reviews.windows"]).keys() - emitted(servers, ["reviews.windows"]).keys()
+    assert missing == {id_ for id_ in emitted(calm, ["reviews.windows"]) if f"////{bad}/" in id_}
     assert "its query raised ValueError: odd" in caplog.text
 
 
