@@ -127,24 +127,24 @@ class SeriesPipeline:
 
     async def _evaluate_windows(self, parts: Sequence[Part], rows: Mapping[str, Row], outbox: Outbox) -> None:
         closed = [
-            _ClosedSeries(part, series, {one.item_id: rows[row_key(series.name, one.item_id)] for one in closed})
+            _ClosedSeries(part, series, {one.item_id: rows[row_key(series.name, one.item_id)] for one in windows})
             for part in parts
             for series in self._series
-            if (closed := part.closed_windows[series.name])
+            if (windows := part.closed_windows[series.name])
         ]
         with timed(_PIPELINE, "read"):
-            for closing in closed:
-                await self._rows.merge_cold_windows(closing.rows.values())
-        with timed(_PIPELINE, "score"):  # of one partition while the questions of the next are put
+            for one in closed:
+                await self._rows.merge_cold_windows(one.rows.values())
+        with timed(_PIPELINE, "score"):  # of one partition while the queries of the next are made
             scored = await asyncio.gather(*map(_score, closed))
-        for closing, of_closing in zip(closed, scored, strict=True):
+        for one, of_one in zip(closed, scored, strict=True):
             with timed(_PIPELINE, "evaluate"):
-                outputs = self._evaluate(closing, of_closing)
-            until = await self._inputs.emitted.already_evaluated(closing.part.partition, closing.series.name)
-            _add_outputs(closing.series, outputs, until, outbox)
+                outputs = self._evaluate(one, of_one)
+            until = await self._inputs.emitted.already_evaluated(one.part.partition, one.series.name)
+            _add_outputs(one.series, outputs, until, outbox)
 
-    def _evaluate(self, closing: _ClosedSeries, scored: Any) -> Sequence[OutputBase]:
-        part, series, rows = closing
+    def _evaluate(self, closed: _ClosedSeries, scored: Any) -> Sequence[OutputBase]:
+        part, series, rows = closed
         closed_windows = part.closed_windows[series.name]
         try:
             if isinstance(scored, ScenarioFailed):
@@ -161,9 +161,9 @@ class SeriesPipeline:
         return []
 
 
-async def _score(closing: _ClosedSeries) -> Any:
+async def _score(closed: _ClosedSeries) -> Any:
     """What the scorer makes of it; what a scenario's own function raised in its place."""
-    part, series, rows = closing
+    part, series, rows = closed
     try:
         return await series.evaluator.score(part.closed_windows[series.name], rows)
     except HeadraceError:

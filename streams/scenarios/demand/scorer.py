@@ -49,7 +49,7 @@ class Models(Protocol):
 
 
 class Forecast(NamedTuple):
-    """What closed windows ask, and what came of it.
+    """What closed windows need, and what came of it.
 
     Attributes:
         result: None when there was no query.

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from headrace.errors import ScenarioError
 from headrace.messages.outputs import OutputBase
-from headrace.scenarios import InputTopic, OutputTopic, Scenario, View, registry
+from headrace.scenarios import InputTopic, ItemSeries, OutputTopic, Scenario, Series, TritonScorer, View, registry
 from headrace.scenarios.registry import check, installed
 from headrace.settings import Settings
 from headrace.topics import topics_of
@@ -93,6 +93,35 @@ def test_scenarios_that_go_together_are_taken():
 )
 def test_what_is_wrong_with_one_is_said(changed: dict[str, Any], line: str):
     assert refused(replace(REMINDER, **changed)) == line
+
+
+SERIES = Series(name="texts", columns=("texts",), counts=lambda _: (1,), on_closed=lambda *_: ())
+SCORER: TritonScorer[Any, Any] = TritonScorer(model="m", to_tensors=nothing, to_values=nothing, fallback=nothing)
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"name": "a/b"}, "scenario other: series 'a/b': use lower-case letters, digits and underscores"),
+        ({"columns": ()}, "scenario other: series texts needs a column, and a history of 0 or more windows"),
+        ({"history": -1}, "scenario other: series texts needs a column, and a history of 0 or more windows"),
+        ({"scorer": SCORER}, "scenario other: series texts has a scorer, and no query to ask it"),
+        ({"state": NoDefault}, "scenario other: every field of NoDefault needs a default: "),
+    ],
+)
+def test_what_is_wrong_with_a_series_is_reported(changed: dict[str, Any], line: str):
+    assert refused(replace(OTHER, series=replace(SERIES, **changed))).startswith(line)
+
+
+def test_a_series_needs_an_output_and_a_name_of_its_own():
+    check([replace(OTHER, series=SERIES)])
+    line = refused(replace(OTHER, series=SERIES, outputs=[]))
+    assert line == "scenario other: series texts needs an output that its closed windows go to"
+    line = refused(replace(OTHER, series=SERIES), replace(REMINDER, series=SERIES))
+    assert line == "series texts is declared by more than one scenario: rename one of them"
+    items = [ItemSeries(name=name, open=nothing) for name in ("one", "two")]  # pyright: ignore[reportArgumentType]
+    line = refused(replace(OTHER, series=items[0]), replace(REMINDER, series=items[1]))
+    assert line == "scenarios other, reminder: only one may evaluate the series that items have anyway"
 
 
 def test_a_state_needs_the_defaults_of_a_new_shopper():

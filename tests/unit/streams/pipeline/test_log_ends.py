@@ -5,9 +5,10 @@ import pytest
 
 from feature_repo.basics.actions import ACTION_CODE
 from feature_repo.basics.fences import Fence
+from feature_repo.items.scopes import scopes_of, series_key
 from headrace.errors import Reason
 from headrace.messages.decoding import request_decoders
-from headrace.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, Watermark
+from headrace.messages.internal import ItemImpression, ItemUpdate, ItemUpdateBatch, SeriesUpdate, Watermark
 from headrace.partitioning import partition_of
 from headrace.settings.model import Settings
 from headrace.topics import item_updates, rekeyed
@@ -83,6 +84,7 @@ def test_a_misplaced_event_that_stood_beyond_the_end_of_its_log_is_not_passed_on
 
 DELTA = ItemUpdate(41, "a", ACTION_CODE["purchase"], NOW, 1, -1, False)
 BATCH = ItemUpdateBatch("events/2", 2, [DELTA, ItemImpression(41, NOW, ["a"]), Watermark(41, NOW, idle=False)])
+COUNTED = SeriesUpdate(41, "reviews", scopes_of([])[0], NOW, (1, -1), False, 7)
 LATEST = NOW + SETTINGS.future + SETTINGS.window + 3_600_000 + SETTINGS.lateness  # a day may have 25 hours
 
 
@@ -98,6 +100,7 @@ def read(value: bytes | None, fence: int = -1):
     "batch",
     [
         BATCH,
+        msgspec.structs.replace(BATCH, entries=[COUNTED, msgspec.structs.replace(COUNTED, key="a", shard=-1)]),
         msgspec.structs.replace(BATCH, origin=f"{rekeyed(SETTINGS.group)}/3"),
         ItemUpdateBatch("replay/1", 1, [Watermark(-1, LATEST, idle=True)]),
         ItemUpdateBatch("events/1", 1, [Watermark(-1, -1, idle=True)]),
@@ -138,6 +141,14 @@ def test_what_is_no_item_batch_is_refused(value):
         msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, quantity=2**62)]),
         msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, price_cents=2**62)]),
         msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, shard=8)]),
+        msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(DELTA, shard=0)]),
+        msgspec.structs.replace(
+            BATCH, entries=[msgspec.structs.replace(DELTA, item_id=series_key("reviews", "a"), shard=0)]
+        ),
+        msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(COUNTED, shard=8)]),
+        msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(COUNTED, key="a")]),
+        msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(COUNTED, counts=(2**62, 0))]),
+        msgspec.structs.replace(BATCH, entries=[msgspec.structs.replace(COUNTED, offset=-1)]),
     ],
 )
 def test_a_batch_that_no_worker_can_have_sent_is_refused(batch):
