@@ -78,7 +78,7 @@ NO_BLOCK: Final = np.zeros(1, np.int64)
 NO_BLOCK_SENT: Final = np.zeros((1, 3), np.int64)
 NO_ENCODER: Final = np.zeros(1, np.int64)
 NOT_SENT: Final = np.zeros(0, np.int64)
-NOT_TOLD: Final = np.zeros(0, np.uint8)
+UNKNOWN_REPEATS: Final = np.zeros(0, np.uint8)
 """An output that older versions lack."""
 LATER_OUTPUTS: Final = frozenset({"repeats"})
 
@@ -148,7 +148,7 @@ class DescribeAnswer(NamedTuple):
     popular: Ints  # [100]
     has_ctr: Bytes  # [1]
     encoder: Ints  # [1]
-    repeats: Bytes = NOT_TOLD  # [P]; of no size where the version does not tell
+    repeats: Bytes = UNKNOWN_REPEATS  # [P]; of no size where the version does not tell
 
 
 class DemandTensors(NamedTuple):

@@ -90,8 +90,8 @@ def evicted_since(before: ServerFacts, now: ServerFacts) -> int:
 
 def lacks_waitaof(error: Exception) -> bool:
     """Whether the server knows no WAITAOF."""
-    said = str(error).lower()
-    return "unknown command" in said and "waitaof" in said
+    message = str(error).lower()
+    return "unknown command" in message and "waitaof" in message
 
 
 def without_waitaof(facts: ServerFacts, address: str) -> StoreRefused:

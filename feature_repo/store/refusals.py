@@ -41,20 +41,20 @@ def is_refusal(error: RedisError) -> bool:
 
 def refusal(error: RedisError) -> str:
     """What the server said, in one line, and what to do where that is known."""
-    said = _PLACE.sub("", " ".join(_PIPELINE.sub(r"\1", str(error)).split()))
-    code = _code(error, said)
-    if code.isupper() and code not in said:
-        said = f"{code} {said}"
+    message = _PLACE.sub("", " ".join(_PIPELINE.sub(r"\1", str(error)).split()))
+    code = _code(error, message)
+    if code.isupper() and code not in message:
+        message = f"{code} {said}"
     remedy = _REMEDIES.get(code)
-    return f"{said.rstrip('.')}: {remedy}." if remedy else said
+    return f"{said.rstrip('.')}: {remedy}." if remedy else message
 
 
-def _code(error: RedisError, said: str) -> str:
+def _code(error: RedisError, message: str) -> str:
     if error.status_code in _REMEDIES:
         return error.status_code
-    if any(words in said for words in _NOT_ALLOWED):
+    if any(words in message for words in _NOT_ALLOWED):
         return "NOPERM"
-    if inside := _INSIDE_A_SCRIPT.search(said):
+    if inside := _INSIDE_A_SCRIPT.search(message):
         return inside[1]
-    first = said.split(" ", 1)[0]
-    return first if first in _REMEDIES else "unknown command" if "unknown command" in said.lower() else ""
+    first = message.split(" ", 1)[0]
+    return first if first in _REMEDIES else "unknown command" if "unknown command" in message.lower() else ""

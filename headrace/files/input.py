@@ -116,10 +116,10 @@ def csv_rows(
         line = rows.line_num + 1
 
 
-def _complaint(said: str) -> str:
-    if "unexpected end of data" in said or "field larger" in said:
+def _complaint(message: str) -> str:
+    if "unexpected end of data" in message or "field larger" in message:
         return "a quote is opened and not closed"
-    return said
+    return message
 
 
 def _open(path: Path) -> BinaryIO:
@@ -151,23 +151,23 @@ class _Zstandard(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         while not self._left:
-            chunk = self._file.read(_CHUNK)
-            if not chunk:
+            block = self._file.read(_CHUNK)
+            if not block:
                 if self._frame is not None:
                     raise EOFError("the compressed data end before their end marker")
                 return 0
-            self._left = memoryview(self._decompress(chunk))
+            self._left = memoryview(self._decompress(block))
         some = self._left[: len(buffer)]
         buffer[: len(some)] = some
         self._left = self._left[len(some) :]
         return len(some)
 
-    def _decompress(self, chunk: bytes) -> bytes:
+    def _decompress(self, block: bytes) -> bytes:
         found = b""
-        while chunk:
+        while block:
             frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            found += frame.decompress(chunk)
-            self._frame, chunk = (None, frame.unused_data) if frame.eof else (frame, b"")
+            found += frame.decompress(block)
+            self._frame, block = (None, frame.unused_data) if frame.eof else (frame, b"")
         return found
 
 

@@ -32,7 +32,7 @@ class Shell:
         Raises:
             CheckFailed: the command failed; it has said why on standard error.
         """
-        said = _shown(words)
+        command = _shown(words)
         console.print(f"[dim]$[/dim] headrace {said}")
         done = subprocess.run(
             [*_HEADRACE, *map(str, words), "--json"], env=self._env, stdout=subprocess.PIPE, check=False

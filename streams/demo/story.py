@@ -97,13 +97,13 @@ def _anomaly_table(shop: Shop, truth: Truth, answers: Answers, window_ms: int) -
         if alert is None:
             table.add_row(*planted, "[red]none[/red]", "", "", "")
         else:
-            said = (
+            outcome = (
                 alert.direction,
                 _when(alert.window_start),
                 f"{alert.observed:g}",
                 f"{alert.expected:.1f}",
             )
-            table.add_row(*planted, *said)
+            table.add_row(*planted, *outcome)
     return table
 
 

@@ -204,14 +204,14 @@ class Prober:
 
 def _probe_of(pid: int, port: int) -> str | None:
     """What a process says of itself on a port; None where it is not the one that answers there."""
-    asked = HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        asked.request("GET", "/livez")
-        answer = asked.getresponse()
+        connection.request("GET", "/livez")
+        answer = connection.getresponse()
         if answer.headers.get(PID_HEADER) != str(pid):
             return None
         return "" if answer.status == HTTPStatus.OK else f"/livez answers {answer.status}"
     except (OSError, HTTPException):
         return None
     finally:
-        asked.close()
+        connection.close()

@@ -26,7 +26,7 @@ class CommittedConsumer(AIOKafkaConsumer):
         fetch = fetcher._proc_fetch_request
 
         async def fetch_with_holes(assignment: Any, node_id: Any, request: Any) -> bool:
-            requested = list(_asked(assignment, request))
+            requested = list(_fetched(assignment, request))
             for tp, _ in requested:
                 assignment.state_value(tp).timestamp = None  # set by every answer that is no error
             brings = await fetch(assignment, node_id, request)
@@ -56,7 +56,7 @@ class _Hole(Iterator[Any]):
         raise StopIteration
 
 
-def _asked(assignment: Any, request: Any) -> Iterator[tuple[TopicPartition, int]]:
+def _fetched(assignment: Any, request: Any) -> Iterator[tuple[TopicPartition, int]]:
     """Each partition that a request names, and from which offset it asks."""
     for topic, partitions in request.topics:
         for partition, offset, *_ in partitions:
@@ -64,11 +64,11 @@ def _asked(assignment: Any, request: Any) -> Iterator[tuple[TopicPartition, int]
                 yield tp, offset
 
 
-def _hole(state: Any, asked_from: int) -> _Hole | None:
+def _hole(state: Any, fetched_from: int) -> _Hole | None:
     """What there is from the offset asked from to the last stable one, where an answer without records says so.
 
     The broker notes the last stable offset before it looks for records: there are none in between.
     """
-    if state.timestamp is None or not state.has_valid_position or state.position != asked_from:
+    if state.timestamp is None or not state.has_valid_position or state.position != fetched_from:
         return None
-    return _Hole(asked_from, state.lso) if state.lso is not None and state.lso > asked_from else None
+    return _Hole(fetched_from, state.lso) if state.lso is not None and state.lso > fetched_from else None

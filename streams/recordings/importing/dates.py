@@ -28,8 +28,8 @@ class Dates:
         column: every text of the column, read again when the order has to be found.
     """
 
-    def __init__(self, told: DateOrder | None, column: Callable[[], Iterable[tuple[int, str]]]) -> None:
-        self._order = cache(lambda: told or order_of(column()))
+    def __init__(self, given: DateOrder | None, column: Callable[[], Iterable[tuple[int, str]]]) -> None:
+        self._order = cache(lambda: given or order_of(column()))
         self.parse = lru_cache(maxsize=4_096)(self._parse)
 
     def _parse(self, text: str) -> datetime:
@@ -56,7 +56,7 @@ def order_of(column: Iterable[tuple[int, str]]) -> DateOrder:
     Raises:
         UsageError: none of them tells, or some tell another than others.
     """
-    tells: dict[DateOrder, tuple[int, str]] = {}
+    evidence: dict[DateOrder, tuple[int, str]] = {}
     example = ""
     for line, text in column:
         found = _PARTS.fullmatch(text)
@@ -65,14 +65,14 @@ def order_of(column: Iterable[tuple[int, str]]) -> DateOrder:
         example = example or text
         for order, number in ((DateOrder.DAY_FIRST, found[1]), (DateOrder.MONTH_FIRST, found[2])):
             if int(number) > _MONTHS:
-                tells.setdefault(order, (line, text))
-    if len(tells) == 1:
-        return next(iter(tells))
-    if not tells:
+                evidence.setdefault(order, (line, text))
+    if len(evidence) == 1:
+        return next(iter(evidence))
+    if not evidence:
         raise UsageError(
             f"nothing in the file tells which of {example!r} is the month: say --dates day-first or month-first"
         )
-    (day_line, day), (month_line, month) = tells[DateOrder.DAY_FIRST], tells[DateOrder.MONTH_FIRST]
+    (day_line, day), (month_line, month) = evidence[DateOrder.DAY_FIRST], evidence[DateOrder.MONTH_FIRST]
     raise UsageError(
         f"line {day_line} puts the day first ({day}), line {month_line} the month ({month}): "
         "write all alike, best as 2010-12-31 08:26"

@@ -40,7 +40,7 @@ class Visit:
         self._channel = "app" if world.shoppers.has_app[user] else "web"
         self._liking = relevance(world.shop, world.shoppers, user)
         self._pull = np.log(world.shop.popularity) + 0.9 * self._liking
-        self._wish = np.cumsum(np.exp(self._pull + 0.5 * self._liking))
+        self._appeal = np.cumsum(np.exp(self._pull + 0.5 * self._liking))
 
     def run(self, truth: dict[str, list[float]]) -> None:
         """Let the visit happen; what was shown goes to `truth` with its click probabilities."""
@@ -99,7 +99,7 @@ class Visit:
         """Follow the thread of the last item, or start a new one by taste."""
         if self.last >= 0 and self._chance(_FOLLOW):
             return int(self._rng.choice(self._shop.followers[self.last], p=FOLLOWER_WEIGHTS))
-        return int(np.searchsorted(self._wish, self._rng.random() * self._wish[-1]))
+        return int(np.searchsorted(self._appeal, self._rng.random() * self._appeal[-1]))
 
     def _look(self, item: int) -> None:
         self._wait(25)

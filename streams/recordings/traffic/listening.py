@@ -56,8 +56,8 @@ class Listener:
         """Yield records, each partition's in order, until interrupted or none has come for `quiet_s` seconds."""
         last_record = time.monotonic()
         while not interrupted() and (quiet_s is None or time.monotonic() - last_record < quiet_s):
-            if chunk := self.poll():
-                yield from chunk
+            if polled := self.poll():
+                yield from polled
                 last_record = time.monotonic()
 
     def poll(self, timeout_ms: int = _POLL_MS) -> list[KafkaRecord]:

@@ -112,8 +112,8 @@ async def test_every_service_can_be_read_in_one_request(stock, rows):
 
 async def test_windows_that_a_worker_set_aside_are_columns_like_the_others(stock, store):
     state = item.ItemActivity(windows={n: item.WindowCounts(views=n) for n in range(1, 21)})
-    aside = cold_windows.split_cold(state, b"")
-    await store.write([RowWrite(Kind.ITEM, "tea", b"", b"f", b"", (None, item.pack(state), aside), START)])
+    cold = cold_windows.split_cold(state, b"")
+    await store.write([RowWrite(Kind.ITEM, "tea", b"", b"f", b"", (None, item.pack(state), cold), START)])
     found = stock.get_online_features(stock.get_feature_service("demand"), [{"item_id": "tea"}]).to_dict()
     assert found["window_views"] == [list(range(1, 21))]
 
@@ -154,7 +154,7 @@ async def test_registering_twice_is_registering_once(settings):
     assert {service.name for service in feast.list_feature_services()} == {"recommend", "ctr", "demand"}
 
 
-def asked(**columns: list[object]) -> pd.DataFrame:
+def entities(**columns: list[object]) -> pd.DataFrame:
     times = [datetime.fromtimestamp(at / 1_000, UTC) for at in columns.pop("at")]
     return pd.DataFrame({**columns, "event_timestamp": times})
 
@@ -164,7 +164,7 @@ def test_historical_features_are_those_of_the_moment(settings):
     feast = repo.feature_store(settings)
     moments = [START + HOUR, START + 2 * HOUR - 1, START + 2 * HOUR]
     found = (
-        feast.get_historical_features(asked(user_id=["ada"] * 3, at=moments), ["shopper:shopper_state"])
+        feast.get_historical_features(entities(user_id=["ada"] * 3, at=moments), ["shopper:shopper_state"])
         .to_df()
         .sort_values("event_timestamp")
     )
@@ -178,7 +178,7 @@ def test_the_last_historical_state_is_the_online_state(settings):
     found = (
         repo.feature_store(settings)
         .get_historical_features(
-            asked(user_id=["ada", "bob"], item_id=["lamp", "desk"], at=[NOW, NOW]),
+            entities(user_id=["ada", "bob"], item_id=["lamp", "desk"], at=[NOW, NOW]),
             ["shopper:shopper_state", "item_catalogue:catalogue_state", "item_activity:activity_state"],
         )
         .to_df()
@@ -201,9 +201,9 @@ def test_a_late_event_does_not_tell_the_past(settings):
     late = event("e4", START, "view", "ada", "desk")
     write_point_in_time([*STREAM, late], settings, NOW)
     feast = repo.feature_store(settings)
-    before = asked(user_id=["ada"], at=[START + 2 * HOUR - 1])
+    before = entities(user_id=["ada"], at=[START + 2 * HOUR - 1])
     found = feast.get_historical_features(before, ["shopper:shopper_state"]).to_df()
     assert sum(shopper.unpack(found["shopper_state"][0]).counts) == 1
-    after = asked(user_id=["ada"], at=[START + int(timedelta(hours=2) / timedelta(milliseconds=1))])
+    after = entities(user_id=["ada"], at=[START + int(timedelta(hours=2) / timedelta(milliseconds=1))])
     found = feast.get_historical_features(after, ["shopper:shopper_state"]).to_df()
     assert sum(shopper.unpack(found["shopper_state"][0]).counts) == 3

@@ -72,10 +72,10 @@ async def test_a_user_without_rights_or_with_a_wrong_password_is_told_so(valkey,
     async with configured(valkey) as admin:
         await admin.acl_setuser("reader", enabled=True, passwords=["+secret"], keys=["*"], categories=["+@read"],
                                 commands=["+info", "+eval", "+ping"])  # fmt: skip
-        for password, said in (("secret", "NOPERM.*allow this user"), ("wrong", "WRONGPASS.*a user and a password")):
+        for password, message in (("secret", "NOPERM.*allow this user"), ("wrong", "WRONGPASS.*a user and a password")):
             settings = make_settings(redis=f"{valkey},username=reader,password={password}", durable=Durable.OFF)
             async with opened(settings) as store:
-                with pytest.raises(StoreRefused, match=said) as refused:
+                with pytest.raises(StoreRefused, match=message) as refused:
                     await store.probe()
                 await store.wait_until_up()  # it is: there is nothing to wait for
                 assert password not in str(refused.value).replace("a password", "")

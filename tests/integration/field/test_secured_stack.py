@@ -170,12 +170,12 @@ def connections(stack: SecuredStack) -> dict[str, dict[str, str]]:
 
 
 async def test_every_way_of_logging_in_serves_both_clients(topics: SecuredStack, monkeypatch: pytest.MonkeyPatch):
-    for way, variables in connections(topics).items():
+    for case, variables in connections(topics).items():
         with monkeypatch.context() as patch:
             in_environment(patch, variables)
             settings = load_settings()
             with Broker(settings.kafka_connection) as broker:
-                assert len(broker.partitions(["events"])) == 4, way
+                assert len(broker.partitions(["events"])) == 4, case
             producer = await Producer.open(settings, Outputs({}))
             await producer.close()
 
@@ -196,26 +196,26 @@ def test_a_worker_that_is_not_let_in_says_so_in_one_line(topics: SecuredStack, v
         ("HEADRACE_REDIS", "OTHER_CA"): redis_url.replace(str(topics.pem.ca), str(topics.pem.other_ca)),
         ("HEADRACE_REDIS", "WRONG"): redis_url.replace("shop@", "nobody@"),
     }
-    told = {name: values.get((name, value), value) for name, value in variables.items()}
-    said = headrace(topics, "worker", exit_code=1, HEADRACE_LOG="json", **told)
-    message = json.loads(said.splitlines()[-1])["message"]
+    variables_set = {name: values.get((name, value), value) for name, value in variables.items()}
+    reported = headrace(topics, "worker", exit_code=1, HEADRACE_LOG="json", **variables_set)
+    message = json.loads(reported.splitlines()[-1])["message"]
     assert line in message
-    assert "Traceback" not in said
+    assert "Traceback" not in reported
 
 
 def test_a_publisher_that_is_not_let_in_says_so_in_one_line(topics: SecuredStack, trained_shop: TrainedShop):
-    said = headrace(
+    reported = headrace(
         topics, "publish", trained_shop.model, exit_code=1, HEADRACE_TRITON_HEADERS="triton-grpc-protocol-shop=wrong"
     )
-    assert said.count("\n") == 1
+    assert reported.count("\n") == 1
 
 
 def test_a_user_without_rights_is_told_which(topics: SecuredStack):
     narrow = {"HEADRACE_KAFKA_USERNAME": "narrow", "HEADRACE_KAFKA_PASSWORD": NARROW_PASSWORD}
-    said = headrace(topics, "worker", exit_code=1, **narrow).splitlines()[-1]
-    assert "user narrow may not see ctr.scores, dead.letters" in said
-    assert "docs/how-to/connect-your-cluster.md" in said
+    reported = headrace(topics, "worker", exit_code=1, **narrow).splitlines()[-1]
+    assert "user narrow may not see ctr.scores, dead.letters" in reported
+    assert "docs/how-to/connect-your-cluster.md" in reported
     assert "user narrow may not do this" in headrace(topics, "topics", "create", exit_code=1, **narrow)
-    said = headrace(topics, "tail", "recommendations", exit_code=2, **narrow)
-    assert "no topic recommendations on localhost" in said
-    assert "that user narrow may see" in said
+    reported = headrace(topics, "tail", "recommendations", exit_code=2, **narrow)
+    assert "no topic recommendations on localhost" in reported
+    assert "that user narrow may see" in reported

@@ -71,7 +71,7 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(operator: Secured
         set_otherwise(kafka, Topic.FEATURE_LOG, max_message_bytes="1000"),
         set_otherwise(kafka, Topic.DEAD_LETTERS, cleanup_policy="compact"),
     ):
-        said = headrace(operator, "worker", exit_code=1).splitlines()[-1]
+        message = headrace(operator, "worker", exit_code=1).splitlines()[-1]
         for part in (
             "events has message.timestamp.type=CreateTime, and needs LogAppendTime",
             "items has message.timestamp.type=CreateTime, and needs LogAppendTime",
@@ -80,7 +80,7 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(operator: Secured
             "`headrace topics alter` changes it",
             f"--bootstrap-server {operator.admin} --alter --entity-type topics",
         ):
-            assert part in said
+            assert part in message
         assert headrace(operator, "topics", "create", exit_code=1).splitlines()[-1].startswith("headrace:")
         changed = headrace(operator, "topics", "alter").splitlines()
         assert sorted(changed) == [
@@ -96,17 +96,17 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(operator: Secured
 
 def test_what_no_command_of_headrace_can_change_is_said_too(operator: SecuredStack, kafka: KafkaConnection):
     with set_otherwise(kafka, Topic.RECOMMENDATIONS, min_insync_replicas="2"):
-        said = headrace(operator, "worker", exit_code=1).splitlines()[-1]
-        assert "recommendations has min.insync.replicas=2, and needs at most 1" in said
-        assert "change it with the cluster's own tools" in said
+        message = headrace(operator, "worker", exit_code=1).splitlines()[-1]
+        assert "recommendations has min.insync.replicas=2, and needs at most 1" in message
+        assert "change it with the cluster's own tools" in message
 
 
 def test_a_missing_output_is_said_at_start(operator: SecuredStack, kafka: KafkaConnection):
     with connect(kafka, 10_000) as admin:
         admin.delete_topics([Topic.CTR_SCORES])
     try:
-        said = headrace(operator, "worker", exit_code=1).splitlines()[-1]
-        assert "No topic ctr.scores: create it with `headrace topics create`" in said
+        message = headrace(operator, "worker", exit_code=1).splitlines()[-1]
+        assert "No topic ctr.scores: create it with `headrace topics create`" in message
     finally:
         headrace(operator, "topics", "create")
 

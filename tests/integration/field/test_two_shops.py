@@ -120,8 +120,8 @@ def test_a_second_group_is_told_what_it_would_do(headrace_stack: Stack, shop: Se
     assert warning is not None
     for part in ("answers all of them again", f"HEADRACE_GROUP={first}", "rebuild", "HEADRACE_ANSWER_AGAIN=on"):
         assert part in warning
-    told = Worker(environment, tmp_path / "told.log", ready=f"HEADRACE_GROUP={second} is new")
-    told.kill()
+    refused = Worker(environment, tmp_path / "told.log", ready=f"HEADRACE_GROUP={second} is new")
+    refused.kill()
     with Broker(shop.kafka_connection) as broker:  # it was told before it did anything
         assert (broker.committed(second), shop.kafka_connection.name_of(item_updates(second)) in broker.names()) == (
             {},

@@ -56,7 +56,7 @@ BAD: dict[str, tuple[bytes | None, str]] = {
 }
 
 
-SAID = {
+DETAILS = {
     "seconds for milliseconds": "is 1770000000 in seconds? ms since 1970 UTC are wanted",
     "an ISO time": "it is text: ms since 1970 UTC are wanted",
     "a schema registry's frame": "framed by a schema registry (schema 7)",
@@ -88,8 +88,8 @@ def test_each_is_dead_lettered_once_with_its_bytes_and_reason(sent: None, headra
         assert by_key[f"bad: {name}"].raw == value
     assert len({letter.headers["headrace.id"] for letter in letters}) == len(letters)
     assert all(letter.headers["headrace.detail"] for letter in letters)
-    for name, said in SAID.items():
-        assert said in by_key[f"bad: {name}"].headers["headrace.detail"]
+    for name, message in DETAILS.items():
+        assert message in by_key[f"bad: {name}"].headers["headrace.detail"]
     assert {letter.headers["headrace.topic"] for letter in letters} == {"events", "items", "score.requests"}
 
 

@@ -141,8 +141,8 @@ def _assert_same_reasons(one: list[Any], other: list[Any], where: str) -> None:
     mine, theirs = ({reason["text"]: reason["weight"] for reason in reasons} for reasons in (one, other))
     for text in mine.keys() & theirs.keys():
         assert mine[text] == pytest.approx(theirs[text], abs=1e-4), where
-    for told, missed in ((mine, theirs), (theirs, mine)):
+    for present, missed in ((mine, theirs), (theirs, mine)):
         of_events = [reason["weight"] for reason in (*one, *other) if reason.get("item_id")]
-        edges = [0.0, max(of_events, default=0.0) / 2, *(missed[text] for text in missed.keys() - told.keys())]
-        for text in told.keys() - missed.keys():
-            assert any(abs(told[text] - edge) < 2e-4 for edge in edges), (where, mine, theirs)
+        edges = [0.0, max(of_events, default=0.0) / 2, *(missed[text] for text in missed.keys() - present.keys())]
+        for text in present.keys() - missed.keys():
+            assert any(abs(present[text] - edge) < 2e-4 for edge in edges), (where, mine, theirs)

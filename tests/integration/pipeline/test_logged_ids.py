@@ -35,8 +35,8 @@ def test_every_line_of_a_worker_is_json_and_a_dead_letter_is_found_by_its_events
         ("missing_field", place_of(letters["ann"]) | {"event_id": "no-item", "user_id": "ann"}),
     ]
     assert sorted(found, key=str) == sorted(expected, key=str)  # of two pipelines, neither of which waits for the other
-    told = [(line["level"], line["message"]) for line in lines if "good" in line.get("event_ids", [])]
-    assert told == [("INFO", "outputs without the model"), ("DEBUG", "outputs emitted")]
+    logged = [(line["level"], line["message"]) for line in lines if "good" in line.get("event_ids", [])]
+    assert logged == [("INFO", "outputs without the model"), ("DEBUG", "outputs emitted")]
 
 
 def place_of(letter: Any) -> dict[str, Any]:

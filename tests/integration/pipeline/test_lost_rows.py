@@ -79,8 +79,8 @@ async def test_a_flushed_store_ends_the_worker_and_the_next_one(
     assert await views_of(settings, "ann") == 3
     to(settings.redis_address).flushall()
     headrace_client.replay(views("ann", 1))
-    assert "lost features of events partition" in (said := last_words(worker))
-    assert "its rows are gone. Restore a backup that holds what was folded, or set HEADRACE_GROUP" in said
+    assert "lost features of events partition" in (words := last_words(worker))
+    assert "its rows are gone. Restore a backup that holds what was folded, or set HEADRACE_GROUP" in words
     assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"",))
     with pytest.raises(StackError, match=r"status 1 before it was ready(.|\n)*lost features of"):
         headrace_worker(HEADRACE_REDIS=settings.redis_address)
@@ -140,6 +140,6 @@ async def test_a_failover_is_followed_and_one_to_a_replica_that_lags_ends_the_wo
             name.target = settings.redis_address
             name.cut()
             headrace_client.replay(views("ann", 1))
-            assert "its rows reach" in (said := last_words(worker))
-            assert "lost features of events partition" in said
+            assert "its rows reach" in (words := last_words(worker))
+            assert "lost features of events partition" in words
         assert await views_of(settings, "ann") == 5

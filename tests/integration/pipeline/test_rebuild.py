@@ -36,7 +36,7 @@ class Shop:
         self._workers = 0
         records = list(read_recording(recording))
         with Replayer(self.old) as replayer:
-            self._sent: Sent = replayer.send([*records, *_asked(self.old.group)])
+            self._sent: Sent = replayer.send([*records, *_requests(self.old.group)])
         # Before everything else in event time: what is sent on comes in another order each time, and moves no clock.
         _send_astray(self.old, min(record.timestamp for record in records if record.topic == Topic.EVENTS))
 
@@ -66,8 +66,8 @@ class Shop:
         """Run the command; what it says."""
         for name, value in _LOADS.items():
             monkeypatch.setenv(name, value)
-        said = headrace(self._stack, "rebuild", self.new.group, "--json", group=self.old.group)
-        return json.loads(said.splitlines()[-1])
+        counted = headrace(self._stack, "rebuild", self.new.group, "--json", group=self.old.group)
+        return json.loads(counted.splitlines()[-1])
 
     def features(self, whose: Settings) -> bytes:
         """A dump of a group's rows."""
@@ -76,7 +76,7 @@ class Shop:
         return out.read_bytes()
 
 
-def _asked(name: str) -> list[Record]:
+def _requests(name: str) -> list[Record]:
     """Score requests, which leave no trace in any row."""
     value = {"user_id": "asks", "timestamp": _NOW_MS, "items": ["item-0001"]}
     return [
@@ -111,16 +111,16 @@ def test_a_rebuilt_group_holds_what_the_other_holds_and_has_said_nothing(
     shop: Shop, client: Client, monkeypatch: pytest.MonkeyPatch
 ):
     shop.finish(shop.old)
-    said = _counted(client)
-    assert said[Topic.RECOMMENDATIONS] > _OF_EACH
+    counted = _counted(client)
+    assert counted[Topic.RECOMMENDATIONS] > _OF_EACH
     assert sum(m.value.get("request_id") is not None for m in client.received(Topic.CTR_SCORES)) == _OF_EACH
-    assert said[Topic.DEMAND_FORECASTS] > 0
+    assert counted[Topic.DEMAND_FORECASTS] > 0
     done = shop.rebuild(monkeypatch)
     assert done["group"] == shop.new.group
     assert shop.features(shop.new) != b""
     shop.finish(shop.new)
     assert shop.features(shop.new) == shop.features(shop.old)
-    assert _counted(client) == said
+    assert _counted(client) == counted
 
 
 def test_what_the_other_group_has_left_unsaid_the_rebuilt_one_says(

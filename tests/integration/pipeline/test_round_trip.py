@@ -104,9 +104,9 @@ def test_another_partitioner_makes_no_difference(
     producer.flush()
     consume(headrace_stack, "recommendations", {one["event_id"] for one in events})
     for user in users[:4]:
-        said = json.loads(headrace(headrace_stack, "features", "user", user, "--json", group=headrace_group))
-        assert "item-0003" in json.dumps(said)
-        assert json.dumps(said).count("item-0001") >= 1
+        features = json.loads(headrace(headrace_stack, "features", "user", user, "--json", group=headrace_group))
+        assert "item-0003" in json.dumps(features)
+        assert json.dumps(features).count("item-0001") >= 1
 
 
 def test_a_header_without_a_value_is_no_more_than_that(

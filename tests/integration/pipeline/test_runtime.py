@@ -111,8 +111,8 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
     await worker.close()
     assert await views_of(store, user_id) == 6
     logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
-    said = [(log["event_id"], len(log["features"]["recent_items"])) for log in logs]
-    assert said == [(f"e{n}", n + 1) for n in range(6)]
+    logged = [(log["event_id"], len(log["features"]["recent_items"])) for log in logs]
+    assert logged == [(f"e{n}", n + 1) for n in range(6)]
 
 
 async def test_shoppers_wait_while_their_loads_are_under_way(settings: Settings, store: RowStore):
@@ -151,13 +151,13 @@ async def test_a_score_request_in_between_leaves_the_row_to_the_next_load(
     worker = await opened(settings)
     before, after = batch_of(settings, user_id, "e0"), batch_of(settings, user_id, "e1", first=1)
     request = json.dumps({"request_id": "r", "user_id": user_id, "timestamp": APPENDED, "items": ["a"]}).encode()
-    asked = RawRecord("score.requests", before.partition, 0, APPENDED, user_id.encode(), request, ())
-    await process(worker, before, PartitionBatch("score.requests", before.partition, [asked]), after)
+    input_ = RawRecord("score.requests", before.partition, 0, APPENDED, user_id.encode(), request, ())
+    await process(worker, before, PartitionBatch("score.requests", before.partition, [input_]), after)
     await worker.close()
     assert await views_of(store, user_id) == 2
     logs = [m.value for m in headrace_client.received("feature.log") if m.key == user_id]
-    said = [(log.get("event_id"), len(log["features"]["recent_items"])) for log in logs if log.get("event_id")]
-    assert said == [("e0", 1), ("e1", 2)]
+    logged = [(log.get("event_id"), len(log["features"]["recent_items"])) for log in logs if log.get("event_id")]
+    assert logged == [("e0", 1), ("e1", 2)]
 
 
 async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_folded(
@@ -189,8 +189,8 @@ async def test_a_chunk_that_comes_again_says_and_folds_nothing(
         await process(worker, batch_of(settings, user_id, "e0", "e1"))
     await worker.close()
     assert await views_of(store, user_id) == 2
-    said = [m.value["id"] for m in headrace_client.received("recommendations") if m.key == user_id]
-    assert said == [f"recommend/{user_id}/e0", f"recommend/{user_id}/e1"]
+    logged = [m.value["id"] for m in headrace_client.received("recommendations") if m.key == user_id]
+    assert logged == [f"recommend/{user_id}/e0", f"recommend/{user_id}/e1"]
 
 
 @pytest.fixture(params=["query", "output"])
@@ -199,8 +199,8 @@ def poison(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     step = getattr(RECOMMEND, request.param)
 
     def broken(*given: Any) -> object:
-        asked = given[0] if request.param == "query" else given[0].input
-        if asked.event_id == "poison":
+        input_ = given[0] if request.param == "query" else given[0].input
+        if input_.event_id == "poison":
             raise ValueError("the wrong kind of view")
         return step(*given)
 

@@ -62,11 +62,11 @@ def test_one_worker_too_many_is_said_ready_names_the_port_and_a_killed_superviso
         assert len(children) == processes
         crowd = f"{processes} workers share {partitions} partitions, and 1 of them have nothing to do: run {partitions}"
 
-        def said() -> list[str]:
+        def logged() -> list[str]:
             messages = [json.loads(line)["message"] for line in log.read_text().splitlines() if line.startswith("{")]
             return [message for message in messages if message.startswith(crowd)]
 
-        eventually(lambda: bool(said()) or not worker.running, crowd)
+        eventually(lambda: bool(logged()) or not worker.running, crowd)
         ports = [int(found) for found in re.findall(r"worker ready, metrics on port (\d+)", log.read_text())]
         assert len(set(ports)) == processes
         for one in ports:
@@ -77,4 +77,4 @@ def test_one_worker_too_many_is_said_ready_names_the_port_and_a_killed_superviso
         for process in alive:
             os.kill(process.pid, 9)
         assert len(gone) == processes
-        assert len(said()) == 1
+        assert len(logged()) == 1

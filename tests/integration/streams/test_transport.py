@@ -55,8 +55,8 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
 
 def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
-        for road in ("shoppers", "items", "shoppers", "items"):
-            it.worker(HEADRACE_PIPELINE=road).await_ready()
+        for pipeline in ("shoppers", "items", "shoppers", "items"):
+            it.worker(HEADRACE_PIPELINE=pipeline).await_ready()
         eventually(lambda: len(shares := it.assignments()) == 4 and all(shares), "4 members")
         shoppers, items = {*INPUTS, it.topics.rekeyed} - {Topic.ITEMS}, {Topic.ITEMS, it.topics.item_deltas}
         for topics in (shoppers, items):
@@ -94,19 +94,19 @@ def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: s
         assert worker.errors.splitlines()[-1] == "headrace: The online store is full: make room."
         [aborted] = [line for line in worker.errors.splitlines() if "batches aborted" in line]
         assert '"partition": 2, "first_offset": 50' in aborted
-        poisoned = TopicPartition(it.topics.rekeyed, 2)
-        assert it.committed()[poisoned] == 50
-        assert worker.seen()[poisoned] == set(range(50))
+        poison_partition = TopicPartition(it.topics.rekeyed, 2)
+        assert it.committed()[poison_partition] == 50
+        assert worker.seen()[poison_partition] == set(range(50))
 
         it.worker().await_ready()
         it.await_caught_up()
-        assert it.seen()[poisoned] == set(range(100))
+        assert it.seen()[poison_partition] == set(range(100))
 
 
 def test_the_next_worker_hears_what_was_processed_and_nothing_of_offsets_that_a_tool_set(
     kafka: str, tmp_path: Path
 ) -> None:
-    def heard(worker: WorkerProcess) -> list[list[str]]:
+    def received(worker: WorkerProcess) -> list[list[str]]:
         worker.await_ready()
         assert worker.terminate() == 0
         return [line for line in worker.lines() if line[0] == "folded"]
@@ -119,10 +119,10 @@ def test_the_next_worker_hears_what_was_processed_and_nothing_of_offsets_that_a_
         it.await_caught_up()
         assert first.terminate() == 0
         everything = [["folded", topic, str(p), "99"] for p in range(PARTITIONS)]
-        assert heard(it.worker()) == everything
-        assert heard(it.worker()) == everything  # of a worker, too, that had nothing to do
+        assert received(it.worker()) == everything
+        assert received(it.worker()) == everything  # of a worker, too, that had nothing to do
         it.commit({TopicPartition(topic, 0): 60, TopicPartition(topic, 1): 100})
-        assert heard(it.worker()) == everything[2:]
+        assert received(it.worker()) == everything[2:]
 
 
 def test_offsets_without_a_record_hold_nothing_up(kafka: str, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_shop_brings_its_own_table(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "message"),
     [
         ("popular =", "popular_ =", "has no text for popular"),
         ('popular = "popular with other shoppers"', "popular = 3", "has no text for popular"),
@@ -36,13 +36,13 @@ def test_a_shop_brings_its_own_table(tmp_path: Path):
         ("view = ", "view = = ", "cannot be read"),
     ],
 )
-def test_a_table_that_cannot_be_said_is_refused_in_one_line(before: str, after: str, said: str, tmp_path: Path):
+def test_a_table_that_cannot_be_said_is_refused_in_one_line(before: str, after: str, message: str, tmp_path: Path):
     table = tmp_path / "ours.toml"
     assert before in ENGLISH
     table.write_text(ENGLISH.replace(before, after, 1), "utf-8")
     with pytest.raises(SettingsError) as refused:
         reason_texts(str(table))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "HEADRACE_REASONS" in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -64,7 +64,7 @@ def test_record_keeps_what_came_until_it_is_interrupted(kafka, environment, tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("tail", "nowhere"), "there is no topic nowhere"),
         (("replay", "none.jsonl"), "FILE: cannot read none.jsonl"),
@@ -72,7 +72,7 @@ def test_record_keeps_what_came_until_it_is_interrupted(kafka, environment, tmp_
         (("record", "--topics", ",", "--out", "x.jsonl"), "--topics needs"),
     ],
 )
-def test_wrong_input_ends_with_status_2_and_one_line(environment, arguments, said):
+def test_wrong_input_ends_with_status_2_and_one_line(environment, arguments, message):
     done = run(environment, *arguments)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"headrace: {said}")

@@ -37,10 +37,10 @@ def test_several_clocks_that_run_ahead_move_it_no_further_than_the_time_of_arriv
 
 
 def test_a_window_still_closes_where_every_clock_runs_ahead():
-    mark, told = SourceWatermark(), []
+    mark, derived = SourceWatermark(), []
     for now in range(0, 3 * WINDOW + LATENESS + 20, 10):
-        told.append(observe(mark, now + 700, f"fast {now % 3}", now))
-    assert [time for time in told if time is not None][-3:] == [n * WINDOW + LATENESS for n in (1, 2, 3)]
+        derived.append(observe(mark, now + 700, f"fast {now % 3}", now))
+    assert [time for time in derived if time is not None][-3:] == [n * WINDOW + LATENESS for n in (1, 2, 3)]
 
 
 def test_a_second_shopper_in_the_next_window_announces_it_once():

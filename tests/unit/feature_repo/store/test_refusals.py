@@ -15,7 +15,7 @@ OF_A_SCRIPT_BEFORE_7 = (
 
 
 @pytest.mark.parametrize(
-    ("said", "remedy"),
+    ("message", "remedy"),
     [
         ("READONLY You can't write against a read only replica.", "HEADRACE_REDIS must name the primary"),
         (OF_A_SCRIPT_BEFORE_7, "HEADRACE_REDIS must name the primary"),
@@ -35,11 +35,11 @@ OF_A_SCRIPT_BEFORE_7 = (
         ("MOVED 3999 127.0.0.1:6381", "a single one"),
     ],
 )
-def test_a_refusal_names_its_code_and_what_to_do(said, remedy):
-    error = BaseParser.parse_error(said)
+def test_a_refusal_names_its_code_and_what_to_do(message, remedy):
+    error = BaseParser.parse_error(message)
     assert is_refusal(error)
     assert remedy in refusal(error)
-    code = said.split()[0]
+    code = message.split()[0]
     assert code == "ERR" or code in refusal(error)
     assert "\n" not in refusal(error)
 
@@ -49,9 +49,9 @@ def test_what_the_client_wraps_around_an_error_of_a_pipeline_is_left_out():
     assert refusal(wrapped).startswith("OOM no memory: it is full")
 
 
-@pytest.mark.parametrize("said", ["LOADING Redis is loading the dataset in memory"])
-def test_a_server_that_starts_is_away_and_refuses_nothing(said):
-    assert not is_refusal(BaseParser.parse_error(said))
+@pytest.mark.parametrize("message", ["LOADING Redis is loading the dataset in memory"])
+def test_a_server_that_starts_is_away_and_refuses_nothing(message):
+    assert not is_refusal(BaseParser.parse_error(message))
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError("Connection refused"), RedisTimeoutError("Timeout")])

@@ -52,9 +52,9 @@ def line(connection: KafkaConnection, error: Exception = SILENCE) -> str:
 
 def test_a_certificate_that_nobody_trusted_has_signed_is_named(tmp_path: Path):
     with listening() as address:
-        said = line(KafkaConnection(address, KafkaSecurity.TLS, files=pem(tmp_path, trustme.CA())))
-    assert f"Kafka at {address} is there, and no connection comes about: its certificate is not trusted (" in said
-    assert said.endswith("see HEADRACE_KAFKA_CA.")
+        message = line(KafkaConnection(address, KafkaSecurity.TLS, files=pem(tmp_path, trustme.CA())))
+    assert f"Kafka at {address} is there, and no connection comes about: its certificate is not trusted (" in message
+    assert message.endswith("see HEADRACE_KAFKA_CA.")
 
 
 def test_a_listener_that_speaks_tls_is_named_as_one():
@@ -64,17 +64,17 @@ def test_a_listener_that_speaks_tls_is_named_as_one():
 
 def test_a_client_without_its_certificate_is_told_so(tmp_path: Path):
     with listening(client_certificate=True) as address:
-        said = line(KafkaConnection(address, KafkaSecurity.TLS, files=pem(tmp_path, AUTHORITY)))
-    assert "TLS fails (" in said
-    assert "see HEADRACE_KAFKA_SECURITY, _CERT and _KEY" in said
+        message = line(KafkaConnection(address, KafkaSecurity.TLS, files=pem(tmp_path, AUTHORITY)))
+    assert "TLS fails (" in message
+    assert "see HEADRACE_KAFKA_SECURITY, _CERT and _KEY" in message
 
 
 @pytest.mark.parametrize("security", [KafkaSecurity.PLAINTEXT, KafkaSecurity.TLS])
 def test_where_nobody_listens_it_is_not_tls_that_is_in_the_way(security: KafkaSecurity):
     with create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
-    said = line(KafkaConnection(f"localhost:{port}", security))
-    assert said.startswith(f"Kafka at localhost:{port}: KafkaTimeoutError: Unable to bootstrap; is it up?")
+    message = line(KafkaConnection(f"localhost:{port}", security))
+    assert message.startswith(f"Kafka at localhost:{port}: KafkaTimeoutError: Unable to bootstrap; is it up?")
 
 
 def test_a_refused_user_is_named_and_no_password():
@@ -89,5 +89,5 @@ def test_a_listener_that_closes_the_connection_at_the_login_refuses_the_user(tmp
     """The client often misses what a broker says right before it closes."""
     login = Login(SaslMechanism.PLAIN, "shop", SecretStr("wrong"))
     with listening() as address:
-        said = line(KafkaConnection(address, KafkaSecurity.SASL_TLS, login=login, files=pem(tmp_path, AUTHORITY)))
-    assert f"Kafka at {address} refuses the user shop" in said
+        message = line(KafkaConnection(address, KafkaSecurity.SASL_TLS, login=login, files=pem(tmp_path, AUTHORITY)))
+    assert f"Kafka at {address} refuses the user shop" in message

@@ -95,8 +95,8 @@ def test_a_file_may_be_written_to_the_place_it_is_read_from(tmp_path: Path):
 def test_a_score_that_fails_leaves_its_input_and_its_output_as_they_were(tmp_path: Path):
     path = tmp_path / "x.csv"
     path.write_text("timestamp,value\n1,1\n2,many\n")
-    asked = ["demand", "score", "--input", str(path), "--output", str(path)]
-    assert isinstance(CliRunner().invoke(app, asked).exception, UsageError)
+    arguments = ["demand", "score", "--input", str(path), "--output", str(path)]
+    assert isinstance(CliRunner().invoke(app, arguments).exception, UsageError)
     assert path.read_text() == "timestamp,value\n1,1\n2,many\n"
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
 

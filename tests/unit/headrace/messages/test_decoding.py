@@ -255,13 +255,13 @@ KEYS = {
 
 
 @pytest.mark.parametrize("value", [None, b"", b"null"])
-@pytest.mark.parametrize(("key", "said"), KEYS.values(), ids=KEYS.keys())
-def test_a_withdrawal_under_a_key_that_is_no_id_is_refused(key, said, value):
+@pytest.mark.parametrize(("key", "complaint"), KEYS.values(), ids=KEYS.keys())
+def test_a_withdrawal_under_a_key_that_is_no_id_is_refused(key, complaint, value):
     with pytest.raises(BadRecord) as caught:
         decode_item(key, value, appended_ms=NOW, settings=SETTINGS)
     assert caught.value.reason is Reason.MISSING_FIELD
     assert "`item_id`" in caught.value.detail
-    assert said in caught.value.detail
+    assert complaint in caught.value.detail
 
 
 @pytest.mark.parametrize("key", [b'"', b'5" tin', b"{a}", b"\x00\x00", b"17"])
@@ -312,10 +312,10 @@ def test_an_item_that_would_be_misread_is_refused(fields, expected):
 
 def test_a_request_needs_its_items():
     good = {"request_id": "r", "user_id": "u", "timestamp": NOW, "items": ["a", "b"]}
-    asked = decode_request(json.dumps(good).encode(), appended_ms=NOW, settings=SETTINGS)
-    assert asked.items == ["a", "b"]
+    decoded = decode_request(json.dumps(good).encode(), appended_ms=NOW, settings=SETTINGS)
+    assert decoded.items == ["a", "b"]
     loose = {**good, "timestamp": float(NOW), "context": []}
-    assert decode_request(json.dumps(loose).encode(), appended_ms=NOW, settings=SETTINGS) == asked
+    assert decode_request(json.dumps(loose).encode(), appended_ms=NOW, settings=SETTINGS) == decoded
     for items, expected in ((None, Reason.MISSING_FIELD), ([], Reason.OUT_OF_RANGE), ("a", Reason.WRONG_TYPE)):
         with pytest.raises(BadRecord) as caught:
             decode_request(json.dumps({**good, "items": items}).encode(), appended_ms=NOW, settings=SETTINGS)

@@ -26,7 +26,7 @@ def view(user_id: str, event_id: str) -> Event:
     return Event(event_id=event_id, type=EventType.VIEW, user_id=user_id, timestamp=1, item_id="tea")
 
 
-def asked(cause: Event | ScoreRequest, offset: int = 0) -> list[str]:
+def output_ids(cause: Event | ScoreRequest, offset: int = 0) -> list[str]:
     """The ids under which a worker answers one record."""
     topic = "events" if isinstance(cause, Event) else "score.requests"
     record = RawRecord(topic, 0, offset, 1, None, b"{}", ())
@@ -42,19 +42,19 @@ def asked(cause: Event | ScoreRequest, offset: int = 0) -> list[str]:
 
 
 def test_two_shoppers_events_of_one_id_are_answered_under_two():
-    assert asked(view("ann", "1")) == ["recommend/ann/1"]
-    assert asked(view("bob", "1")) == ["recommend/bob/1"]
+    assert output_ids(view("ann", "1")) == ["recommend/ann/1"]
+    assert output_ids(view("bob", "1")) == ["recommend/bob/1"]
 
 
 def test_a_retry_that_stands_elsewhere_has_the_id_of_the_first():
-    assert asked(view("ann", "1"), offset=9) == asked(view("ann", "1"))
+    assert output_ids(view("ann", "1"), offset=9) == output_ids(view("ann", "1"))
 
 
 def test_a_request_is_told_from_an_impression_that_bears_its_name():
     request = ScoreRequest(request_id="r", user_id="score.requests", timestamp=1, items=["tea"])
     shown = Event(event_id="0/0", type=EventType.IMPRESSION, user_id="score.requests", timestamp=1, items=["tea"])
-    assert asked(request) == ["ctr//score.requests/0/0"]
-    assert asked(shown) == ["ctr/score.requests/0/0"]
+    assert output_ids(request) == ["ctr//score.requests/0/0"]
+    assert output_ids(shown) == ["ctr/score.requests/0/0"]
 
 
 @given(st.lists(st.tuples(NAMES, NAMES), min_size=2, max_size=6, unique=True))
@@ -87,11 +87,11 @@ def test_forecasts_of_two_items_or_windows_never_share_an_id(causes):
 @example([(("item", "shop:"), (0, 1), "drop"), (("shop", None), (0, 1), "drop")])
 def test_episodes_and_what_is_told_of_them_never_share_an_id(causes):
     episodes = [episode_id(*scope, *window, direction) for scope, window, direction in causes]
-    told = [
+    topics = [
         alert_id(e, state, *window) for e in episodes for state in ("open", "closed") for window in ((0, 1), (1, 2))
     ]
     assert len(set(episodes)) == len(causes)
-    assert len(set(told)) == 4 * len(causes)
+    assert len(set(topics)) == 4 * len(causes)
 
 
 def test_a_category_that_is_called_as_an_item_has_episodes_of_its_own():

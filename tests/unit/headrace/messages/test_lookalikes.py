@@ -67,37 +67,37 @@ def refusal(value: bytes) -> BadRecord:
     return caught.value
 
 
-@pytest.mark.parametrize(("value", "said"), NO_JSON.values(), ids=NO_JSON.keys())
-def test_what_is_no_json_is_named(value, said):
+@pytest.mark.parametrize(("value", "message"), NO_JSON.values(), ids=NO_JSON.keys())
+def test_what_is_no_json_is_named(value, message):
     bad = refusal(value)
     assert bad.reason in {Reason.INVALID_JSON, Reason.NOT_UTF8}
-    assert said in bad.detail
+    assert message in bad.detail
 
 
-@pytest.mark.parametrize(("value", "said"), OTHER_JSON.values(), ids=OTHER_JSON.keys())
-def test_json_that_is_no_object_is_named(value, said):
+@pytest.mark.parametrize(("value", "message"), OTHER_JSON.values(), ids=OTHER_JSON.keys())
+def test_json_that_is_no_object_is_named(value, message):
     bad = refusal(value)
     assert bad.reason is Reason.WRONG_TYPE
-    assert said in bad.detail
+    assert message in bad.detail
 
 
-@pytest.mark.parametrize(("fields", "said"), ENVELOPES.values(), ids=ENVELOPES.keys())
-def test_an_envelope_is_named(fields, said):
+@pytest.mark.parametrize(("fields", "message"), ENVELOPES.values(), ids=ENVELOPES.keys())
+def test_an_envelope_is_named(fields, message):
     bad = refusal(json.dumps(fields).encode())
     assert bad.reason is Reason.MISSING_FIELD
     assert "`event_id`" in bad.detail
-    assert said in bad.detail
+    assert message in bad.detail
 
 
 def test_every_input_names_what_it_refuses():
-    for value, said in (NO_JSON["gzip"], OTHER_JSON["a list of messages"], ENVELOPES["CloudEvents"]):
+    for value, message in (NO_JSON["gzip"], OTHER_JSON["a list of messages"], ENVELOPES["CloudEvents"]):
         written = json.dumps(value).encode() if isinstance(value, dict) else value
         with pytest.raises(BadRecord) as of_item:
             decode_item(b"k", written, appended_ms=NOW, settings=SETTINGS)
         with pytest.raises(BadRecord) as of_request:
             decode_request(written, appended_ms=NOW, settings=SETTINGS)
-        assert said in of_item.value.detail
-        assert said in of_request.value.detail
+        assert message in of_item.value.detail
+        assert message in of_request.value.detail
 
 
 @pytest.mark.parametrize("value", [b"hello", b"{", JSON[:-1], JSON + b"}", b"7", b"true", b"", b"\x00\x00\x00\x00\x00"])

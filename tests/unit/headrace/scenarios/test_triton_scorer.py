@@ -18,12 +18,12 @@ class Models:
 
     def __init__(self, fault: str = "") -> None:
         self.fault = fault
-        self.asked: list[list[int]] = []
+        self.requested: list[list[int]] = []
 
     async def infer(self, model: str, inputs: Mapping[str, NDArray[Any]], rows: int) -> tuple[dict[str, Any], str]:
         if self.fault == "absent":
             raise ModelUnavailable(f"{model}: no such model")
-        self.asked.append(inputs["number"].tolist())
+        self.requested.append(inputs["number"].tolist())
         assert rows == len(inputs["number"])
         return {"other" if self.fault == "outputs" else "doubled": inputs["number"] * 2}, "7"
 
@@ -56,7 +56,7 @@ async def test_queries_of_scenarios_that_share_a_scorer_travel_together_and_come
     models = Models()
     pending = [Pending(ONE, 1), Pending(PLAIN, 0), Pending(TWO, 2), Pending(ONE, 3)]
     found = list(await Scorers([ONE, TWO, PLAIN], models).score(pending))
-    assert models.asked == [[1, 2, 3]]
+    assert models.requested == [[1, 2, 3]]
     served = ModelRef("doubling", "7")
     assert found == [
         Result(2, served, None),
@@ -86,4 +86,4 @@ async def test_a_scorer_whose_model_is_absent_costs_another_nothing():
 async def test_nothing_is_asked_where_no_scenario_asks():
     models = Models()
     assert list(await Scorers([ONE], models).score([])) == []
-    assert models.asked == []
+    assert models.requested == []

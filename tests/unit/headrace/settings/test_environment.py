@@ -86,9 +86,9 @@ def test_every_command_refuses(
     monkeypatch.setattr(sys, "argv", ["headrace", *command])
     with pytest.raises(SystemExit) as left:
         main()
-    said = capsys.readouterr()
-    assert (left.value.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert said.err.startswith(f"headrace: {name} ")
+    printed = capsys.readouterr()
+    assert (left.value.code, printed.out, printed.err.count("\n")) == (2, "", 1)
+    assert printed.err.startswith(f"headrace: {name} ")
 
 
 def test_help_is_given_all_the_same(monkeypatch: pytest.MonkeyPatch):

@@ -34,21 +34,21 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, object]], str]:
     with pytest.raises(SystemExit) as ended:
         run(app, ["status", "--json"])
-    told = capsys.readouterr()
-    return int(ended.value.code or 0), json.loads(told.out.splitlines()[-1]), told.err
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), json.loads(printed.out.splitlines()[-1]), printed.err
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_external_servers_are_asked_and_each_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[str]):
-    code, found, told = status(capsys)
+    code, found, printed = status(capsys)
     assert code == 1
     assert {name: (part["state"], part["answers"]) for name, part in found.items()} == dict.fromkeys(
         ("kafka", "redis", "triton"), ("external", False)
     )
-    assert len(told.splitlines()) == 1
+    assert len(printed.splitlines()) == 1
     for address, variable in (("127.0.0.1:1", "KAFKA"), ("127.0.0.1:2", "REDIS"), ("[::1]:3", "TRITON")):
-        assert f"at {address} does not answer: start that server, or set HEADRACE_{variable}" in told
-    assert "hush" not in json.dumps(found) + told
+        assert f"at {address} does not answer: start that server, or set HEADRACE_{variable}" in printed
+    assert "hush" not in json.dumps(found) + printed
 
 
 def test_a_local_stack_that_is_stopped_says_how_to_start_it(
@@ -57,10 +57,10 @@ def test_a_local_stack_that_is_stopped_says_how_to_start_it(
     for name in EXTERNAL:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HEADRACE_PORT_OFFSET", "39000")
-    code, found, told = status(capsys)
+    code, found, printed = status(capsys)
     assert code == 1
     assert {part["state"] for part in found.values()} == {"stopped"}
-    assert told.count("start it with `headrace up`") == 3
+    assert printed.count("start it with `headrace up`") == 3
 
 
 @pytest.mark.usefixtures("nowhere")

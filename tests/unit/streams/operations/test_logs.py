@@ -84,14 +84,14 @@ def test_text_has_the_fields_behind_the_message_and_in_one_line(lines):
 
 
 @pytest.mark.parametrize(
-    ("level", "heard"),
+    ("level", "logged"),
     [
         (logging.DEBUG, ["streams DEBUG", "streams INFO", "library INFO", "streams ERROR"]),
         (logging.INFO, ["streams INFO", "library INFO", "streams ERROR"]),
         (logging.ERROR, ["streams ERROR"]),
     ],
 )
-def test_a_level_is_that_of_headrace_and_libraries_never_say_more_than_info(lines, level: int, heard: list[str]):
+def test_a_level_is_that_of_headrace_and_libraries_never_say_more_than_info(lines, level: int, logged: list[str]):
     logs.set_up(LogForm.JSON, level)
     for name, of_line in (
         ("streams", "DEBUG"),
@@ -103,7 +103,7 @@ def test_a_level_is_that_of_headrace_and_libraries_never_say_more_than_info(line
         ("streams", "ERROR"),
     ):
         logging.getLogger(name).log(logs.level_number(of_line), "said")
-    assert [f"{line['logger']} {line['level']}" for line in map(json.loads, lines())] == heard
+    assert [f"{line['logger']} {line['level']}" for line in map(json.loads, lines())] == logged
 
 
 def test_what_programs_wait_for_is_a_plain_line_or_a_message_at_any_level(lines):

@@ -11,7 +11,7 @@ from streams.operations.probes import serve_probes
 PORT = 29_100
 
 
-def asked(port: int, page: str) -> tuple[int, str]:
+def probed(port: int, page: str) -> tuple[int, str]:
     try:
         with urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5) as answer:
             return answer.status, answer.read().decode()
@@ -35,15 +35,15 @@ def well() -> int:
 )
 def test_probes_say_what_is_wrong(health: Health, live: tuple[int, str], ready: tuple[int, str]):
     port = serve_probes(PORT, lambda: health)
-    assert asked(port, "livez") == live
-    assert asked(port, "readyz") == ready
+    assert probed(port, "livez") == live
+    assert probed(port, "readyz") == ready
 
 
 def test_a_second_worker_takes_the_next_port_and_both_serve_metrics():
     ports = [serve_probes(PORT, lambda: Health("", "")) for _ in range(2)]
     assert ports[0] != ports[1]
     for port in ports:
-        status, page = asked(port, "metrics")
+        status, page = probed(port, "metrics")
         assert (status, "headrace_records_total" in page or "python_info" in page) == (200, True)
 
 
@@ -53,9 +53,9 @@ def test_port_0_serves_nothing():
 
 @pytest.mark.parametrize("page", ["", "healthz", "metrics/", "livez/", "Metrics", "favicon.ico", "metrics/livez?a=b"])
 def test_a_path_that_is_none_is_not_found_and_the_answer_names_those_there_are(well: int, page: str):
-    assert asked(well, page) == (404, "not found; the paths here are /metrics, /livez, /readyz\n")
+    assert probed(well, page) == (404, "not found; the paths here are /metrics, /livez, /readyz\n")
 
 
 def test_a_query_string_changes_no_path(well: int):
-    assert asked(well, "livez?verbose") == (200, "ok\n")
-    assert asked(well, "metrics?name[]=python_info")[0] == 200
+    assert probed(well, "livez?verbose") == (200, "ok\n")
+    assert probed(well, "metrics?name[]=python_info")[0] == 200

@@ -81,7 +81,7 @@ def test_the_command_watches_whoever_started_it_only_where_it_is_told_to(monkeyp
     done: list[str] = []
     monkeypatch.setattr(supervised, "end_with_starter", lambda: done.append("watches"))
     monkeypatch.setattr(app, "run_worker", lambda: done.append("runs") or sys.exit(0))
-    for told in (True, False):
+    for reported in (True, False):
         with pytest.raises(SystemExit):
-            command.worker(supervised=told)
+            command.worker(supervised=reported)
     assert done == ["watches", "runs", "runs"]

@@ -107,11 +107,11 @@ def test_one_that_fails_at_once_waits_longer_each_time():
 
 
 def test_one_that_says_it_is_dead_is_ended(sleeper):
-    clock, told = Clock(), []
+    clock, reported = Clock(), []
 
     def probe(pid):
-        told.append(pid)
-        return "its loop stands still" if len(told) > 1 else ""
+        reported.append(pid)
+        return "its loop stands still" if len(reported) > 1 else ""
 
     place = WorkerSlot(sleeper, probe, clock)
     place.check()
@@ -122,7 +122,7 @@ def test_one_that_says_it_is_dead_is_ended(sleeper):
     clock.now += 31
     place.check()
     assert sleeper.processes[0].wait() == -signal.SIGKILL
-    assert told == [sleeper.processes[0].pid] * 3
+    assert reported == [sleeper.processes[0].pid] * 3
 
 
 def test_sigterm_ends_all_of_them(sleeper):

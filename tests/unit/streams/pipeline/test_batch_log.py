@@ -32,12 +32,12 @@ def intake_of(batch) -> DecodedBatch:
     return decode_batch(batch, Settings(max_event_bytes=2_000), PARTITIONS, request_decoders(Settings()))
 
 
-def asked_of(batch) -> list[PendingQuery]:
+def queries_of(batch) -> list[PendingQuery]:
     return [PendingQuery(accepted, RECOMMEND, accepted.input, "id", None) for accepted in intake_of(batch).accepted]
 
 
-def answers(asked: list[PendingQuery], fallbacks: list[str | None]) -> list[Answered]:
-    return [Answered(one, "recommendations", fallback) for one, fallback in zip(asked, fallbacks, strict=True)]
+def answers(queries: list[PendingQuery], fallbacks: list[str | None]) -> list[Answered]:
+    return [Answered(one, "recommendations", fallback) for one, fallback in zip(queries, fallbacks, strict=True)]
 
 
 def test_dead_letters_are_told_of_by_reason_with_place_and_ids(batch_of, logged):
@@ -99,16 +99,16 @@ def test_a_poisoned_event_is_told_of_with_its_id_its_place_and_what_was_raised(b
 
 def test_answers_without_the_model_are_counted_once_a_load(batch_of, logged):
     batch = batch_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME)
-    asked = asked_of(batch)
+    queries = queries_of(batch)
     fallbacks = [None, "unknown_user", *["model_unavailable"] * 7]
-    batch_log.answered(Batch([batch]), answers(asked, fallbacks))
+    batch_log.answered(Batch([batch]), answers(queries, fallbacks))
     [line] = [line for line in logged.records if line.levelname == "INFO"]
     assert (line.count, line.event_ids) == (7, ["e2", "e3", "e4", "e5", "e6"])
 
 
 def test_a_load_whose_answers_are_the_models_is_told_of_at_debug_alone(batch_of, logged):
     batch = batch_of(*({**VIEW, "event_id": f"e{n}"} for n in range(9)), partition=HOME, first=4)
-    batch_log.answered(Batch([batch]), answers(asked_of(batch), [None] * 9))
+    batch_log.answered(Batch([batch]), answers(queries_of(batch), [None] * 9))
     [line] = logged.records
     assert line.levelname == "DEBUG"
     assert line.event_ids == [f"e{n}" for n in range(9)]
@@ -130,6 +130,6 @@ def test_what_nobody_wants_to_read_is_not_made(batch_of, caplog: pytest.LogCaptu
         monkeypatch.setattr(batch_log, name, lambda *_, name=name: made.append(name))
     batch = batch_of(VIEW, partition=HOME)
     batch_log.dead_letters(intake_of(batch_of(b"{")).rejected)
-    batch_log.answered(Batch([batch]), answers(asked_of(batch), ["model_unavailable"]))
+    batch_log.answered(Batch([batch]), answers(queries_of(batch), ["model_unavailable"]))
     batch_log.gave_up([Batch([batch])], ValueError("once"), 1)
     assert made == []

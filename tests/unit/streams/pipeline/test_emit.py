@@ -81,11 +81,11 @@ def test_a_forwarded_event_is_judged_by_when_its_producer_had_it_appended(batch_
     assert accepted.appended_ms == first.timestamp
 
 
-@pytest.mark.parametrize("told", [str(2**62).encode(), b"9" * 5_000, b"-1", b"soon"])
-def test_a_forwarded_event_was_not_appended_after_it_was_forwarded(batch_of, told: bytes):
+@pytest.mark.parametrize("claimed", [str(2**62).encode(), b"9" * 5_000, b"-1", b"soon"])
+def test_a_forwarded_event_was_not_appended_after_it_was_forwarded(batch_of, claimed: bytes):
     [first] = batch_of(VIEW, partition=HOME).records
     place = (("headrace.topic", b"events"), ("headrace.partition", b"0"), ("headrace.offset", b"7"))
-    forged = first._replace(topic=rekeyed(SETTINGS.group), headers=(*place, ("headrace.appended", told)))
+    forged = first._replace(topic=rekeyed(SETTINGS.group), headers=(*place, ("headrace.appended", claimed)))
     [accepted] = decode_batch(PartitionBatch(forged.topic, HOME, [forged]), SETTINGS, PARTITIONS, REQUESTS).accepted
     assert accepted.appended_ms == first.timestamp
 

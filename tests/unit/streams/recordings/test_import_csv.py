@@ -249,7 +249,7 @@ def test_a_map_that_does_not_fit_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("toml", "said"),
+    ("toml", "message"),
     [
         ("[columns", "is no TOML"),
         ("[column]\nuser_id = 'who'", "unknown field `column`"),
@@ -260,12 +260,12 @@ def test_a_map_that_does_not_fit_is_one_line(
         ("[file]\ndecimal = ';'", "Invalid enum value ';'"),
     ],
 )
-def test_a_map_file_that_is_wrong_is_one_line(tmp_path: Path, toml: str, said: str):
+def test_a_map_file_that_is_wrong_is_one_line(tmp_path: Path, toml: str, message: str):
     map_ = tmp_path / "map.toml"
     map_.write_text(toml)
     with pytest.raises(UsageError) as refused:
         run(tmp_path, table(*good(1)), (str(map_), *VIEWS))
-    assert said in str(refused.value) and "\n" not in str(refused.value)
+    assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path):

@@ -77,10 +77,10 @@ def test_an_empty_file_fails_and_is_called_empty(tmp_path, capsys, name, content
     path.write_bytes(compress(content) if content else b"")
     with pytest.raises(SystemExit) as ended:
         run(app, ["validate", str(path), "--json"])
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert ended.value.code == 1
-    assert told.err.splitlines()[-1] == f"headrace: {path} is empty: it holds no record"
-    found = json.loads(told.out.splitlines()[-1])
+    assert printed.err.splitlines()[-1] == f"headrace: {path} is empty: it holds no record"
+    found = json.loads(printed.out.splitlines()[-1])
     assert (found["ok"], found["records"]) == (False, 0)
     assert [(check["check"], check["status"]) for check in found["checks"]] == [("records", "FAIL")]
 

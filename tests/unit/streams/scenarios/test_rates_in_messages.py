@@ -41,7 +41,7 @@ def listed(ctr: float) -> RankedItems:
     return RankedItems(items, [1.0, 0.0], [ctr, nan], none, zero, [0, 0], [0.0, 0.0])
 
 
-def told(scenario, cause, answer: ShopperResult) -> list[object]:
+def rates(scenario, cause, answer: ShopperResult) -> list[object]:
     query = scenario.query(cause, ROW, Settings())
     made = json.loads(msgspec.json.encode(scenario.output(QueryResult(cause, "id", query, answer, shop(), Settings()))))
     return [entry["ctr"] for entry in made["items"]]
@@ -49,12 +49,12 @@ def told(scenario, cause, answer: ShopperResult) -> list[object]:
 
 @pytest.mark.parametrize(("rate", "ctr"), [(0.25, 0.25), (0.0, 0.0), (1.0, 1.0), (nan, None)])
 def test_a_list_has_the_rate_or_null(rate: float, ctr: float | None):
-    assert told(RECOMMEND, VIEW, ShopperResult(listed(rate), [], MODEL, None)) == [ctr]
+    assert rates(RECOMMEND, VIEW, ShopperResult(listed(rate), [], MODEL, None)) == [ctr]
 
 
 def test_a_list_that_stands_in_for_the_models_has_no_rates():
     query = RECOMMEND.query(VIEW, ROW, Settings())
-    assert told(RECOMMEND, VIEW, popularity_result(query, list(shop()), shop(), MODEL)) == [None]
+    assert rates(RECOMMEND, VIEW, popularity_result(query, list(shop()), shop(), MODEL)) == [None]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_a_list_that_stands_in_for_the_models_has_no_rates():
 def test_scores_are_numbers_without_a_click_head_and_without_the_model(cause: Event | ScoreRequest):
     query = CTR.query(cause, ROW, Settings())
     no_head = _with_base_rates(ShopperResult(NO_ITEMS_RANKED, [nan, nan], MODEL, None))
-    assert told(CTR, cause, no_head) == [BASE_CTR, BASE_CTR]
+    assert rates(CTR, cause, no_head) == [BASE_CTR, BASE_CTR]
     assert no_head.fallback == "no_click_head"
-    assert told(CTR, cause, popularity_result(query, [], shop(), MODEL)) == [BASE_CTR, BASE_CTR]
+    assert rates(CTR, cause, popularity_result(query, [], shop(), MODEL)) == [BASE_CTR, BASE_CTR]

@@ -13,7 +13,7 @@ from streams.testing.crash_points import POINTS, crash
 
 
 @pytest.fixture
-def blows(monkeypatch) -> list[int]:
+def signals(monkeypatch) -> list[int]:
     """The signals that the process was to get; producer and store do nothing."""
     dealt: list[int] = []
 
@@ -23,7 +23,7 @@ def blows(monkeypatch) -> list[int]:
     async def write_serialised(_store, _parts):
         pass
 
-    monkeypatch.setattr(os, "kill", lambda _pid, blow: dealt.append(blow))
+    monkeypatch.setattr(os, "kill", lambda _pid, sent: dealt.append(sent))
     monkeypatch.setattr(Producer, "send", send)
     monkeypatch.setattr(RowStore, "write_serialised", write_serialised)
     return dealt
@@ -35,21 +35,21 @@ async def say(topic: Topic) -> None:
     await Producer.send(None, outbox)
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
-async def test_the_blow_falls_at_the_given_pass_and_once(blows, blow):
-    crash("written", 2, blow)
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
+async def test_the_blow_falls_at_the_given_pass_and_once(signals, sent):
+    crash("written", 2, sent)
     await say(Topic.RECOMMENDATIONS)
-    for dealt in ([], [blow], [blow]):
+    for dealt in ([], [sent], [sent]):
         await RowStore.write_serialised(None, [])
-        assert blows == dealt
+        assert signals == dealt
 
 
-async def test_a_pass_counts_once_an_answer_is_acknowledged(blows):
+async def test_a_pass_counts_once_an_answer_is_acknowledged(signals):
     crash("written", 1)
     for topic, dealt in ((Topic.DEAD_LETTERS, 0), (Topic.CTR_SCORES, 1)):
         await say(topic)
         await RowStore.write_serialised(None, [])
-        assert len(blows) == dealt
+        assert len(signals) == dealt
 
 
 def test_every_point_is_a_step_that_there_is():

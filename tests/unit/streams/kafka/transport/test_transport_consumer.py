@@ -43,22 +43,22 @@ async def test_a_broker_that_does_not_tell_the_groups_offsets_ends_the_worker(mo
     assert "start again" in str(failure)
 
 
-class TellingThread:
+class ReportingThread:
     """A consumer's thread whose broker tells these ends, one after the other."""
 
     def __init__(self, ends: Sequence[int | None]) -> None:
         self._ends = list(ends)
-        self.asked = 0
+        self.requested = 0
 
     async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int] | None:
-        self.asked += 1
+        self.requested += 1
         end = self._ends.pop(0)
         return None if end is None else dict.fromkeys(tps, end)
 
 
 def pausing(ends: Sequence[int | None]) -> Any:
     made: Any = BatchConsumer.__new__(BatchConsumer)
-    made._thread, made._ends, made._throttle = TellingThread(ends), None, PollThrottle(lambda: 1_000.0)
+    made._thread, made._ends, made._throttle = ReportingThread(ends), None, PollThrottle(lambda: 1_000.0)
     made._get_active_partitions = lambda: {DELTAS}
     made._throttle.on_read(ITEMS, more=False)
     return made
@@ -74,8 +74,8 @@ async def test_a_pause_ends_where_the_log_ends_where_it_did(ends, left):
     assert waiting._throttle.remaining_s(ITEMS, [ITEMS], alone=True) == left
 
 
-@pytest.mark.parametrize(("pause", "asked"), [(5.0, 1), (0.5, 0), (inf, 0)])  # inf: no room for another batch
-async def test_only_a_road_that_pauses_for_long_asks_whether_anything_comes(pause, asked):
+@pytest.mark.parametrize(("pause", "requested"), [(5.0, 1), (0.5, 0), (inf, 0)])  # inf: no room for another batch
+async def test_only_a_road_that_pauses_for_long_asks_whether_anything_comes(pause, requested):
     waiting = pausing([7])
     waiting.transport = SimpleNamespace(batching=SimpleNamespace(pipelines=[ITEMS]))
     waiting._quotas, waiting._room = lambda: ([], pause, frozenset()), asyncio.Event()

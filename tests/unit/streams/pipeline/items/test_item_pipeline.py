@@ -10,16 +10,16 @@ class Noted:
     """Whoever the pipeline works with; what is asked of them, in order."""
 
     def __init__(self):
-        self.asked = []
+        self.requested = []
 
     async def catch_up(self):
-        self.asked.append("catalogue")
+        self.requested.append("catalogue")
 
     async def refresh(self):
-        self.asked.append("trending")
+        self.requested.append("trending")
 
     async def process(self, batch):
-        self.asked.append("items" if isinstance(batch, PartitionBatch) else "deltas")
+        self.requested.append("items" if isinstance(batch, PartitionBatch) else "deltas")
 
 
 def batch(topic):
@@ -30,4 +30,4 @@ async def test_the_catalogue_and_what_is_popular_are_seen_to_before_anything_is_
     noted = Noted()
     pipeline = ItemPipeline(noted, noted, noted, noted)  # type: ignore[arg-type]
     await pipeline.process(Batch([batch("deltas"), batch(Topic.ITEMS)]), BatchSlot(None, lambda: None))
-    assert noted.asked == ["catalogue", "trending", "items", "deltas"]
+    assert noted.requested == ["catalogue", "trending", "items", "deltas"]

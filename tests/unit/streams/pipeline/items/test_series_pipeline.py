@@ -76,14 +76,14 @@ class Servers:
             self.rows[write.kind, write.key] = StoredRow(write.fence, write.seen, tuple(states))
 
     async def infer(self, _model, tensors, _rows, _kind):
-        self.asked += len(tensors.window_start)
+        self.rows_asked_for += len(tensors.window_start)
         return DemandAnswer(np.ones((len(tensors.window_start), SETTINGS.horizon, 9), np.float32)), "1"
 
     async def ends_for(self, claims):
         return dict.fromkeys(claims, 10**6)
 
     async def send(self, outbox):
-        self.said += [(topic, m.key, m.value) for (topic, _), told in outbox.messages.items() for m in told]
+        self.said += [(topic, m.key, m.value) for (topic, _), sent in outbox.messages.items() for m in sent]
 
     def units(self, key, kind=Kind.ITEM):
         return merged(*self.rows[kind, key].states[-2:]).units
@@ -116,7 +116,7 @@ class Pipeline:
 
     async def next_window(self, units=1):
         """Close one window; the rows that the model was asked for."""
-        before, at = self.servers.asked, self.window * SETTINGS.window
+        before, at = self.servers.rows_asked_for, self.window * SETTINGS.window
         sold = [ItemUpdate(n, f"{n}", ACTION_CODE["purchase"], at, units, 100, False) for n in range(ITEMS)]
         sold.append(ItemUpdate(0, SHOP, ACTION_CODE["purchase"], at, units, -1, False, self.window % SHARDS))
         entries = [msgspec.structs.replace(update, offset=self.window * SERIES + n) for n, update in enumerate(sold)]
@@ -125,7 +125,7 @@ class Pipeline:
         record = RawRecord("deltas", 0, self.window, at, None, value, ())
         self.window += 1
         await self.pipeline.process([PartitionBatch("deltas", 0, [record])])
-        return self.servers.asked - before
+        return self.servers.rows_asked_for - before
 
 
 async def test_a_message_that_no_worker_sent_is_a_dead_letter_and_what_came_with_it_counts():
@@ -185,7 +185,7 @@ async def test_shoppers_who_wait_in_the_same_process_have_time_between_two_stint
     assert [seconds > 0 for seconds in pauses] == [has_waiters] * len(pauses)
 
 
-async def said_of_a_surge(forgets):
+async def emitted_in_a_surge(forgets):
     """All that is said in seventy windows, in the sixtieth of which everything sells as never before."""
     pipeline, order = Pipeline(), random.Random(3)
     for n in range(70):
@@ -196,10 +196,10 @@ async def said_of_a_surge(forgets):
 
 
 async def test_windows_that_were_set_aside_count_as_all_others(monkeypatch):
-    said = await said_of_a_surge(forgets=True)
+    said = await emitted_in_a_surge(forgets=True)
     assert any(topic == "demand.alerts" for topic, _, _ in said)
     monkeypatch.setattr(cold_windows, "_MAX_WINDOWS", 1_000)
-    assert await said_of_a_surge(forgets=False) == said
+    assert await emitted_in_a_surge(forgets=False) == said
 
 
 async def test_of_two_partitions_one_may_be_written_and_the_other_refused_and_all_counts_once():
@@ -237,12 +237,12 @@ async def test_an_item_whose_id_reads_like_a_scope_is_an_item(odd):
     assert pipeline.servers.units(SHOP, Kind.SHARD) == 7
     assert pipeline.trending._counted == {odd: 5}
     assert pipeline.cache.take([item_key(odd)])
-    told = [
+    sent = [
         msgspec.json.decode(value)["item_id"]
         for topic, _, value in pipeline.servers.said
         if topic == "demand.forecasts"
     ]
-    assert told == [odd]
+    assert sent == [odd]
 
 
 async def test_rows_of_ids_that_no_catalogue_has_are_to_go_and_are_not_kept_in_memory(steady):

@@ -60,7 +60,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.rows: dict[str, StoredRow] = {}
-        self.asked: list[str] = []
+        self.queried: list[str] = []
         self._source = EMPTY
 
     def take(self, events: Sequence[Event], first: int = 0) -> "Shop":
@@ -76,7 +76,7 @@ class Shop:
         }
         [mark] = source.to_writes()
         self._source = StoredRow(mark.fence, mark.seen, (mark.states[0] or b"", b""))
-        self.asked += [asked.output_id for asked in fold.folded.queries]
+        self.queried += [queried.output_id for queried in fold.folded.queries]
         return self
 
 
@@ -95,20 +95,20 @@ def _states(shop: Shop) -> dict[str, tuple[bytes, ...]]:
 def test_the_fold_of_a_concatenation_is_the_fold_of_folds(events, cut):
     whole, parts = Shop().take(events), Shop().take(events[:cut]).take(events[cut:], first=cut)
     assert parts.rows == whole.rows
-    assert parts.asked == whole.asked
+    assert parts.queried == whole.queried
 
 
 @few_examples
 @given(streams(), st.integers(0, 25))
 def test_what_a_prefix_asks_is_a_prefix_of_what_all_ask(events, cut):
-    assert Shop().take(events).asked[: len(asked := Shop().take(events[:cut]).asked)] == asked
+    assert Shop().take(events).queried[: len(queried := Shop().take(events[:cut]).queried)] == queried
 
 
 @few_examples
 @given(streams(), st.integers(0, 25))
 def test_what_comes_again_changes_and_asks_nothing(events, cut):
     once, again = Shop().take(events), Shop().take(events).take(events[cut:], first=cut)
-    assert (again.rows, again.asked) == (once.rows, once.asked)
+    assert (again.rows, again.queried) == (once.rows, once.queried)
 
 
 @few_examples

@@ -101,15 +101,15 @@ def test_any_other_event_is_folded_before_it_is_scored():
 
 
 def test_an_impression_is_scored_before_it_is_folded():
-    state_at_asking: list[int] = []
+    state_at_query: list[int] = []
 
     def spy(input_: object, row: Row, settings: Settings) -> object:
-        state_at_asking.append(sum(row.shopper.counts))
+        state_at_query.append(sum(row.shopper.counts))
         return CTR.query(input_, row, settings)
 
     shop = Shop((replace(CTR, query=spy),))
     shop.fold_batch(accepted(event("i", EventType.IMPRESSION, items=["a", "b"]), 0))
-    assert state_at_asking == [0]
+    assert state_at_query == [0]
     assert sum(shop.state.counts) == 1
 
 
@@ -145,8 +145,8 @@ def test_crossing_a_windows_edge_is_told_between_the_deltas_where_it_happened():
         accepted(event("e4", at=HOUR + late_by, user_id="v"), 3),
         accepted(event("e5", at=HOUR, user_id="v"), 4),
     ]
-    told = Shop().fold_batch(*records).item_updates
-    kinds = ["watermark" if isinstance(t, Watermark) else ("late" if t.late else "delta") for t in told]
+    updates = Shop().fold_batch(*records).item_updates
+    kinds = ["watermark" if isinstance(t, Watermark) else ("late" if t.late else "delta") for t in updates]
     assert kinds == ["delta", "delta", "watermark", "delta", "delta", "watermark", "late"]
 
 
@@ -155,11 +155,11 @@ def test_an_exception_in_a_pure_step_names_the_record():
         raise ValueError("no such thing")
 
     shop = Shop((replace(RECOMMEND, query=explode),))
-    with pytest.raises(PoisonRecord) as poisoned:
+    with pytest.raises(PoisonRecord) as raised:
         shop.fold_batch(accepted(event("search", EventType.IMPRESSION, items=["a"]), 0), accepted(event("bad"), 1))
-    assert poisoned.value.accepted.record.offset == 1
+    assert raised.value.accepted.record.offset == 1
 
 
 def test_an_item_shown_twice_in_an_impression_counts_once():
-    told = Shop().fold_batch(accepted(event("i", EventType.IMPRESSION, items=["a", "b", "a"]), 0)).item_updates
-    assert [entry.items for entry in told if isinstance(entry, ItemImpression)] == [["a", "b"]]
+    updates = Shop().fold_batch(accepted(event("i", EventType.IMPRESSION, items=["a", "b", "a"]), 0)).item_updates
+    assert [entry.items for entry in updates if isinstance(entry, ItemImpression)] == [["a", "b"]]

@@ -164,10 +164,10 @@ def test_forecasts_and_alerts_of_days_begin_and_end_where_the_shop_has_midnight(
         at = midnight - 60_000  # one minute to midnight there, 21:59 or 22:59 in UTC
         outputs += road.fold(0, [ItemUpdate(0, "tea", ACTION_CODE["purchase"], at, sold, 100, False)])
         outputs += road.fold(0, [Watermark(0, midnight + LATENESS, False)])
-    told = [(o.timestamp, o.windows) for o in outputs if isinstance(o, DemandForecast)]
-    assert [time for time, _ in told] == [start_of(number + 1, berlin) for number in range(last - 60, last + 2)]
-    lengths = {(w.end - w.start) // HOUR for w in told[-3][1]}
-    assert (told[-3][1][0].start, told[-3][1][0].end) == (start_of(last, berlin), start_of(last + 1, berlin))
+    forecasts = [(o.timestamp, o.windows) for o in outputs if isinstance(o, DemandForecast)]
+    assert [time for time, _ in forecasts] == [start_of(number + 1, berlin) for number in range(last - 60, last + 2)]
+    lengths = {(w.end - w.start) // HOUR for w in forecasts[-3][1]}
+    assert (forecasts[-3][1][0].start, forecasts[-3][1][0].end) == (start_of(last, berlin), start_of(last + 1, berlin))
     assert lengths == {25, 24}
     [opened] = alerts(outputs, "open")
     assert (opened.window_start, opened.window_end) == (1_792_879_200_000, 1_792_969_200_000)
@@ -184,18 +184,18 @@ def no_categories(_):
 
 def test_a_history_ends_right_before_the_window_and_holds_zeros_for_empty_ones():
     activity = ItemActivity(sold={99: 16, 100: 1, 267: 2, 268: 4, 269: 8})
-    asked = queries([closed("tea", 268)], {"tea": activity}, no_categories, HOUR, {})
-    units = asked.tensors.units[asked.rows["tea", 268 * HOUR]]
+    made = queries([closed("tea", 268)], {"tea": activity}, no_categories, HOUR, {})
+    units = made.tensors.units[made.rows["tea", 268 * HOUR]]
     assert units.shape == (DEMAND_HISTORY,)
     assert (units[0], units[-1], units.sum()) == (1, 2, 3)
 
 
 def test_a_closing_asks_before_it_and_after_it_and_a_horizon_back():
     activity = ItemActivity(sold={300: 3, 301: 5})
-    asked = queries([closed("tea", 300)], {"tea": activity}, no_categories, HOUR, {})
-    assert [start // HOUR for _, start in asked.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
-    assert [units[-1] for units in asked.tensors.units] == [0, 0, 3]
-    assert [units.sum() for units in asked.tensors.units] == [0, 0, 3]
+    made = queries([closed("tea", 300)], {"tea": activity}, no_categories, HOUR, {})
+    assert [start // HOUR for _, start in made.rows] == [300 - DEMAND_SPAN + 1, 300, 301]
+    assert [units[-1] for units in made.tensors.units] == [0, 0, 3]
+    assert [units.sum() for units in made.tensors.units] == [0, 0, 3]
 
 
 def test_closings_of_several_items_and_windows_are_asked_with_their_own_histories():
@@ -205,29 +205,29 @@ def test_closings_of_several_items_and_windows_are_asked_with_their_own_historie
         for item in ("tea", "cup", "pot")
     }
     closed_windows = [closed(item, number) for number in (300, 303) for item in activities]
-    asked = queries(closed_windows, activities, no_categories, HOUR, {})
-    for (item, start), units in zip(asked.rows, asked.tensors.units, strict=True):
+    made = queries(closed_windows, activities, no_categories, HOUR, {})
+    for (item, start), units in zip(made.rows, made.tensors.units, strict=True):
         before = range(start // HOUR - DEMAND_HISTORY, start // HOUR)
         assert units.tolist() == [activities[item].sold.get(number, 0) for number in before]
 
 
 def test_neighbouring_closings_share_their_questions():
     closed_windows = [closed("tea", n) for n in range(300, 310)]
-    asked = queries(closed_windows, {"tea": ItemActivity(sold={300: 1})}, no_categories, HOUR, {})
-    assert len(asked.rows) == len(closed_windows) + DEMAND_SPAN
+    made = queries(closed_windows, {"tea": ItemActivity(sold={300: 1})}, no_categories, HOUR, {})
+    assert len(made.rows) == len(closed_windows) + DEMAND_SPAN
     assert queries([], {}, no_categories, HOUR, {}).tensors is None
 
 
 def test_a_closing_tells_which_item_it_is_and_what_was_paid_for_it_by_then():
     activity = ItemActivity(sold={300: 3}, paid={290: [1, 500], 300: [2, 450], 301: [3, 400]})
-    asked = queries([closed("tea", 300)], {"tea": activity}, lambda _: ["drinks", "hot drinks"], HOUR, {})
-    assert set(asked.tensors.item) == {item_hash("tea")}
-    assert set(asked.tensors.category) == {item_hash("hot drinks")}
-    np.testing.assert_allclose(asked.tensors.price, [5.0, 5.0, 4.5])
+    made = queries([closed("tea", 300)], {"tea": activity}, lambda _: ["drinks", "hot drinks"], HOUR, {})
+    assert set(made.tensors.item) == {item_hash("tea")}
+    assert set(made.tensors.category) == {item_hash("hot drinks")}
+    np.testing.assert_allclose(made.tensors.price, [5.0, 5.0, 4.5])
 
 
 def test_a_scope_is_no_item():
-    asked = queries([closed(scopes.SHOP, 300)], {scopes.SHOP: ItemActivity(sold={300: 3})}, no_categories, HOUR, {})
-    assert not asked.tensors.item.any()
-    assert not asked.tensors.category.any()
-    assert not asked.tensors.price.any()
+    made = queries([closed(scopes.SHOP, 300)], {scopes.SHOP: ItemActivity(sold={300: 3})}, no_categories, HOUR, {})
+    assert not made.tensors.item.any()
+    assert not made.tensors.category.any()
+    assert not made.tensors.price.any()

@@ -29,9 +29,9 @@ class Model:
 
     def __call__(self, tensors):
         self.rows.append(len(tensors.window_start))
-        told = 1 + tensors.category % 7 / 10 + tensors.price / 100
+        factor = 1 + tensors.category % 7 / 10 + tensors.price / 100
         quantiles = fallback_quantiles(tensors, 6).quantiles
-        return DemandAnswer((quantiles * told[:, None, None]).astype(np.float32))
+        return DemandAnswer((quantiles * factor[:, None, None]).astype(np.float32))
 
 
 class Catalogue:
@@ -76,11 +76,11 @@ def _deltas(random, hour):
 
 def test_outputs_and_episodes_are_those_of_asking_again():
     made, rows, road = run(keep=True)
-    expected, all_rows, asking = run(keep=False)
+    expected, all_rows, uncached = run(keep=False)
     assert any(isinstance(message, DemandAlert) for message in expected)
     assert list(map(ENCODE, made)) == list(map(ENCODE, expected))
-    assert road.activities == asking.activities
-    assert road.index == asking.index
+    assert road.activities == uncached.activities
+    assert road.index == uncached.index
     assert rows < all_rows / 2
 
 
@@ -91,12 +91,12 @@ def closed(number, key="tea"):
 def close(number, kept, *, category="hot", fallback=None):
     """Close one window of an item; the first windows that were asked for."""
     activities = {"tea": ItemActivity(sold={n: n % 5 for n in range(number - 60, number + 1)})}
-    asked = queries([closed(number)], activities, lambda _: [category], HOUR, kept)
+    requested = queries([closed(number)], activities, lambda _: [category], HOUR, kept)
     evaluate_windows(
         [closed(number)],
         activities,
-        asked,
-        Model()(asked.tensors),
+        requested,
+        Model()(requested.tensors),
         kept,
         [],
         lambda _: [category],
@@ -104,14 +104,14 @@ def close(number, kept, *, category="hot", fallback=None):
         fallback=fallback,
         rules=RULES,
     )
-    return [start // HOUR for _, start in asked.rows]
+    return [start // HOUR for _, start in requested.rows]
 
 
 def test_window_after_window_the_model_is_asked_for_one_forecast_a_closing():
     kept = {}
-    asked = [close(number, kept) for number in range(300, 310)]
-    assert asked[: DEMAND_SPAN - 1] == [[297, 300, 301], [298, 302], [299, 303]]
-    assert asked[DEMAND_SPAN - 1 :] == [[number + 1] for number in range(303, 310)]
+    requested = [close(number, kept) for number in range(300, 310)]
+    assert requested[: DEMAND_SPAN - 1] == [[297, 300, 301], [298, 302], [299, 303]]
+    assert requested[DEMAND_SPAN - 1 :] == [[number + 1] for number in range(303, 310)]
 
 
 def test_after_a_gap_what_was_never_forecast_is_asked_for():

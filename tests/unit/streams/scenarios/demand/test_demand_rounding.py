@@ -29,9 +29,9 @@ def test_what_is_ordered_stays_ordered(amounts):
     assert (np.diff(in_units(np.sort(amounts))) >= 0).all()
 
 
-@pytest.mark.parametrize(("mean", "told"), [(0.0213, 0.02), (0.999, 1.0), (4.26, 4.3), (9.97, 10.0), (151.6, 152.0)])
-def test_a_mean_says_how_seldom_something_sells(mean, told):
-    assert mean_units(mean) == told
+@pytest.mark.parametrize(("mean", "shown"), [(0.0213, 0.02), (0.999, 1.0), (4.26, 4.3), (9.97, 10.0), (151.6, 152.0)])
+def test_a_mean_says_how_seldom_something_sells(mean, shown):
+    assert mean_units(mean) == shown
 
 
 @pytest.mark.parametrize("rate", [0.3, 1.0, 2.0])

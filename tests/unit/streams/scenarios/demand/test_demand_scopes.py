@@ -94,16 +94,16 @@ def test_units_of_a_scope_are_those_of_its_items():
         {"event_id": "e", "type": "purchase", "user_id": "u", "timestamp": HOUR, "item_id": "tea-1", "quantity": 3},
         Event,
     )
-    told = derive_updates(SourceWatermark(), event, 7, HOUR, HOUR, 0, categories_of)
-    updates = [entry for entry in told if isinstance(entry, ItemUpdate)]
+    derived = derive_updates(SourceWatermark(), event, 7, HOUR, HOUR, 0, categories_of)
+    updates = [entry for entry in derived if isinstance(entry, ItemUpdate)]
     assert [(d.item_id, d.quantity, d.offset) for d in updates] == [
         ("tea-1", 3, 7),
         (SHOP, 3, 7),
         (scopes_of(["tea"])[1], 3, 7),
     ]
     viewed = msgspec.structs.replace(event, type="view")
-    told = derive_updates(SourceWatermark(), viewed, 8, HOUR, HOUR, 0, categories_of)
-    assert len([entry for entry in told if isinstance(entry, ItemUpdate)]) == 1
+    derived = derive_updates(SourceWatermark(), viewed, 8, HOUR, HOUR, 0, categories_of)
+    assert len([entry for entry in derived if isinstance(entry, ItemUpdate)]) == 1
 
 
 def test_an_item_of_very_many_categories_counts_for_the_first_of_them():

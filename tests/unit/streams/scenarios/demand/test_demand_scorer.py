@@ -29,7 +29,7 @@ class Served:
     def __init__(self):
         self.version = "1"
         self.swaps = []
-        self.asked = []
+        self.queried = []
         self.away = False
         self.at_once = self.most_at_once = 0
 
@@ -41,7 +41,7 @@ class Served:
         await asyncio.sleep(0)
         self.at_once -= 1
         self.version = self.swaps.pop(0) if self.swaps else self.version
-        self.asked.append(len(tensors.window_start))
+        self.queried.append(len(tensors.window_start))
         level = np.linspace(0, float(self.version), 9, dtype=np.float32)
         return DemandAnswer(np.tile(level, (len(tensors.window_start), SETTINGS.horizon, 1))), self.version
 
@@ -56,33 +56,33 @@ class Worker:
 
     async def close(self, number):
         """Rows that the model was asked for, request by request, and what was answered."""
-        self.served.asked.clear()
+        self.served.queried.clear()
         closed_windows = [
             ClosedWindow(item, number * MS, judged=True, last=False, regular=True, watched=6) for item in ITEMS
         ]
-        asked = await self.model.forecast(closed_windows, self.rows)
+        queried = await self.model.forecast(closed_windows, self.rows)
         activities = {item: row.merged() for item, row in self.rows.items()}
         evaluate_windows(
             closed_windows,
             activities,
-            asked.queries,
-            asked.result,
-            asked.cached,
+            queried.queries,
+            queried.result,
+            queried.cached,
             [],
             lambda _: ["tea"],
-            model=asked.model,
-            fallback=asked.fallback,
+            model=queried.model,
+            fallback=queried.fallback,
             rules=RULES,
         )
-        for item, forecasts in asked.cached.items():
-            self.rows[item].cache_forecasts(forecasts, asked.model.version)
-        return list(self.served.asked), asked
+        for item, forecasts in queried.cached.items():
+            self.rows[item].cache_forecasts(forecasts, queried.model.version)
+        return list(self.served.queried), queried
 
-    def cached(self, asked):
+    def cached(self, queried):
         """The means that are cached, of whatever windows."""
         return {
             round(moments.mean, 3)
-            for cached in asked.queries.cached.values()
+            for cached in queried.queries.cached.values()
             for moments in (*cached.one.values(), *cached.span.values())
         }
 
@@ -107,22 +107,22 @@ async def fresh(version):
     served.version = version
     new = Worker(served)
     for number in range(300, 304):
-        _, asked = await new.close(number)
-    return new.cached(asked)
+        _, queried = await new.close(number)
+    return new.cached(queried)
 
 
 async def test_window_after_window_one_row_a_closing_is_asked_for(worker):
-    requests, asked = await worker.close(304)
+    requests, queried = await worker.close(304)
     assert requests == [len(ITEMS)]
-    assert asked.model.version == "1"
+    assert queried.model.version == "1"
 
 
 async def test_what_another_version_said_is_not_used_and_everything_is_asked_again(worker):
     worker.served.version = "2"
-    requests, asked = await worker.close(304)
+    requests, queried = await worker.close(304)
     assert requests == [len(ITEMS), 3 * len(ITEMS)]
-    assert worker.cached(asked) == await fresh("2")
-    assert asked.model.version == "2"
+    assert worker.cached(queried) == await fresh("2")
+    assert queried.model.version == "2"
     assert [(await worker.close(number))[0] for number in (305, 306, 307, 308)] == [[12], [12], [6], [6]]
 
 
@@ -137,33 +137,33 @@ async def test_rows_that_an_earlier_version_last_answered_are_asked_for_at_once(
 async def test_a_swap_between_the_parts_of_a_request_leaves_no_mixture(worker, monkeypatch):
     monkeypatch.setattr(demand_scorer, "_MAX_ROWS", 4)
     worker.served.swaps = ["1", "2"]
-    requests, asked = await worker.close(304)
+    requests, queried = await worker.close(304)
     assert requests == [4, 2, 4, 4, 4, 4, 2]
-    assert worker.cached(asked) == await fresh("2")
+    assert worker.cached(queried) == await fresh("2")
 
 
 async def test_what_two_versions_answered_in_part_is_asked_again_of_one(monkeypatch):
     monkeypatch.setattr(demand_scorer, "_MAX_ROWS", 9)
     worker = Worker(Served())
     worker.served.swaps = ["1", "2"]
-    requests, asked = await worker.close(300)
+    requests, queried = await worker.close(300)
     assert requests == [9, 9, 9, 9]
-    assert asked.model.version == "2"
-    assert worker.cached(asked) == await fresh("2")
+    assert queried.model.version == "2"
+    assert worker.cached(queried) == await fresh("2")
 
 
 async def test_without_the_model_the_fallback_says_everything_and_nothing_of_it_is_kept(worker):
     before = [row.cached_forecasts("1") for row in worker.rows.values()]
     worker.served.away = True
-    _, asked = await worker.close(304)
-    assert asked.fallback == MODEL_UNAVAILABLE
-    assert len(asked.result.quantiles) == 3 * len(ITEMS)
+    _, queried = await worker.close(304)
+    assert queried.fallback == MODEL_UNAVAILABLE
+    assert len(queried.result.quantiles) == 3 * len(ITEMS)
     assert [row.cached_forecasts("1") for row in worker.rows.values()] == before
     assert not any(row.cached_forecasts("") for row in worker.rows.values())
     worker.served.away = False
-    requests, asked = await worker.close(305)
+    requests, queried = await worker.close(305)
     assert requests == [2 * len(ITEMS)]  # from 302 was forecast before the model went, from 305 and 306 was not
-    assert worker.cached(asked) == await fresh("1")
+    assert worker.cached(queried) == await fresh("1")
 
 
 async def test_a_row_read_anew_has_nothing_kept(worker):
@@ -176,11 +176,11 @@ async def test_however_many_partitions_ask_two_requests_are_under_way_at_most():
     served = Served()
     worker = Worker(served)
     await asyncio.gather(*(worker.close(number) for number in range(330, 336)))
-    assert len(served.asked) > 0
+    assert len(served.queried) > 0
     assert served.most_at_once == 2
 
 
-class Turns(Served):
+class Alternating(Served):
     """Two versions behind one address, that answer in turns."""
 
     async def infer(self, _model, tensors, _rows, _kind):
@@ -189,11 +189,11 @@ class Turns(Served):
 
 
 async def test_two_versions_that_answer_in_turns_are_asked_a_few_times_and_one_answers():
-    worker = Worker(Turns())
+    worker = Worker(Alternating())
     for number in range(300, 306):
-        requests, asked = await worker.close(number)
+        requests, queried = await worker.close(number)
         assert len(requests) <= 4
-        assert asked.fallback is None
+        assert queried.fallback is None
 
 
 class Odd(Served):
@@ -209,9 +209,9 @@ class Odd(Served):
 async def test_a_forecast_that_makes_no_sense_is_stood_in_for(quantiles):
     served = Odd()
     served.quantiles = quantiles
-    _, asked = await Worker(served).close(300)
-    assert asked.fallback == MODEL_UNAVAILABLE
-    assert asked.result is not None
+    _, queried = await Worker(served).close(300)
+    assert queried.fallback == MODEL_UNAVAILABLE
+    assert queried.result is not None
 
 
 class Failing(Served):
@@ -220,5 +220,5 @@ class Failing(Served):
 
 
 async def test_a_model_that_fails_on_a_request_is_stood_in_for():
-    _, asked = await Worker(Failing()).close(300)
-    assert asked.fallback == MODEL_UNAVAILABLE
+    _, queried = await Worker(Failing()).close(300)
+    assert queried.fallback == MODEL_UNAVAILABLE

@@ -35,9 +35,9 @@ class Triton:
         self.versions = list(versions)
         self.requests = 0
 
-    async def infer(self, *asked):
+    async def infer(self, *requested):
         self.requests += 1
-        return await self.versions[self.requests % len(self.versions)].infer(*asked)
+        return await self.versions[self.requests % len(self.versions)].infer(*requested)
 
 
 class Rows:
@@ -68,7 +68,7 @@ def put(catalogue, **titles):
         catalogue.put(Item(item_id=item_id, title=title))
 
 
-class Telling(Version):
+class RepeatAware(Version):
     """Tells which items are bought again, as versions of the first release do not."""
 
     def __init__(self, name, *again):
@@ -82,7 +82,7 @@ class Telling(Version):
 
 
 async def test_what_is_bought_again_is_learnt_from_the_version_as_the_catalogue_grows():
-    catalogue, triton = Catalogue(), Triton(Telling("1", "soap", "ink"))
+    catalogue, triton = Catalogue(), Triton(RepeatAware("1", "soap", "ink"))
     new_items = NewItems(catalogue, Rows(), triton)
     assert new_items.repeats.tolist() == []
     put(catalogue, soap="Soap", lamp="Lamp")
@@ -91,7 +91,7 @@ async def test_what_is_bought_again_is_learnt_from_the_version_as_the_catalogue_
     put(catalogue, ink="Ink")
     await new_items.refresh()
     assert new_items.repeats.tolist() == sorted([item_hash("soap"), item_hash("ink")])
-    triton.versions = [Telling("2", "lamp")]
+    triton.versions = [RepeatAware("2", "lamp")]
     await new_items.refresh("2", 2)
     assert (new_items.repeats.tolist(), new_items.supports_rules) == ([item_hash("lamp")], True)
 
@@ -109,8 +109,8 @@ async def test_a_version_that_does_not_tell_is_said_so_once(caplog):
 
 
 def test_a_title_of_blanks_makes_no_empty_tensor():
-    asked = describe([], [""])
-    assert asked.text_bytes.size == asked.text_length.sum() == 1
+    requested = describe([], [""])
+    assert requested.text_bytes.size == requested.text_length.sum() == 1
 
 
 async def test_a_version_that_comes_with_a_change_of_the_catalogue_is_asked_about_every_item():

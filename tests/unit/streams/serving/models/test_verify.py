@@ -25,7 +25,7 @@ ABSENT = np.empty(0)
 """What `Triton.ask` puts in the place of an output that an answer lacks."""
 
 
-def asked(shoppers: int = 3, candidates: int = 4) -> ScoreTensors:
+def request(shoppers: int = 3, candidates: int = 4) -> ScoreTensors:
     """Every shopper wants a list, the second one click rates too."""
     history = np.zeros((shoppers, HISTORY), np.int64)
     return ScoreTensors(
@@ -64,7 +64,7 @@ def spoilt(name: str, place: tuple[int, ...], value: float) -> ScoreAnswer:
 
 def test_a_whole_answer_is_taken_as_it_is():
     answer = good()
-    checked = check_scored(answer, asked())
+    checked = check_scored(answer, request())
     assert checked.answer is answer
     assert not checked.bad_lists.any()
     assert not checked.bad_rates.any()
@@ -86,7 +86,7 @@ LISTS = [name for name in ScoreAnswer._fields if name not in {"ctr", "encoder"}]
     ],
 )
 def test_an_output_of_lists_that_does_not_fit_costs_the_lists_alone(name, change, fault):
-    checked = check_scored(good()._replace(**{name: change(getattr(good(), name))}), asked())
+    checked = check_scored(good()._replace(**{name: change(getattr(good(), name))}), request())
     assert checked.bad_lists.all()
     assert not checked.bad_rates.any()
     assert list(checked.faults) == [fault]
@@ -96,7 +96,7 @@ def test_an_output_of_lists_that_does_not_fit_costs_the_lists_alone(name, change
 
 @pytest.mark.parametrize("ctr", [ABSENT, np.zeros(3, np.float32), np.zeros(4, np.int64), np.zeros((4, 1), np.float32)])
 def test_click_rates_that_do_not_fit_cost_the_click_rates_alone(ctr):
-    checked = check_scored(good()._replace(ctr=ctr), asked())
+    checked = check_scored(good()._replace(ctr=ctr), request())
     assert not checked.bad_lists.any()
     assert checked.bad_rates.all()
 
@@ -117,14 +117,14 @@ def test_click_rates_that_do_not_fit_cost_the_click_rates_alone(ctr):
     ],
 )
 def test_a_value_that_none_may_be_costs_its_shopper_alone(name, place, value):
-    checked = check_scored(spoilt(name, place, value), asked())
+    checked = check_scored(spoilt(name, place, value), request())
     assert checked.bad_lists.tolist() == [False, True, False]
     assert not checked.bad_rates.any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1.01, -0.01])
 def test_a_click_rate_that_is_no_probability_costs_its_shopper_alone(value):
-    checked = check_scored(spoilt("ctr", (2,), value), asked())
+    checked = check_scored(spoilt("ctr", (2,), value), request())
     assert checked.bad_rates.tolist() == [False, True, False]
     assert not checked.bad_lists.any()
     assert list(checked.faults) == [VALUE]
@@ -133,20 +133,20 @@ def test_a_click_rate_that_is_no_probability_costs_its_shopper_alone(value):
 def test_a_version_without_a_click_head_gives_no_rate_at_all_and_that_is_right():
     answer = good()
     bare = answer._replace(rec_ctr=np.full_like(answer.rec_ctr, np.nan), ctr=np.full_like(answer.ctr, np.nan))
-    assert check_scored(bare, asked()).faults == {}
+    assert check_scored(bare, request()).faults == {}
 
 
 def test_where_no_item_stands_nothing_is_looked_at():
     answer = spoilt("rec_score", (1, 5), np.nan)
     items = answer.rec_item.copy()
     items[1, 5:] = 0
-    assert not check_scored(answer._replace(rec_item=items), asked()).bad_lists.any()
+    assert not check_scored(answer._replace(rec_item=items), request()).bad_lists.any()
 
 
 @pytest.mark.parametrize("encoder", [ABSENT, np.ones(1, np.int32), np.ones(2, np.int64)])
 def test_an_answer_that_does_not_say_who_gave_it_is_of_no_use(encoder):
     with pytest.raises(WrongAnswer, match="encoder"):
-        check_scored(good()._replace(encoder=encoder), asked())
+        check_scored(good()._replace(encoder=encoder), request())
 
 
 DESCRIBED = DescribeAnswer(

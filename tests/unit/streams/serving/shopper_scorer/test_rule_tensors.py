@@ -78,8 +78,8 @@ def test_a_search_that_is_held_to_a_category_gets_its_pins():
 
 
 def test_lists_are_held_to_named_categories_or_to_the_narrowest_of_the_event_s_item():
-    asked = [query(categories=("Books", "Garden")), query(categories=("same",)), query()]
-    kept = rule_tensors(asked, shop())["kept_category"].tolist()
+    query_ = [query(categories=("Books", "Garden")), query(categories=("same",)), query()]
+    kept = rule_tensors(query_, shop())["kept_category"].tolist()
     assert kept == [
         [item_hash("Books"), item_hash("Garden")],
         [item_hash("Kitchen"), NO_ITEM],
@@ -88,10 +88,10 @@ def test_lists_are_held_to_named_categories_or_to_the_narrowest_of_the_event_s_i
     assert rule_tensors([query(None, categories=("same",)), query("unheard of", categories=("same",))], shop()) == {}
 
 
-def stand_in(asked: ShopperQuery, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
+def stand_in(query_: ShopperQuery, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
     ranking = best_sellers((), np.array([item_hash("book0")]), made)
-    answer = popularity_result(asked, ranking, made, ModelRef("m", ""), repeats)
-    assert len(answer.ranked.items) == len(answer.ranked.scores) == len(answer.ranked.parts) == asked.rule.length
+    answer = popularity_result(query_, ranking, made, ModelRef("m", ""), repeats)
+    assert len(answer.ranked.items) == len(answer.ranked.scores) == len(answer.ranked.parts) == query_.rule.length
     return [entry.item_id for key in answer.ranked.items if (entry := made.get(key))]
 
 
@@ -116,9 +116,9 @@ def test_a_stand_in_lists_nothing_that_is_excluded_though_it_is_pinned():
 
 
 def test_a_stand_in_leaves_out_what_was_bought_unless_it_is_bought_again():
-    asked = query()._replace(bought=packed_hash("book1") + packed_hash("book2"))
-    assert not {"book1", "book2"} & set(stand_in(asked, shop()))
-    listed = stand_in(asked._replace(rule=ListRule(30)), shop(), np.array([item_hash("book2")]))
+    query_ = query()._replace(bought=packed_hash("book1") + packed_hash("book2"))
+    assert not {"book1", "book2"} & set(stand_in(query_, shop()))
+    listed = stand_in(query_._replace(rule=ListRule(30)), shop(), np.array([item_hash("book2")]))
     assert "book1" not in listed
     assert "book2" in listed
 

@@ -119,7 +119,7 @@ async def test_a_version_without_a_click_head_owes_the_base_rate_and_says_so():
     assert (answer.candidate_ctrs, answer.fallback) == ([BASE_CTR] * 2, NO_CLICK_HEAD)
 
 
-class Telling(Instance):
+class RepeatAware(Instance):
     """A version of this release, that knows of items that are bought again."""
 
     def __init__(self, *again, **fields):
@@ -135,7 +135,7 @@ BOUGHT = QUESTION._replace(bought=packed_hash("31") + packed_hash("32"), rule=Li
 
 
 async def test_what_was_bought_is_excluded_unless_the_version_tells_that_it_is_bought_again():
-    scorer, triton, _ = shop(Telling("32"))
+    scorer, triton, _ = shop(RepeatAware("32"))
     await scorer.score([BOUGHT])
     [*_, asked] = triton.instances[0].asked
     assert asked.exclude.tolist() == [[item_hash("31")]]
@@ -160,7 +160,7 @@ class Strict(Instance):
 
 
 async def test_after_a_rollback_to_the_first_release_lists_are_asked_for_without_rules():
-    scorer, triton, _ = shop(Telling(version="2", encoder=2), first=0)
+    scorer, triton, _ = shop(RepeatAware(version="2", encoder=2), first=0)
     await scorer.score([QUESTION])
     triton.instances = [Strict()]
     [answer] = await scorer.score([BOUGHT])

@@ -53,9 +53,9 @@ def test_no_tensor_that_is_sent_is_empty_and_rules_are_sent_where_they_are_set_a
 
 
 def test_each_list_is_cut_to_its_own_length():
-    asked = [query(1)._replace(rule=ListRule(length)) for length in (3, TOP_K)]
+    requested = [query(1)._replace(rule=ListRule(length)) for length in (3, TOP_K)]
     for length, answer in zip(
-        (3, TOP_K), to_results(asked, silent(2, [0.0]), ModelRef("m", "1"), [None] * 2), strict=True
+        (3, TOP_K), to_results(requested, silent(2, [0.0]), ModelRef("m", "1"), [None] * 2), strict=True
     ):
         listed = answer.ranked
         assert {
@@ -97,10 +97,10 @@ def test_exclusions_are_padded_to_the_longest():
 
 def test_of_what_was_bought_that_which_is_bought_again_is_not_excluded():
     a, b, c = (packed_hash(name) for name in "abc")
-    asked = [query(1)._replace(bought=a + b), query(1, exclude=c), query(1, exclude=c)._replace(bought=b)]
-    exclude = to_tensors(asked, SHOP, np.array([item_hash("b")])).exclude
+    requested = [query(1)._replace(bought=a + b), query(1, exclude=c), query(1, exclude=c)._replace(bought=b)]
+    exclude = to_tensors(requested, SHOP, np.array([item_hash("b")])).exclude
     assert exclude.tolist() == [[item_hash("a")], [item_hash("c")], [item_hash("c")]]
-    nothing_again = to_tensors(asked, SHOP, np.zeros(0, np.int64)).exclude
+    nothing_again = to_tensors(requested, SHOP, np.zeros(0, np.int64)).exclude
     assert [set(row) - {NO_ITEM} for row in nothing_again.tolist()] == [
         {item_hash("a"), item_hash("b")},
         {item_hash("c")},
@@ -138,14 +138,14 @@ def test_answers_are_cut_where_the_questions_end():
 def test_each_of_a_load_of_many_gets_its_own_list():
     n = 150
     queries = [query(1, ("a",) * (row % 3))._replace(recommend=row % 5 > 0) for row in range(n)]
-    asked = sum(len(q.candidates) for q in queries)
+    requested = sum(len(q.candidates) for q in queries)
     named = np.repeat(np.arange(n)[:, None], TOP_K, axis=1)
-    answer = silent(n, list(map(float, range(asked))))._replace(rec_item=named, rec_score=named.astype(np.float32))
+    answer = silent(n, list(map(float, range(requested))))._replace(rec_item=named, rec_score=named.astype(np.float32))
     answers = list(to_results(queries, answer, ModelRef("m", "1"), [None] * n))
     for row, (q, a) in enumerate(zip(queries, answers, strict=True)):
         assert a.ranked.items == ([row] * TOP_K if q.recommend else NO_ITEMS_RANKED.items)
         assert a.ranked.scores == ([row] * TOP_K if q.recommend else NO_ITEMS_RANKED.scores)
-    assert [rate for a in answers for rate in a.candidate_ctrs] == list(range(asked))
+    assert [rate for a in answers for rate in a.candidate_ctrs] == list(range(requested))
     assert [len(a.candidate_ctrs) for a in answers] == [len(q.candidates) for q in queries]
 
 

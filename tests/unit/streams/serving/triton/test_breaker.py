@@ -11,11 +11,11 @@ class Server:
     """Says whether it is ready, when it is let."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
         self.answers: asyncio.Queue[bool] = asyncio.Queue()
 
     async def ready(self) -> bool:
-        self.asked += 1
+        self.requests += 1
         return await self.answers.get()
 
 
@@ -41,7 +41,7 @@ async def test_it_stays_open_while_nobody_answers_its_probe(server):
     breaker = Breaker(server.ready, 0)
     breaker.trip()
     await turn_over()
-    assert (server.asked, breaker.closed) == (1, False)
+    assert (server.requests, breaker.closed) == (1, False)
     breaker.cancel()
 
 
@@ -52,7 +52,7 @@ async def test_it_asks_until_the_server_is_ready_then_closes(server):
         assert not breaker.closed
         server.answers.put_nowait(answer)
         await turn_over()
-    assert (server.asked, breaker.closed) == (3, True)
+    assert (server.requests, breaker.closed) == (3, True)
 
 
 async def test_a_second_refusal_asks_no_twice(server):
@@ -60,5 +60,5 @@ async def test_a_second_refusal_asks_no_twice(server):
     breaker.trip()
     breaker.trip()
     await turn_over()
-    assert server.asked == 1
+    assert server.requests == 1
     breaker.cancel()
