@@ -44,9 +44,9 @@ def refusal(error: RedisError) -> str:
     message = _PLACE.sub("", " ".join(_PIPELINE.sub(r"\1", str(error)).split()))
     code = _code(error, message)
     if code.isupper() and code not in message:
-        message = f"{code} {said}"
+        message = f"{code} {message}"
     remedy = _REMEDIES.get(code)
-    return f"{said.rstrip('.')}: {remedy}." if remedy else message
+    return f"{message.rstrip('.')}: {remedy}." if remedy else message
 
 
 def _code(error: RedisError, message: str) -> str:

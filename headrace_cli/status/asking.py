@@ -64,8 +64,10 @@ def _known(settings: Settings) -> dict[str, dict[str, Any]]:
 def _check(look: Callable[[Settings, P], P], settings: Settings, part: P) -> P:
     if not _listens(part.address):
         where = "start that server" if part.state == _EXTERNAL else "start it with `headrace up`"
-        said = f"{_TITLES[part.name]} at {part.address} does not answer: {where}, or set HEADRACE_{part.name.upper()}"
-        return replace(part, trouble=said)
+        trouble = (
+            f"{_TITLES[part.name]} at {part.address} does not answer: {where}, or set HEADRACE_{part.name.upper()}"
+        )
+        return replace(part, trouble=trouble)
     try:
         return look(settings, part)
     except HeadraceError as error:

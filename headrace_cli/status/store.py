@@ -38,8 +38,8 @@ def check_store(settings: Settings, part: StorePart) -> StorePart:
             client.set(_PROBE, "", px=_PROBE_MS)
         except redis.RedisError as error:
             refuses = is_refusal(error)
-            said = f"refuses ({refusal(error)})" if refuses else f"does not answer ({error})"
-            return replace(part, answers=refuses, trouble=f"The online store at {part.address} {said}")
+            reply = f"refuses ({refusal(error)})" if refuses else f"does not answer ({error})"
+            return replace(part, answers=refuses, trouble=f"The online store at {part.address} {reply}")
         except StoreRefused as error:
             return replace(part, trouble=str(error))
     return replace(part, writable=True)

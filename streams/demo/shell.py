@@ -33,12 +33,12 @@ class Shell:
             CheckFailed: the command failed; it has said why on standard error.
         """
         command = _shown(words)
-        console.print(f"[dim]$[/dim] headrace {said}")
+        console.print(f"[dim]$[/dim] headrace {command}")
         done = subprocess.run(
             [*_HEADRACE, *map(str, words), "--json"], env=self._env, stdout=subprocess.PIPE, check=False
         )
         if done.returncode:
-            raise CheckFailed(f"`headrace {said}` failed with exit code {done.returncode}.")
+            raise CheckFailed(f"`headrace {command}` failed with exit code {done.returncode}.")
         lines = done.stdout.splitlines()
         return msgspec.json.decode(lines[-1]) if lines else {}
 

@@ -65,9 +65,9 @@ BESIDE = {"streams.scenarios": ["streams.pipeline"], "streams.demo": ["streams.t
 def loaded() -> dict[str, set[str]]:
     """By package or room of `streams`, all modules of the project that are there when every module of it is loaded."""
     rooms = [f"streams.{room}" for names in ROOMS for room in names.split()]
-    asked = [json.dumps([PACKAGES + rooms, [*PACKAGES, "model_repo"], PROGRAMS])]
+    requested = [json.dumps([PACKAGES + rooms, [*PACKAGES, "model_repo"], PROGRAMS])]
     done = subprocess.run(
-        [sys.executable, "-c", _LOADED, *asked], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", _LOADED, *requested], cwd=ROOT, capture_output=True, text=True, check=False
     )
     lines = dict(line.split("\t") for line in done.stdout.splitlines() if "\t" in line)
     assert set(lines) == {*PACKAGES, *rooms} and all(lines.values()), done.stderr
@@ -79,13 +79,13 @@ def of_rooms(modules: set[str], rooms: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_loads_none_above_it(package: str, loaded: dict[str, set[str]]):
+def test_a_package_batches_none_above_it(package: str, loaded: dict[str, set[str]]):
     assert of_rooms(loaded[package], [package]) != []
     assert of_rooms(loaded[package], PACKAGES[: PACKAGES.index(package)]) == []
 
 
 @pytest.mark.parametrize("floor", range(len(ROOMS)), ids=ROOMS)
-def test_a_room_of_streams_loads_none_above_it_and_none_beside_it(floor: int, loaded: dict[str, set[str]]):
+def test_a_room_of_streams_batches_none_above_it_and_none_beside_it(floor: int, loaded: dict[str, set[str]]):
     above = [f"streams.{room}" for names in ROOMS[:floor] for room in names.split()]
     for room in ROOMS[floor].split():
         name = f"streams.{room}"
@@ -120,7 +120,7 @@ def test_the_contracts_of_imports_are_kept():
     assert done.returncode == 0, done.stdout
 
 
-def test_importing_headrace_loads_neither_its_messages_nor_what_they_need():
+def test_importing_headrace_batches_neither_its_messages_nor_what_they_need():
     script = "import sys, headrace; print([name for name in ('numpy', 'pydantic', 'msgspec') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

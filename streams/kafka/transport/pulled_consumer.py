@@ -200,7 +200,7 @@ def _leave_out(request: Any, resting: Set[TP]) -> bool:
     kept = [
         (topic, mine)
         for topic, partitions in request.topics
-        if (mine := [asked for asked in partitions if (topic, asked[0]) not in resting])
+        if (mine := [fetched for fetched in partitions if (topic, fetched[0]) not in resting])
     ]
     request._topics = kept
     return bool(kept)

@@ -80,7 +80,7 @@ def test_every_trigger_and_impression_is_answered_by_the_model(plain: Run, train
     assert {output["model"]["version"] for output in plain.outputs.values()} == {trained_shop.version}
 
 
-def test_chunks_of_seven_leave_what_chunks_of_a_thousand_leave(run: Replay, plain: Run):
+def test_batches_of_seven_leave_what_batches_of_a_thousand_leave(run: Replay, plain: Run):
     _assert_equal(run("sevens", HEADRACE_CHUNK="7"), plain)
 
 
@@ -88,7 +88,7 @@ def test_a_worker_that_joins_midway_leaves_no_trace(run: Replay, plain: Run):
     _assert_equal(run("joined", joined=True), plain)
 
 
-def test_a_worker_of_a_process_a_road_leaves_no_trace(run: Replay, plain: Run):
+def test_a_worker_of_a_process_a_pipeline_leaves_no_trace(run: Replay, plain: Run):
     _assert_equal(run("apart", apart=True), plain)
 
 

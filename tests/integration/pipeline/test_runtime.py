@@ -87,7 +87,7 @@ async def views_of(store: RowStore, user_id: str) -> int:
     return sum(shopper.unpack(row.states[0]).counts)
 
 
-async def test_of_two_workers_with_one_chunk_each_event_counts_once(
+async def test_of_two_workers_with_one_batch_each_event_counts_once(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"torn-{settings.group}"
@@ -115,7 +115,7 @@ async def test_a_load_folds_into_what_the_one_ahead_has_folded_and_not_yet_writt
     assert logged == [(f"e{n}", n + 1) for n in range(6)]
 
 
-async def test_shoppers_wait_while_their_loads_are_under_way(settings: Settings, store: RowStore):
+async def test_shoppers_wait_while_their_batches_are_under_way(settings: Settings, store: RowStore):
     user_id = f"waiting-{settings.group}"
     for catching_up in (False, True):
         worker = await opened(settings.model_copy(update={"catching_up": catching_up}))
@@ -180,7 +180,7 @@ async def test_a_worker_that_gets_a_partition_back_knows_what_the_other_has_fold
     }
 
 
-async def test_a_chunk_that_comes_again_says_and_folds_nothing(
+async def test_a_batch_that_comes_again_says_and_folds_nothing(
     settings: Settings, store: RowStore, headrace_client: Client
 ):
     user_id = f"again-{settings.group}"

@@ -53,7 +53,9 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
                 assert len({frozenset(partitions) for partitions in share.values()}) == 1
 
 
-def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kafka: str, tmp_path: Path) -> None:
+def test_partition_p_of_a_pipelines_topics_is_one_processs_where_pipelines_are_split(
+    kafka: str, tmp_path: Path
+) -> None:
     with group(kafka, tmp_path) as it:
         for pipeline in ("shoppers", "items", "shoppers", "items"):
             it.worker(HEADRACE_PIPELINE=pipeline).await_ready()
@@ -66,7 +68,7 @@ def test_partition_p_of_a_roads_topics_is_one_processs_where_roads_are_apart(kaf
             assert sorted(p for share in shares for p in share.pop()) == list(range(PARTITIONS))
 
 
-def test_a_road_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Path) -> None:
+def test_a_pipeline_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.item_deltas, 2_000)
         worker = it.worker(HEADRACE_PIPELINE="items", HEADRACE_CHUNK="10")
@@ -86,7 +88,7 @@ def test_a_pause_ends_where_nothing_comes_any_more(kafka: str, tmp_path: Path) -
             assert len(worker.batches()) >= reading
 
 
-def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:
+def test_failing_pipeline_stops_the_worker_and_leaves_its_batch_uncommitted(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.rekeyed, 400)
         worker = it.worker(0.01, poison="202", HEADRACE_CHUNK="10")  # offset 50 of partition 2

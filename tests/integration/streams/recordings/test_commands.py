@@ -75,7 +75,7 @@ def test_record_keeps_what_came_until_it_is_interrupted(kafka, environment, tmp_
 def test_wrong_input_ends_with_status_2_and_one_line(environment, arguments, message):
     done = run(environment, *arguments)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"headrace: {said}")
+    assert done.stderr.splitlines()[-1].startswith(f"headrace: {message}")
     assert "Traceback" not in done.stderr
 
 

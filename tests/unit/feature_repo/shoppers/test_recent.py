@@ -34,10 +34,10 @@ def test_the_newest_are_kept_in_order_however_they_came(events: list[RecentEvent
 
 
 @given(LISTS, st.integers(0, 60))
-def test_hashes_are_those_of_the_items_whenever_they_were_asked_for(events: list[RecentEvent], asked: int):
+def test_hashes_are_those_of_the_items_whenever_they_were_asked_for(events: list[RecentEvent], requested: int):
     recent = Recent()
     for number, event in enumerate(events):
-        if number == asked:
+        if number == requested:
             assert len(recent.hashes) == 8 * len(recent)
         recent = recent.having(event)
     assert recent.hashes == b"".join(map(packed_hash, recent.items))

@@ -147,7 +147,7 @@ def test_a_worker_that_is_set_up_wrongly_ends_the_others_too(sleeper):
     assert len(wrong.processes) == 1
 
 
-def test_each_process_has_its_road_and_a_port_of_its_own(monkeypatch, tmp_path):
+def test_each_process_has_its_pipeline_and_a_port_of_its_own(monkeypatch, tmp_path):
     program = (
         "import os, pathlib\n"
         "pathlib.Path(os.environ['OUT'], os.environ['HEADRACE_PIPELINE'])"

@@ -35,7 +35,7 @@ def test_what_was_never_read_is_read_at_once(throttle, pipeline):
     assert throttle.remaining_s(pipeline, [SHOPPERS, ITEMS], alone=True) == 0.0
 
 
-def test_loads_are_spaced_by_a_share_of_what_the_last_one_took(throttle, clock):
+def test_batches_are_spaced_by_a_share_of_what_the_last_one_took(throttle, clock):
     throttle.on_read(SHOPPERS, more=False)
     throttle.on_done(SHOPPERS, 0.06)
     assert throttle.remaining_s(SHOPPERS, [SHOPPERS], alone=False) == pytest.approx(0.03)
@@ -51,7 +51,7 @@ def test_a_load_that_waited_for_a_server_does_not_hold_up_the_next(throttle):
     assert throttle.remaining_s(SHOPPERS, [], alone=False) == pytest.approx(0.1)
 
 
-def test_a_road_pauses_while_the_other_is_at_work_here_or_elsewhere(throttle):
+def test_a_pipeline_pauses_while_the_other_is_at_work_here_or_elsewhere(throttle):
     throttle.on_read(ITEMS, more=False)
     assert throttle.remaining_s(ITEMS, [ITEMS, SHOPPERS], alone=False) == pytest.approx(2.0)
     assert throttle.remaining_s(ITEMS, [ITEMS], alone=True) == pytest.approx(2.0)

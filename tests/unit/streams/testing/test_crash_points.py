@@ -29,7 +29,7 @@ def signals(monkeypatch) -> list[int]:
     return dealt
 
 
-async def say(topic: Topic) -> None:
+async def emit(topic: Topic) -> None:
     outbox = Outbox(Settings(), 4)
     outbox.messages[topic, 0] = []
     await Producer.send(None, outbox)
@@ -38,7 +38,7 @@ async def say(topic: Topic) -> None:
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
 async def test_the_blow_falls_at_the_given_pass_and_once(signals, sent):
     crash("written", 2, sent)
-    await say(Topic.RECOMMENDATIONS)
+    await emit(Topic.RECOMMENDATIONS)
     for dealt in ([], [sent], [sent]):
         await RowStore.write_serialised(None, [])
         assert signals == dealt
@@ -47,7 +47,7 @@ async def test_the_blow_falls_at_the_given_pass_and_once(signals, sent):
 async def test_a_pass_counts_once_an_answer_is_acknowledged(signals):
     crash("written", 1)
     for topic, dealt in ((Topic.DEAD_LETTERS, 0), (Topic.CTR_SCORES, 1)):
-        await say(topic)
+        await emit(topic)
         await RowStore.write_serialised(None, [])
         assert len(signals) == dealt
 

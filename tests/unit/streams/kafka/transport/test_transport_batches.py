@@ -16,12 +16,12 @@ def test_size_of_a_record_counts_key_value_and_headers() -> None:
     assert RawRecord("items", 0, 0, 0, b"key", None, ()).size == 3
 
 
-def test_chunk_knows_its_first_and_last_offset() -> None:
+def test_batch_knows_its_first_and_last_offset() -> None:
     part = PartitionBatch("events", 3, [record(7, 1), record(9, 1)])
     assert (part.first_offset, part.last_offset) == (7, 9)
 
 
-def test_record_larger_than_a_chunk_travels_alone() -> None:
+def test_record_larger_than_a_batch_travels_alone() -> None:
     parts = split(Span(0, 3, [record(0, 1), record(1, 99), record(2, 1)]), 10)
     assert [[r.offset for r in part.records] for part in parts] == [[0], [1], [2]]
 
@@ -42,7 +42,7 @@ def test_parts_touch_cover_the_span_and_keep_to_the_limit(steps: list[tuple[int,
     assert all(sum(r.size for r in part.records) <= 20 for part in parts)
 
 
-def test_load_counts_the_records_of_all_its_chunks() -> None:
+def test_load_counts_the_records_of_all_its_batches() -> None:
     assert Batch([PartitionBatch("events", p, [record(n, 1) for n in range(p + 1)]) for p in range(3)]).size == 6
 
 
@@ -51,7 +51,7 @@ def test_spans_that_fit_travel_together() -> None:
     assert list(group_spans(spans, 8)) == [spans[:2], spans[2:]]
 
 
-def test_no_span_comes_twice_in_one_load() -> None:
+def test_no_span_comes_twice_in_one_batch() -> None:
     spans = [(name, Span(0, 3, [record(n, 6) for n in range(3)])) for name in "ab"]
-    loads = list(group_spans(spans, 10))
-    assert [[name for name, _ in batch] for batch in loads] == [["a"], ["a"], ["a"], ["b"], ["b"], ["b"]]
+    groups = list(group_spans(spans, 10))
+    assert [[name for name, _ in batch] for batch in groups] == [["a"], ["a"], ["a"], ["b"], ["b"], ["b"]]

@@ -75,7 +75,7 @@ async def test_a_pause_ends_where_the_log_ends_where_it_did(ends, left):
 
 
 @pytest.mark.parametrize(("pause", "requested"), [(5.0, 1), (0.5, 0), (inf, 0)])  # inf: no room for another batch
-async def test_only_a_road_that_pauses_for_long_asks_whether_anything_comes(pause, requested):
+async def test_only_a_pipeline_that_pauses_for_long_asks_whether_anything_comes(pause, requested):
     waiting = pausing([7])
     waiting.transport = SimpleNamespace(batching=SimpleNamespace(pipelines=[ITEMS]))
     waiting._quotas, waiting._room = lambda: ([], pause, frozenset()), asyncio.Event()
@@ -86,7 +86,7 @@ async def test_only_a_road_that_pauses_for_long_asks_whether_anything_comes(paus
 
     waiting._await_room = at_once
     assert [message async for message in waiting.getmany(timeout=1.0)] == []
-    assert waiting._thread.asked == asked
+    assert waiting._thread.requested == requested
 
 
 EVENTS = TP("events", 0)

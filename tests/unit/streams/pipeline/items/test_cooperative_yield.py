@@ -23,14 +23,14 @@ def waiting() -> bool:
     return True
 
 
-async def test_pieces_that_take_no_time_are_one_stint(pauses):
+async def test_pieces_that_take_no_time_are_one_yield(pauses):
     cooperative = CooperativeYield(waiting, lambda: 5.0)
     for _ in range(100):
         await cooperative.yield_if_due()
     assert pauses == []
 
 
-async def test_after_each_stint_others_have_their_time(pauses):
+async def test_after_each_yield_others_have_their_time(pauses):
     times = iter([0.0, 0.0004, 0.0012, 0.0032, 0.0040, 0.0043, 0.0063])
     cooperative = CooperativeYield(waiting, lambda: next(times))
     for _ in range(4):  # at 0.4, 1.2 (a pause to 3.2), 4.0 and 4.3 (a pause to 6.3) ms

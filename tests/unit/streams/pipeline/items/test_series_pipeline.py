@@ -42,10 +42,10 @@ class Servers:
     def __init__(self):
         self.rows = {}
         self.triton = self
-        self.asked = 0
+        self.requested = 0
         self.refuses = False
         self.refused_item = ""
-        self.said = []
+        self.emitted = []
         self.written = []
 
     def describe(self, item_id):
@@ -76,14 +76,14 @@ class Servers:
             self.rows[write.kind, write.key] = StoredRow(write.fence, write.seen, tuple(states))
 
     async def infer(self, _model, tensors, _rows, _kind):
-        self.rows_asked_for += len(tensors.window_start)
+        self.rows_requested += len(tensors.window_start)
         return DemandAnswer(np.ones((len(tensors.window_start), SETTINGS.horizon, 9), np.float32)), "1"
 
     async def ends_for(self, claims):
         return dict.fromkeys(claims, 10**6)
 
     async def send(self, outbox):
-        self.said += [(topic, m.key, m.value) for (topic, _), sent in outbox.messages.items() for m in sent]
+        self.emitted += [(topic, m.key, m.value) for (topic, _), sent in outbox.messages.items() for m in sent]
 
     def units(self, key, kind=Kind.ITEM):
         return merged(*self.rows[kind, key].states[-2:]).units
@@ -116,7 +116,7 @@ class Pipeline:
 
     async def next_window(self, units=1):
         """Close one window; the rows that the model was asked for."""
-        before, at = self.servers.rows_asked_for, self.window * SETTINGS.window
+        before, at = self.servers.rows_requested, self.window * SETTINGS.window
         sold = [ItemUpdate(n, f"{n}", ACTION_CODE["purchase"], at, units, 100, False) for n in range(ITEMS)]
         sold.append(ItemUpdate(0, SHOP, ACTION_CODE["purchase"], at, units, -1, False, self.window % SHARDS))
         entries = [msgspec.structs.replace(update, offset=self.window * SERIES + n) for n, update in enumerate(sold)]
@@ -125,7 +125,7 @@ class Pipeline:
         record = RawRecord("deltas", 0, self.window, at, None, value, ())
         self.window += 1
         await self.pipeline.process([PartitionBatch("deltas", 0, [record])])
-        return self.servers.rows_asked_for - before
+        return self.servers.rows_requested - before
 
 
 async def test_a_message_that_no_worker_sent_is_a_dead_letter_and_what_came_with_it_counts():
@@ -137,7 +137,7 @@ async def test_a_message_that_no_worker_sent_is_a_dead_letter_and_what_came_with
     records = [RawRecord("deltas", 0, n, 0, None, value, ()) for n, value in enumerate(values)]
     await pipeline.pipeline.process([PartitionBatch("deltas", 0, records)])
     assert pipeline.servers.units("a") == 1
-    assert [(topic, value) for topic, _, value in pipeline.servers.said] == [
+    assert [(topic, value) for topic, _, value in pipeline.servers.emitted] == [
         ("dead.letters", b"no batch"),
         ("dead.letters", forged),
     ]
@@ -169,7 +169,7 @@ async def test_a_load_that_fails_leaves_nothing_of_what_the_model_said(steady):
 
 
 @pytest.mark.parametrize("has_waiters", [True, False])
-async def test_shoppers_who_wait_in_the_same_process_have_time_between_two_stints(has_waiters, monkeypatch):
+async def test_shoppers_who_wait_in_the_same_process_have_time_between_two_yields(has_waiters, monkeypatch):
     pauses, turn = [], asyncio.sleep
 
     async def sleep(seconds):
@@ -192,14 +192,14 @@ async def emitted_in_a_surge(forgets):
         await pipeline.next_window(units=90 if n == 60 else 1 + n % 3)
         if forgets and order.random() < 0.4:
             pipeline.pipeline.invalidate()
-    return pipeline.servers.said
+    return pipeline.servers.emitted
 
 
 async def test_windows_that_were_set_aside_count_as_all_others(monkeypatch):
-    said = await emitted_in_a_surge(forgets=True)
-    assert any(topic == "demand.alerts" for topic, _, _ in said)
+    emitted = await emitted_in_a_surge(forgets=True)
+    assert any(topic == "demand.alerts" for topic, _, _ in emitted)
     monkeypatch.setattr(cold_windows, "_MAX_WINDOWS", 1_000)
-    assert await emitted_in_a_surge(forgets=False) == said
+    assert await emitted_in_a_surge(forgets=False) == emitted
 
 
 async def test_of_two_partitions_one_may_be_written_and_the_other_refused_and_all_counts_once():
@@ -239,7 +239,7 @@ async def test_an_item_whose_id_reads_like_a_scope_is_an_item(odd):
     assert pipeline.cache.take([item_key(odd)])
     sent = [
         msgspec.json.decode(value)["item_id"]
-        for topic, _, value in pipeline.servers.said
+        for topic, _, value in pipeline.servers.emitted
         if topic == "demand.forecasts"
     ]
     assert sent == [odd]

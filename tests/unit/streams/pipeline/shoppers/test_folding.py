@@ -67,7 +67,7 @@ def test_a_record_at_or_under_the_fence_folds_and_answers_nothing():
     shop = Shop()
     shop.fold_batch(*records)
     again = shop.fold_batch(*records, accepted(event("new"), len(records)))
-    assert [asked.output_id for asked in again.queries] == ["recommend/u/new"]
+    assert [requested.output_id for requested in again.queries] == ["recommend/u/new"]
     assert sum(shop.state.counts) == len(records) + 1
 
 
@@ -96,8 +96,8 @@ def test_a_retry_that_another_producer_puts_into_another_partition_folds_and_ans
 
 
 def test_any_other_event_is_folded_before_it_is_scored():
-    asked = Shop().fold_batch(accepted(event("e1"), 0)).queries
-    assert [e.item_id for e in asked[0].query.recent] == ["a"]
+    requested = Shop().fold_batch(accepted(event("e1"), 0)).queries
+    assert [e.item_id for e in requested[0].query.recent] == ["a"]
 
 
 def test_an_impression_is_scored_before_it_is_folded():
@@ -118,18 +118,20 @@ def test_a_score_request_is_answered_and_leaves_no_trace():
     shop.fold_batch(accepted(event("e1"), 0))
     before = shop.rows["u"]
     request = ScoreRequest(request_id="r", user_id="u", timestamp=1, items=["a"])
-    asked = shop.fold_batch(accepted(request, 5)).queries
-    assert [a.output_id for a in asked] == ["ctr//score.requests/0/5"]
+    requested = shop.fold_batch(accepted(request, 5)).queries
+    assert [a.output_id for a in requested] == ["ctr//score.requests/0/5"]
     assert shop.rows["u"] == before
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_chunk_size_leaves_no_trace(size: int):
+def test_batch_size_leaves_no_trace(size: int):
     records = [accepted(event(f"e{n % 9}", at=HOUR + n, user_id="uv"[n % 2]), n) for n in range(20)]
     whole, parts = Shop(), Shop()
-    at_once = [asked.output_id for asked in whole.fold_batch(*records).queries]
+    at_once = [requested.output_id for requested in whole.fold_batch(*records).queries]
     in_parts = [
-        asked.output_id for at in range(0, 20, size) for asked in parts.fold_batch(*records[at : at + size]).queries
+        requested.output_id
+        for at in range(0, 20, size)
+        for requested in parts.fold_batch(*records[at : at + size]).queries
     ]
     assert in_parts == at_once
     assert parts.rows == whole.rows

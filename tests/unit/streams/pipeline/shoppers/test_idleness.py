@@ -53,9 +53,9 @@ class Stage:
             await self.idleness.announce(self.idleness.on_zero_lag(frozenset(at_zero_lag)))
 
     def announced_sources(self) -> list[int]:
-        told = [batch.source for batch in self.announced]
+        reported = [batch.source for batch in self.announced]
         self.announced.clear()
-        return told
+        return reported
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ PARTITIONS = 4
 CHUNK = PartitionBatch("events", 2, [])
 
 
-def batches(*told: Entry) -> list[tuple[int, ItemUpdateBatch]]:
-    return list(item_update_batches(CHUNK, told, PARTITIONS))
+def batches(*reported: Entry) -> list[tuple[int, ItemUpdateBatch]]:
+    return list(item_update_batches(CHUNK, reported, PARTITIONS))
 
 
 def test_an_impression_is_split_among_the_owners_of_its_items():
@@ -25,14 +25,14 @@ def test_an_impression_is_split_among_the_owners_of_its_items():
 
 def test_a_watermark_reaches_every_partition_after_what_came_before_it():
     update, mark = ItemUpdate(1, "tea", 1, 5, 1, -1, False), Watermark(1, 5, False)
-    told = dict(batches(update, mark))
-    assert told.keys() == set(range(PARTITIONS))
-    assert told[partition_of("tea", PARTITIONS)].entries == [update, mark]
-    assert all(batch.origin == "events/2" and batch.source == 2 for batch in told.values())
+    reported = dict(batches(update, mark))
+    assert reported.keys() == set(range(PARTITIONS))
+    assert reported[partition_of("tea", PARTITIONS)].entries == [update, mark]
+    assert all(batch.origin == "events/2" and batch.source == 2 for batch in reported.values())
 
 
-def test_a_long_chunk_makes_several_messages():
-    told = [ItemUpdate(n, "tea", 1, 5, 1, -1, False) for n in range(1_200)]
-    parts = [batch.entries for _, batch in batches(*told)]
+def test_a_long_batch_makes_several_messages():
+    reported = [ItemUpdate(n, "tea", 1, 5, 1, -1, False) for n in range(1_200)]
+    parts = [batch.entries for _, batch in batches(*reported)]
     assert [len(part) for part in parts] == [500, 500, 200]
-    assert [entry for part in parts for entry in part] == told
+    assert [entry for part in parts for entry in part] == reported

@@ -45,14 +45,14 @@ def forecaster(tensors):
 
 def run(sources, *, batch=10**9, order=None, rules=RULES):
     """Feed all sources, in turns of `batch` entries or in a random order."""
-    road = OfflineDemand(forecaster, sources=SOURCES, rules=rules, lateness_ms=LATENESS)
+    pipeline = OfflineDemand(forecaster, sources=SOURCES, rules=rules, lateness_ms=LATENESS)
     at, outputs = [0] * SOURCES, []
     while left := [s for s in range(SOURCES) if at[s] < len(sources[s])]:
         source = order.choice(left) if order else left[0]
         size = order.randint(1, batch) if order else batch
-        outputs += road.fold(source, sources[source][at[source] : at[source] + size])
+        outputs += pipeline.fold(source, sources[source][at[source] : at[source] + size])
         at[source] += size
-    return road, outputs
+    return pipeline, outputs
 
 
 def alerts(outputs, state=None):
@@ -75,15 +75,15 @@ SHOP = {
 }
 
 
-def test_chunks_and_interleaving_leave_no_trace():
+def test_batches_and_interleaving_leave_no_trace():
     sources = sources_of(SHOP)
     whole, expected = run(sources)
     in_order = sorted(map(ENCODE, expected))
     assert len(alerts(expected, "open")) == 2
     for seed in range(4):
-        road, outputs = run(sources, batch=60, order=random.Random(seed))
+        pipeline, outputs = run(sources, batch=60, order=random.Random(seed))
         assert sorted(map(ENCODE, outputs)) == in_order
-        assert {i: pack(a) for i, a in road.activities.items()} == {i: pack(a) for i, a in whole.activities.items()}
+        assert {i: pack(a) for i, a in pipeline.activities.items()} == {i: pack(a) for i, a in whole.activities.items()}
 
 
 def test_ids_are_never_used_twice():
@@ -134,9 +134,9 @@ def test_late_units_change_no_message():
     _, expected = run(sources)
     late = ItemUpdate(0, "steady", ACTION_CODE["purchase"], 50 * HOUR, 500, 100, True)
     sources[0].insert(len(sources[0]) // 2, late)
-    road, outputs = run(sources)
+    pipeline, outputs = run(sources)
     assert list(map(ENCODE, outputs)) == list(map(ENCODE, expected))
-    assert road.activities["steady"].late == 500
+    assert pipeline.activities["steady"].late == 500
 
 
 def test_a_forecast_tells_the_next_windows_with_ordered_quantiles():
@@ -156,14 +156,14 @@ def test_forecasts_and_alerts_of_days_begin_and_end_where_the_shop_has_midnight(
     """Clocks went back on the 25th of October 2026, a day of 25 hours."""
     berlin, day = LocalDays(1, "Europe/Berlin"), 86_400_000
     rules = DemandRules(day, (0.1, 0.5, 0.9), 1e-6, StockPolicy(day, 0.95), berlin)
-    road = OfflineDemand(forecaster, sources=1, rules=rules, lateness_ms=LATENESS)
+    pipeline = OfflineDemand(forecaster, sources=1, rules=rules, lateness_ms=LATENESS)
     last = number_at(1_792_900_000_000, berlin)  # of the 25th of October
     outputs = []
     for number in range(last - 60, last + 2):
         sold, midnight = (900 if number == last else 6), start_of(number + 1, berlin)
         at = midnight - 60_000  # one minute to midnight there, 21:59 or 22:59 in UTC
-        outputs += road.fold(0, [ItemUpdate(0, "tea", ACTION_CODE["purchase"], at, sold, 100, False)])
-        outputs += road.fold(0, [Watermark(0, midnight + LATENESS, False)])
+        outputs += pipeline.fold(0, [ItemUpdate(0, "tea", ACTION_CODE["purchase"], at, sold, 100, False)])
+        outputs += pipeline.fold(0, [Watermark(0, midnight + LATENESS, False)])
     forecasts = [(o.timestamp, o.windows) for o in outputs if isinstance(o, DemandForecast)]
     assert [time for time, _ in forecasts] == [start_of(number + 1, berlin) for number in range(last - 60, last + 2)]
     lengths = {(w.end - w.start) // HOUR for w in forecasts[-3][1]}

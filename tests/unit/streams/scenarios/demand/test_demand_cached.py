@@ -47,20 +47,20 @@ class Catalogue:
 def run(*, keep):
     """Two sources, one of them idle now and then, three windows now and then in one batch; messages and rows asked."""
     random, model, catalogue = np.random.default_rng(3), Model(), Catalogue()
-    road = OfflineDemand(model, sources=2, rules=RULES, lateness_ms=0, categories_of=catalogue.categories_of)
+    pipeline = OfflineDemand(model, sources=2, rules=RULES, lateness_ms=0, categories_of=catalogue.categories_of)
     made, waiting = [], []
     for hour in range(HOURS):
         catalogue.hour = hour
         waiting += _deltas(random, hour)
         idle = hour % 9 == 4
         waiting.append(Watermark(0, (hour + 1) * HOUR, False))
-        made += road.fold(1, [Watermark(0, (hour + 1) * HOUR, idle)])
+        made += pipeline.fold(1, [Watermark(0, (hour + 1) * HOUR, idle)])
         if hour % 10 not in (6, 7):
             if not keep:
-                road.cached.clear()
-            made += road.fold(0, waiting)
+                pipeline.cached.clear()
+            made += pipeline.fold(0, waiting)
             waiting = []
-    return made, sum(model.rows), road
+    return made, sum(model.rows), pipeline
 
 
 def _deltas(random, hour):
@@ -75,12 +75,12 @@ def _deltas(random, hour):
 
 
 def test_outputs_and_episodes_are_those_of_asking_again():
-    made, rows, road = run(keep=True)
+    made, rows, pipeline = run(keep=True)
     expected, all_rows, uncached = run(keep=False)
     assert any(isinstance(message, DemandAlert) for message in expected)
     assert list(map(ENCODE, made)) == list(map(ENCODE, expected))
-    assert road.activities == uncached.activities
-    assert road.index == uncached.index
+    assert pipeline.activities == uncached.activities
+    assert pipeline.index == uncached.index
     assert rows < all_rows / 2
 
 

@@ -34,7 +34,7 @@ def categories_of(item_id: str) -> tuple[str, ...]:
 def run(rate):
     """Every item's purchases by `rate(item, hour)`, told of as the shopper pipeline tells; all messages."""
     random = np.random.default_rng(0)
-    road = OfflineDemand(
+    pipeline = OfflineDemand(
         lambda tensors: fallback_quantiles(tensors, 4),
         sources=1,
         rules=RULES,
@@ -48,7 +48,7 @@ def run(rate):
             units = random.poisson(rate(item, hour))
             keys = [item, *scopes_of(categories)] if units else []
             entries += [_delta(item, key, hour, int(units)) for key in keys]
-        made += road.fold(0, [*entries, Watermark(0, (hour + 1) * HOUR, False)])
+        made += pipeline.fold(0, [*entries, Watermark(0, (hour + 1) * HOUR, False)])
     return made
 
 

@@ -77,8 +77,8 @@ class RepeatAware(Version):
 
     async def infer(self, _model, tensors, _rows, _kind):
         answer, name = await super().infer(_model, tensors, _rows, _kind)
-        told = [key in self.again for key in tensors.probe_item.tolist()]
-        return answer._replace(repeats=np.array(told, np.uint8)), name
+        reported = [key in self.again for key in tensors.probe_item.tolist()]
+        return answer._replace(repeats=np.array(reported, np.uint8)), name
 
 
 async def test_what_is_bought_again_is_learnt_from_the_version_as_the_catalogue_grows():
@@ -192,7 +192,7 @@ async def test_of_two_versions_that_answer_in_turns_each_gets_its_own_vectors():
     assert triton.requests <= 6 * 3 * 6
 
 
-async def test_a_chunk_of_withdrawn_items_alone_needs_no_vector():
+async def test_a_batch_of_withdrawn_items_alone_needs_no_vector():
     triton = Triton(Version("1", 4))
     assert await NewItems(Catalogue(), Rows(), triton).vectors_of_unknown({}) == {}
     assert triton.requests == 0

@@ -88,7 +88,7 @@ def test_lists_are_held_to_named_categories_or_to_the_narrowest_of_the_event_s_i
     assert rule_tensors([query(None, categories=("same",)), query("unheard of", categories=("same",))], shop()) == {}
 
 
-def stand_in(query_: ShopperQuery, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
+def fallback(query_: ShopperQuery, made: Catalogue, repeats: "np.ndarray | None" = None) -> list[str]:
     ranking = best_sellers((), np.array([item_hash("book0")]), made)
     answer = popularity_result(query_, ranking, made, ModelRef("m", ""), repeats)
     assert len(answer.ranked.items) == len(answer.ranked.scores) == len(answer.ranked.parts) == query_.rule.length
@@ -97,14 +97,14 @@ def stand_in(query_: ShopperQuery, made: Catalogue, repeats: "np.ndarray | None"
 
 @pytest.mark.parametrize("length", [1, 20, 60])
 def test_a_stand_in_is_as_long_as_asked(length: int):
-    assert len(stand_in(query(length=length), shop())) == min(length, 21)
+    assert len(fallback(query(length=length), shop())) == min(length, 21)
 
 
 def test_a_stand_in_begins_with_what_is_pinned_and_holds_to_categories():
     made = shop()
     pin(made, "book7", pinned_for=["Kitchen"])
-    assert stand_in(query(), made)[:2] == ["book7", "book0"]
-    listed = stand_in(query(categories=("same",)), made)
+    assert fallback(query(), made)[:2] == ["book7", "book0"]
+    listed = fallback(query(categories=("same",)), made)
     assert len(listed) == 11
     assert all(name.startswith("p") for name in listed)
 
@@ -112,23 +112,23 @@ def test_a_stand_in_begins_with_what_is_pinned_and_holds_to_categories():
 def test_a_stand_in_lists_nothing_that_is_excluded_though_it_is_pinned():
     made = shop()
     pin(made, "book7", pinned_for=["Kitchen"])
-    assert "book7" not in stand_in(query()._replace(exclude=packed_hash("book7")), made)
+    assert "book7" not in fallback(query()._replace(exclude=packed_hash("book7")), made)
 
 
 def test_a_stand_in_leaves_out_what_was_bought_unless_it_is_bought_again():
     query_ = query()._replace(bought=packed_hash("book1") + packed_hash("book2"))
-    assert not {"book1", "book2"} & set(stand_in(query_, shop()))
-    listed = stand_in(query_._replace(rule=ListRule(30)), shop(), np.array([item_hash("book2")]))
+    assert not {"book1", "book2"} & set(fallback(query_, shop()))
+    listed = fallback(query_._replace(rule=ListRule(30)), shop(), np.array([item_hash("book2")]))
     assert "book1" not in listed
     assert "book2" in listed
 
 
 def test_each_point_of_a_boost_doubles_the_weight_of_a_place():
     made = shop()
-    plain = stand_in(query(length=30), made)
+    plain = fallback(query(length=30), made)
     fifth = plain[4]
     made.put(Item(item_id=fifth, title="Boosted", categories=["Home", "Kitchen"], boost=2))
-    assert stand_in(query(length=30), made)[:3] == [plain[0], fifth, plain[1]]
+    assert fallback(query(length=30), made)[:3] == [plain[0], fifth, plain[1]]
     made.withdraw(fifth)
-    assert fifth not in stand_in(query(length=30), made)
+    assert fifth not in fallback(query(length=30), made)
     assert made.boosted == {}

@@ -33,10 +33,10 @@ class Instance:
         self.version, self.encoder, self.rate = version, encoder, rate
         self.ranked = [item_hash(str(n)) for n in range(60)]
         self.withdrawn: dict[int, list[int]] = {}
-        self.asked = []
+        self.requested = []
 
     def answer(self, tensors):
-        self.asked.append(tensors)
+        self.requested.append(tensors)
         if not hasattr(tensors, "now"):
             return self.described(tensors)
         at = 0
@@ -127,8 +127,8 @@ class RepeatAware(Instance):
         self.again = {item_hash(item) for item in again}
 
     def described(self, tensors):
-        told = [key in self.again for key in tensors.probe_item.tolist()]
-        return super().described(tensors)._replace(repeats=np.array(told, np.uint8))
+        reported = [key in self.again for key in tensors.probe_item.tolist()]
+        return super().described(tensors)._replace(repeats=np.array(reported, np.uint8))
 
 
 BOUGHT = QUESTION._replace(bought=packed_hash("31") + packed_hash("32"), rule=ListRule(7))
@@ -137,16 +137,16 @@ BOUGHT = QUESTION._replace(bought=packed_hash("31") + packed_hash("32"), rule=Li
 async def test_what_was_bought_is_excluded_unless_the_version_tells_that_it_is_bought_again():
     scorer, triton, _ = shop(RepeatAware("32"))
     await scorer.score([BOUGHT])
-    [*_, asked] = triton.instances[0].asked
-    assert asked.exclude.tolist() == [[item_hash("31")]]
-    assert asked.list_length.tolist() == [7]
+    [*_, requested] = triton.instances[0].requested
+    assert requested.exclude.tolist() == [[item_hash("31")]]
+    assert requested.list_length.tolist() == [7]
 
 
 async def test_a_version_of_the_first_release_is_asked_as_ever_and_its_lists_are_cut():
     scorer, triton, _ = shop(Instance())
     [answer] = await scorer.score([BOUGHT])
-    [*_, asked] = triton.instances[0].asked
-    assert (asked.exclude.tolist(), asked.list_length.size) == ([[NO_ITEM]], 0)
+    [*_, requested] = triton.instances[0].requested
+    assert (requested.exclude.tolist(), requested.list_length.size) == ([[NO_ITEM]], 0)
     assert answer.ranked.items == triton.instances[0].ranked[30:37]
 
 
@@ -175,7 +175,7 @@ async def test_what_an_instance_holds_is_not_sent_again():
     for _ in range(3):
         [answer] = await scorer.score([QUESTION])
     assert answer.ranked.items[0] == item_hash("1")
-    scored = [tensors for tensors in triton.instances[0].asked if hasattr(tensors, "now")]
+    scored = [tensors for tensors in triton.instances[0].requested if hasattr(tensors, "now")]
     assert sum(tensors.block_sent.any() for tensors in scored) == 2
     assert all((tensors.context_block != NO_BLOCK).all() for tensors in scored)
 
