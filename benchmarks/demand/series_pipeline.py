@@ -27,7 +27,7 @@ from headrace.errors import CheckFailed
 from headrace.files.atomic import write_atomic
 from headrace.messages.internal import ItemUpdate, ItemUpdateBatch, Watermark
 from headrace.partitioning import partition_of
-from headrace.settings.model import PipelineChoice, Settings
+from headrace.settings.model import Settings
 from headrace.topics import Topic, item_updates
 from streams.application.runtime import Runtime
 from streams.kafka.admin.broker import Broker
@@ -72,9 +72,7 @@ def main() -> None:
     items = parser.parse_args().items
     with ground(lambda *_: None) as here:
         here.publish(_trained(here))
-        settings = here.settings.model_copy(
-            update={"group": "demand-road", "trending": False, "pipeline": PipelineChoice.ITEMS}
-        )
+        settings = here.settings.model_copy(update={"group": "demand-road", "trending": False})
         seconds = asyncio.run(_run(settings, prepare(settings), items))
         with Broker(settings.kafka_connection) as broker:
             forecasts = sum(broker.ends([Topic.DEMAND_FORECASTS]).values())

@@ -26,7 +26,7 @@ from headrace.settings.model import Settings
 from headrace.topics import Topic
 from infra.local.stack import up
 from streams.kafka.admin.broker import Broker
-from streams.operations.supervisor import COMMAND
+from streams.operations.supervisor import worker_command
 from streams.recordings.traffic.listening import Listener
 from streams.recordings.traffic.waiting import lag
 
@@ -39,7 +39,7 @@ _LONGEST_S: Final = 240.0
 """A stream that lasts so long covers a server's slow start."""
 
 _WORKER: Final = CONTESTANTS["headrace"]
-_SUPERVISED: Final = _WORKER._replace(command=(*COMMAND, "--processes", "2"))
+_SUPERVISED: Final = _WORKER._replace(command=worker_command(2))
 
 OnProgress = Callable[[str], None]
 Fault = AbstractContextManager[object]

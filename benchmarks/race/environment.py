@@ -64,7 +64,6 @@ class Ground(NamedTuple):
             "HEADRACE_PORT_OFFSET": str(self.settings.port_offset),
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": str(_METRICS_PORT),
-            contestant.pipelines: "both",
             **(environment or {}),
         }
         with ExitStack() as stack:

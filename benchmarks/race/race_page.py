@@ -113,7 +113,7 @@ def _drawn(found: Race) -> Figure:
         percents = sorted(by_percent, key=int)
         for quantile, style in (("p50", ":"), ("p99", "-")):
             line = [by_percent[percent].latency_ms[quantile] for percent in percents]
-            colour = {"handwritten": "C1", "two": "C2", "apart": "C3"}.get(name, "C0")
+            colour = {"handwritten": "C1", "two": "C2"}.get(name, "C0")
             label = f"{found.contestants[name].title}, {quantile}"
             latency.plot([int(p) for p in percents], line, style, color=colour, marker="o", label=label)
     latency.set(xlabel="load, % of own rate", ylabel="ms", yscale="log")

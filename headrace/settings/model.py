@@ -46,14 +46,6 @@ class Durable(StrEnum):
     OFF = "off"
 
 
-class PipelineChoice(StrEnum):
-    """Whose topics a worker's process reads."""
-
-    BOTH = "both"
-    SHOPPERS = "shoppers"
-    ITEMS = "items"
-
-
 class Compression(StrEnum):
     """How a worker's batches are compressed."""
 
@@ -145,10 +137,6 @@ class Settings(BaseSettings):
     answer_again: Switch = Field(
         False,
         description="on: a new group beside another on the same topics begins at once to answer all of them again",
-    )
-    pipeline: PipelineChoice = Field(
-        PipelineChoice.BOTH,
-        description="of a worker's process: both pipelines, or `shoppers` or `items` where others run the other",
     )
     rebuild_of: str | None = Field(
         None, pattern=_GROUP, description="group whose outputs are not emitted again (`headrace rebuild`)"

@@ -9,7 +9,7 @@ from headrace.connections.files import revealed
 from headrace.connections.kafka import KafkaConnection
 from headrace.settings.model import Settings
 from headrace.topics import MAX_MESSAGE_BYTES
-from streams.application.faust_worker import Worker
+from streams.application.faust_worker import WorkerProcess
 from streams.kafka.admin.membership import client_id
 
 
@@ -23,7 +23,7 @@ def faust_settings(settings: Settings) -> dict[str, Any]:
         "autodiscover": False,
         "store": "memory://",
         "datadir": settings.home.absolute() / "faust",
-        "Worker": Worker,
+        "Worker": WorkerProcess,
         "worker_redirect_stdouts": False,
         "topic_allow_declare": False,
         "topic_disable_leader": True,

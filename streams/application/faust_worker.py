@@ -10,7 +10,7 @@ from headrace.settings.model import Settings
 from streams.operations import logs
 
 
-class Worker(faust.Worker):
+class WorkerProcess(faust.Worker):
     """Faust's worker with plain logs on standard error, and one line for what stopped it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,9 +1,7 @@
 """A worker's parts, wired together: what the Faust agents hand their batches to."""
 
 import asyncio
-import gc
 import logging
-import sys
 import time
 from collections.abc import Mapping
 
@@ -43,11 +41,6 @@ from streams.serving.scorers import Scorers
 logger = logging.getLogger(__name__)
 
 _FENCED_TRIES = 20
-_GC_THRESHOLDS = (100_000, 20, 20)
-"""A batch makes some hundred thousand lists and tuples, and no cycle: Python would look for one after every 700."""
-_SWITCH_S = 0.0005
-"""How long the thread that reads from Kafka waits for Python while batches are worked on: the usual 5 ms are as long as
-a small batch takes."""
 _CACHED_ITEM_ROWS = 131_072
 """Items whose rows stay in memory, one to two kilobytes each. Where more sell in a window, every row of every window
 is read anew: for 100,000 that was a quarter of the item pipeline."""
@@ -122,7 +115,6 @@ class Runtime:
             serving.trending,
         )
         pipelines = shoppers, ItemPipeline(catalogue_rows, series, serving.follower, serving.trending)
-        _tune_process()
         return cls(opened, pipelines, idleness, watch)
 
     def on_zero_lag(self, partitions: frozenset[int]) -> IdleSources:
@@ -187,11 +179,3 @@ class Runtime:
     async def close(self) -> None:
         """Disconnect."""
         await self._connections.close()
-
-
-def _tune_process() -> None:
-    """Settings of the whole process, once everything is loaded."""
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: later collections need not walk it
-    gc.set_threshold(*_GC_THRESHOLDS)
-    sys.setswitchinterval(_SWITCH_S)

@@ -14,13 +14,13 @@ from typing import Final
 from msgspec import Struct
 
 from headrace.errors import CheckFailed, StreamError, UsageError
-from headrace.settings.model import PipelineChoice, Settings
+from headrace.settings.model import Settings
 from headrace.topics import Topic, item_updates, rekeyed
 from streams.kafka.admin.broker import Broker, Offsets
 from streams.kafka.admin.copartition import prepare
 from streams.kafka.admin.group_check import check_prefix
 from streams.operations.supervised import start_supervised
-from streams.operations.supervisor import COMMAND
+from streams.operations.supervisor import worker_command
 from streams.recordings import OnProgress, no_progress
 from streams.recordings.traffic.waiting import PATIENCE_S, lag
 
@@ -131,7 +131,7 @@ def _workers(new: Settings, processes: int) -> Generator[tuple["subprocess.Popen
     log = new.home.absolute() / "logs" / f"rebuild-{new.group}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        worker = start_supervised([*COMMAND, "--processes", str(processes)], _variables(new), output=output)
+        worker = start_supervised(worker_command(processes), _variables(new), output=output)
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         yield worker, log
@@ -150,12 +150,11 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def _variables(new: Settings) -> Mapping[str, str]:
-    """The metrics port stays with the workers that answer, and so does the pipeline they may be confined to."""
+    """The metrics port stays with the workers that answer."""
     return {
         **environ,
         "HEADRACE_GROUP": new.group,
         "HEADRACE_REBUILD_OF": str(new.rebuild_of),
         "HEADRACE_CATCHING_UP": "on",
-        "HEADRACE_PIPELINE": PipelineChoice.BOTH,
         "HEADRACE_METRICS_PORT": "0",
     }

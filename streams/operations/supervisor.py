@@ -15,13 +15,18 @@ from types import FrameType
 from typing import Final
 
 from headrace.errors import UsageError
-from headrace.settings.model import PipelineChoice
 from streams.operations.probes import PID_HEADER, PORTS_TO_TRY
 from streams.operations.supervised import start_supervised
 
 log = logging.getLogger(__name__)
 
-COMMAND: Final = (sys.executable, "-m", "headrace_cli", "worker")
+
+def worker_command(processes: int = 1) -> tuple[str, ...]:
+    """What starts so many workers; one is the process that is started."""
+    return (sys.executable, "-m", "headrace_cli", "worker", "--processes", str(processes))
+
+
+COMMAND: Final = worker_command()
 _TURN_S: Final = 0.2
 _PROBE_S: Final = 5.0
 _LONG_LIFE_S: Final = 60.0
@@ -161,12 +166,12 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def worker_slots(pipelines: Sequence[PipelineChoice], metrics_port: int, on_killed: OnKilled) -> list[WorkerSlot]:
+def worker_slots(processes: int, metrics_port: int, on_killed: OnKilled) -> list[WorkerSlot]:
     """The processes of a host, each with a metrics port of its own from `metrics_port` on; 0 gives them none."""
     found: list[WorkerSlot] = []
-    for number, pipeline in enumerate(pipelines):
+    for number in range(processes):
         port = metrics_port + number if metrics_port else 0
-        variables = {**environ, "HEADRACE_METRICS_PORT": str(port), "HEADRACE_PIPELINE": pipeline}
+        variables = {**environ, "HEADRACE_METRICS_PORT": str(port)}
         found.append(WorkerSlot(_starter(variables), Prober(port) if port else _unprobed, time.monotonic, on_killed))
     return found
 

@@ -1,8 +1,9 @@
-"""The pipelines that a worker's process takes, and the topics that each reads."""
+"""The pipelines of a worker, and the topics that each reads."""
 
+from enum import StrEnum
 from typing import Final
 
-from headrace.settings.model import PipelineChoice, Settings
+from headrace.settings.model import Settings
 from headrace.topics import Topic, item_updates, rekeyed, topics_of
 from streams.scheduler.throttle import PipelineTopics
 
@@ -17,17 +18,23 @@ _SHOPPER_POLL_SHARE: Final = 0.5
 """Two batches evenly spaced for each that is in flight: of the paces tried the one with the shortest waits."""
 
 
-def pipelines_of(settings: Settings) -> dict[PipelineChoice, PipelineTopics]:
-    """Topics, as the cluster calls them, by the name of their pipeline. A group needs processes for both."""
+class PipelineName(StrEnum):
+    """What the agent of a pipeline is called."""
+
+    SHOPPERS = "shoppers"
+    ITEMS = "items"
+
+
+def pipelines_of(settings: Settings) -> dict[PipelineName, PipelineTopics]:
+    """Topics, as the cluster calls them, by the name of their pipeline."""
     own = frozenset({Topic.EVENTS, Topic.ITEMS})
     requests = frozenset[str]() if settings.catching_up else frozenset(topics_of(settings).inputs) - own
     shoppers, items = requests | {Topic.EVENTS, rekeyed(settings.group)}, {Topic.ITEMS, item_updates(settings.group)}
     name_of = settings.kafka_connection.name_of
     pause_s = min(_ITEM_PAUSE_S, settings.window / 1000 * _MAX_PAUSE_OF_WINDOW)
-    pipelines = {
-        PipelineChoice.SHOPPERS: PipelineTopics(frozenset(map(name_of, shoppers)), share=_SHOPPER_POLL_SHARE),
-        PipelineChoice.ITEMS: PipelineTopics(
+    return {
+        PipelineName.SHOPPERS: PipelineTopics(frozenset(map(name_of, shoppers)), share=_SHOPPER_POLL_SHARE),
+        PipelineName.ITEMS: PipelineTopics(
             frozenset(map(name_of, items)), pause_s=pause_s, gather_s=min(_ITEM_GATHER_S, pause_s)
         ),
     }
-    return {name: topics for name, topics in pipelines.items() if settings.pipeline in (PipelineChoice.BOTH, name)}

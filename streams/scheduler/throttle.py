@@ -11,9 +11,9 @@ class PipelineTopics(NamedTuple):
     """The topics of one agent, and how often they are read.
 
     Attributes:
-        pause_s: least time between two readings while other pipelines are at work, here or in another process: what
-            comes meanwhile makes larger batches, which cost less. Where nothing comes any more it is over.
-        gather_s: least time between two readings while no other pipeline is at work. The first record after a while
+        pause_s: least time between two readings while other pipelines have batches in flight: what comes meanwhile
+            makes larger batches, which cost less.
+        gather_s: least time between two readings while no other pipeline has any. The first record after a while
             without any waits for nothing.
         share: least time between two readings, as a share of what the last batch took to arrive; `_SLOWEST_S` at most.
             A batch has costs of its own. Read as soon as the one ahead has made way, they would be in turns of a few
@@ -46,18 +46,13 @@ class PollThrottle:
         """A batch has come to the end of its pipeline, so long after it was read."""
         self._took[pipeline.names] = seconds
 
-    def on_idle(self, pipeline: PipelineTopics) -> None:
-        """Nothing comes any more of what its pause gathers."""
-        self._read_at.pop(pipeline.names, None)
-
-    def remaining_s(self, pipeline: PipelineTopics, busy: Iterable[PipelineTopics], *, alone: bool) -> float:
+    def remaining_s(self, pipeline: PipelineTopics, busy: Iterable[PipelineTopics]) -> float:
         """Seconds until it is to be read again; 0 for now.
 
         Args:
-            at_work: pipelines that have batches in flight in this process.
-            alone: whether the other pipelines are other processes'.
+            busy: pipelines that have batches in flight.
         """
-        pause = pipeline.pause_s if alone or any(other is not pipeline for other in busy) else pipeline.gather_s
+        pause = pipeline.pause_s if any(other is not pipeline for other in busy) else pipeline.gather_s
         interval = min(pipeline.share * self._took.get(pipeline.names, 0.0), _SLOWEST_S)
         due = self._read_at.get(pipeline.names, -inf) + max(pause, interval)
         return max(due - self._clock(), 0.0)

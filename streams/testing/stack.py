@@ -29,7 +29,6 @@ class Stack(NamedTuple):
             "HEADRACE_TRITON": self.triton,
             "HEADRACE_GROUP": group,
             "HEADRACE_METRICS_PORT": "0",
-            "HEADRACE_PIPELINE": "both",
         }
 
     def settings(self, group: str) -> Settings:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headrace.topics import Topic, item_updates, rekeyed
-from streams.testing.worker import COMMAND, READY
+from streams.operations.supervisor import worker_command
+from streams.testing.worker import READY
 
 
 class Contestant(NamedTuple):
@@ -53,10 +54,10 @@ def _module(name: str) -> tuple[str, ...]:
 
 ALL = 10**9
 
-ONE_WORKER = (*COMMAND, "--processes", "1")
+ONE_WORKER = worker_command(1)
 
 #: Headrace, in its ways.
-OWN = ("headrace", "two", "apart")
+OWN = ("headrace", "two")
 
 CONTESTANTS = {
     c.name: c
@@ -81,16 +82,7 @@ CONTESTANTS = {
         Contestant(
             "two",
             "Headrace, two workers",
-            (*COMMAND, "--processes", "2"),
-            READY,
-            and_internal,
-            ALL,
-            processes=2,
-        ),
-        Contestant(
-            "apart",
-            "Headrace, a process a pipeline",
-            (*COMMAND, "--apart"),
+            worker_command(2),
             READY,
             and_internal,
             ALL,

@@ -6,7 +6,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from math import inf
 from typing import Any, Final, NamedTuple, cast
@@ -19,11 +19,9 @@ from mode.utils.locks import Event
 from headrace.errors import HeadraceError, StreamError
 from streams.kafka.transport.batches import Batch, PartitionBatch, RawRecord, Span, group_spans
 from streams.kafka.transport.progress import Progress, Verdict
-from streams.kafka.transport.pulled_consumer import Quota
-from streams.kafka.transport.reader import LONGEST_FETCH_S, ReaderThread
-from streams.scheduler.fair_order import FairOrder
-from streams.scheduler.slots import IN_FLIGHT
-from streams.scheduler.throttle import PipelineTopics, PollThrottle
+from streams.kafka.transport.pulled_consumer import Reading
+from streams.kafka.transport.reader import ReaderThread
+from streams.scheduler.reading import Batching, ReadPlan, ReadScheduler
 
 log = logging.getLogger(__name__)
 
@@ -34,30 +32,20 @@ _LOOK_S: Final = 0.25
 """Between two looks whether a pause is over because the other pipelines have nothing in flight any more."""
 
 
-class Batching(NamedTuple):
-    """How records are put together, and which topics share an agent.
+class _Delivered(NamedTuple):
+    """What a batch was made of.
 
     Attributes:
-        records: most records in a batch.
-        size: most bytes in a batch; a larger record forms a batch of its own.
-        pipelines: the topics of each agent; each is read when its last batch has let the next one begin.
+        batch: kept, since it is known by its identity.
     """
 
-    records: int
-    size: int
-    pipelines: Sequence[PipelineTopics]
+    batch: Batch
+    spans: list[tuple[TP, Span]]
 
-
-class _InFlight:
-    """A batch that was delivered and is not finished."""
-
-    def __init__(self, topics: PipelineTopics, spans: list[tuple[TP, Span]]) -> None:
-        self.topics = topics
-        self.read_at = time.monotonic()
-        self.spans = spans
-        self.batch = Batch([PartitionBatch(span.records[0].topic, tp.partition, span.records) for tp, span in spans])
-        self.is_released = False
-        """Whether the pipeline has begun with it so far that another may follow."""
+    @classmethod
+    def of(cls, spans: list[tuple[TP, Span]]) -> "_Delivered":
+        parts = [PartitionBatch(span.records[0].topic, tp.partition, span.records) for tp, span in spans]
+        return cls(Batch(parts), spans)
 
 
 class BatchConsumer(driver.Consumer):
@@ -65,8 +53,8 @@ class BatchConsumer(driver.Consumer):
 
     Faust acks an event whose handler has raised, and forgets what it was about to commit at a rebalance; so this
     class keeps its own account of each partition, from `perform_seek` on. A batch is read when its pipeline can begin
-    with
-    it: whatever has come by then is one batch, and nothing is queued that was cut too early.
+    with it, which `ReadScheduler` says: whatever has come by then is one batch, and nothing is queued that was cut too
+    early.
     """
 
     logger = logging.getLogger("faust")
@@ -75,34 +63,27 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._progress: dict[TP, Progress] = {}
-        self._in_flight: dict[int, _InFlight] = {}
         self._room = Event()
         self._is_reading = False
-        self._fair_order: FairOrder[TP] = FairOrder()
-        self._throttle = PollThrottle(time.monotonic)
-        self._ends: Mapping[TP, int] | None = None
         super().__init__(*args, **kwargs)
+        self._reads: ReadScheduler[TP, _Delivered] = ReadScheduler(self.transport.batching, time.monotonic)
 
     def _new_consumer_thread(self) -> ReaderThread:
         return ReaderThread(self, loop=self.loop, beacon=self.beacon)
 
     def released_next(self, batch: Batch) -> None:
         """The pipeline has begun with the batch and can take the next."""
-        if (held := self._in_flight.get(id(batch))) and not held.is_released:
-            held.is_released = True
+        if self._reads.released_next(batch):
             self._make_room()
 
     def mark_done(self, batch: Batch) -> None:
         """The pipeline has done all that the batch asks for: its offsets may be committed."""
-        held = self._in_flight.get(id(batch))
-        if held is None:
+        done = self._reads.mark_done(batch)
+        if done is None:
             return  # delivered before a rebalance: what the group has committed counts now
-        had_room = self._has_room(held.topics)
-        del self._in_flight[id(batch)]
-        for tp, span in held.spans:
+        for tp, span in done.delivered.spans:
             self._progress[tp].finished.add(span.begin, span.end, span.records[-1].offset)
-        self._throttle.on_done(held.topics, time.monotonic() - held.read_at)
-        if not had_room:
+        if done.makes_room:
             self._make_room()
 
     def _make_room(self) -> None:
@@ -143,7 +124,7 @@ class BatchConsumer(driver.Consumer):
         except (HeadraceError, KafkaError) as error:
             self.transport.fail(error)
             return
-        self._in_flight.clear()
+        self._reads.reset()
         self._progress = {tp: Progress(start.offset, start.folded) for tp, start in starts.items()}
         self._committed_offset.clear()
         self._room.set()
@@ -153,7 +134,7 @@ class BatchConsumer(driver.Consumer):
         """Forget the last assignment, so that no late commit moves the group back."""
         self.stop_flow()  # Faust does where something was revoked: a worker that had nothing would go on reading
         self._progress.clear()
-        self._in_flight.clear()
+        self._reads.reset()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -174,34 +155,33 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
         generation = self.app.consumer_generation_id
-        quotas, pause, resting = self._quotas()
-        timeout = min(timeout, pause)
-        if not quotas:
+        plan = self._reads.plan(self._get_active_partitions())
+        timeout = min(timeout, plan.pause_s)
+        if not plan.quotas:
             self._room.clear()
             await self._await_room(timeout)
-            if timeout < pause < inf and len(self.transport.batching.pipelines) == 1:
-                await self._end_pause_if_idle(self.transport.batching.pipelines[0])
             return
-        self._is_reading = True
-        try:
-            wait_s = timeout if pause == inf else min(timeout, _LOOK_S)
-            read = await self._thread.read([quota for _, quota in quotas], wait_s, resting)
-        finally:
-            self._is_reading = False
-        for (topics, _), (spans, more) in zip(quotas, read, strict=False):
+        read = await self._read(plan, timeout)
+        for (pipeline, _), (spans, more) in zip(plan.quotas, read, strict=False):
             # The accounts may be the next assignment's by now: what is noted there, and dropped here, is never done.
             if generation != self.app.consumer_generation_id:
                 return
-            self._fair_order.mark_served(tp for tp, _ in spans)
+            self._reads.note_read(pipeline, [tp for tp, _ in spans], more=more)
             admitted = await self._admit_all(spans)
-            if spans:
-                self._throttle.on_read(topics, more=more)
             for group in group_spans(admitted, self.transport.batching.size):
                 if not self.flow_active or generation != self.app.consumer_generation_id:
                     return
-                held = _InFlight(topics, group)
-                self._in_flight[id(held.batch)] = held
-                yield group[0][0], self._message(group[0][0], held.batch)
+                delivered = _Delivered.of(group)
+                self._reads.begin(pipeline, delivered.batch, delivered)
+                yield group[0][0], self._message(group[0][0], delivered.batch)
+
+    async def _read(self, plan: ReadPlan[TP], timeout_s: float) -> list[Reading]:
+        wait_s = timeout_s if plan.pause_s == inf else min(timeout_s, _LOOK_S)
+        self._is_reading = True
+        try:
+            return await self._thread.read([quota for _, quota in plan.quotas], wait_s, plan.resting)
+        finally:
+            self._is_reading = False
 
     async def _await_room(self, seconds: float) -> None:
         """Wait until a pipeline has room; Faust's own way to wait makes three tasks each time."""
@@ -225,39 +205,6 @@ class BatchConsumer(driver.Consumer):
             elif verdict is Verdict.DELIVER:  # transaction markers, or all compacted away
                 progress.finished.add(span.begin, span.end)
         return admitted
-
-    def _quotas(self) -> tuple[list[tuple[PipelineTopics, Quota]], float, frozenset[TP]]:
-        """What each pipeline can take now, the seconds until one that pauses can take more, and the partitions of those
-        that pause for longer than a fetch takes."""
-        active = sorted(self._get_active_partitions())
-        pipelines = self.transport.batching.pipelines
-        busy = [held.topics for held in self._in_flight.values()]
-        pause, resting = inf, frozenset[TP]()
-        quotas: list[tuple[PipelineTopics, Quota]] = []
-        for topics in pipelines:
-            mine = [tp for tp in active if tp.topic in topics.names]
-            if not mine or not self._has_room(topics):
-                continue
-            if remaining := self._throttle.remaining_s(topics, busy, alone=len(pipelines) == 1):
-                pause = min(pause, remaining)
-                if remaining > LONGEST_FETCH_S:
-                    resting |= frozenset(mine)
-                continue
-            quotas.append((topics, Quota(self._fair_order.order(mine), self.transport.batching.records)))
-        return quotas, pause, resting
-
-    async def _end_pause_if_idle(self, topics: PipelineTopics) -> None:
-        """End a pipeline's pause where nothing has come since this was asked last: that the other pipelines, in another
-        process, have nothing left to do shows in nothing else."""
-        mine = [tp for tp in self._get_active_partitions() if tp.topic in topics.names]
-        ends = await self._thread.ends(mine)
-        if ends is not None and ends == self._ends:
-            self._throttle.on_idle(topics)
-        self._ends = ends
-
-    def _has_room(self, topics: PipelineTopics) -> bool:
-        mine = [held for held in self._in_flight.values() if held.topics is topics]
-        return len(mine) < IN_FLIGHT and all(held.is_released for held in mine)
 
     def _message(self, tp: TP, batch: Batch) -> ConsumerMessage:
         last: RawRecord = batch.parts[0].records[-1]

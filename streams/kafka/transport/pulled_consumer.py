@@ -15,21 +15,10 @@ from faust.types import TP
 
 from streams.kafka.transport.batches import RawRecord, Span
 from streams.kafka.transport.committed_consumer import CommittedConsumer
+from streams.scheduler.reading import Quota
 
 # While one partition's records last, which may be for many batches, nothing is known of the others.
 _STALE_S = 0.5
-
-
-class Quota(NamedTuple):
-    """What one pipeline can take now.
-
-    Attributes:
-        partitions: where from, in this order.
-        records: so many of all of them.
-    """
-
-    partitions: Sequence[TP]
-    records: int
 
 
 class Reading(NamedTuple):
@@ -79,7 +68,9 @@ class PulledConsumer(CommittedConsumer):
 
         fetcher._get_actions_per_node = when_pulled
 
-    async def read_spans(self, quotas: Sequence[Quota], wait_s: float, resting: Set[TP] = frozenset()) -> list[Reading]:
+    async def read_spans(
+        self, quotas: Sequence[Quota[TP]], wait_s: float, resting: Set[TP] = frozenset()
+    ) -> list[Reading]:
         """One reading for each quota; waits `wait_s` seconds for the first record.
 
         Partitions that rest are not fetched: each costs, and their records would end the wait for those of others.
@@ -138,7 +129,7 @@ class PulledConsumer(CommittedConsumer):
         self._wake_fetcher()
 
     async def _wait_for_records(self, wait_s: float) -> bool:
-        """Fetch until something comes or `wake` is called; False after `patience` seconds without."""
+        """Fetch until something comes or `wake` is called; False after `wait_s` seconds without."""
         fetcher: Any = self._fetcher
         waiter = fetcher._create_fetch_waiter()
         self._has_waiter = True
@@ -169,7 +160,7 @@ class PulledConsumer(CommittedConsumer):
         # What lies beyond the last stable offset is no record yet: who asked for it would ask for ever.
         return any(state.has_valid_position and state.position < (state.lso or 0) for state in states)
 
-    async def _take_quota(self, fetcher: Any, quota: Quota) -> list[tuple[TP, Span]]:
+    async def _take_quota(self, fetcher: Any, quota: Quota[TP]) -> list[tuple[TP, Span]]:
         spans: list[tuple[TP, Span]] = []
         room = quota.records
         for tp in quota.partitions:

@@ -7,18 +7,16 @@ from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import CommitFailedError, KafkaTimeoutError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, credentials_to_aiokafka_auth, server_list
 from faust.types import TP
 
 from headrace.errors import TopicChanged
-from streams.kafka.transport.pulled_consumer import PulledConsumer, Quota, Reading
+from streams.kafka.transport.pulled_consumer import PulledConsumer, Reading
+from streams.scheduler.reading import LONGEST_FETCH_S, Quota
 
 log = logging.getLogger(__name__)
 
-# A fetch in flight asks for no partition whose last records were not taken yet: it stands in their way this long.
-LONGEST_FETCH_S = 0.1
-_ENDS_S = 1.0
 # The client asks for ever where a topic is gone, and this thread has room for few calls: a worker that is to end for
 # want of the topic would never have ended.
 _COMMIT_S = 10.0
@@ -47,7 +45,7 @@ class ReaderThread(AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust")
 
-    async def read(self, quotas: Sequence[Quota], wait_s: float, resting: Set[TP]) -> list[Reading]:
+    async def read(self, quotas: Sequence[Quota[TP]], wait_s: float, resting: Set[TP]) -> list[Reading]:
         """One reading for each quota; waits `wait_s` seconds for the first record. `resting` are not fetched."""
         return await self.call_thread(self._read, quotas, wait_s, resting)
 
@@ -62,10 +60,6 @@ class ReaderThread(AIOKafkaConsumerThread):
     async def seek_back(self, tp: TP, offset: int) -> None:
         """Read `tp` from `offset` on, in the thread that reads, so that no read runs across it."""
         await self.call_thread(self._seek_back, tp, offset)
-
-    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int] | None:
-        """Where the partitions' logs end; None where the broker does not say so soon."""
-        return await self.call_thread(self._ends, tps)
 
     def wake(self) -> None:
         """Let a waiting `read` return: what it may take has changed."""
@@ -103,7 +97,7 @@ class ReaderThread(AIOKafkaConsumerThread):
             **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def _read(self, quotas: Sequence[Quota], wait_s: float, resting: Set[TP]) -> list[Reading]:
+    async def _read(self, quotas: Sequence[Quota[TP]], wait_s: float, resting: Set[TP]) -> list[Reading]:
         consumer = self._pulled()
         return await consumer.read_spans(quotas, wait_s, resting) if self.consumer.flow_active else []
 
@@ -124,14 +118,6 @@ class ReaderThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         if tp in consumer.assignment():
             consumer.seek(TopicPartition(*tp), offset)
-
-    async def _ends(self, tps: Sequence[TP]) -> Mapping[TP, int] | None:
-        # Of the few calls that this thread has room for none may be lost to a broker that says nothing.
-        try:
-            async with asyncio.timeout(_ENDS_S):
-                return cast(Mapping[TP, int], await self._ensure_consumer().end_offsets(tps))
-        except (TimeoutError, KafkaError):
-            return None
 
     def _folded(self, tp: TP) -> int:
         return cast(Any, self.consumer).folded(tp)

@@ -107,7 +107,7 @@ def described(found: list[dict[str, Any]]) -> set[tuple[str, int, str]]:
 
 
 def worker_of(installed: Environment) -> tuple[str, ...]:
-    return str(installed.python), "-m", "headrace_cli", "worker"
+    return str(installed.python), "-m", "headrace_cli", "worker", "--processes", "1"
 
 
 def await_end(worker: Worker, within: float) -> bool:

@@ -196,8 +196,8 @@ def test_a_worker_that_is_not_let_in_says_so_in_one_line(topics: SecuredStack, v
         ("HEADRACE_REDIS", "OTHER_CA"): redis_url.replace(str(topics.pem.ca), str(topics.pem.other_ca)),
         ("HEADRACE_REDIS", "WRONG"): redis_url.replace("shop@", "nobody@"),
     }
-    variables_set = {name: values.get((name, value), value) for name, value in variables.items()}
-    reported = headrace(topics, "worker", exit_code=1, HEADRACE_LOG="json", **variables_set)
+    environment = {name: values.get((name, value), value) for name, value in variables.items()}
+    reported = headrace(topics, "worker", "--processes", "1", exit_code=1, HEADRACE_LOG="json", **environment)
     message = json.loads(reported.splitlines()[-1])["message"]
     assert line in message
     assert "Traceback" not in reported
@@ -212,9 +212,9 @@ def test_a_publisher_that_is_not_let_in_says_so_in_one_line(topics: SecuredStack
 
 def test_a_user_without_rights_is_told_which(topics: SecuredStack):
     narrow = {"HEADRACE_KAFKA_USERNAME": "narrow", "HEADRACE_KAFKA_PASSWORD": NARROW_PASSWORD}
-    reported = headrace(topics, "worker", exit_code=1, **narrow).splitlines()[-1]
-    assert "user narrow may not see ctr.scores, dead.letters" in reported
-    assert "docs/how-to/connect-your-cluster.md" in reported
+    message = headrace(topics, "worker", "--processes", "1", exit_code=1, **narrow).splitlines()[-1]
+    assert "user narrow may not see ctr.scores, dead.letters" in message
+    assert "docs/how-to/connect-your-cluster.md" in message
     assert "user narrow may not do this" in headrace(topics, "topics", "create", exit_code=1, **narrow)
     reported = headrace(topics, "tail", "recommendations", exit_code=2, **narrow)
     assert "no topic recommendations on localhost" in reported

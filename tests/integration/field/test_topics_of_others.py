@@ -71,7 +71,7 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(operator: Secured
         set_otherwise(kafka, Topic.FEATURE_LOG, max_message_bytes="1000"),
         set_otherwise(kafka, Topic.DEAD_LETTERS, cleanup_policy="compact"),
     ):
-        message = headrace(operator, "worker", exit_code=1).splitlines()[-1]
+        message = headrace(operator, "worker", "--processes", "1", exit_code=1).splitlines()[-1]
         for part in (
             "events has message.timestamp.type=CreateTime, and needs LogAppendTime",
             "items has message.timestamp.type=CreateTime, and needs LogAppendTime",
@@ -96,7 +96,7 @@ def test_a_worker_says_what_to_change_and_a_command_changes_it(operator: Secured
 
 def test_what_no_command_of_headrace_can_change_is_said_too(operator: SecuredStack, kafka: KafkaConnection):
     with set_otherwise(kafka, Topic.RECOMMENDATIONS, min_insync_replicas="2"):
-        message = headrace(operator, "worker", exit_code=1).splitlines()[-1]
+        message = headrace(operator, "worker", "--processes", "1", exit_code=1).splitlines()[-1]
         assert "recommendations has min.insync.replicas=2, and needs at most 1" in message
         assert "change it with the cluster's own tools" in message
 
@@ -105,7 +105,7 @@ def test_a_missing_output_is_said_at_start(operator: SecuredStack, kafka: KafkaC
     with connect(kafka, 10_000) as admin:
         admin.delete_topics([Topic.CTR_SCORES])
     try:
-        message = headrace(operator, "worker", exit_code=1).splitlines()[-1]
+        message = headrace(operator, "worker", "--processes", "1", exit_code=1).splitlines()[-1]
         assert "No topic ctr.scores: create it with `headrace topics create`" in message
     finally:
         headrace(operator, "topics", "create")

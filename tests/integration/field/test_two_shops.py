@@ -87,7 +87,7 @@ def the_group_is_of_this_prefix(stack: Stack, shop: Settings) -> None:
     for prefix in ("", "other."):
         with pytest.raises(UsageError, match=rf"Group {shop.group} is that of .*_PREFIX={shop.topic_prefix}"):
             check_group(shop.model_copy(update={"topic_prefix": prefix}))
-    done = headrace({**stack.environment(shop.group)}, "worker")
+    done = headrace({**stack.environment(shop.group)}, "worker", "--processes", "1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"headrace: Group {shop.group} is that of the topics with HEADRACE_TOPIC_PREFIX=")
 

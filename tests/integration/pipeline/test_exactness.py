@@ -12,7 +12,6 @@ from headrace.messages.ids import answer_id
 from headrace.settings.model import Settings
 from headrace.topics import ANSWERS
 from streams.demo.shop import Shop
-from streams.operations.supervisor import COMMAND
 from streams.testing import Client, Message, Stack, Worker
 from streams.testing.stack import fresh_group
 from tests.trained_shop import TrainedShop, headrace
@@ -36,18 +35,18 @@ def run(headrace_stack: Stack, trained_shop: TrainedShop, tmp_path_factory: pyte
     """Replay the shop into a group of its own, which shares no feature and no internal topic with the others."""
     folder = tmp_path_factory.mktemp("runs")
 
-    def replay(name: str, *, joined: bool = False, apart: bool = False, **environment: str) -> Run:
+    def replay(name: str, *, joined: bool = False, **environment: str) -> Run:
         group = fresh_group(headrace_stack)
         variables = {**headrace_stack.environment(group), "HEADRACE_TRENDING": "off", **environment}
         workers: list[Worker] = []
         with Client(headrace_stack.settings(group), ANSWERS) as client, ExitStack() as whatever_happens:
 
-            def start(*how: str, processes: int = 1) -> None:
+            def start() -> None:
                 log = folder / f"{name}-{len(workers)}.log"
-                workers.append(Worker(variables, log, command=(*COMMAND, *how), processes=processes))
+                workers.append(Worker(variables, log))
                 whatever_happens.callback(workers[-1].stop)
 
-            start(*(["--apart"] if apart else []), processes=1 + apart)
+            start()
             joiner = Thread(target=start)
             if joined:
                 joiner.start()
@@ -86,10 +85,6 @@ def test_batches_of_seven_leave_what_batches_of_a_thousand_leave(run: Replay, pl
 
 def test_a_worker_that_joins_midway_leaves_no_trace(run: Replay, plain: Run):
     _assert_equal(run("joined", joined=True), plain)
-
-
-def test_a_worker_of_a_process_a_pipeline_leaves_no_trace(run: Replay, plain: Run):
-    _assert_equal(run("apart", apart=True), plain)
 
 
 def test_features_folded_offline_equal_the_online_store(

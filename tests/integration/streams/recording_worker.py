@@ -1,12 +1,11 @@
 """A worker whose pipelines write down what they were handed; run as a process of its own.
 
-Usage: [ITEMS_PAUSE_S=SECONDS] python recording_worker.py LOG SECONDS_A_LOAD [POISON]
+Usage: python recording_worker.py LOG SECONDS_A_LOAD [POISON]
 LOG gets a line for each part of a batch, written before the pipeline is done: `part TOPIC PARTITION OFFSET,OFFSET,…`,
 and `batch RECORDS`, `idle PARTITION,…`, `revoked`, `closed`. A record whose value is POISON makes its pipeline raise.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import TextIO
 from headrace.errors import StoreError
 from headrace.settings.model import Settings, load_settings
 from streams.app import build_app
-from streams.application.faust_worker import Worker
+from streams.application.faust_worker import WorkerProcess
 from streams.kafka.admin.copartition import Prepared
 from streams.kafka.transport import Batch
-from streams.scheduler import pipelines
 from streams.scheduler.slots import BatchSlot
 
 
@@ -78,5 +76,4 @@ async def open_recording(settings: Settings, prepared: Prepared) -> RecordingPip
 
 
 if __name__ == "__main__":
-    pipelines._ITEM_PAUSE_S = float(os.environ.get("ITEMS_PAUSE_S", pipelines._ITEM_PAUSE_S))
-    Worker(build_app(load_settings(), open_recording)).execute_from_commandline()
+    WorkerProcess(build_app(load_settings(), open_recording)).execute_from_commandline()

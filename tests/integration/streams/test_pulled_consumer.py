@@ -13,7 +13,8 @@ from worker_processes import PARTITIONS, produce
 from headrace.connections.kafka import KafkaConnection
 from headrace.topics import internal_topics, rekeyed
 from infra.topics.admin import ensure_topics
-from streams.kafka.transport.pulled_consumer import PulledConsumer, Quota
+from streams.kafka.transport.pulled_consumer import PulledConsumer
+from streams.scheduler.reading import Quota
 
 
 async def test_a_reading_that_outlasts_a_rebalance_takes_nothing_of_the_new_assignment(kafka: str) -> None:

@@ -16,7 +16,7 @@ from worker_processes import eventually
 from headrace.settings.model import Settings
 from headrace.topics import Topic
 from streams.kafka.admin.broker import Broker
-from streams.operations.supervisor import COMMAND
+from streams.operations.supervisor import worker_command
 from streams.testing import Stack
 from streams.testing.worker import Worker
 
@@ -29,7 +29,7 @@ def settings(headrace_stack: Stack, headrace_group: str) -> Settings:
 @contextmanager
 def supervised(settings: Settings, stack: Stack, log: Path, processes: int, **env: str) -> Iterator[Worker]:
     variables = {**stack.environment(settings.group), "HEADRACE_TRITON": "127.0.0.1:1", **env}
-    command = [*COMMAND, "--processes", str(processes)]
+    command = worker_command(processes)
     worker = Worker(variables, log, command=command, processes=processes)
     try:
         yield worker

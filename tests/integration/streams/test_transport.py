@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from worker_processes import PARTITIONS, WorkerProcess, eventually, feeding, group, produce
 
 from headrace.connections.kafka import KafkaConnection
-from headrace.topics import INPUTS, MAX_MESSAGE_BYTES, Topic, internal_topics
+from headrace.topics import INPUTS, MAX_MESSAGE_BYTES, internal_topics
 from infra.topics.admin import ensure_topics
 
 
@@ -53,42 +53,7 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
                 assert len({frozenset(partitions) for partitions in share.values()}) == 1
 
 
-def test_partition_p_of_a_pipelines_topics_is_one_processs_where_pipelines_are_split(
-    kafka: str, tmp_path: Path
-) -> None:
-    with group(kafka, tmp_path) as it:
-        for pipeline in ("shoppers", "items", "shoppers", "items"):
-            it.worker(HEADRACE_PIPELINE=pipeline).await_ready()
-        eventually(lambda: len(shares := it.assignments()) == 4 and all(shares), "4 members")
-        shoppers, items = {*INPUTS, it.topics.rekeyed} - {Topic.ITEMS}, {Topic.ITEMS, it.topics.item_deltas}
-        for topics in (shoppers, items):
-            mine = [share for share in it.assignments() if share.keys() == topics]
-            shares = [{frozenset(partitions) for partitions in share.values()} for share in mine]
-            assert [len(share) for share in shares] == [1, 1]
-            assert sorted(p for share in shares for p in share.pop()) == list(range(PARTITIONS))
-
-
-def test_a_pipeline_that_pauses_reads_at_once_what_it_left(kafka: str, tmp_path: Path) -> None:
-    with group(kafka, tmp_path) as it:
-        produce(kafka, it.topics.item_deltas, 2_000)
-        worker = it.worker(HEADRACE_PIPELINE="items", HEADRACE_CHUNK="10")
-        worker.await_ready()
-        it.await_caught_up()  # with a pause before each of its loads it would take minutes
-        assert len(worker.batches()) >= 200
-
-
-def test_a_pause_ends_where_nothing_comes_any_more(kafka: str, tmp_path: Path) -> None:
-    hours = {"ITEMS_PAUSE_S": "7200", "HEADRACE_WINDOW": "500h"}
-    with group(kafka, tmp_path) as it:
-        worker = it.worker(HEADRACE_PIPELINE="items", **hours)
-        worker.await_ready()
-        for reading in (1, 2, 3):
-            produce(kafka, it.topics.item_deltas, 40)
-            it.await_caught_up()
-            assert len(worker.batches()) >= reading
-
-
-def test_failing_pipeline_stops_the_worker_and_leaves_its_batch_uncommitted(kafka: str, tmp_path: Path) -> None:
+def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.rekeyed, 400)
         worker = it.worker(0.01, poison="202", HEADRACE_CHUNK="10")  # offset 50 of partition 2

@@ -35,9 +35,8 @@ while True:
 SUPERVISOR = """
 import sys
 from streams.operations import supervisor
-from headrace.settings import PipelineChoice
 supervisor.COMMAND = (sys.executable, "-c", {worker!r})
-supervisor.Supervisor(supervisor.worker_slots([PipelineChoice.BOTH] * 2, 0, lambda _: None)).run()
+supervisor.Supervisor(supervisor.worker_slots(2, 0, lambda _: None)).run()
 """
 
 

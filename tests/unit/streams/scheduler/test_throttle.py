@@ -2,8 +2,8 @@
 
 import pytest
 
-from headrace.settings.model import PipelineChoice, Settings
-from streams.scheduler.pipelines import pipelines_of
+from headrace.settings.model import Settings
+from streams.scheduler.pipelines import PipelineName, pipelines_of
 from streams.scheduler.throttle import PipelineTopics, PollThrottle
 
 SHOPPERS = PipelineTopics(frozenset({"events"}), share=0.5)
@@ -32,50 +32,44 @@ def throttle(clock):
 
 @pytest.mark.parametrize("pipeline", [SHOPPERS, ITEMS])
 def test_what_was_never_read_is_read_at_once(throttle, pipeline):
-    assert throttle.remaining_s(pipeline, [SHOPPERS, ITEMS], alone=True) == 0.0
+    assert throttle.remaining_s(pipeline, [SHOPPERS, ITEMS]) == 0.0
 
 
 def test_batches_are_spaced_by_a_share_of_what_the_last_one_took(throttle, clock):
     throttle.on_read(SHOPPERS, more=False)
     throttle.on_done(SHOPPERS, 0.06)
-    assert throttle.remaining_s(SHOPPERS, [SHOPPERS], alone=False) == pytest.approx(0.03)
+    assert throttle.remaining_s(SHOPPERS, [SHOPPERS]) == pytest.approx(0.03)
     clock.now += 0.02
-    assert throttle.remaining_s(SHOPPERS, [SHOPPERS], alone=False) == pytest.approx(0.01)
+    assert throttle.remaining_s(SHOPPERS, [SHOPPERS]) == pytest.approx(0.01)
     clock.now += 0.02
-    assert throttle.remaining_s(SHOPPERS, [SHOPPERS], alone=False) == 0.0
+    assert throttle.remaining_s(SHOPPERS, [SHOPPERS]) == 0.0
 
 
 def test_a_load_that_waited_for_a_server_does_not_hold_up_the_next(throttle):
     throttle.on_read(SHOPPERS, more=False)
     throttle.on_done(SHOPPERS, 30.0)
-    assert throttle.remaining_s(SHOPPERS, [], alone=False) == pytest.approx(0.1)
+    assert throttle.remaining_s(SHOPPERS, []) == pytest.approx(0.1)
 
 
-def test_a_pipeline_pauses_while_the_other_is_at_work_here_or_elsewhere(throttle):
+def test_a_pipeline_pauses_while_the_other_has_batches_in_flight(throttle):
     throttle.on_read(ITEMS, more=False)
-    assert throttle.remaining_s(ITEMS, [ITEMS, SHOPPERS], alone=False) == pytest.approx(2.0)
-    assert throttle.remaining_s(ITEMS, [ITEMS], alone=True) == pytest.approx(2.0)
-    assert throttle.remaining_s(ITEMS, [ITEMS], alone=False) == 0.0
+    assert throttle.remaining_s(ITEMS, [ITEMS, SHOPPERS]) == pytest.approx(2.0)
+    assert throttle.remaining_s(ITEMS, [ITEMS]) == 0.0
+    assert throttle.remaining_s(ITEMS, []) == 0.0
 
 
 def test_a_trickle_is_gathered_and_the_first_record_waits_for_nothing(throttle, clock):
     gathering = ITEMS._replace(gather_s=0.25)
-    assert throttle.remaining_s(gathering, [gathering], alone=False) == 0.0
+    assert throttle.remaining_s(gathering, [gathering]) == 0.0
     throttle.on_read(gathering, more=False)
-    assert throttle.remaining_s(gathering, [gathering], alone=False) == pytest.approx(0.25)
+    assert throttle.remaining_s(gathering, [gathering]) == pytest.approx(0.25)
     clock.now += 0.25
-    assert throttle.remaining_s(gathering, [gathering], alone=False) == 0.0
-
-
-def test_a_pause_is_over_where_nothing_comes_any_more(throttle):
-    throttle.on_read(ITEMS, more=False)
-    throttle.on_idle(ITEMS)
-    assert throttle.remaining_s(ITEMS, [ITEMS], alone=True) == 0.0
+    assert throttle.remaining_s(gathering, [gathering]) == 0.0
 
 
 def test_items_are_counted_well_within_a_window():
     pauses = {
-        window: pipelines_of(Settings(window=window))[PipelineChoice.ITEMS][1:3]
+        window: pipelines_of(Settings(window=window))[PipelineName.ITEMS][1:3]
         for window in (1_000, 60_000, 240_000, 3_600_000)
     }
     assert pauses == {1_000: (1 / 60, 1 / 60), 60_000: (1.0, 0.1), 240_000: (4.0, 0.1), 3_600_000: (5.0, 0.1)}
@@ -85,4 +79,4 @@ def test_items_are_counted_well_within_a_window():
 def test_what_a_reading_left_is_read_at_once(throttle, pipeline):
     throttle.on_done(pipeline, 1.0)
     throttle.on_read(pipeline, more=True)
-    assert throttle.remaining_s(pipeline, [SHOPPERS, ITEMS], alone=True) == 0.0
+    assert throttle.remaining_s(pipeline, [SHOPPERS, ITEMS]) == 0.0
