@@ -49,7 +49,7 @@ class Shell:
         Raises:
             StackError: the worker ended before it was ready.
         """
-        console.print("[dim]$[/dim] headrace worker")
+        console.print("[dim]$[/dim] headrace worker --processes 1")
         worker = Worker(self._env, log)
         try:
             yield
