@@ -53,7 +53,7 @@ def test_partition_p_of_every_topic_is_one_workers(kafka: str, tmp_path: Path) -
                 assert len({frozenset(partitions) for partitions in share.values()}) == 1
 
 
-def test_failing_road_stops_the_worker_and_leaves_its_chunk_uncommitted(kafka: str, tmp_path: Path) -> None:
+def test_failing_pipeline_stops_the_worker_and_leaves_its_batch_uncommitted(kafka: str, tmp_path: Path) -> None:
     with group(kafka, tmp_path) as it:
         produce(kafka, it.topics.rekeyed, 400)
         worker = it.worker(0.01, poison="202", HEADRACE_CHUNK="10")  # offset 50 of partition 2
