@@ -11,7 +11,10 @@ from streams.operations import logs
 
 
 class WorkerProcess(faust.Worker):
-    """Faust's worker with plain logs on standard error, and one line for what stopped it."""
+    """Faust's worker with plain logs on standard error, and one line for what stopped it.
+
+    Wraps `execute_from_commandline` (mode/worker.py:257) and replaces `_setup_logging` (mode/worker.py:172).
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

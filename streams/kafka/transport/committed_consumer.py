@@ -23,6 +23,7 @@ class CommittedConsumer(AIOKafkaConsumer):
     async def start(self) -> None:
         await super().start()
         fetcher: Any = self._fetcher
+        # Wraps aiokafka 0.14.0, consumer/fetcher.py:744 (`Fetcher._proc_fetch_request`).
         fetch = fetcher._proc_fetch_request
 
         async def fetch_with_holes(assignment: Any, node_id: Any, request: Any) -> bool:
@@ -42,7 +43,7 @@ class CommittedConsumer(AIOKafkaConsumer):
 
 
 class _Hole(Iterator[Any]):
-    """What aiokafka takes for the records of a fetch: none, and where to read on."""
+    """What aiokafka takes for the records of a fetch (0.14.0, consumer/fetcher.py:59): none, and where to read on."""
 
     def __init__(self, begin: int, end: int) -> None:
         self.next_fetch_offset = begin
@@ -66,6 +67,9 @@ def _fetched(assignment: Any, request: Any) -> Iterator[tuple[TopicPartition, in
 
 def _hole(state: Any, fetched_from: int) -> _Hole | None:
     """What there is from the offset asked from to the last stable one, where an answer without records says so.
+
+    Args:
+        state: aiokafka's `TopicPartitionState` (consumer/subscription_state.py:443).
 
     The broker notes the last stable offset before it looks for records: there are none in between.
     """

@@ -54,6 +54,7 @@ class PulledConsumer(CommittedConsumer):
     async def start(self) -> None:
         await super().start()
         fetcher: Any = self._fetcher
+        # Wraps aiokafka 0.14.0, consumer/fetcher.py:584 (`Fetcher._get_actions_per_node`).
         actions = fetcher._get_actions_per_node
 
         def when_pulled(assignment: Any) -> Any:
@@ -108,6 +109,7 @@ class PulledConsumer(CommittedConsumer):
 
         `committed` keeps the notes to itself, and asks for one partition at a time.
         """
+        # aiokafka 0.14.0, consumer/group_coordinator.py:1159.
         coordinator: Any = self._coordinator
         found = await coordinator.fetch_committed_offsets(tps)
         return {tp: (committed.offset, committed.metadata or "") for tp, committed in found.items()}
@@ -131,7 +133,7 @@ class PulledConsumer(CommittedConsumer):
     async def _wait_for_records(self, wait_s: float) -> bool:
         """Fetch until something comes or `wake` is called; False after `wait_s` seconds without."""
         fetcher: Any = self._fetcher
-        waiter = fetcher._create_fetch_waiter()
+        waiter = fetcher._create_fetch_waiter()  # aiokafka 0.14.0, consumer/fetcher.py:463
         self._has_waiter = True
         self._wake_fetcher()
         try:
@@ -148,6 +150,7 @@ class PulledConsumer(CommittedConsumer):
         fetcher: Any = self._fetcher
         for unread in fetcher._records.values():
             unread._backoff = 0  # what a pausing pipeline has not taken is not to hold up what others wait for
+        # Which `_fetch_requests_routine` waits for: aiokafka 0.14.0, consumer/fetcher.py:476.
         fetcher._notify(fetcher._wait_consume_future)
 
     def _is_behind(self, fetcher: Any, partitions: Iterable[TP]) -> bool:
@@ -178,7 +181,8 @@ class PulledConsumer(CommittedConsumer):
         if tp not in fetcher._records or not state.has_valid_position:
             return None
         begin = state.position
-        # With no timeout and no reassignment this never suspends: nothing moves the position but what is taken here.
+        # With no timeout and no reassignment this never suspends (aiokafka 0.14.0, consumer/fetcher.py:1209): nothing
+        # moves the position but what is taken here.
         spans_read = await fetcher.fetched_records([tp], timeout=0, max_records=most)
         if state.position == begin:
             return None
