@@ -1,1 +1,1 @@
-"""Streams to and from Kafka, for commands and tests; the road itself uses another client."""
+"""Streams to and from Kafka, for commands and tests; the pipelines use another client."""
