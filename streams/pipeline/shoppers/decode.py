@@ -160,7 +160,7 @@ def claimed_positions(
 def without_forged(
     batch: PartitionBatch, decoded: DecodedBatch, ends: HighestOffsets, settings: Settings
 ) -> DecodedBatch:
-    """A decoded batch in which forwarded events that claim a position beyond the end of their log are rejected. Pure."""
+    """A decoded batch that rejects forwarded events which claim a position beyond the end of their log. Pure."""
     if all(offset < ends[origin] for origin, offset in claimed_positions(batch, decoded, settings)):
         return decoded
     verified = decoded._replace(accepted=[], rejected=list(decoded.rejected), misrouted=[])

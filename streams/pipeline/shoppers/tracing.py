@@ -2,7 +2,7 @@
 
 An output carries on the trace of the event that caused it. Without a collector the event's context is handed on as it
 came; with one (`HEADRACE_TRACES`) each answer to an event whose producer sampled it is a span, and the steps of its
-load are spans below it.
+batch are spans below it.
 """
 
 from collections.abc import Sequence

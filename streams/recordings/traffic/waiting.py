@@ -82,7 +82,7 @@ def lag(ends: Offsets, beginnings: Offsets, committed: Offsets) -> int:
 
 
 def _send_end_markers(broker: Broker, replayer: Replayer, group: str, time_ms: int) -> None:
-    """Publish to every partition of the item pipeline that each source has ended: it has sent all it had to say before `time_ms`."""
+    """Publish to every partition of the item pipeline that each source has sent all that lies before `time_ms`."""
     sources = len(broker.partitions([Topic.EVENTS]))
     for partition in broker.partitions([item_updates(group)]):
         for source in range(sources):
