@@ -18,7 +18,7 @@ from feature_repo.basics.season import season
 from feature_repo.basics.windows import Windows, number_at, zone_of
 from headrace.arrays import DEMAND_HISTORY, DemandAnswer, DemandTensors
 from headrace.errors import TooLittleData, UsageError
-from streams.scenarios.demand.levels import at_levels
+from streams.scenarios.demand.forecasting.levels import at_levels
 from trainer.demand.accuracy import LEVELS, DemandAccuracy, MethodForecast, accuracy, naive_errors
 from trainer.demand.baselines import baseline_forecasts
 from trainer.demand.describing import installed_vectors

@@ -21,8 +21,9 @@ from headrace.messages.outputs import DemandForecast, ModelRef
 from headrace.partitioning import partition_of
 from headrace.topics import Topic
 from streams.pipeline.rows.cache import RowCache
-from streams.scenarios.demand import DemandRules, evaluate_windows, queries
-from streams.scenarios.demand.fallback import fallback_quantiles
+from streams.scenarios.demand import DemandRules, evaluate_windows
+from streams.scenarios.demand.forecasting import queries
+from streams.scenarios.demand.forecasting.fallback import fallback_quantiles
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 
 if TYPE_CHECKING:

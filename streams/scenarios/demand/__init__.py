@@ -7,8 +7,8 @@ the same whether windows close one by one or a thousand in a batch.
 """
 
 from streams.scenarios.demand.evaluate import evaluate_windows
-from streams.scenarios.demand.fallback import fallback_quantiles
-from streams.scenarios.demand.queries import DemandQueries, queries
+from streams.scenarios.demand.forecasting.fallback import fallback_quantiles
+from streams.scenarios.demand.forecasting.queries import DemandQueries, queries
 from streams.scenarios.demand.rules import DemandRules
 from streams.scenarios.demand.stock import StockPolicy
 

@@ -10,15 +10,16 @@ from feature_repo.items.scopes import CategoriesOf, is_scope, item_of
 from feature_repo.items.window_index import ClosedWindow
 from headrace.arrays import DEMAND_SPAN, DemandAnswer
 from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef, StockAdvice
-from streams.scenarios.demand import calibration, outputs
-from streams.scenarios.demand.anomaly import all_windows, one_window
-from streams.scenarios.demand.cached import CachedForecasts, pack
-from streams.scenarios.demand.episodes import Evidence, follow, is_known, most_unusual, over, units_in
-from streams.scenarios.demand.levels import at_levels
-from streams.scenarios.demand.queries import DemandQueries, ForecastKey
+from streams.scenarios.demand import outputs
+from streams.scenarios.demand.alerts import calibration
+from streams.scenarios.demand.alerts.anomaly import all_windows, one_window
+from streams.scenarios.demand.alerts.episodes import Evidence, follow, is_known, most_unusual, over, units_in
+from streams.scenarios.demand.alerts.shared import Sales, SharedDemand
+from streams.scenarios.demand.forecasting.cached import CachedForecasts, pack
+from streams.scenarios.demand.forecasting.levels import at_levels
+from streams.scenarios.demand.forecasting.queries import DemandQueries, ForecastKey
 from streams.scenarios.demand.rounding import chance_of_any, in_units
 from streams.scenarios.demand.rules import DemandRules
-from streams.scenarios.demand.shared import Sales, SharedDemand
 from streams.scenarios.demand.stock import advise
 
 

@@ -12,7 +12,7 @@ from headrace.arrays import DEMAND_MODEL, DemandAnswer, DemandTensors
 from headrace.messages.internal import Entry, ItemImpression, ItemUpdate, Watermark
 from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.scenarios.demand.evaluate import evaluate_windows
-from streams.scenarios.demand.queries import queries
+from streams.scenarios.demand.forecasting.queries import queries
 from streams.scenarios.demand.rules import DemandRules
 
 Forecaster = Callable[[DemandTensors], DemandAnswer]

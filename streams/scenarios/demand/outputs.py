@@ -9,8 +9,8 @@ from feature_repo.items.item import Episode, ItemActivity
 from feature_repo.items.scopes import scope_of
 from headrace.messages.ids import alert_id, episode_id, forecast_id
 from headrace.messages.outputs import DemandAlert, DemandForecast, ForecastWindow, ModelRef, StockAdvice
-from streams.scenarios.demand.anomaly import interval
-from streams.scenarios.demand.episodes import Evidence
+from streams.scenarios.demand.alerts.anomaly import interval
+from streams.scenarios.demand.alerts.episodes import Evidence
 from streams.scenarios.demand.rounding import mean_units
 
 _CERTAIN: Final = 15.0

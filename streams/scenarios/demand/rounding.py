@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from headrace.arrays import Floats
-from streams.scenarios.demand.levels import Doubles, mean_and_spread
+from streams.scenarios.demand.forecasting.levels import Doubles, mean_and_spread
 
 _WHOLE: Final = 10.0
 """From here on units are whole: a tenth is less than what any forecast knows."""

@@ -15,7 +15,9 @@ def _alert_key(alert: DemandAlert) -> str:
 
 
 def _open(serving: Any, settings: Settings, categories_of: Callable[[str], Sequence[str]]) -> WindowEvaluator:
-    from streams.scenarios.demand.scorer import DemandWindows  # a command that only names topics needs no Triton client
+    from streams.scenarios.demand.forecasting.scorer import (
+        DemandWindows,  # a command that only names topics needs no Triton client
+    )
 
     return DemandWindows(serving, settings, categories_of)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from headrace.arrays import Floats
 from headrace.messages.outputs import StockAdvice
-from streams.scenarios.demand.levels import Doubles, mean_and_spread
+from streams.scenarios.demand.forecasting.levels import Doubles, mean_and_spread
 from streams.scenarios.demand.rounding import mean_units
 
 _TOGETHER: Final = 0.5

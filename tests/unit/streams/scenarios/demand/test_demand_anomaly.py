@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headrace.arrays import DEMAND_SPAN
-from streams.scenarios.demand.anomaly import (
+from streams.scenarios.demand.alerts.anomaly import (
     Moments,
     all_windows,
     expected_counts,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streams.scenarios.demand.calibration import BINS, bin_of, edge, note, strict_threshold, threshold
+from streams.scenarios.demand.alerts.calibration import BINS, bin_of, edge, note, strict_threshold, threshold
 
 
 def counted(scores, empty=0):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from headrace.arrays import DEMAND_QUANTILES
-from streams.scenarios.demand.fallback import _NORMAL
-from streams.scenarios.demand.levels import at_levels, mean_and_spread
+from streams.scenarios.demand.forecasting.fallback import _NORMAL
+from streams.scenarios.demand.forecasting.levels import at_levels, mean_and_spread
 from streams.scenarios.demand.stock import StockPolicy, advise
 
 HOUR = 3_600_000

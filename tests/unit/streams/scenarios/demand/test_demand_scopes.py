@@ -15,11 +15,11 @@ from headrace.messages.events import Event
 from headrace.messages.internal import ItemUpdate, Watermark
 from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
-from streams.scenarios.demand.anomaly import Moments, expected_counts
-from streams.scenarios.demand.episodes import Evidence
+from streams.scenarios.demand.alerts.anomaly import Moments, expected_counts
+from streams.scenarios.demand.alerts.episodes import Evidence
+from streams.scenarios.demand.alerts.shared import Sales, SharedDemand
 from streams.scenarios.demand.offline import OfflineDemand
 from streams.scenarios.demand.outputs import Origin, alert
-from streams.scenarios.demand.shared import Sales, SharedDemand
 
 HOUR = 3_600_000
 RULES = DemandRules(HOUR, (0.1, 0.5, 0.9), 1e-6, StockPolicy(4 * HOUR, 0.95))

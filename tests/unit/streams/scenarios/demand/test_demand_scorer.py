@@ -13,8 +13,8 @@ from headrace.errors import ModelUnavailable, RequestFailed
 from headrace.settings.model import settings
 from streams.pipeline.items.series_rows import ItemRow
 from streams.scenarios.demand import DemandRules, evaluate_windows
-from streams.scenarios.demand import scorer as demand_scorer
-from streams.scenarios.demand.scorer import DemandModel
+from streams.scenarios.demand.forecasting import scorer as demand_scorer
+from streams.scenarios.demand.forecasting.scorer import DemandModel
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 
 SETTINGS = settings()

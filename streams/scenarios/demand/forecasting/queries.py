@@ -13,7 +13,7 @@ from feature_repo.items.item import ItemActivity, price_before
 from feature_repo.items.scopes import CategoriesOf, is_scope, item_of
 from feature_repo.items.window_index import ClosedWindow
 from headrace.arrays import DEMAND_HISTORY, DEMAND_SPAN, DemandTensors, Floats
-from streams.scenarios.demand.cached import CachedForecasts, unpack
+from streams.scenarios.demand.forecasting.cached import CachedForecasts, unpack
 
 _BACK: Final = DEMAND_SPAN - 1
 _REACH: Final = DEMAND_HISTORY + DEMAND_SPAN

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from headrace.arrays import DEMAND_QUANTILES, DEMAND_SPAN, Floats
-from streams.scenarios.demand.levels import Doubles, mean_and_spread
+from streams.scenarios.demand.forecasting.levels import Doubles, mean_and_spread
 
 _LEVEL_DOUBT: Final = 0.2
 """Standard deviation of the forecast's level itself, as a share of it: what a model gets wrong about busy items."""

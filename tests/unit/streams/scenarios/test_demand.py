@@ -15,7 +15,8 @@ from feature_repo.items.window_index import ClosedWindow
 from headrace.arrays import DEMAND_HISTORY, DEMAND_SPAN
 from headrace.messages.internal import ItemUpdate, Watermark
 from headrace.messages.outputs import DemandAlert, DemandForecast
-from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles, queries
+from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
+from streams.scenarios.demand.forecasting import queries
 from streams.scenarios.demand.offline import OfflineDemand
 
 HOUR, LATENESS, SOURCES = 3_600_000, 600_000, 3

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from headrace.arrays import DEMAND_SPAN
-from streams.scenarios.demand.anomaly import Moments
+from streams.scenarios.demand.alerts.anomaly import Moments
 
 
 class CachedForecasts(Struct, array_like=True, gc=False):

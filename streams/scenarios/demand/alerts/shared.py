@@ -11,8 +11,8 @@ from math import log, log10
 from typing import Final, NamedTuple
 
 from feature_repo.items.scopes import CategoriesOf, scopes_of
-from streams.scenarios.demand.anomaly import Moments
-from streams.scenarios.demand.episodes import weigh
+from streams.scenarios.demand.alerts.anomaly import Moments
+from streams.scenarios.demand.alerts.episodes import weigh
 
 _LEAST_ITEMS: Final = 5
 _UNUSUAL: Final = 3.0

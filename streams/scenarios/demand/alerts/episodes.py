@@ -12,7 +12,7 @@ from feature_repo.basics.season import season
 from feature_repo.items.item import Episode, ItemActivity
 from feature_repo.items.scopes import SHARDS
 from headrace.arrays import DEMAND_HISTORY, DEMAND_SPAN
-from streams.scenarios.demand.anomaly import Moments, expected_counts, tail_above, tail_below
+from streams.scenarios.demand.alerts.anomaly import Moments, expected_counts, tail_above, tail_below
 
 LONGEST: Final = 48
 """Windows after which a changed level counts as the new normal."""

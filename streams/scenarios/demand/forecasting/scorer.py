@@ -14,8 +14,8 @@ from headrace.errors import ModelUnavailable, RequestFailed, WrongAnswer
 from headrace.messages.outputs import DemandAlert, DemandForecast, ModelRef
 from headrace.settings.model import Settings
 from streams.scenarios.demand.evaluate import evaluate_windows
-from streams.scenarios.demand.fallback import fallback_quantiles
-from streams.scenarios.demand.queries import DemandQueries, queries
+from streams.scenarios.demand.forecasting.fallback import fallback_quantiles
+from streams.scenarios.demand.forecasting.queries import DemandQueries, queries
 from streams.scenarios.demand.rules import DemandRules
 from streams.serving.models.faults import FAILED, ModelFaults
 from streams.serving.models.verify import check_forecast

@@ -1,0 +1,1 @@
+"""How unusual a window is, and the episodes that alerts tell of."""

@@ -1,0 +1,1 @@
+"""What the demand model is asked, its forecasts, and what stands in for them."""
