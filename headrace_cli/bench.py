@@ -8,7 +8,7 @@ import typer
 
 from headrace.errors import CheckFailed, UsageError
 from headrace.settings.model import settings
-from headrace_cli.shell.arguments import LARGEST_SEED, new_folder
+from headrace_cli.shell.arguments import LARGEST_SEED, new_folder, readable_folder
 from streams.operations.console import JsonFlag, console, print_json
 
 Out = Annotated[Path, typer.Option("--out", callback=new_folder, help="folder for the page and the pictures")]
@@ -40,7 +40,10 @@ def road(
     turns: Annotated[int, typer.Option(min=1, max=20, help="rounds of so many events; the median counts")] = 4,
     rates: Annotated[str, typer.Option(help="events/s that all are sent alike, separated by commas")] = _RATES,
     against: Annotated[
-        Path | None, typer.Option(help="another checkout with its .venv: its worker runs as headrace-before")
+        Path | None,
+        typer.Option(
+            callback=readable_folder, help="another checkout with its .venv: its worker runs as headrace-before"
+        ),
     ] = None,
     seed: Seed = 1,
     out: Out = _RESULTS,

@@ -22,8 +22,8 @@ from headrace.partitioning import partition_of
 from headrace.topics import Topic
 from streams.pipeline.rows.cache import RowCache
 from streams.scenarios.demand import DemandRules, evaluate_windows
-from streams.scenarios.demand.forecasting import queries
 from streams.scenarios.demand.forecasting.fallback import fallback_quantiles
+from streams.scenarios.demand.forecasting.queries import queries
 from streams.serving.shopper_scorer.fallback import MODEL_UNAVAILABLE
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.race.report import summary, write
 
 from benchmarks.machine import Machine
 from benchmarks.race import feeding
@@ -18,6 +17,7 @@ from benchmarks.race.contestants.answering import inputs
 from benchmarks.race.feeding import feed, tick_s
 from benchmarks.race.measuring import Backlog, SteadyLoad
 from benchmarks.race.race import Race, Raced
+from benchmarks.race.race_page import summary, write
 from benchmarks.race.workload import Size, events
 from headrace.errors import UsageError
 from headrace.partitioning import partition_of

@@ -76,7 +76,7 @@ class Servers:
             self.rows[write.kind, write.key] = StoredRow(write.fence, write.seen, tuple(states))
 
     async def infer(self, _model, tensors, _rows, _kind):
-        self.rows_requested += len(tensors.window_start)
+        self.requested += len(tensors.window_start)
         return DemandAnswer(np.ones((len(tensors.window_start), SETTINGS.horizon, 9), np.float32)), "1"
 
     async def ends_for(self, claims):
@@ -116,7 +116,7 @@ class Pipeline:
 
     async def next_window(self, units=1):
         """Close one window; the rows that the model was asked for."""
-        before, at = self.servers.rows_requested, self.window * SETTINGS.window
+        before, at = self.servers.requested, self.window * SETTINGS.window
         sold = [ItemUpdate(n, f"{n}", ACTION_CODE["purchase"], at, units, 100, False) for n in range(ITEMS)]
         sold.append(ItemUpdate(0, SHOP, ACTION_CODE["purchase"], at, units, -1, False, self.window % SHARDS))
         entries = [msgspec.structs.replace(update, offset=self.window * SERIES + n) for n, update in enumerate(sold)]
@@ -125,7 +125,7 @@ class Pipeline:
         record = RawRecord("deltas", 0, self.window, at, None, value, ())
         self.window += 1
         await self.pipeline.process([PartitionBatch("deltas", 0, [record])])
-        return self.servers.rows_requested - before
+        return self.servers.requested - before
 
 
 async def test_a_message_that_no_worker_sent_is_a_dead_letter_and_what_came_with_it_counts():

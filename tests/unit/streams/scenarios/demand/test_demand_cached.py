@@ -11,8 +11,8 @@ from headrace.arrays import DEMAND_MODEL, DEMAND_SPAN, DemandAnswer
 from headrace.messages.internal import ItemUpdate, Watermark
 from headrace.messages.outputs import DemandAlert, ModelRef
 from streams.scenarios.demand import DemandRules, StockPolicy, evaluate_windows, fallback_quantiles
-from streams.scenarios.demand.forecasting import queries
 from streams.scenarios.demand.forecasting.cached import unpack
+from streams.scenarios.demand.forecasting.queries import queries
 from streams.scenarios.demand.offline import OfflineDemand
 
 HOUR = 3_600_000

@@ -16,7 +16,7 @@ from headrace.arrays import DEMAND_HISTORY, DEMAND_SPAN
 from headrace.messages.internal import ItemUpdate, Watermark
 from headrace.messages.outputs import DemandAlert, DemandForecast
 from streams.scenarios.demand import DemandRules, StockPolicy, fallback_quantiles
-from streams.scenarios.demand.forecasting import queries
+from streams.scenarios.demand.forecasting.queries import queries
 from streams.scenarios.demand.offline import OfflineDemand
 
 HOUR, LATENESS, SOURCES = 3_600_000, 600_000, 3
