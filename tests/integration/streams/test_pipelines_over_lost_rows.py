@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from feature_repo.shoppers import shopper
+from feature_repo.shoppers.scenario_states import ScenarioStateCodec
 from feature_repo.store.row_store import Kind, RowStore
 from headrace.errors import FencedOut, RowsLost, RowsMissing
 from headrace.partitioning import partition_of
@@ -23,7 +24,9 @@ from streams.pipeline.items.catalogue_rows import CatalogueRowsPipeline
 from streams.pipeline.rows.cache import RowCache
 from streams.pipeline.rows.continuity import Continuity
 from streams.pipeline.rows.store_watch import StoreWatch
-from streams.pipeline.shoppers.pipeline import PipelineContext, ShopperPipeline
+from streams.pipeline.shoppers.build import OutputBuilder
+from streams.pipeline.shoppers.pipeline import ShopperInputs, ShopperPipeline
+from streams.pipeline.shoppers.rows import ShopperRows
 from streams.scheduler.slots import BatchSlot
 from tests.integration.feature_repo.valkey_server import free_port, running_valkey
 
@@ -74,7 +77,7 @@ class Nobody:
         assert not claimed
         return {}
 
-    def note_watermarks(self, *_: Any) -> None:
+    def note_watermark(self, _: Any) -> None:
         """Nothing idles."""
 
 
@@ -85,20 +88,17 @@ class Pipelines:
         nobody: Any = Nobody()
         self.continuity = Continuity(settings.group)
         self.watch = StoreWatch(store, self.continuity, settings.group, time.monotonic)
-        context = PipelineContext(
+        self.shoppers = ShopperPipeline(
+            (),
             settings,
-            PARTITIONS,
-            store,
+            ShopperInputs(PARTITIONS, {}, nobody, EmittedOutputs(None)),
+            ShopperRows(store, self.continuity, ScenarioStateCodec(), 10),
             nobody,
             nobody,
-            nobody,
-            EmittedOutputs(None),
-            nobody,
+            OutputBuilder((), settings, PARTITIONS, nobody, nobody),
             nobody,
             nobody,
-            self.continuity,
         )
-        self.shoppers = ShopperPipeline((), context)
         self.items = CatalogueRowsPipeline(settings, PARTITIONS, store, nobody, nobody, RowCache(10), self.continuity)
 
     async def view(self, *offsets: int, user_id: str = "ann") -> None:
