@@ -82,5 +82,5 @@ def test_the_command_watches_whoever_started_it_only_where_it_is_told_to(monkeyp
     monkeypatch.setattr(app, "run_worker", lambda: done.append("runs") or sys.exit(0))
     for reported in (True, False):
         with pytest.raises(SystemExit):
-            command.worker(1, supervised=reported)
+            command.worker(processes=1, supervised=reported)
     assert done == ["watches", "runs", "runs"]
