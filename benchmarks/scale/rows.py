@@ -139,4 +139,4 @@ def _row(key: str, state: ShopperState, events: int) -> RowWrite:
     fence.advance("events/0", events)
     for n in range(events):
         seen.add(event_tie(f"{key}-{n}"))
-    return RowWrite(Kind.USER, key, b"", fence.pack(), seen.pack(), (shopper.pack(state),), max(state.last))
+    return RowWrite(Kind.USER, key, b"", fence.pack(), seen.pack(), (shopper.pack(state), None), max(state.last))

@@ -85,7 +85,7 @@ async def _fill_rows(settings: Settings, shop: Shop, seed: int) -> None:
 
 
 def _row(user_id: str, state: bytes, seen: bytes) -> RowWrite:
-    return RowWrite(Kind.USER, user_id, b"", Fence().pack(), seen, (state,), 0)
+    return RowWrite(Kind.USER, user_id, b"", Fence().pack(), seen, (state, None), 0)
 
 
 def _full_row(random: Random, items: int) -> tuple[bytes, bytes]:

@@ -67,7 +67,7 @@ def stock(settings) -> FeatureStore:
 async def rows(store, settings):
     """The stream's rows, written as a worker writes them."""
     rows = fold_stream(STREAM, settings, NOW)
-    users = [RowWrite(Kind.USER, k, b"", b"f", b"", (state,), START) for k, state in rows.shopper.items()]
+    users = [RowWrite(Kind.USER, k, b"", b"f", b"", (state, None), START) for k, state in rows.shopper.items()]
     items = [
         RowWrite(Kind.ITEM, k, b"", b"f", b"", (state, rows.item_activity[k], None), START)
         for k, state in rows.item_catalogue.items()
@@ -133,13 +133,13 @@ async def test_feast_fills_rows_that_no_worker_owns_late_or_not(settings, store)
     newer, older = (shopper.pack(shopper.ShopperState(last_query=q)) for q in ("newer", "older"))
     feast.write_to_online_store("shopper", frame("eve", newer, START + HOUR))
     feast.write_to_online_store("shopper", frame("eve", older, START))
-    assert (await store.read(Kind.USER, ["eve"]))[0] == (b"", b"", (older,))
+    assert (await store.read(Kind.USER, ["eve"]))[0] == (b"", b"", (older, b""))
 
 
 async def test_feast_may_not_write_a_row_that_a_worker_owns(settings, store, rows):
     with pytest.raises(FencedOut, match="'ada'"):
         repo.feature_store(settings).write_to_online_store("shopper", frame("ada", b"", NOW))
-    assert (await store.read(Kind.USER, ["ada"]))[0].states == (rows.shopper["ada"],)
+    assert (await store.read(Kind.USER, ["ada"]))[0].states == (rows.shopper["ada"], b"")
 
 
 async def test_registering_twice_is_registering_once(settings):
@@ -147,6 +147,7 @@ async def test_registering_twice_is_registering_once(settings):
     feast = repo.feature_store(settings)
     assert {view.name for view in feast.list_feature_views()} == {
         "shopper",
+        "scenario_views",
         "item_catalogue",
         "item_activity",
         "item_windows",
@@ -173,7 +174,7 @@ def test_historical_features_are_those_of_the_moment(settings):
 
 def test_the_last_historical_state_is_the_online_state(settings):
     written = write_point_in_time(STREAM, settings, NOW)
-    assert written == {"shopper": 3, "item_catalogue": 2, "item_activity": 3, "item_windows": 0}
+    assert written == {"shopper": 3, "item_catalogue": 2, "item_activity": 3, "item_windows": 0, "scenario_views": 0}
     rows = fold_stream(STREAM, settings, NOW)
     found = (
         repo.feature_store(settings)

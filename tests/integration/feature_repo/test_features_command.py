@@ -84,7 +84,7 @@ def write_online(rows: Rows, reverse: bool = False) -> None:
 
     async def write() -> None:
         store = await RowStore.open(load_settings())
-        users = [RowWrite(Kind.USER, k, b"", b"f", b"", (s,), START) for k, s in rows.shopper.items()]
+        users = [RowWrite(Kind.USER, k, b"", b"f", b"", (s, None), START) for k, s in rows.shopper.items()]
         items = [
             RowWrite(Kind.ITEM, k, b"", b"f", b"", (s, rows.item_activity.get(k), None), START)
             for k, s in rows.item_catalogue.items()
@@ -158,8 +158,9 @@ def test_parquet_lies_under_home(command, stream):
         "item_catalogue": 2,
         "item_activity": 3,
         "item_windows": 0,
+        "scenario_views": 0,
     }
-    assert len(list((load_settings().home / "offline").glob("*.parquet"))) == 4
+    assert len(list((load_settings().home / "offline").glob("*.parquet"))) == 5
 
 
 def test_a_file_that_cannot_be_written_is_one_line(command, stream, tmp_path):

@@ -12,13 +12,13 @@ from feature_repo.store.row_store import PERSIST, Kind, RowStore, RowWrite, Stor
 from headrace.errors import FencedOut, RowsMissing, StoreError
 from headrace.settings.model import Durable
 
-ABSENT = StoredRow(b"", b"", (b"",))
+ABSENT = StoredRow(b"", b"", (b"", b""))
 
 
 async def test_what_is_written_is_read_in_the_order_asked(store):
     await store.write([user("a", b"", b"1", b"state of a"), user("b", b"", b"1", b"state of b")])
     found = await store.read(Kind.USER, ["b", "nobody", "a"])
-    assert found == [StoredRow(b"1", b"seen", (b"state of b",)), ABSENT, StoredRow(b"1", b"seen", (b"state of a",))]
+    assert found == [StoredRow(b"1", b"seen", (b"state of b", b"")), ABSENT, StoredRow(b"1", b"seen", (b"state of a", b""))]
 
 
 async def test_rows_of_every_kind_go_in_one_write(store):
@@ -27,7 +27,7 @@ async def test_rows_of_every_kind_go_in_one_write(store):
     await store.write([user("x", b"", b"1"), item, shard])
     assert (await store.read(Kind.ITEM, ["x"]))[0].states == (b"described", b"counted", b"older")
     assert (await store.read(Kind.SHARD, ["events/0"]))[0].states == (b"marks", b"")
-    assert (await store.read(Kind.USER, ["x"]))[0].states == (b"state",)
+    assert (await store.read(Kind.USER, ["x"]))[0].states == (b"state", b"")
 
 
 async def test_the_version_of_rows_goes_up_and_never_down(store):
@@ -43,7 +43,7 @@ async def test_a_view_written_as_none_stays_as_it_is(store):
 async def test_any_bytes_survive(store):
     state = bytes(range(256)) * 300
     await store.write([user("ü\x00*", b"", bytes(range(256)), state)])
-    assert await store.read(Kind.USER, ["ü\x00*"]) == [StoredRow(bytes(range(256)), b"seen", (state,))]
+    assert await store.read(Kind.USER, ["ü\x00*"]) == [StoredRow(bytes(range(256)), b"seen", (state, b""))]
 
 
 async def test_a_moved_fence_fences_the_writer_out_and_nothing_is_written(store):
@@ -53,7 +53,7 @@ async def test_a_moved_fence_fences_the_writer_out_and_nothing_is_written(store)
         await store.write([user("a", b"1", b"2", b"new"), user("b", b"1", b"2", b"new")])
     found = await store.read(Kind.USER, ["a", "b"])
     assert [row.fence for row in found] == [b"1", b"successor"]
-    assert [row.states for row in found] == [(b"state",), (b"state",)]
+    assert [row.states for row in found] == [(b"state", b""), (b"state", b"")]
 
 
 async def test_rows_that_are_packed_apart_are_one_write(store):
@@ -71,7 +71,7 @@ async def test_rows_that_are_packed_apart_are_one_write(store):
     assert (await store.read(Kind.USER, ["u0"]))[0].fence == b""
     await store.write_serialised([store.serialise(rows[:250]), store.serialise([]), store.serialise(rows[250:599])])
     found = await store.read(Kind.USER, [row.key for row in rows[:599]])
-    assert [row.states for row in found] == [(f"state {n}".encode(),) for n in range(599)]
+    assert [row.states for row in found] == [(f"state {n}".encode(), b"") for n in range(599)]
 
 
 async def test_of_two_writers_that_read_the_same_one_wins(store):
@@ -93,7 +93,7 @@ async def test_a_retry_writes_nothing_but_its_fence(store):
     await store.write([user("a", b"", b"1", b"mine")])
     await store.write([user("a", b"1", b"1", b"successor's, under the same fence")])
     await store.write([user("a", b"", b"1", b"mine")])
-    assert (await store.read(Kind.USER, ["a"]))[0].states == (b"successor's, under the same fence",)
+    assert (await store.read(Kind.USER, ["a"]))[0].states == (b"successor's, under the same fence", b"")
 
 
 async def test_a_retry_writes_its_fence_so_that_there_is_something_to_wait_for(store, valkey):
@@ -109,7 +109,7 @@ async def test_a_retry_writes_its_fence_so_that_there_is_something_to_wait_for(s
 async def test_an_older_event_is_written_too_since_the_fence_alone_decides(store):
     await store.write([user("a", b"", b"1", b"new", at=9_000)])
     await store.write([user("a", b"1", b"2", b"late", at=1_000)])
-    assert (await store.read(Kind.USER, ["a"]))[0].states == (b"late",)
+    assert (await store.read(Kind.USER, ["a"]))[0].states == (b"late", b"")
 
 
 async def test_groups_share_nothing(store, make_settings):

@@ -36,4 +36,4 @@ def free_port() -> int:
 
 def user(key: str, expected: bytes, fence: bytes, state: bytes | None = b"state", at: int = 1_000) -> RowWrite:
     """A write of a shopper's row."""
-    return RowWrite(Kind.USER, key, expected, fence, b"seen", (state,), at)
+    return RowWrite(Kind.USER, key, expected, fence, b"seen", (state, b""), at)

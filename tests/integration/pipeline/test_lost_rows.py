@@ -81,10 +81,10 @@ async def test_a_flushed_store_ends_the_worker_and_the_next_one(
     headrace_client.replay(views("ann", 1))
     assert "lost features of events partition" in (words := last_words(worker))
     assert "its rows are gone. Restore a backup that holds what was folded, or set HEADRACE_GROUP" in words
-    assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"",))
+    assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"", b""))
     with pytest.raises(StackError, match=r"status 1 before it was ready(.|\n)*lost features of"):
         headrace_worker(HEADRACE_REDIS=settings.redis_address)
-    assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"",))
+    assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"", b""))
 
 
 async def test_a_store_that_refuses_hears_of_an_event_again_when_it_takes_rows_and_one_row_that_goes_ends_the_worker(
@@ -108,7 +108,7 @@ async def test_a_store_that_refuses_hears_of_an_event_again_when_it_takes_rows_a
     assert "user row of 'ann' is gone" in last_words(worker)
     with pytest.raises(StackError, match=r"rows of group .* are not whole(.|\n)*HDEL headrace:"):
         headrace_worker(HEADRACE_REDIS=settings.redis_address)
-    assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"",))
+    assert await row_of(settings, "ann") == StoredRow(b"", b"", (b"", b""))
 
 
 async def test_a_failover_is_followed_and_one_to_a_replica_that_lags_ends_the_worker(
