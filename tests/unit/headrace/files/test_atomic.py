@@ -145,6 +145,7 @@ def test_ctrl_c_half_way_leaves_the_recording_and_the_truth_of_a_simulation(tmp_
         path.write_text("what was here before\n")
     code = (
         "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from headrace.recording.writing import RecordingWriter\n"
         "from headrace_cli import main\n"
         "plain, told = RecordingWriter.write, []\n"
